@@ -1,0 +1,35 @@
+"""The compiled core: one line a module, one switch for the limited API (IDENTSYNC_LIMITED_API=1)."""
+
+import os
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MODULES = ["board", "columns", "limiter", "payload"]
+HEADERS = ["cext/bits.pxd"]
+
+LIMITED = os.environ.get("IDENTSYNC_LIMITED_API") == "1"
+FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-strict-aliasing", "-g0"]
+
+
+def extension(name: str) -> Extension:
+    """Describe identsync.core.<name>, compiled from cext/<name>.pyx."""
+    return Extension(
+        f"identsync.core.{name}",
+        [f"cext/{name}.pyx"],
+        depends=[f"cext/{name}.pyx", *HEADERS],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED else [],
+        py_limited_api=LIMITED,
+        extra_compile_args=FLAGS,
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(name) for name in MODULES],
+        include_path=["cext"],
+        compiler_directives={"language_level": "3", "boundscheck": False, "wraparound": False, "cdivision": True},
+    ),
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED else {},
+)

@@ -1,0 +1,1 @@
+"""identsync: the integration engine that runs inside the clients of a dental clinic's program."""

@@ -1,0 +1,107 @@
+"""What an integration is to the engine: tasks with interval and lease, a settings type, pages.
+
+A room says ``INTEGRATION = Integration(...)`` in its ``__init__`` and the rest of the engine knows nothing else of it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import Branch
+    from identsync.engine.run import Run
+
+
+class Role(IntEnum):
+    """Role of the client. Smaller runs first; a doctor's client never runs a task."""
+
+    ADMINISTRATOR = 0
+    DIRECTOR = 1
+    DOCTOR = 2
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    OK = "ok"  # everything that was due is done
+    PARTIAL = "partial"  # some items were rejected, or wait for a later run
+    LATER = "later"  # the other side is not available; tried again by itself
+    ASK = "ask"  # a person must decide
+    FAILED = "failed"  # unexpected: a defect here or there
+    LATE = "late"  # the deadline passed, the task was cancelled
+    LOST = "lost"  # another client took the task over
+    RELEASED = "released"  # the client ended first and handed the task over
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """End of a run: status, counts for the journal (whole numbers), a remark for people, when to try again."""
+
+    status: Status = Status.OK
+    counts: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
+    retry_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One kind of work in one scope, run once per interval by whichever client is admitted.
+
+    ``kind`` is ASCII, at most 64 characters, 'room/destination'. ``scope`` is a branch id, 0 = the whole network.
+    ``lease_ms`` is renewed while the task runs; after ``deadline_ms`` the task is cancelled.
+    """
+
+    kind: str
+    scope: int
+    interval_ms: int
+    lease_ms: int
+    deadline_ms: int
+    run: Callable[["Run"], Awaitable[Outcome]]
+    title: str = ""  # what people read on the overview: the room's word and the destination's name
+    proto: int = 1  # protocol version of the slot row; an older client does not claim a newer row
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the console, described by its room; the console draws it.
+
+    ``view(context, query) -> dict`` fills ``template`` (a file of console/templates), in the database thread.
+    ``actions[name](context, form) -> str | None`` answers a POST; the text is shown as a short notice.
+    ``version(context) -> str`` is cheap and changes when the page must be drawn again.
+    """
+
+    slug: str
+    title: str
+    template: str
+    view: Callable[["PageContext", Mapping[str, str]], dict[str, Any]]
+    version: Callable[["PageContext"], str]
+    actions: Mapping[str, Callable[["PageContext", Mapping[str, str]], str | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What a page may look at: the store, the clinic, the room's settings (None on pages of no room), who looks."""
+
+    store: Any  # identsync.store.Store
+    clinic: Any  # identsync.clinic.source.ClinicSource
+    settings: Any
+    user: str
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A room: its name (also its table in the TOML), needed modules, settings type, tasks and pages.
+
+    ``tasks(settings, branches)`` is called once at the start of a client with the room's validated settings.
+    ``check(settings, context)`` yields problems found by trying the room's connections (``identsync check``).
+    """
+
+    name: str
+    title: str
+    settings: type  # a msgspec.Struct
+    tasks: Callable[[Any, Sequence["Branch"]], Sequence[Task]]
+    modules: tuple[str, ...] = ()
+    pages: Callable[[], Sequence[Page]] = tuple  # lazily: pages are imported only where a console is opened
+    check: Callable[[Any, Any], Awaitable[Sequence[Any]]] | None = None

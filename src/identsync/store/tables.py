@@ -1,0 +1,192 @@
+"""The engine's own tables, in schema ``identsync`` on SQL Server and PostgreSQL, in the one file on SQLite.
+
+Times are bigint epoch milliseconds (UTC) and end in ``_ms``. Nothing here holds more of a person than the task needs.
+Migrations in ``migrations/`` create them; ``tests/store`` compares the two.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    Unicode,
+    UnicodeText,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
+
+# -- the limiter (facts: limiter.md B5) ------------------------------------------------------------------------------
+# Keys are ASCII varchar, not nvarchar: a parameter of the other kind would cost SQL Server its index seek.
+
+task_slot = Table(
+    "task_slot",
+    metadata,
+    Column("kind", String(64), nullable=False, doc="task name, 'room/destination', or 'seat'"),
+    Column("scope", BigInteger, nullable=False, doc="branch id, 0 = the whole network"),
+    Column("eligible_ms", BigInteger, nullable=False, doc="next due time or end of the lease: the only gate"),
+    Column("fence", BigInteger, nullable=False, server_default=text("0"), doc="rises with every claim"),
+    Column("holder", String(64), doc="client id, random per process start; NULL = not running"),
+    Column("request", String(64), doc="id of the ask that won: a lost reply is recognised by it"),
+    Column("started_ms", BigInteger),
+    Column("finished_ms", BigInteger),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("last_ok_ms", BigInteger),
+    Column("last_error", Unicode(400)),
+    Column("paused", SmallInteger, nullable=False, server_default=text("0"), doc="1 = a person paused it"),
+    Column("min_proto", Integer, nullable=False, server_default=text("1")),
+    PrimaryKeyConstraint("kind", "scope"),
+)
+rate_slot = Table(
+    "rate_slot",
+    metadata,
+    Column("channel", String(64), nullable=False),
+    Column("scope", BigInteger, nullable=False),
+    Column("tat_ms", BigInteger, nullable=False, doc="GCRA's theoretical arrival time"),
+    PrimaryKeyConstraint("channel", "scope"),
+)
+presence = Table(
+    "presence",
+    metadata,
+    Column("scope", BigInteger, nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("role", SmallInteger, nullable=False, doc="0 administrator, 1 director"),
+    Column("seen_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("scope", "client"),
+)
+
+# -- the journal -----------------------------------------------------------------------------------------------------
+
+run_log = Table(
+    "run_log",
+    metadata,
+    Column("kind", String(64), nullable=False),
+    Column("scope", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("role", SmallInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False, doc="the grid instant this run serves"),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("finished_ms", BigInteger, doc="NULL = running, or its client died"),
+    Column("outcome", String(16), nullable=False, doc="running, or identsync.engine.integration.Status"),
+    Column("counts", Text, nullable=False, server_default=text("'{}'"), doc="JSON object of whole numbers"),
+    Column("note", Unicode(400), doc="the error or remark, without personal data"),
+    PrimaryKeyConstraint("kind", "scope", "fence"),
+    Index("run_log_by_time", "started_ms"),
+)
+
+# -- the mirror ------------------------------------------------------------------------------------------------------
+
+mirror_stream = Table(
+    "mirror_stream",
+    metadata,
+    Column("stream", String(64), nullable=False, doc="'room/destination'"),
+    Column("scope", BigInteger, nullable=False),
+    Column("confirmed", LargeBinary, doc="core.columns.Columns.pack() of what the other side acknowledged"),
+    Column(
+        "weight", BigInteger, nullable=False, server_default=text("0"), doc="size of the desired side last accepted"
+    ),
+    Column("asked_weight", BigInteger, doc="the brake is on: this weight waits for a person"),
+    Column("approved_weight", BigInteger, doc="a person allowed shrinking down to this weight, once"),
+    Column("changed_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("stream", "scope"),
+)
+mirror_item = Table(
+    "mirror_item",
+    metadata,
+    Column("stream", String(64), nullable=False),
+    Column("scope", BigInteger, nullable=False),
+    Column("key", BigInteger, nullable=False, doc="64-bit identity of the item"),
+    Column("digest", BigInteger, nullable=False, doc="what was sent, or was to be sent"),
+    Column("state", String(16), nullable=False, doc="confirmed, rejected, later, unknown"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("retry_ms", BigInteger),
+    Column("label", Unicode(200), doc="what a person calls the item; no personal data"),
+    Column("answer", Unicode(400), doc="what the other side said, cut"),
+    Column("payload", LargeBinary, doc="room's own: what was last confirmed (timetable: packed boards)"),
+    Column("changed_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("stream", "scope", "key"),
+)
+
+# -- the intake ------------------------------------------------------------------------------------------------------
+
+intake_cursor = Table(
+    "intake_cursor",
+    metadata,
+    Column("stream", String(64), nullable=False),
+    Column("scope", BigInteger, nullable=False),
+    Column("cursor_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("stream", "scope"),
+)
+intake_reject = Table(
+    "intake_reject",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("stream", String(64), nullable=False),
+    Column("key", String(64), nullable=False, doc="sha256 hex of the raw row: the same bad row is listed once"),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("problems", UnicodeText, nullable=False, doc="JSON list of what is wrong, all of it"),
+    Column("raw", UnicodeText, nullable=False, doc="the row as it came, cut at 8,000 characters"),
+    Column("state", String(16), nullable=False, server_default=text("'open'"), doc="open, done"),
+    UniqueConstraint("stream", "key"),
+)
+
+# -- room leads ------------------------------------------------------------------------------------------------------
+
+lead = Table(
+    "lead",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("site", String(64), nullable=False, doc="the source's name in the settings"),
+    Column("key", String(64), nullable=False, doc="sha256 hex of the site's own Id"),
+    Column("external_id", Unicode(400), nullable=False),
+    Column("made_ms", BigInteger, nullable=False, doc="when the person asked"),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("phone", Unicode(100), nullable=False, doc="as it came"),
+    Column("phone_e164", String(20), doc="NULL = not a number that can be called"),
+    Column("email", Unicode(320)),
+    Column("full_name", Unicode(400)),
+    Column("form", Unicode(400)),
+    Column("comment", UnicodeText),
+    Column("plan_start_ms", BigInteger),
+    Column("plan_end_ms", BigInteger),
+    Column("doctor_id", BigInteger),
+    Column("doctor_name", Unicode(400)),
+    Column(
+        "utm",
+        UnicodeText,
+        nullable=False,
+        server_default=text("'{}'"),
+        doc="JSON object: source, medium, campaign, term, content",
+    ),
+    Column("referer", Unicode(2000)),
+    Column("patient_id", BigInteger, doc="the patient with that phone, where there is exactly one"),
+    Column("patients", Integer, nullable=False, server_default=text("0"), doc="how many patients have that phone"),
+    Column("state", String(16), nullable=False, server_default=text("'new'"), doc="new, work, booked, refused, spam"),
+    Column("state_by", Unicode(100)),
+    Column("state_ms", BigInteger),
+    Column("answered_ms", BigInteger, doc="first time the state left 'new'"),
+    UniqueConstraint("site", "key"),
+    Index("lead_by_state", "state", "made_ms"),
+)
+lead_event = Table(
+    "lead_event",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("lead_id", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("by", Unicode(100), nullable=False),
+    Column("note", Unicode(1000)),
+    Index("lead_event_by_lead", "lead_id"),
+)
