@@ -1,0 +1,77 @@
+"""Kinds of values in the settings: durations with a unit, addresses, secrets by reference.
+
+A room's settings are a ``msgspec.Struct`` whose fields use these; ``identsync.settings`` reads and checks them.
+"""
+
+import os
+import re
+from typing import Annotated
+
+import msgspec
+
+from identsync.errors import AskPerson
+from identsync.language import _
+
+Duration = Annotated[int, msgspec.Meta(extra={"kind": "duration"})]
+"""Whole milliseconds; in the file a number with its unit: "45s", "10m", "3h", "30d"."""
+Secret = Annotated[str, msgspec.Meta(extra={"kind": "secret"})]
+"""A reference, 'env:NAME' or 'keyring:service/user'; the value is read by ``secret`` when it is needed."""
+Address = Annotated[str, msgspec.Meta(extra={"kind": "address"})]
+"""An http or https address without user, query, fragment and trailing slash."""
+
+UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+UNITS |= {"мс": 1, "с": 1_000, "мин": 60_000, "ч": 3_600_000, "д": 86_400_000}
+_DURATION = re.compile(r"\s*(\d{1,9}(?:[.,]\d{1,3})?)\s*([a-zа-я]+)\s*", re.IGNORECASE)
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|keyring:[^/\s]+/[^/\s]+")
+
+
+def milliseconds(text: str) -> int:
+    """Return the whole milliseconds of '45s', '10m', '1.5h'; ValueError where number or unit is missing."""
+    match = _DURATION.fullmatch(text)
+    if match is None or match[2].lower() not in UNITS:
+        raise ValueError(text)
+    return round(float(match[1].replace(",", ".")) * UNITS[match[2].lower()])
+
+
+def duration(ms: int) -> str:
+    """Return the shortest exact spelling: 600000 -> '10m'."""
+    for unit in ("d", "h", "m", "s"):
+        if ms and ms % UNITS[unit] == 0:
+            return f"{ms // UNITS[unit]}{unit}"
+    return f"{ms}ms"
+
+
+def is_reference(text: str) -> bool:
+    """Tell whether the text refers to a secret instead of being one."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def secret(reference: str) -> str:
+    """Return the secret behind 'env:NAME' or 'keyring:service/user'; AskPerson says which one is missing."""
+    if not is_reference(reference):
+        raise _missing("?", _("это не ссылка на секрет"), _('пишите "env:ИМЯ" или "keyring:служба/имя"'))
+    place, _colon, name = reference.partition(":")
+    value = os.environ.get(name) if place == "env" else _from_keyring(reference, name)
+    if value:
+        return value
+    if place == "env":
+        raise _missing(reference, _("переменная окружения не задана"), _("задайте {name} для службы", name=name))
+    service, _slash, user = name.partition("/")
+    command = f"keyring set {service} {user}"
+    raise _missing(reference, _("в хранилище паролей нет такой записи"), _("выполните: {command}", command=command))
+
+
+def _from_keyring(reference: str, name: str) -> str | None:
+    import keyring
+    from keyring.errors import KeyringError
+
+    service, _slash, user = name.partition("/")
+    try:
+        return keyring.get_password(service, user)
+    except KeyringError as error:
+        hint = _('на этом компьютере пользуйтесь "env:ИМЯ"')
+        raise _missing(reference, _("хранилище паролей недоступно"), hint) from error
+
+
+def _missing(reference: str, what: str, hint: str) -> AskPerson:
+    return AskPerson(f"{reference}: {what}", hint=hint)
