@@ -1,0 +1,165 @@
+"""Reading the clinic: branches, staff and patients as records, the schedule straight into the core's boards."""
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, Table, bindparam, select
+
+from identsync.clinic import contract
+from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
+from identsync.clinic.session import reading, stream
+from identsync.core.board import Boards
+
+__all__ = ["Appointment", "Branch", "ClinicSource", "Doctor", "minute_now", "to_ms", "zone_table"]
+
+PHONES = 500
+"""Parameters of one lookup by phone: far below the limits of SQLite (999 of old) and SQL Server (2,100)."""
+DEADLINE_S = 120.0
+"""Seconds any one statement may take, where the driver can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch; ``zone`` is the IANA name of its wall clock's time zone."""
+
+    id: int
+    name: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """A doctor of one branch; who works in two branches is two of these with the same ``id``."""
+
+    branch_id: int
+    id: int
+    name: str
+    speciality: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """A visit (``kind`` 0) or reserve (1), in wall minutes since 1970-01-01 00:00; without its patient."""
+
+    id: int
+    kind: int
+    start_minute: int
+    length_minutes: int
+
+
+class ClinicSource:
+    """Reads the contract's relations through ``engine``, from ``schema`` where they are not in the default one.
+
+    Blocking, read-only, free of state: any thread may call it. Errors: :class:`Unavailable` when the database does not
+    answer or a statement outlasts ``deadline_s`` seconds, :class:`ContractError` when a relation is not as promised.
+    """
+
+    def __init__(self, engine: Engine, schema: str | None = None, *, deadline_s: float = DEADLINE_S) -> None:
+        self._engine = engine
+        self._schema = schema
+        self._deadline_s = deadline_s
+        self._ask = _Statements(contract.relations(schema))
+
+    def branches(self) -> list[Branch]:
+        """Give all branches by id."""
+        with self._reading() as connection:
+            return [Branch(*row) for row in connection.execute(self._ask.branches)]
+
+    def staff(self) -> list[Doctor]:
+        """Give the doctors of all branches by (branch, id)."""
+        with self._reading() as connection:
+            return [Doctor(*row) for row in connection.execute(self._ask.staff)]
+
+    def boards(self, first_day: int, days: int, grid: int, branches: Collection[int] | None = None) -> Boards:
+        """Build the boards of all doctors, or of those in ``branches``, for ``days`` days from ``first_day``.
+
+        ``first_day`` counts days since 1970-01-01, ``grid`` is the cell in minutes. Seats, shifts and appointments are
+        one snapshot on SQLite and PostgreSQL; SQL Server reads committed rows. Rows of doctors not on the staff are
+        left out.
+        """
+        ask, some = (self._ask.all, {}) if branches is None else (self._ask.some, {"branches": sorted(branches)})
+        window = {"first": first_day * DAY, "after": (first_day + days) * DAY, **some}
+        with self._reading() as connection:
+            boards = Boards([tuple(row) for row in connection.execute(ask.seats, some)], first_day, days, grid)
+            stream(connection, ask.shifts, window, boards.add_shifts)
+            stream(connection, ask.busy, window, boards.add_busy)
+        return boards
+
+    def appointments(self, branch: int, doctor: int, day: int) -> list[Appointment]:
+        """Give what occupies a doctor on ``day`` (since 1970-01-01) by start, with what reaches into it from before."""
+        at = {"branch": branch, "doctor": doctor, "first": day * DAY, "after": (day + 1) * DAY}
+        with self._reading() as connection:
+            return [Appointment(*row) for row in connection.execute(self._ask.day, at)]
+
+    def patients_by_phone(self, phone_keys: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """Give the ids of the patients behind each phone key (last ten digits), ascending; unknown keys are absent."""
+        keys, found = sorted(set(phone_keys)), dict[str, list[int]]()
+        with self._reading() as connection:
+            for at in range(0, len(keys), PHONES):
+                for key, patient in connection.execute(self._ask.phones, {"keys": keys[at : at + PHONES]}):
+                    found.setdefault(key, []).append(patient)
+        return {key: tuple(patients) for key, patients in found.items()}
+
+    def patient_name(self, patient_id: int) -> str | None:
+        """Give a patient's surname, name and patronymic in one line; None where there is no such patient."""
+        with self._reading() as connection:
+            row = connection.execute(self._ask.patient, {"patient": patient_id}).first()
+        return None if row is None else " ".join(part for part in row if part)
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return reading(self._engine, self._schema, self._deadline_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule:
+    seats: Select[Any]
+    shifts: Select[Any]
+    busy: Select[Any]
+
+
+class _Statements:
+    """All statements of a source, built once: building one anew costs more than running it."""
+
+    def __init__(self, tables: dict[str, Table]) -> None:
+        self._tables = tables
+        branch, staff, patient = tables["clinic_branch"].c, tables["clinic_staff"].c, tables["clinic_patient"].c
+        busy = tables["clinic_appointment"].c
+        self.branches = select(branch.branch_id, branch.name, branch.time_zone).order_by(branch.branch_id)
+        self.staff = select(staff.branch_id, staff.doctor_id, staff.name, staff.speciality).order_by(
+            staff.branch_id, staff.doctor_id
+        )
+        self.all = _Schedule(self._seats(), self._window("clinic_shift"), self._window("clinic_appointment"))
+        self.some = _Schedule(*(self._of_branches(each) for each in (self.all.seats, self.all.shifts, self.all.busy)))
+        self.day = (
+            select(busy.appointment_id, busy.kind, busy.start_minute, busy.length_minutes)
+            .where(busy.branch_id == bindparam("branch"), busy.doctor_id == bindparam("doctor"))
+            .where(*_touches(busy))
+            .order_by(busy.start_minute, busy.appointment_id)
+        )
+        self.phones = (
+            select(patient.phone_key, patient.patient_id)
+            .where(patient.phone_key.in_(bindparam("keys", expanding=True)))
+            .order_by(patient.phone_key, patient.patient_id)
+        )
+        self.patient = select(patient.surname, patient.name, patient.patronymic).where(
+            patient.patient_id == bindparam("patient")
+        )
+
+    def _seats(self) -> Select[Any]:
+        staff = self._tables["clinic_staff"].c
+        return select(staff.branch_id, staff.doctor_id)
+
+    def _window(self, name: str) -> Select[Any]:
+        rows = self._tables[name].c
+        return select(rows.branch_id, rows.doctor_id, rows.start_minute, rows.length_minutes).where(*_touches(rows))
+
+    def _of_branches(self, statement: Select[Any]) -> Select[Any]:
+        branch = statement.selected_columns[0]
+        return statement.where(branch.in_(bindparam("branches", expanding=True)))
+
+
+def _touches(rows: Any) -> tuple[Any, Any]:
+    """Rows that lie in the window or reach into it: a night shift of yesterday works this morning."""
+    return rows.start_minute < bindparam("after"), rows.start_minute + rows.length_minutes > bindparam("first")
