@@ -69,6 +69,7 @@ class Page:
     ``view(context, query) -> dict`` fills ``template`` (a file of console/templates), in the database thread.
     ``actions[name](context, form) -> str | None`` answers a POST; the text is shown as a short notice.
     ``version(context) -> str`` is cheap and changes when the page must be drawn again.
+    ``attention(context) -> int`` is cheap too: how many things of the page wait for a person (shown in the menu).
     """
 
     slug: str
@@ -77,6 +78,7 @@ class Page:
     view: Callable[["PageContext", Mapping[str, str]], dict[str, Any]]
     version: Callable[["PageContext"], str]
     actions: Mapping[str, Callable[["PageContext", Mapping[str, str]], str | None]] = field(default_factory=dict)
+    attention: Callable[["PageContext"], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

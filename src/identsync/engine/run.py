@@ -1,0 +1,107 @@
+"""A run as its task sees it: the database, the clinic and the permits, all under the run's fence."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from identsync.engine.clock import monotonic_ms
+from identsync.errors import StaleFence
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from identsync.clinic.source import ClinicSource
+    from identsync.engine.integration import Task
+    from identsync.engine.worker import Worker
+    from identsync.store import Store
+    from identsync.store.limiter import Fence, Limiter
+
+T = TypeVar("T")
+Ask = Callable[[Callable[["Limiter"], int]], Awaitable[int]]
+
+
+class Run:
+    """One run of a task, handed to ``Task.run``.
+
+    Its methods are coroutines; the functions given to them run in the engine's one database thread and must not keep
+    the connection. Once the run has lost its lease every method raises StaleFence: let it pass.
+    """
+
+    def __init__(
+        self, task: "Task", fence: "Fence", *, store: "Store", clinic: "ClinicSource", worker: "Worker", ask: Ask,
+        clock_offset_ms: int, log: Any,
+    ) -> None:  # fmt: skip
+        self.task = task
+        self.fence = fence
+        self.store = store
+        self.clinic = clinic
+        self.log = log  # structlog, bound to kind, scope and fence; give it ids only
+        self.counts: dict[str, int] = {}
+        self.lost = False
+        self._worker = worker
+        self._ask = ask
+        self._offset_ms = clock_offset_ms
+
+    @property
+    def kind(self) -> str:
+        """The task's kind, 'room/destination'."""
+        return self.task.kind
+
+    @property
+    def scope(self) -> int:
+        """The branch the run is for; 0 = the whole network."""
+        return self.task.scope
+
+    async def read(self, fn: "Callable[[Connection], T]") -> T:
+        """Return ``fn(connection)``, called in the database thread in a read transaction on the engine's tables."""
+
+        def work() -> T:
+            with self.store.read() as connection:
+                return fn(connection)
+
+        return await self._blocking(work)
+
+    async def write(self, fn: "Callable[[Connection], T]") -> T:
+        """Return ``fn(connection)``, called in a transaction that commits only under this run's fence.
+
+        Raises StaleFence, with nothing written, where another client holds the task now. Keep it short: it holds the
+        task's row, and on SQLite the only write lock there is.
+        """
+
+        def work() -> T:
+            with self.store.write(self.fence) as connection:
+                return fn(connection)
+
+        return await self._blocking(work)
+
+    async def clinic_read(self, fn: "Callable[[ClinicSource], T]") -> T:
+        """Return ``fn(clinic)``, called in the database thread."""
+        return await self._blocking(lambda: fn(self.clinic))
+
+    async def permits(self, channel: str, n: int, *, period_ms: int, burst: int, scope: int = 0) -> None:
+        """Wait for ``n`` permits of a channel that allows one in ``period_ms``, and ``burst`` of them at once.
+
+        The channel is shared by all clients of the database. Take permits in blocks (n <= burst), not one by one.
+        """
+        while wait := await self._permits(channel, scope, n, period_ms, burst):
+            await asyncio.sleep(wait / 1000)
+
+    def progress(self, **counts: int) -> None:
+        """Set counts of this run (the newest value counts); the journal gets them even where the run fails."""
+        self.counts.update(counts)
+
+    def now_ms(self) -> int:
+        """UTC epoch milliseconds on the engine's clock: the database's, as told with the claim of this run."""
+        return monotonic_ms() + self._offset_ms
+
+    async def _permits(self, channel: str, scope: int, n: int, period_ms: int, burst: int) -> int:
+        self._check()
+        return await self._ask(lambda limiter: limiter.permits(channel, scope, n, period_ms=period_ms, burst=burst))
+
+    async def _blocking(self, work: Callable[[], T]) -> T:
+        self._check()
+        return await self._worker.call(work, self)
+
+    def _check(self) -> None:
+        if self.lost:
+            raise StaleFence(f"{self.kind} {self.scope}: fence {self.fence.number} was given up")
