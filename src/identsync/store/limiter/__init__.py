@@ -1,0 +1,6 @@
+"""The limiter: one run per task, scope and interval, however many clients ask; decided in the DBMS by one statement."""
+
+from identsync.store.limiter.limiter import SEAT, Limiter
+from identsync.store.limiter.records import Claim, Denied, Fence, Present, SeatReply, SlotDue
+
+__all__ = ["SEAT", "Claim", "Denied", "Fence", "Limiter", "Present", "SeatReply", "SlotDue"]
