@@ -32,11 +32,11 @@ def to_ms(zone: str, minute: int) -> int:
 
 
 def zone_table(zone: str, first_day: int, days: int) -> array[int]:
-    """Give ``days`` x 4 int64 for the core's payload: offset, switch minute of the day, offset after, gap.
+    """Give ``days`` rows of 4 int64 for the core's payload: offset, switch, offset after it, gap.
 
-    Offsets are minutes east of UTC. ``switch`` is the minute of the day, by the clock before it, at which the
-    clock is changed (1440 = not on this day); ``gap`` is how many wall minutes from there on do not exist (0 when
-    clocks go back).
+    Offsets are minutes east of UTC. ``switch`` is the wall minute of the day from which the second offset holds (1440 =
+    none on this day; where clocks go back, the first minute that is no longer ambiguous); ``gap`` is how many wall
+    minutes from there on do not exist.
     """
     return array("q", _zone_table(zone, first_day, days))
 
@@ -52,9 +52,10 @@ def _zone_table(zone: str, first_day: int, days: int) -> array[int]:
 @lru_cache(maxsize=16_384)
 def _zone_day(zone: str, day: int) -> tuple[int, int, int, int]:
     wall = day * DAY
-    low = wall - _offset_of_wall(zone, wall)
-    high = wall + DAY - _offset_of_wall(zone, wall + DAY)
-    before, after = _offset_at(zone, low), _offset_at(zone, high - 1)
+    # A gap may reach over midnight, so the search begins before the day does.
+    low = wall - _offset_of_wall(zone, wall) - 180
+    high = wall + DAY - _offset_of_wall(zone, wall + DAY) - 1
+    before, after = _offset_at(zone, low), _offset_at(zone, high)
     if before == after:
         return before, DAY, before, 0
     while high - low > 1:  # the first minute of the new offset lies in (low, high]
@@ -63,7 +64,14 @@ def _zone_day(zone: str, day: int) -> tuple[int, int, int, int]:
             low = middle
         else:
             high = middle
-    return before, high + before - wall, after, max(0, after - before)
+    switch = high + before - wall
+    end = switch + max(0, after - before)  # of the minutes that do not exist
+    if end <= 0:
+        return after, DAY, after, 0
+    if switch >= DAY:
+        return before, DAY, before, 0
+    switch = max(0, switch)
+    return before, switch, after, min(end, DAY) - switch
 
 
 def _offset_at(zone: str, minute: int) -> int:

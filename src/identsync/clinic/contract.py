@@ -99,7 +99,7 @@ _EARLIEST, _LATEST = 10_000 * 1440, 60_000 * 1440  # 1997 and 2134: tells minute
 def relations(schema: str | None) -> dict[str, Table]:
     """Give the contract's tables by name, placed in ``schema`` (None = the connection's default)."""
     home = MetaData()
-    return {table.name: table.to_metadata(home, schema=schema) for table in RELATIONS}
+    return {table.name: table.to_metadata(home, schema=schema) if schema else table for table in RELATIONS}
 
 
 def check(bind: Engine | Connection, schema: str | None = None) -> list[Problem]:
