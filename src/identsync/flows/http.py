@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from identsync.errors import Limited, Refused, Unavailable, Unexpected
+from identsync.language import _
 
 if TYPE_CHECKING:
     import ssl
@@ -46,8 +47,6 @@ GET_ATTEMPTS = 3
 POOL = 8
 
 HTML = ("<!doctype html", "<html")
-HINT_ADDRESS = "Check the address (url) in the settings: it is given without the method's name."
-HINT_KEY = "Check the key in the settings and the rights on the other side."
 
 Pieces = Callable[[], Iterator[memoryview]]
 
@@ -81,7 +80,7 @@ class _Call:
     def name(self) -> str:
         return f"{self.method} {self.url.host}"
 
-    async def trace(self, event: str, _: object) -> None:
+    async def trace(self, event: str, info: object) -> None:  # noqa: ARG002
         self.sent = self.sent or event.endswith("send_request_headers.started")
 
 
@@ -121,7 +120,7 @@ class Http:
         )
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         """Close every connection."""
         if self._client is not None:
             await self._client.aclose()
@@ -174,18 +173,22 @@ class Http:
             call.headers["Content-Length"] = str(sum(piece.nbytes for piece in call.pieces()))  # type: ignore[misc]
             reply = await self._exchange(call)
         if reply.status < 300 and reply.html:
-            raise Unexpected(f"{call.name}: {reply.status} with a web page", hint=HINT_ADDRESS, raw=reply.text)
+            raise Unexpected(
+                _("{call}: вместо ответа службы пришла веб-страница ({status})", call=call.name, status=reply.status),
+                hint=_hint_address(),
+                raw=reply.text,
+            )
         return Answer(reply.status, reply.text)
 
     async def _exchange(self, call: _Call) -> _Reply:
         """Send, follow 307 only, and raise for every status that is not an answer to the question."""
-        for _ in range(MAX_REDIRECTS + 1):
+        for _hop in range(MAX_REDIRECTS + 1):
             reply = await self._send(call)
             if reply.status != 307:
                 _raise_for(call, reply)
                 return reply
             _follow(call, reply)
-        raise Unexpected(f"{call.name}: more than {MAX_REDIRECTS} redirects", hint=HINT_ADDRESS)
+        raise Unexpected(_("{call}: перенаправлений больше {n}", call=call.name, n=MAX_REDIRECTS), hint=_hint_address())
 
     async def _send(self, call: _Call) -> _Reply:
         import httpx
@@ -203,10 +206,25 @@ class Http:
             finally:
                 await response.aclose()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError) as error:
-            raise Unexpected(f"{call.name}: cannot be asked ({type(error).__name__})", hint=HINT_ADDRESS) from None
+            raise Unexpected(
+                _(
+                    "{call}: по этому адресу или с этим ключом запрос невозможен ({cause})",
+                    call=call.name,
+                    cause=type(error).__name__,
+                ),
+                hint=_hint_address(),
+            ) from None
         except httpx.HTTPError as error:
-            words = "no answer" if call.sent else "no connection"
+            words = _("ответ потерян") if call.sent else _("нет связи")
             raise Unavailable(f"{call.name}: {words} ({_cause(error)})", sent=call.sent) from None
+
+
+def _hint_address() -> str:
+    return _("Проверьте адрес (url) в настройках: он пишется без имени метода.")
+
+
+def _hint_key() -> str:
+    return _("Проверьте ключ в настройках и права на той стороне.")
 
 
 def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "httpx.URL":
@@ -215,7 +233,9 @@ def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "
     try:
         return httpx.URL(url, params=params) if params else httpx.URL(url)
     except (httpx.InvalidURL, TypeError, ValueError):
-        raise Unexpected(f"{method}: the address in the settings is not a URL", hint=HINT_ADDRESS) from None
+        raise Unexpected(
+            _("{method}: адрес в настройках не похож на адрес", method=method), hint=_hint_address()
+        ) from None
 
 
 @functools.cache
@@ -246,7 +266,7 @@ class _Deadline:
         try:
             await self._timeout.__aexit__(*exc)
         except TimeoutError:
-            words = f"{self._call.name}: no full answer in {self._seconds:g} s"
+            words = _("{call}: нет полного ответа за {n:g} с", call=self._call.name, n=self._seconds)
             raise Unavailable(words, sent=self._call.sent) from None
 
 
@@ -276,7 +296,7 @@ async def _read(call: _Call, response: "httpx.Response") -> bytes:
     """Read at most the cap, counted after unpacking: a small answer may unpack to gigabytes."""
     coding = response.headers.get("content-encoding", "identity").strip().lower()
     if coding not in {"identity", "gzip", "x-gzip", "deflate"}:
-        raise Unexpected(f"{call.name}: answer in an encoding nobody asked for")
+        raise Unexpected(_("{call}: ответ в кодировке, о которой не просили", call=call.name))
     unpack = zlib.decompressobj(47) if coding != "identity" else None
     parts: list[bytes] = []
     left = call.max_bytes
@@ -284,7 +304,7 @@ async def _read(call: _Call, response: "httpx.Response") -> bytes:
         try:
             plain = unpack.decompress(piece, left + 1) if unpack else piece
         except zlib.error:
-            raise Unexpected(f"{call.name}: answer is not what its encoding says") from None
+            raise Unexpected(_("{call}: сжатый ответ повреждён", call=call.name)) from None
         left -= len(plain)
         if left < 0:
             return _cut(call, response.status_code, [*parts, plain])
@@ -297,7 +317,7 @@ def _cut(call: _Call, status: int, parts: list[bytes]) -> bytes:
     if status >= 300 or call.method == "POST":
         return body  # only the beginning matters: it is a reason for people
     raw = body[:RAW].decode("utf-8", "replace")
-    raise Unexpected(f"{call.name}: answer is longer than {call.max_bytes} bytes", raw=raw)
+    raise Unexpected(_("{call}: ответ длиннее {n} байт", call=call.name, n=call.max_bytes), raw=raw)
 
 
 def _follow(call: _Call, reply: _Reply) -> None:
@@ -307,9 +327,9 @@ def _follow(call: _Call, reply: _Reply) -> None:
     try:
         target = call.url.join(reply.headers["location"])
     except (KeyError, httpx.InvalidURL):
-        raise Unexpected(f"{call.name}: 307 without a usable place", hint=HINT_ADDRESS) from None
+        raise Unexpected(_("{call}: перенаправление 307 в никуда", call=call.name), hint=_hint_address()) from None
     if target.scheme not in {"http", "https"} or (call.url.scheme == "https" and target.scheme == "http"):
-        raise Unexpected(f"{call.name}: 307 to an unprotected or unknown kind of address", hint=HINT_ADDRESS)
+        raise Unexpected(_("{call}: перенаправление 307 на незащищённый адрес", call=call.name), hint=_hint_address())
     if _origin(target) != _origin(call.url) and not _upgrade(call.url, target):
         content = {"content-type", "content-length", "content-encoding"}
         call.headers = {name: value for name, value in call.headers.items() if name.lower() in content}
@@ -330,16 +350,31 @@ def _raise_for(call: _Call, reply: _Reply) -> None:
     """Raise for every status that ends the call; 2xx, and a POST's 4xx about its body, pass."""
     status, text, after = reply.status, reply.text, _retry_after(reply.headers)
     if status in {401, 403}:
-        where = " after a redirect to another host, where the key is not sent" if call.keyless else ""
-        raise Refused(f"{call.name}: access refused ({status}){where}", hint=HINT_KEY, raw=text)
+        where = _(" после перенаправления на другой сервер: туда ключ не посылается") if call.keyless else ""
+        raise Refused(
+            _("{call}: в доступе отказано ({status})", call=call.name, status=status) + where,
+            hint=_hint_key(),
+            raw=text,
+        )
     if status == 429:
-        raise Limited(f"{call.name}: too many requests (429)", after_ms=after, raw=text)
+        raise Limited(_("{call}: просят обращаться реже (429)", call=call.name), after_ms=after, raw=text)
     if status >= 500 or status == 408:
-        raise Unavailable(f"{call.name}: not able to answer ({status})", sent=True, after_ms=after, raw=text)
+        raise Unavailable(
+            _("{call}: сервер сейчас не работает ({status})", call=call.name, status=status),
+            sent=True,
+            after_ms=after,
+            raw=text,
+        )
     if status < 200 or 300 <= status < 400:
-        raise Unexpected(f"{call.name}: redirect {status}, only 307 is followed", hint=HINT_ADDRESS, raw=text)
+        raise Unexpected(
+            _("{call}: перенаправление {status}, а допустимо только 307", call=call.name, status=status),
+            hint=_hint_address(),
+            raw=text,
+        )
     if status >= 400 and call.method != "POST":
-        raise Unexpected(f"{call.name}: {status}", hint=HINT_ADDRESS, raw=text)
+        raise Unexpected(
+            _("{call}: запрос не принят ({status})", call=call.name, status=status), hint=_hint_address(), raw=text
+        )
 
 
 def _retry_after(headers: Mapping[str, str]) -> int | None:
@@ -354,9 +389,13 @@ def _retry_after(headers: Mapping[str, str]) -> int | None:
 
 def _json(call: _Call, reply: _Reply) -> Any:
     if reply.status != 200:
-        raise Unexpected(f"{call.name}: {reply.status} where 200 is due", raw=reply.text)
+        raise Unexpected(_("{call}: ответ {status} вместо 200", call=call.name, status=reply.status), raw=reply.text)
     try:
         return orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        words = "a web page" if reply.html else "something that is not whole JSON"
-        raise Unexpected(f"{call.name}: 200 with {words}", hint=HINT_ADDRESS, raw=reply.text) from None
+        words = _("веб-страница") if reply.html else _("не JSON или его обрывок")
+        raise Unexpected(
+            _("{call}: вместо данных пришло другое: {what}", call=call.name, what=words),
+            hint=_hint_address(),
+            raw=reply.text,
+        ) from None
