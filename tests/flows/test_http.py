@@ -216,7 +216,7 @@ async def test_a_bad_address_is_said(http: Http, url):
 async def test_a_key_that_cannot_be_sent_is_said(rogue: Rogue, http: Http):
     with pytest.raises(Unexpected) as caught:
         await http.post_chunks(rogue.url, {"IDENT-Integration-Key": "ключ\r\nX: 1"}, pieces)
-    assert "ключ" not in str(caught.value)
+    assert "X: 1" not in str(caught.value)
 
 
 async def test_nothing_secret_is_logged(rogue: Rogue, http: Http, caplog: pytest.LogCaptureFixture):

@@ -74,11 +74,14 @@ class _Call:
     pieces: Pieces | None
     max_bytes: int
     sent: bool = False
-    keyless: bool = False
+    keyless: bool = False  # a redirect led to another origin: the key stays at home
 
-    @property
-    def name(self) -> str:
-        return f"{self.method} {self.url.host}"
+    def words(self, text: str) -> str:
+        return f"{self.method} {self.url.host}: {text}"
+
+    def unexpected(self, text: str, raw: str = "") -> Unexpected:
+        hint = _("Проверьте адрес (url) в настройках: он пишется без имени метода.")
+        return Unexpected(self.words(text), hint=hint, raw=raw)
 
     async def trace(self, event: str, info: object) -> None:  # noqa: ARG002
         self.sent = self.sent or event.endswith("send_request_headers.started")
@@ -173,11 +176,7 @@ class Http:
             call.headers["Content-Length"] = str(sum(piece.nbytes for piece in call.pieces()))  # type: ignore[misc]
             reply = await self._exchange(call)
         if reply.status < 300 and reply.html:
-            raise Unexpected(
-                _("{call}: вместо ответа службы пришла веб-страница ({status})", call=call.name, status=reply.status),
-                hint=_hint_address(),
-                raw=reply.text,
-            )
+            raise call.unexpected(_("вместо ответа службы пришла веб-страница"), reply.text)
         return Answer(reply.status, reply.text)
 
     async def _exchange(self, call: _Call) -> _Reply:
@@ -188,7 +187,7 @@ class Http:
                 _raise_for(call, reply)
                 return reply
             _follow(call, reply)
-        raise Unexpected(_("{call}: перенаправлений больше {n}", call=call.name, n=MAX_REDIRECTS), hint=_hint_address())
+        raise call.unexpected(_("перенаправлений больше {n}", n=MAX_REDIRECTS))
 
     async def _send(self, call: _Call) -> _Reply:
         import httpx
@@ -206,25 +205,11 @@ class Http:
             finally:
                 await response.aclose()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError) as error:
-            raise Unexpected(
-                _(
-                    "{call}: по этому адресу или с этим ключом запрос невозможен ({cause})",
-                    call=call.name,
-                    cause=type(error).__name__,
-                ),
-                hint=_hint_address(),
-            ) from None
+            words = _("такой запрос невозможен: адрес или ключ с недопустимыми знаками ({cause})", cause=_cause(error))
+            raise call.unexpected(words) from None
         except httpx.HTTPError as error:
             words = _("ответ потерян") if call.sent else _("нет связи")
-            raise Unavailable(f"{call.name}: {words} ({_cause(error)})", sent=call.sent) from None
-
-
-def _hint_address() -> str:
-    return _("Проверьте адрес (url) в настройках: он пишется без имени метода.")
-
-
-def _hint_key() -> str:
-    return _("Проверьте ключ в настройках и права на той стороне.")
+            raise Unavailable(call.words(f"{words} ({_cause(error)})"), sent=call.sent) from None
 
 
 def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "httpx.URL":
@@ -233,9 +218,7 @@ def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "
     try:
         return httpx.URL(url, params=params) if params else httpx.URL(url)
     except (httpx.InvalidURL, TypeError, ValueError):
-        raise Unexpected(
-            _("{method}: адрес в настройках не похож на адрес", method=method), hint=_hint_address()
-        ) from None
+        raise Unexpected(_("{method}: адрес в настройках не похож на адрес", method=method)) from None
 
 
 @functools.cache
@@ -266,7 +249,7 @@ class _Deadline:
         try:
             await self._timeout.__aexit__(*exc)
         except TimeoutError:
-            words = _("{call}: нет полного ответа за {n:g} с", call=self._call.name, n=self._seconds)
+            words = self._call.words(_("нет полного ответа за {n:g} с", n=self._seconds))
             raise Unavailable(words, sent=self._call.sent) from None
 
 
@@ -276,8 +259,9 @@ def _passing(error: Exception) -> bool:
 
 
 def _cause(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
+    """Name the kind of failure, with its text where only the system speaks: others may repeat an address or a key."""
+    name = type(error).__name__
+    return f"{name}: {str(error)[:150]}" if name == "ConnectError" else name
 
 
 async def _stream(pieces: Pieces) -> AsyncIterator[bytes]:
@@ -296,7 +280,7 @@ async def _read(call: _Call, response: "httpx.Response") -> bytes:
     """Read at most the cap, counted after unpacking: a small answer may unpack to gigabytes."""
     coding = response.headers.get("content-encoding", "identity").strip().lower()
     if coding not in {"identity", "gzip", "x-gzip", "deflate"}:
-        raise Unexpected(_("{call}: ответ в кодировке, о которой не просили", call=call.name))
+        raise call.unexpected(_("ответ в кодировке, о которой не просили"))
     unpack = zlib.decompressobj(47) if coding != "identity" else None
     parts: list[bytes] = []
     left = call.max_bytes
@@ -304,20 +288,19 @@ async def _read(call: _Call, response: "httpx.Response") -> bytes:
         try:
             plain = unpack.decompress(piece, left + 1) if unpack else piece
         except zlib.error:
-            raise Unexpected(_("{call}: сжатый ответ повреждён", call=call.name)) from None
+            raise call.unexpected(_("сжатый ответ повреждён")) from None
+        parts.append(plain)
         left -= len(plain)
         if left < 0:
-            return _cut(call, response.status_code, [*parts, plain])
-        parts.append(plain)
+            return _cut(call, response.status_code, b"".join(parts))
     return b"".join(parts)
 
 
-def _cut(call: _Call, status: int, parts: list[bytes]) -> bytes:
-    body = b"".join(parts)[: call.max_bytes]
+def _cut(call: _Call, status: int, body: bytes) -> bytes:
     if status >= 300 or call.method == "POST":
-        return body  # only the beginning matters: it is a reason for people
+        return body[: call.max_bytes]  # only the beginning matters: it is a reason for people
     raw = body[:RAW].decode("utf-8", "replace")
-    raise Unexpected(_("{call}: ответ длиннее {n} байт", call=call.name, n=call.max_bytes), raw=raw)
+    raise call.unexpected(_("ответ длиннее {n} байт", n=call.max_bytes), raw)
 
 
 def _follow(call: _Call, reply: _Reply) -> None:
@@ -327,9 +310,9 @@ def _follow(call: _Call, reply: _Reply) -> None:
     try:
         target = call.url.join(reply.headers["location"])
     except (KeyError, httpx.InvalidURL):
-        raise Unexpected(_("{call}: перенаправление 307 в никуда", call=call.name), hint=_hint_address()) from None
+        raise call.unexpected(_("перенаправление 307 в никуда")) from None
     if target.scheme not in {"http", "https"} or (call.url.scheme == "https" and target.scheme == "http"):
-        raise Unexpected(_("{call}: перенаправление 307 на незащищённый адрес", call=call.name), hint=_hint_address())
+        raise call.unexpected(_("перенаправление 307 на незащищённый адрес"))
     if _origin(target) != _origin(call.url) and not _upgrade(call.url, target):
         content = {"content-type", "content-length", "content-encoding"}
         call.headers = {name: value for name, value in call.headers.items() if name.lower() in content}
@@ -350,31 +333,23 @@ def _raise_for(call: _Call, reply: _Reply) -> None:
     """Raise for every status that ends the call; 2xx, and a POST's 4xx about its body, pass."""
     status, text, after = reply.status, reply.text, _retry_after(reply.headers)
     if status in {401, 403}:
-        where = _(" после перенаправления на другой сервер: туда ключ не посылается") if call.keyless else ""
-        raise Refused(
-            _("{call}: в доступе отказано ({status})", call=call.name, status=status) + where,
-            hint=_hint_key(),
-            raw=text,
-        )
+        raise _refused(call, status, text)
     if status == 429:
-        raise Limited(_("{call}: просят обращаться реже (429)", call=call.name), after_ms=after, raw=text)
+        raise Limited(call.words(_("просят обращаться реже (429)")), after_ms=after, raw=text)
     if status >= 500 or status == 408:
-        raise Unavailable(
-            _("{call}: сервер сейчас не работает ({status})", call=call.name, status=status),
-            sent=True,
-            after_ms=after,
-            raw=text,
-        )
+        words = call.words(_("сервер сейчас не работает ({status})", status=status))
+        raise Unavailable(words, sent=True, after_ms=after, raw=text)
     if status < 200 or 300 <= status < 400:
-        raise Unexpected(
-            _("{call}: перенаправление {status}, а допустимо только 307", call=call.name, status=status),
-            hint=_hint_address(),
-            raw=text,
-        )
+        raise call.unexpected(_("перенаправление {status}, а допустимо только 307", status=status), text)
     if status >= 400 and call.method != "POST":
-        raise Unexpected(
-            _("{call}: запрос не принят ({status})", call=call.name, status=status), hint=_hint_address(), raw=text
-        )
+        raise call.unexpected(_("запрос не принят ({status})", status=status), text)
+
+
+def _refused(call: _Call, status: int, text: str) -> Refused:
+    words = call.words(_("в доступе отказано ({status})", status=status))
+    if call.keyless:
+        words += ": " + _("перенаправили на другой сервер, а туда ключ не посылается")
+    return Refused(words, hint=_("Проверьте ключ в настройках и права на той стороне."), raw=text)
 
 
 def _retry_after(headers: Mapping[str, str]) -> int | None:
@@ -389,13 +364,9 @@ def _retry_after(headers: Mapping[str, str]) -> int | None:
 
 def _json(call: _Call, reply: _Reply) -> Any:
     if reply.status != 200:
-        raise Unexpected(_("{call}: ответ {status} вместо 200", call=call.name, status=reply.status), raw=reply.text)
+        raise call.unexpected(_("ответ {status} вместо 200", status=reply.status), reply.text)
     try:
         return orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        words = _("веб-страница") if reply.html else _("не JSON или его обрывок")
-        raise Unexpected(
-            _("{call}: вместо данных пришло другое: {what}", call=call.name, what=words),
-            hint=_hint_address(),
-            raw=reply.text,
-        ) from None
+        words = _("вместо данных пришла веб-страница") if reply.html else _("вместо данных не JSON или его обрывок")
+        raise call.unexpected(words, reply.text) from None
