@@ -31,7 +31,7 @@ def to_ms(zone: str, minute: int) -> int:
     return (minute - _offset_of_wall(zone, minute)) * 60_000
 
 
-def zone_table(zone: str, first_day: int, days: int) -> array[int]:
+def zone_table(zone: str, first_day: int, days: int) -> "array[int]":
     """Give ``days`` rows of 4 int64 for the core's payload: offset, switch, offset after it, gap.
 
     Offsets are minutes east of UTC. ``switch`` is the wall minute of the day from which the second offset holds (1440 =
@@ -42,7 +42,7 @@ def zone_table(zone: str, first_day: int, days: int) -> array[int]:
 
 
 @lru_cache(maxsize=512)
-def _zone_table(zone: str, first_day: int, days: int) -> array[int]:
+def _zone_table(zone: str, first_day: int, days: int) -> "array[int]":
     table = array("q")
     for day in range(first_day, first_day + days):
         table.extend(_zone_day(zone, day))
