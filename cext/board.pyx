@@ -1,0 +1,673 @@
+"""A day's schedule as bits: building boards, free cells, busy runs, the difference of two snapshots.
+
+Memory of one Boards, in this order and never resized: seat by seat, day by day, the words of ``working`` then the words
+of ``busy``. A comparison of two equal windows is therefore one stream through both.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from bits cimport ctz64, hash64, le64, load64, ones, popcount64, store64
+
+from array import array
+
+GRIDS = (5, 10, 15, 20, 30, 60)
+LONGEST_RUN = 720
+
+cdef enum:
+    MINUTES = 1440
+    MAX_RUN = 720
+    WORKING = 0
+    BUSY = 1
+    MAX_WORDS = 5
+    HEADER = 56
+
+cdef int64_t MAX_ID = 0x7FFFFFFF
+cdef int64_t FIRST_DAY = -719162  # 0001-01-01
+cdef int64_t LAST_DAY = 2932896  # 9999-12-31
+cdef int64_t MAX_BYTES = 1 << 31
+cdef bytes MAGIC = b"IDSBRD\x01\n"
+
+
+cdef inline int64_t signed(uint64_t value) noexcept nogil:
+    return <int64_t>value
+
+
+cdef inline void fill(uint64_t *bitmap, int64_t first, int64_t last) noexcept nogil:
+    """Set the cells first..last-1 of one bitmap; 0 <= first < last <= cells."""
+    cdef int64_t w = first >> 6
+    cdef int64_t end = (last - 1) >> 6
+    cdef int64_t shift = first & 63
+    if w == end:
+        bitmap[w] |= ones(last - first) << shift
+        return
+    bitmap[w] |= ~<uint64_t>0 << shift
+    w += 1
+    while w < end:
+        bitmap[w] = ~<uint64_t>0
+        w += 1
+    bitmap[end] |= ones(last - (end << 6))
+
+
+cdef inline int has(const uint64_t *bitmap, int64_t cell) noexcept nogil:
+    return (bitmap[cell >> 6] >> (cell & 63)) & 1
+
+
+cdef inline int64_t next_one(const uint64_t *bitmap, int64_t cell, int64_t cells) noexcept nogil:
+    """The first set cell at or after ``cell``, or ``cells``."""
+    cdef int64_t w = cell >> 6
+    cdef uint64_t x
+    if cell >= cells:
+        return cells
+    x = bitmap[w] >> (cell & 63)
+    if x != 0:
+        return cell + ctz64(x)
+    w += 1
+    while (w << 6) < cells:
+        if bitmap[w] != 0:
+            return (w << 6) + ctz64(bitmap[w])
+        w += 1
+    return cells
+
+
+cdef inline int64_t next_zero(const uint64_t *bitmap, int64_t cell, int64_t cells) noexcept nogil:
+    """The first clear cell at or after ``cell``, or ``cells``."""
+    cdef int64_t w = cell >> 6
+    cdef int64_t at
+    cdef uint64_t x
+    if cell >= cells:
+        return cells
+    x = ~bitmap[w] >> (cell & 63)
+    if x != 0:
+        at = cell + ctz64(x)
+        return at if at < cells else cells
+    w += 1
+    while (w << 6) < cells:
+        x = ~bitmap[w]
+        if x != 0:
+            at = (w << 6) + ctz64(x)
+            return at if at < cells else cells
+        w += 1
+    return cells
+
+
+cdef int64_t id_of(object value, str what) except -1:
+    cdef int64_t number
+    try:
+        number = value
+    except OverflowError:
+        number = -1
+    if number < 0 or number > MAX_ID:
+        raise ValueError(f"{what} {value!r} is not in 0..2**31-1")
+    return number
+
+
+cdef object int64_array(Py_ssize_t size):
+    return array("q", bytes(8)) * size
+
+
+cdef set ids_of(object ids):
+    return None if ids is None else set(ids)
+
+
+@cython.final
+cdef class Boards:
+    """The boards of some seats over consecutive days: which cells are working time and which are busy."""
+
+    cdef int64_t *keys
+    cdef uint64_t *bits
+    cdef Py_ssize_t size  # seats
+    cdef int64_t start  # first day
+    cdef int64_t span  # days
+    cdef int64_t minutes  # in a cell
+    cdef int64_t a_day  # cells in a day
+    cdef int64_t wide  # words in a bitmap
+    cdef uint64_t inverse  # ceil(2**20 / minutes): cell = minute * inverse >> 20, exact for minutes up to 1500
+
+    def __cinit__(self, seats, first_day, days, grid):
+        if grid not in GRIDS:
+            raise ValueError(f"a grid of {grid!r} minutes is not one of {GRIDS}")
+        self.minutes = grid
+        if not (FIRST_DAY <= first_day <= LAST_DAY):
+            raise ValueError("first_day is outside the years 1..9999")
+        if not (0 <= days <= LAST_DAY + 1 - first_day):
+            raise ValueError("days is negative or the window leaves the years 1..9999")
+        self.start = first_day
+        self.span = days
+        self.a_day = MINUTES // self.minutes
+        self.wide = (self.a_day + 63) >> 6
+        self.inverse = ((1 << 20) + self.minutes - 1) // self.minutes
+        self._seat(sorted({(id_of(b, "branch"), id_of(d, "doctor")) for b, d in seats}))
+
+    cdef int _seat(self, list seats) except -1:
+        cdef Py_ssize_t i
+        cdef int64_t b, d
+        self.size = len(seats)
+        if self.size * self.span > MAX_BYTES // (16 * self.wide):
+            raise ValueError("boards of more than 2 GiB")
+        self.keys = <int64_t *>malloc(8 * self.size + 8)
+        self.bits = <uint64_t *>calloc(self._words() + 1, 8)
+        if self.keys == NULL or self.bits == NULL:
+            raise MemoryError
+        for i in range(self.size):
+            b, d = seats[i]
+            self.keys[i] = b << 32 | d
+        return 0
+
+    def __dealloc__(self):
+        free(self.keys)
+        free(self.bits)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        """Lend the bitmaps as read-only bytes, for the kernels that write payloads."""
+        PyBuffer_FillInfo(view, self, self.bits, self._words() * 8, 1, flags)
+
+    cdef inline int64_t _words(self) noexcept nogil:
+        return self.size * self.span * 2 * self.wide
+
+    cdef inline uint64_t *_board(self, int64_t seat, int64_t day) noexcept nogil:
+        return self.bits + (seat * self.span + day) * 2 * self.wide
+
+    @property
+    def first_day(self):
+        return self.start
+
+    @property
+    def days(self):
+        return self.span
+
+    @property
+    def grid(self):
+        return self.minutes
+
+    @property
+    def cells(self):
+        return self.a_day
+
+    @property
+    def words(self):
+        return self.wide
+
+    @property
+    def nbytes(self):
+        return self._words() * 8
+
+    @property
+    def seats(self):
+        return [(self.keys[i] >> 32, self.keys[i] & MAX_ID) for i in range(self.size)]
+
+    def __len__(self):
+        return self.size * self.span
+
+    def __repr__(self):
+        return f"Boards({self.size} seats, {self.span} days from {self.start}, {self.minutes} minutes)"
+
+    def __eq__(self, other):
+        if not isinstance(other, Boards):
+            return NotImplemented
+        return self._same(<Boards>other)
+
+    __hash__ = None
+
+    cdef bint _same(self, Boards other):
+        cdef int64_t i
+        if (self.size, self.start, self.span, self.minutes) != (other.size, other.start, other.span, other.minutes):
+            return False
+        for i in range(self.size):
+            if self.keys[i] != other.keys[i]:
+                return False
+        for i in range(self._words()):
+            if self.bits[i] != other.bits[i]:
+                return False
+        return True
+
+    # ---- building
+
+    cdef int64_t _find(self, int64_t branch, int64_t doctor, int64_t hint) noexcept nogil:
+        """The index of a seat or -1; ``hint`` is where the last row was."""
+        cdef int64_t key, low, half, left
+        if <uint64_t>branch > <uint64_t>MAX_ID or <uint64_t>doctor > <uint64_t>MAX_ID or self.size == 0:
+            return -1
+        key = branch << 32 | doctor
+        if self.keys[hint] == key:
+            return hint
+        low = 0
+        left = self.size
+        while left > 1:
+            half = left >> 1
+            low += half * (self.keys[low + half] <= key)
+            left -= half
+        return low if self.keys[low] == key else -1
+
+    cdef int _place(self, int64_t seat, int plane, int64_t start, int64_t length) noexcept nogil:
+        """Add one row to a seat's boards; 1 when the row has to be ignored."""
+        cdef int64_t base = self.start * MINUTES
+        cdef int64_t low, high, day, first, last
+        cdef int64_t inward = self.minutes - 1 if plane == WORKING else 0
+        cdef int64_t outward = self.minutes - 1 if plane == BUSY else 0
+        if length <= 0:
+            return 1
+        high = start + length if start <= INT64_MAX - length else INT64_MAX
+        if high > base + self.span * MINUTES:
+            high = base + self.span * MINUTES
+        low = start if start > base else base
+        if low >= high:
+            return 1
+        low -= base
+        high -= base
+        day = low // MINUTES
+        low -= day * MINUTES
+        high -= day * MINUTES
+        while True:
+            first = <int64_t>((<uint64_t>(low + inward) * self.inverse) >> 20)
+            last = <int64_t>((<uint64_t>((high if high < MINUTES else MINUTES) + outward) * self.inverse) >> 20)
+            if first < last:
+                fill(self._board(seat, day) + plane * self.wide, first, last)
+            if high <= MINUTES:
+                return 0
+            day += 1
+            low = 0
+            high -= MINUTES
+
+    cdef object _add_rows(self, object rows, int plane):
+        cdef int64_t branch, doctor, start, length, seat
+        cdef int64_t hint = 0
+        cdef Py_ssize_t number = -1
+        cdef Py_ssize_t ignored = 0
+        cdef bint reading = False
+        try:
+            for row in rows:
+                number += 1
+                reading = True
+                if len(row) != 4:
+                    raise ValueError(f"row {number} has {len(row)} values, not 4")
+                if type(row) is tuple:
+                    branch = (<tuple>row)[0]
+                    doctor = (<tuple>row)[1]
+                    start = (<tuple>row)[2]
+                    length = (<tuple>row)[3]
+                else:
+                    branch = row[0]
+                    doctor = row[1]
+                    start = row[2]
+                    length = row[3]
+                reading = False
+                seat = self._find(branch, doctor, hint)
+                if seat < 0:
+                    ignored += 1
+                    continue
+                hint = seat
+                ignored += self._place(seat, plane, start, length)
+        except (TypeError, OverflowError) as error:
+            if not reading:
+                raise
+            raise ValueError(f"row {number} is not four 64-bit integers: {error}") from None
+        return ignored
+
+    cdef object _add_columns(
+        self, const int64_t[::1] branch, const int64_t[::1] doctor,
+        const int64_t[::1] start, const int64_t[::1] length, int plane,
+    ):
+        cdef Py_ssize_t n = branch.shape[0]
+        cdef Py_ssize_t ignored
+        if doctor.shape[0] != n or start.shape[0] != n or length.shape[0] != n:
+            raise ValueError("the four columns are not of one size")
+        if n == 0:
+            return 0
+        with nogil:
+            ignored = self._place_all(&branch[0], &doctor[0], &start[0], &length[0], n, plane)
+        return ignored
+
+    cdef Py_ssize_t _place_all(
+        self, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
+        Py_ssize_t n, int plane,
+    ) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef Py_ssize_t ignored = 0
+        cdef int64_t hint = 0
+        cdef int64_t seat
+        for i in range(n):
+            seat = self._find(branch[i], doctor[i], hint)
+            if seat < 0:
+                ignored += 1
+            else:
+                hint = seat
+                ignored += self._place(seat, plane, start[i], length[i])
+        return ignored
+
+    def add_shifts(self, rows):
+        return self._add_rows(rows, WORKING)
+
+    def add_busy(self, rows):
+        return self._add_rows(rows, BUSY)
+
+    def add_shift_columns(self, branch, doctor, start, length):
+        return self._add_columns(branch, doctor, start, length, WORKING)
+
+    def add_busy_columns(self, branch, doctor, start, length):
+        return self._add_columns(branch, doctor, start, length, BUSY)
+
+    # ---- reading
+
+    def counts(self):
+        cdef int64_t i, j
+        cdef int64_t working = 0
+        cdef int64_t busy = 0
+        cdef int64_t idle = 0
+        cdef const uint64_t *p = self.bits
+        with nogil:
+            for i in range(self.size * self.span):
+                for j in range(self.wide):
+                    working += popcount64(p[j])
+                    busy += popcount64(p[self.wide + j])
+                    idle += popcount64(p[j] & ~p[self.wide + j])
+                p += 2 * self.wide
+        return working, busy, idle
+
+    def digest(self, first_seat, last_seat, salt):
+        cdef int64_t first = first_seat
+        cdef int64_t last = last_seat
+        cdef int64_t seed = salt
+        cdef int64_t i, k
+        cdef uint64_t head[3]
+        cdef uint64_t key, h
+        if not (0 <= first <= last <= self.size):
+            raise ValueError("no such seats")
+        head[0] = le64(<uint64_t>self.start)
+        head[1] = le64(<uint64_t>self.span)
+        head[2] = le64(<uint64_t>self.minutes)
+        with nogil:
+            h = hash64(head, 24, <uint64_t>seed)
+            for i in range(first, last):
+                key = le64(<uint64_t>self.keys[i])
+                h = hash64(&key, 8, h)
+                h = self._hash_words(i, h)
+        return signed(h)
+
+    cdef uint64_t _hash_words(self, int64_t seat, uint64_t seed) noexcept nogil:
+        return hash64(self._board(seat, 0), <uint64_t>(self.span * 2 * self.wide) * 8, seed)
+
+    def select(self, branches, doctors):
+        cdef set b = ids_of(branches)
+        cdef set d = ids_of(doctors)
+        cdef list chosen = [i for i, seat in enumerate(self.seats)
+                            if (b is None or seat[0] in b) and (d is None or seat[1] in d)]
+        cdef list seats = self.seats
+        cdef Boards copy = Boards([seats[i] for i in chosen], self.start, self.span, self.minutes)
+        cdef int64_t size = self.span * 2 * self.wide
+        cdef int64_t to, i
+        for to, i in enumerate(chosen):
+            memcpy(copy.bits + to * size, self.bits + i * size, size * 8)
+        return copy
+
+    def coarsen(self, grid):
+        cdef Boards copy = Boards(self.seats, self.start, self.span, grid)
+        if copy.minutes % self.minutes != 0:
+            raise ValueError(f"a grid of {copy.minutes} minutes is no multiple of {self.minutes}")
+        with nogil:
+            self._coarsen(copy)
+        return copy
+
+    cdef void _coarsen(self, Boards copy) noexcept nogil:
+        cdef int64_t i, cell, sub
+        cdef int64_t ratio = copy.minutes // self.minutes
+        cdef int working, busy
+        cdef const uint64_t *old = self.bits
+        cdef uint64_t *new = copy.bits
+        for i in range(self.size * self.span):
+            for cell in range(copy.a_day):
+                working = 1
+                busy = 0
+                for sub in range(cell * ratio, (cell + 1) * ratio):
+                    working &= has(old, sub)
+                    busy |= has(old + self.wide, sub)
+                new[cell >> 6] |= <uint64_t>working << (cell & 63)
+                new[copy.wide + (cell >> 6)] |= <uint64_t>busy << (cell & 63)
+            old += 2 * self.wide
+            new += 2 * copy.wide
+
+    def strip(self, branch, doctor, day):
+        cdef int64_t seat = self._find(id_of(branch, "branch"), id_of(doctor, "doctor"), 0)
+        cdef int64_t at, i
+        cdef uint64_t *board
+        if seat < 0 or not (self.start <= day < self.start + self.span):
+            raise ValueError(f"no board of branch {branch}, doctor {doctor}, day {day}")
+        at = day - self.start
+        board = self._board(seat, at)
+        return (bytes([has(board, i) for i in range(self.a_day)]),
+                bytes([has(board + self.wide, i) for i in range(self.a_day)]))
+
+    def runs(self):
+        cdef int64_t n = 0
+        cdef int64_t i
+        cdef int64_t[::1] branch, doctor, start, length, busy
+        cdef tuple columns
+        with nogil:
+            for i in range(self.size * self.span):
+                n = self._run(i, n, NULL, NULL, NULL, NULL, NULL)
+        columns = tuple([int64_array(n) for _ in range(5)])
+        if n == 0:
+            return columns
+        branch, doctor, start, length, busy = columns
+        i = n
+        with nogil:
+            n = 0
+            for i in range(self.size * self.span):
+                n = self._run(i, n, &branch[0], &doctor[0], &start[0], &length[0], &busy[0])
+        return columns
+
+    cdef int64_t _run(
+        self, int64_t board, int64_t n,
+        int64_t *branch, int64_t *doctor, int64_t *start, int64_t *length, int64_t *busy,
+    ) noexcept nogil:
+        """Write (or, without columns, count) the runs of one board from place n on; return the next place."""
+        cdef const uint64_t *working = self.bits + board * 2 * self.wide
+        cdef const uint64_t *taken = working + self.wide
+        cdef uint64_t either[MAX_WORDS]
+        cdef int64_t cell = 0
+        cdef int64_t end, w
+        cdef int64_t seat = board // self.span
+        cdef int64_t base = (self.start + board % self.span) * MINUTES
+        cdef int is_busy
+        for w in range(self.wide):
+            either[w] = working[w] | taken[w]
+        while True:
+            cell = next_one(either, cell, self.a_day)
+            if cell == self.a_day:
+                return n
+            is_busy = has(taken, cell)
+            end = cell + 1
+            if is_busy:
+                end = next_zero(taken, cell, self.a_day)
+                if end - cell > MAX_RUN // self.minutes:
+                    end = cell + MAX_RUN // self.minutes
+            if branch != NULL:
+                branch[n] = self.keys[seat] >> 32
+                doctor[n] = self.keys[seat] & MAX_ID
+                start[n] = base + cell * self.minutes
+                length[n] = (end - cell) * self.minutes
+                busy[n] = is_busy
+            n += 1
+            cell = end
+
+    def difference(self, other):
+        return Difference(self, other)
+
+    # ---- packing
+
+    def pack(self):
+        """Header (7 words): magic, checksum of all that follows, first day, days, grid, seats, 0. Then keys, bitmaps."""
+        cdef int64_t size = HEADER + self.size * 8 + self._words() * 8
+        cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
+        cdef char *p = PyBytes_AsString(packed)
+        cdef int64_t i
+        memcpy(p, <char *>MAGIC, 8)
+        store64(p + 16, <uint64_t>self.start)
+        store64(p + 24, <uint64_t>self.span)
+        store64(p + 32, <uint64_t>self.minutes)
+        store64(p + 40, <uint64_t>self.size)
+        store64(p + 48, 0)
+        with nogil:
+            for i in range(self.size):
+                store64(p + HEADER + i * 8, <uint64_t>self.keys[i])
+            for i in range(self._words()):
+                store64(p + HEADER + (self.size + i) * 8, self.bits[i])
+            store64(p + 8, hash64(p + 16, size - 16, 0))
+        return packed
+
+    @staticmethod
+    def unpack(data):
+        cdef const uint8_t[::1] view = memoryview(data).cast("B")
+        cdef int64_t size = view.shape[0]
+        cdef const uint8_t *p
+        cdef int64_t first, days, grid, seats
+        if size < HEADER or bytes(view[:8]) != MAGIC:
+            raise ValueError("not packed boards of this version")
+        p = &view[0]
+        if load64(p + 8) != hash64(p + 16, size - 16, 0):
+            raise ValueError("packed boards are damaged")
+        first = signed(load64(p + 16))
+        days = signed(load64(p + 24))
+        grid = signed(load64(p + 32))
+        seats = signed(load64(p + 40))
+        if not 0 <= seats <= (size - HEADER) // 8:
+            raise ValueError("packed boards are damaged")
+        return unpack_boards(p + HEADER, size - HEADER, first, days, grid, seats)
+
+
+cdef Boards unpack_boards(const uint8_t *p, int64_t size, int64_t first, int64_t days, int64_t grid, int64_t seats):
+    """Read keys and bitmaps behind a header whose checksum is right: still nothing is believed."""
+    cdef list pairs = []
+    cdef int64_t i, key
+    cdef int64_t before = -1
+    cdef Boards boards
+    for i in range(seats):
+        key = signed(load64(p + i * 8))
+        if key <= before or key & 0x80000000:
+            raise ValueError("packed seats are damaged")
+        before = key
+        pairs.append((key >> 32, key & MAX_ID))
+    boards = Boards(pairs, first, days, grid)
+    if size != seats * 8 + boards._words() * 8:
+        raise ValueError("packed boards are damaged")
+    for i in range(boards._words()):
+        boards.bits[i] = load64(p + (seats + i) * 8)
+    if boards.a_day & 63:
+        for i in range(boards.wide - 1, boards._words(), boards.wide):
+            if boards.bits[i] >> (boards.a_day & 63):
+                raise ValueError("packed boards are damaged")
+    return boards
+
+
+@cython.final
+cdef class Difference:
+    """What differs between two Boards; made by Boards.difference."""
+
+    cdef int64_t *keys  # of the seats of both sides, merged
+    cdef uint64_t *flags  # one bit a board: (seat, common day)
+    cdef int64_t size
+    cdef int64_t start
+    cdef int64_t span
+    cdef int64_t total
+
+    def __cinit__(self, Boards old not None, Boards new not None):
+        cdef int64_t end = min(old.start + old.span, new.start + new.span)
+        if old.minutes != new.minutes:
+            raise ValueError(f"grids differ: {old.minutes} and {new.minutes} minutes")
+        self.start = max(old.start, new.start)
+        self.span = max(end - self.start, 0)
+        self.keys = <int64_t *>malloc((old.size + new.size) * 8 + 8)
+        self.flags = <uint64_t *>calloc(((old.size + new.size) * self.span >> 6) + 1, 8)
+        cdef uint64_t *zeros = <uint64_t *>calloc(self.span * 2 * old.wide + 1, 8)
+        if self.keys == NULL or self.flags == NULL or zeros == NULL:
+            free(zeros)
+            raise MemoryError
+        with nogil:
+            self._merge(old, new, zeros)
+        free(zeros)
+
+    def __dealloc__(self):
+        free(self.keys)
+        free(self.flags)
+
+    cdef void _merge(self, Boards old, Boards new, const uint64_t *zeros) noexcept nogil:
+        """Walk the seats of both sides in order; a seat that one side lacks is compared with zeros."""
+        cdef int64_t i = 0
+        cdef int64_t j = 0
+        cdef int64_t key
+        cdef int64_t a = self.start - old.start
+        cdef int64_t b = self.start - new.start
+        cdef const uint64_t *x
+        cdef const uint64_t *y
+        if self.span == 0:
+            return
+        while i < old.size or j < new.size:
+            key = INT64_MAX
+            if i < old.size:
+                key = old.keys[i]
+            if j < new.size and new.keys[j] < key:
+                key = new.keys[j]
+            x = zeros
+            y = zeros
+            if i < old.size and old.keys[i] == key:
+                x = old._board(i, a)
+                i += 1
+            if j < new.size and new.keys[j] == key:
+                y = new._board(j, b)
+                j += 1
+            self.keys[self.size] = key
+            self._compare(x, y, old.wide)
+            self.size += 1
+
+    cdef void _compare(self, const uint64_t *x, const uint64_t *y, int64_t wide) noexcept nogil:
+        """Count the cells that differ in one seat and flag its boards."""
+        cdef int64_t total = 0
+        cdef int64_t at = self.size * self.span
+        cdef int64_t i, j
+        cdef uint64_t changed
+        for i in range(self.span * 2 * wide):
+            total += popcount64(x[i] ^ y[i])
+        self.total += total
+        if total == 0:
+            return
+        for i in range(self.span):
+            changed = 0
+            for j in range(2 * wide):
+                changed |= x[j] ^ y[j]
+            self.flags[at >> 6] |= <uint64_t>(changed != 0) << (at & 63)
+            at += 1
+            x += 2 * wide
+            y += 2 * wide
+
+    @property
+    def cells(self):
+        return self.total
+
+    @property
+    def count(self):
+        cdef int64_t n = 0
+        cdef int64_t i
+        for i in range((self.size * self.span + 63) >> 6):
+            n += popcount64(self.flags[i])
+        return n
+
+    @property
+    def boards(self):
+        cdef list boards = []
+        cdef int64_t w, at
+        cdef uint64_t left
+        for w in range((self.size * self.span + 63) >> 6):
+            left = self.flags[w]
+            while left:
+                at = (w << 6) + ctz64(left)
+                left &= left - 1
+                key = self.keys[at // self.span]
+                boards.append((key >> 32, key & MAX_ID, self.start + at % self.span))
+        return boards
+
+    def __bool__(self):
+        return self.total != 0

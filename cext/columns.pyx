@@ -1,0 +1,422 @@
+"""Sorted columns (key, digest): made from rows or buffers, compared, packed; and the 64-bit hash that makes digests.
+
+Both columns of a Columns live in one immutable bytes object each, so views of them stay valid and threads need no lock.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.buffer cimport PyBUF_READ
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t, uint8_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+from bits cimport hash64, load64, store64
+
+from array import array
+
+cdef enum:
+    HEADER = 24
+    BLOCK = 8192
+
+cdef bytes MAGIC = b"IDSCOL\x01\n"
+
+
+
+def digest(data, seed=0):
+    cdef const uint8_t[::1] view = memoryview(data).cast("B")
+    cdef uint64_t start
+    if not -(1 << 63) <= seed < (1 << 64):
+        raise ValueError("the seed has more than 64 bits")
+    start = seed & 0xFFFFFFFFFFFFFFFF
+    return <int64_t>hash64(&view[0] if view.shape[0] else NULL, view.shape[0], start)
+
+
+cdef class Scratch:
+    """Growing pairs of columns in plain memory, freed with the object."""
+
+    cdef int64_t *first
+    cdef int64_t *second
+    cdef Py_ssize_t size
+    cdef Py_ssize_t room
+
+    def __dealloc__(self):
+        free(self.first)
+        free(self.second)
+
+    cdef int _hold(self, Py_ssize_t room) except -1 nogil:
+        """Make room for so many pairs."""
+        cdef int64_t *moved
+        if room <= self.room:
+            return 0
+        if room < self.room * 2:
+            room = self.room * 2
+        moved = <int64_t *>realloc(self.first, room * 8)
+        if moved == NULL:
+            with gil:
+                raise MemoryError
+        self.first = moved
+        moved = <int64_t *>realloc(self.second, room * 8)
+        if moved == NULL:
+            with gil:
+                raise MemoryError
+        self.second = moved
+        self.room = room
+        return 0
+
+
+cdef int64_t unsorted_at(const int64_t *keys, Py_ssize_t n) noexcept nogil:
+    """The first index whose key is not above the one before it, or n."""
+    cdef Py_ssize_t i
+    for i in range(1, n):
+        if keys[i] <= keys[i - 1]:
+            return i
+    return n
+
+
+cdef void radix_pass(
+    const int64_t *keys, const int64_t *values, int64_t *to_keys, int64_t *to_values,
+    Py_ssize_t *places, Py_ssize_t n, int shift,
+) noexcept nogil:
+    """Move pairs to their places by one byte of the key; ``places`` are the counts of that byte."""
+    cdef Py_ssize_t i, at
+    cdef Py_ssize_t sum_ = 0
+    cdef Py_ssize_t count
+    for i in range(256):
+        count = places[i]
+        places[i] = sum_
+        sum_ += count
+    for i in range(n):
+        at = ((<uint64_t>keys[i] ^ <uint64_t>INT64_MIN) >> shift) & 255
+        to_keys[places[at]] = keys[i]
+        to_values[places[at]] = values[i]
+        places[at] += 1
+
+
+cdef int sort_pairs(Scratch pairs) except -1:
+    """Sort pairs by key in place: radix sort, least byte first, bytes that are all equal skipped."""
+    cdef Scratch other = Scratch()
+    cdef Scratch a = pairs
+    cdef Py_ssize_t counts[8][256]
+    cdef Py_ssize_t i, n
+    cdef int byte
+    cdef uint64_t key
+    cdef int64_t *swap
+    n = pairs.size
+    other._hold(pairs.room)
+    with nogil:
+        memset(counts, 0, sizeof(counts))
+        for i in range(n):
+            key = <uint64_t>pairs.first[i] ^ <uint64_t>INT64_MIN
+            for byte in range(8):
+                counts[byte][(key >> (8 * byte)) & 255] += 1
+        for byte in range(8):
+            key = <uint64_t>pairs.first[0] ^ <uint64_t>INT64_MIN
+            if counts[byte][(key >> (8 * byte)) & 255] == n:
+                continue
+            radix_pass(pairs.first, pairs.second, other.first, other.second, counts[byte], n, 8 * byte)
+            swap = pairs.first
+            pairs.first = other.first
+            other.first = swap
+            swap = pairs.second
+            pairs.second = other.second
+            other.second = swap
+    pairs.room = other.room = min(pairs.room, other.room)
+    return 0
+
+
+cdef Columns columns_of(Scratch pairs):
+    """Make Columns of collected pairs: sorted where needed, duplicates refused."""
+    cdef Py_ssize_t at = unsorted_at(pairs.first, pairs.size)
+    if at < pairs.size:
+        sort_pairs(pairs)
+        at = unsorted_at(pairs.first, pairs.size)
+    if at < pairs.size:
+        raise ValueError(f"key {pairs.first[at]} comes twice")
+    return columns_from(pairs.first, pairs.second, pairs.size)
+
+
+cdef Columns columns_from(const int64_t *keys, const int64_t *values, Py_ssize_t n):
+    """Copy sorted unique pairs."""
+    cdef Columns made = Columns()
+    made._keys = PyBytes_FromStringAndSize(<const char *>keys, n * 8)
+    made._values = PyBytes_FromStringAndSize(<const char *>values, n * 8)
+    made._open(n)
+    return made
+
+
+cdef object array_of(const int64_t *values, Py_ssize_t n):
+    made = array("q")
+    if n:
+        made.frombytes(PyMemoryView_FromMemory(<char *>values, n * 8, PyBUF_READ))
+    return made
+
+
+@cython.final
+cdef class Columns:
+    """Sorted unique int64 keys, each with an int64 digest; never changes once made."""
+
+    cdef bytes _keys
+    cdef bytes _values
+    cdef const int64_t *k
+    cdef const int64_t *v
+    cdef Py_ssize_t size
+
+    def __cinit__(self):
+        self._keys = self._values = b""
+        self._open(0)
+
+    cdef int _open(self, Py_ssize_t n) except -1:
+        self.k = <const int64_t *>PyBytes_AsString(self._keys)
+        self.v = <const int64_t *>PyBytes_AsString(self._values)
+        self.size = n
+        return 0
+
+    @staticmethod
+    def from_rows(rows):
+        cdef Scratch pairs = Scratch()
+        cdef Py_ssize_t number = -1
+        cdef bint reading = False
+        cdef int64_t key, value
+        try:
+            for row in rows:
+                number += 1
+                reading = True
+                if len(row) != 2:
+                    raise ValueError(f"row {number} has {len(row)} values, not 2")
+                if type(row) is tuple:
+                    key = (<tuple>row)[0]
+                    value = (<tuple>row)[1]
+                else:
+                    key = row[0]
+                    value = row[1]
+                reading = False
+                if pairs.size == pairs.room:
+                    pairs._hold(pairs.size + 1024)
+                pairs.first[pairs.size] = key
+                pairs.second[pairs.size] = value
+                pairs.size += 1
+        except (TypeError, OverflowError) as error:
+            if not reading:
+                raise
+            raise ValueError(f"row {number} is not two 64-bit integers: {error}") from None
+        return columns_of(pairs)
+
+    @staticmethod
+    def from_buffers(const int64_t[::1] keys not None, const int64_t[::1] digests not None):
+        cdef Py_ssize_t n = keys.shape[0]
+        cdef Scratch pairs = Scratch()
+        if digests.shape[0] != n:
+            raise ValueError("keys and digests are not of one size")
+        if n == 0:
+            return Columns()
+        if unsorted_at(&keys[0], n) == n:
+            return columns_from(&keys[0], &digests[0], n)
+        pairs._hold(n)
+        memcpy(pairs.first, &keys[0], n * 8)
+        memcpy(pairs.second, &digests[0], n * 8)
+        pairs.size = n
+        return columns_of(pairs)
+
+    @property
+    def keys(self):
+        return memoryview(self._keys).cast("q")
+
+    @property
+    def digests(self):
+        return memoryview(self._values).cast("q")
+
+    def __len__(self):
+        return self.size
+
+    def __repr__(self):
+        return f"Columns({self.size} keys)"
+
+    def __eq__(self, other):
+        if not isinstance(other, Columns):
+            return NotImplemented
+        return self._keys == (<Columns>other)._keys and self._values == (<Columns>other)._values
+
+    __hash__ = None
+
+    cdef Py_ssize_t _find(self, int64_t key) noexcept nogil:
+        """The index of the last key not above ``key``, or -1 if there is none or it is another."""
+        cdef Py_ssize_t low = 0
+        cdef Py_ssize_t left = self.size
+        cdef Py_ssize_t half
+        if left == 0:
+            return -1
+        while left > 1:
+            half = left >> 1
+            if self.k[low + half] <= key:
+                low += half
+            left -= half
+        return low if self.k[low] == key else -1
+
+    def __contains__(self, key):
+        return self.get(key) is not None
+
+    def get(self, key):
+        cdef Py_ssize_t at
+        cdef int64_t wanted
+        if not -(1 << 63) <= key < (1 << 63):
+            return None
+        wanted = key
+        at = self._find(wanted)
+        return None if at < 0 else self.v[at]
+
+    def difference(self, Columns new not None):
+        return Changes(self, new)
+
+    def with_(self, const int64_t[::1] keys not None, const int64_t[::1] digests not None,
+              const int64_t[::1] removed not None):
+        cdef Columns set_ = Columns.from_buffers(keys, digests)
+        cdef Columns gone = Columns.from_buffers(removed, removed)
+        cdef Scratch merged = Scratch()
+        cdef int64_t twice = 0
+        cdef bint clash
+        merged._hold(self.size + set_.size + 1)
+        with nogil:
+            clash = overlay(self, set_, gone, merged, &twice)
+        if clash:
+            raise ValueError(f"key {twice} is both set and removed")
+        return columns_from(merged.first, merged.second, merged.size)
+
+    def pack(self):
+        """Header (3 words): magic, checksum of all that follows, number of keys. Then keys, digests."""
+        cdef Py_ssize_t size = HEADER + self.size * 16
+        cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
+        cdef char *p = PyBytes_AsString(packed)
+        cdef Py_ssize_t i
+        memcpy(p, <char *>MAGIC, 8)
+        store64(p + 16, <uint64_t>self.size)
+        with nogil:
+            for i in range(self.size):
+                store64(p + HEADER + i * 8, <uint64_t>self.k[i])
+                store64(p + HEADER + (self.size + i) * 8, <uint64_t>self.v[i])
+            store64(p + 8, hash64(p + 16, size - 16, 0))
+        return packed
+
+    @staticmethod
+    def unpack(data):
+        cdef const uint8_t[::1] view = memoryview(data).cast("B")
+        cdef Py_ssize_t size = view.shape[0]
+        cdef Scratch pairs = Scratch()
+        cdef const uint8_t *p
+        cdef Py_ssize_t i, n
+        if size < HEADER or (size - HEADER) % 16 or bytes(view[:8]) != MAGIC:
+            raise ValueError("not packed columns of this version")
+        p = &view[0]
+        n = (size - HEADER) // 16
+        if load64(p + 8) != hash64(p + 16, size - 16, 0) or load64(p + 16) != <uint64_t>n:
+            raise ValueError("packed columns are damaged")
+        pairs._hold(n + 1)
+        pairs.size = n
+        for i in range(n):
+            pairs.first[i] = <int64_t>load64(p + HEADER + i * 8)
+            pairs.second[i] = <int64_t>load64(p + HEADER + (n + i) * 8)
+        if unsorted_at(pairs.first, n) < n:
+            raise ValueError("packed columns are damaged")
+        return columns_from(pairs.first, pairs.second, n)
+
+
+cdef bint overlay(Columns old, Columns set_, Columns gone, Scratch merged, int64_t *twice) noexcept nogil:
+    """Merge old and set_ without gone into ``merged`` (which has room); true if a key is in set_ and gone."""
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t r = 0
+    cdef Py_ssize_t n = 0
+    cdef int64_t key
+    cdef bint fresh
+    while i < old.size or j < set_.size:
+        fresh = j < set_.size and (i >= old.size or set_.k[j] <= old.k[i])
+        key = set_.k[j] if fresh else old.k[i]
+        while r < gone.size and gone.k[r] < key:
+            r += 1
+        if r < gone.size and gone.k[r] == key:
+            if fresh:
+                twice[0] = key
+                return True
+            i += 1
+            continue
+        merged.first[n] = key
+        merged.second[n] = set_.v[j] if fresh else old.v[i]
+        n += 1
+        if fresh:
+            j += 1
+        if i < old.size and old.k[i] == key:
+            i += 1
+    merged.size = n
+    return False
+
+
+@cython.final
+cdef class Changes:
+    """Keys that differ between old and new columns, each list sorted; made by Columns.difference."""
+
+    cdef readonly object added
+    cdef readonly object changed
+    cdef readonly object removed
+
+    def __cinit__(self, Columns old not None, Columns new not None):
+        cdef Scratch alone = Scratch()  # first: removed, second: added
+        cdef Scratch both = Scratch()  # first: changed
+        cdef Py_ssize_t counts[3]
+        with nogil:
+            merge(old, new, alone, both, counts)
+        self.added = array_of(alone.second, counts[0])
+        self.changed = array_of(both.first, counts[1])
+        self.removed = array_of(alone.first, counts[2])
+
+    def __len__(self):
+        return len(self.added) + len(self.changed) + len(self.removed)
+
+    def __repr__(self):
+        return f"Changes({len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed)"
+
+
+cdef int merge(Columns old, Columns new, Scratch alone, Scratch both, Py_ssize_t *counts) except -1 nogil:
+    """Run over both columns: equal keys in runs with a branch-free test of the digests, the rest one by one."""
+    cdef const int64_t *a = old.k
+    cdef const int64_t *b = new.k
+    cdef const int64_t *x = old.v
+    cdef const int64_t *y = new.v
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t added = 0
+    cdef Py_ssize_t changed = 0
+    cdef Py_ssize_t removed = 0
+    cdef Py_ssize_t left
+    cdef int64_t *out
+    while i < old.size and j < new.size:
+        both._hold(changed + BLOCK)
+        out = both.first
+        left = min(old.size - i, new.size - j)
+        if left > BLOCK:
+            left = BLOCK
+        while left > 0 and a[i] == b[j]:
+            out[changed] = a[i]
+            changed += x[i] != y[j]
+            i += 1
+            j += 1
+            left -= 1
+        if left == 0:
+            continue
+        alone._hold((added if added > removed else removed) + 1)
+        if a[i] < b[j]:
+            alone.first[removed] = a[i]
+            removed += 1
+            i += 1
+        else:
+            alone.second[added] = b[j]
+            added += 1
+            j += 1
+    left = max(removed + old.size - i, added + new.size - j)
+    if left > 0:
+        alone._hold(left)
+        memcpy(alone.first + removed, a + i, (old.size - i) * 8)
+        memcpy(alone.second + added, b + j, (new.size - j) * 8)
+    counts[0] = added + new.size - j
+    counts[1] = changed
+    counts[2] = removed + old.size - i
+    return 0
