@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from identsync.clinic import contract
 from identsync.errors import ContractError, IdentsyncError, Problem, Unavailable
@@ -63,10 +64,9 @@ def stream(connection: Connection, statement: Select[Any], values: dict[str, Any
 
 
 def _rendered(statement: Select[Any], values: dict[str, Any], dialect: Dialect) -> tuple[str, Any]:
-    compiled = statement.params(**values).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    parameters = compiled.construct_params()
-    names = getattr(compiled, "positiontup", None)
-    return str(compiled), parameters if names is None else [parameters[name] for name in names]
+    compiled: Any = statement.compile(dialect=dialect)
+    state = compiled.construct_expanded_state(values)
+    return state.statement, state.positional_parameters if compiled.positional else state.parameters
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def _translated(engine: Engine, schema: str | None, error: Exception) -> Identsy
     kind = type(cause).__name__
     if isinstance(cause, driver.ProgrammingError) or str(cause).startswith("no such "):  # SQLite's way to say it
         return ContractError(_problems(engine, schema) or [Problem("clinic", f"a relation cannot be read ({kind})")])
-    if isinstance(cause, driver.Error) or isinstance(error, SQLAlchemyError):
+    if isinstance(cause, driver.Error) or isinstance(error, PoolTimeout):
         return Unavailable(f"clinic database: {kind}", sent=False)
     return None
 
