@@ -1,0 +1,5 @@
+"""``python -m identsync`` is the same as ``identsync``."""
+
+from identsync.cli import main
+
+main()

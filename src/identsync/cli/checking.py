@@ -1,0 +1,142 @@
+"""``identsync check``: tries everything the settings name, one thing after another, and keeps every problem."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from identsync import integrations
+from identsync.client import opened_clinic, opened_store
+from identsync.engine.integration import Integration, PageContext
+from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError
+from identsync.language import _
+from identsync.settings import Settings, secret
+from identsync.values import is_reference
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import ClinicSource
+    from identsync.store import Store
+
+Say = Callable[[str], None]
+PORTS = 10  # the console takes the next free one of ten
+
+
+async def problems(settings: Settings, say: Say) -> list[Problem]:
+    """Return what is wrong with secrets, databases, views, the page's port and every destination.
+
+    ``say`` hears what is being tried. The engine's tables are created or brought up to date on the way.
+    """
+    found = list(_secrets(settings))
+    with ExitStack() as stack:
+        say(_("База движка…"))
+        store = await asyncio.to_thread(_store, settings, stack, found)
+        say(_("База клиники…"))
+        clinic = await asyncio.to_thread(_clinic, settings, store, stack, found)
+        found += _port(settings)
+        for name, table in settings.rooms.items():
+            integration = integrations.load(name)
+            say(f"{_(integration.title)}…")
+            found += await _room(integration, PageContext(store, clinic, table, "", 0))
+    return found
+
+
+def clinic_problems(settings: Settings) -> list[Problem]:
+    """Return what is wrong with the clinic's views alone."""
+    found: list[Problem] = []
+    with ExitStack() as stack:
+        _clinic(settings, None, stack, found)
+    return found
+
+
+def _secrets(settings: Settings) -> Iterator[Problem]:
+    for where, reference in references(settings):
+        try:
+            secret(reference)
+        except IdentsyncError as error:
+            yield Problem(where, str(error), error.hint)
+
+
+def references(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield (table and key, reference) of every secret that the settings name."""
+    records: list[tuple[str, Any]] = [(name, getattr(settings, name)) for name in ("database", "clinic", "console")]
+    for room, table in settings.rooms.items():
+        records += [(f"{room}.{name}", record) for name, record in table.items()]
+    for name, record in records:
+        for key in record.__struct_fields__:
+            value = getattr(record, key)
+            if isinstance(value, str) and is_reference(value):
+                yield f"[{name}] {key}", value
+
+
+def _store(settings: Settings, stack: ExitStack, found: list[Problem]) -> "Store | None":
+    try:
+        return opened_store(settings, stack)
+    except Exception as error:
+        found += explained("[database]", error)
+    return None
+
+
+def _clinic(settings: Settings, store: "Store | None", stack: ExitStack, found: list[Problem]) -> "ClinicSource | None":
+    if store is None and settings.clinic.url is None and found:
+        return None  # the same database, and it has been told already
+    from identsync.clinic.contract import check
+
+    try:
+        clinic = opened_clinic(settings, store, stack)
+        wrong = check(clinic.engine, settings.clinic.schema)
+        found += wrong
+        if not wrong:
+            found += _branch(settings, clinic)
+    except Exception as error:
+        found += explained("[clinic]", error)
+        return None
+    return None if wrong else clinic
+
+
+def _branch(settings: Settings, clinic: "ClinicSource") -> Iterator[Problem]:
+    known = [branch.id for branch in clinic.branches()]
+    if settings.client.branch not in known:
+        what = _("в клинике нет филиала {id}", id=settings.client.branch)
+        yield Problem("[client] branch", what, _("есть филиалы: {known}", known=", ".join(map(str, known[:20])) or "-"))
+
+
+def _port(settings: Settings) -> Iterator[Problem]:
+    console = settings.console
+    for port in range(console.port, console.port + PORTS if console.port else 1):
+        try:
+            family = socket.getaddrinfo(console.host, port, type=socket.SOCK_STREAM)[0][0]
+            with socket.socket(family, socket.SOCK_STREAM) as listener:
+                listener.bind((console.host, port))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            continue
+        return
+    what = _("страницу негде открыть: {host}:{port} ({reason})", host=console.host, port=console.port, reason=reason)
+    yield Problem("[console] port", what, _("укажите другой порт или port = 0"))
+
+
+async def _room(integration: Integration, context: PageContext) -> Sequence[Problem]:
+    if integration.check is None:
+        return ()
+    try:
+        return await integration.check(context.settings, context)
+    except Exception as error:
+        return explained(f"[{integration.name}]", error)
+
+
+def explained(where: str, error: Exception) -> Sequence[Problem]:
+    """Turn whatever went wrong into problems; a driver's text is not shown, it may quote a password or a row."""
+    if isinstance(error, SettingsError | ContractError):
+        return error.problems
+    if isinstance(error, IdentsyncError):
+        return [Problem(where, str(error), error.hint)]
+    cause = getattr(error, "orig", None) or error
+    return [Problem(where, _("не получилось: {kind}", kind=type(cause).__name__), _("проверьте адрес, права и сеть"))]
+
+
+def report(line: str) -> None:
+    """Say what is being tried."""
+    from identsync.cli.words import say
+
+    say(line)

@@ -1,0 +1,182 @@
+"""What can be typed after ``identsync``; each command imports what it needs when it is called."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from identsync.cli import DONE, ELSEWHERE, PROBLEMS
+from identsync.cli.words import say, say_problems
+from identsync.language import _
+
+FILE = Path("identsync.toml")
+
+
+class RoleName(enum.StrEnum):
+    """Roles as they are typed."""
+
+    ADMINISTRATOR = "administrator"
+    DIRECTOR = "director"
+    DOCTOR = "doctor"
+
+
+class DialectName(enum.StrEnum):
+    """Databases the clinic may have."""
+
+    MSSQL = "mssql"
+    POSTGRESQL = "postgresql"
+    SQLITE = "sqlite"
+
+
+SettingsFile = Annotated[
+    Path, typer.Option("--settings", "-s", envvar="IDENTSYNC_SETTINGS", help=_("файл настроек"), show_default=True)
+]
+Json = Annotated[bool, typer.Option("--json", help=_("ответ одним объектом JSON"))]
+
+
+def application() -> typer.Typer:
+    """Return the command line, described in the chosen language."""
+    app = typer.Typer(
+        help=_("Движок интеграций стоматологической клиники. Язык: --lang ru или --lang en."),
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.command(help=_("Создать файл настроек с пояснениями"))(init)
+    app.command(help=_("Проверить настройки, базы, представления и все внешние сервисы"))(check)
+    app.command(help=_("Работать, пока не остановят (Ctrl-C)"))(run)
+    app.command(help=_("Выполнить одну задачу сейчас"))(once)
+    app.command(help=_("Показать состояние задач"))(status)
+    app.command(help=_("Показать всё в действии на сгенерированной сети клиник"))(demo)
+    app.command(help=_("Показать версию"))(version)
+    clinic = typer.Typer(help=_("База клиники"), no_args_is_help=True)
+    clinic.command("views", help=_("Напечатать SQL представлений для проверки человеком"))(clinic_views)
+    clinic.command("check", help=_("Проверить представления клиники"))(clinic_check)
+    app.add_typer(clinic, name="clinic")
+    return app
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help=_("какой файл создать"))] = FILE,
+    force: Annotated[bool, typer.Option("--force", help=_("заменить файл, если он уже есть"))] = False,
+) -> None:
+    """Write the commented settings file."""
+    from identsync.settings.template import template
+
+    if file.exists() and not force:
+        say(_("Файл {file} уже есть; --force заменит его.", file=file))
+        raise typer.Exit(PROBLEMS)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(template(), encoding="utf-8")
+    say(_("Создан {file}. Дальше: впишите своё и выполните identsync check.", file=file))
+
+
+def check(settings: SettingsFile = FILE, json: Json = False) -> None:
+    """Try everything the settings name and list all problems together."""
+    import asyncio
+
+    from identsync.cli.checking import problems, report
+    from identsync.settings import load
+
+    found = asyncio.run(problems(load(settings), report if not json else lambda _line: None))
+    if json:
+        from identsync.cli.show import problems_json
+
+        typer.echo(problems_json(found))
+    elif found:
+        say_problems(found)
+    else:
+        say(_("Всё в порядке."))
+    raise typer.Exit(PROBLEMS if found else DONE)
+
+
+def run(
+    role: Annotated[RoleName | None, typer.Option(help=_("роль программы; без неё - из настроек"))] = None,
+    branch: Annotated[int | None, typer.Option(min=1, help=_("номер филиала; без него - из настроек"))] = None,
+    settings: SettingsFile = FILE,
+    attached: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Run a client until it is told to stop."""
+    from identsync.cli.running import run_client
+    from identsync.settings import load
+
+    run_client(load(settings), role=role and role.value, branch=branch, attached=attached)
+
+
+def once(
+    task: Annotated[str, typer.Argument(help=_("задача, например timetable/site"))],
+    branch: Annotated[int | None, typer.Option(min=0, help=_("филиал задачи; 0 - вся сеть"))] = None,
+    settings: SettingsFile = FILE,
+) -> None:
+    """Run one task now, under the limiter like any other run."""
+    from identsync.cli.running import run_once
+    from identsync.settings import load
+
+    outcomes = run_once(load(settings), task, branch)
+    if not all(outcomes):
+        raise typer.Exit(ELSEWHERE)
+    good = {"ok", "partial"}
+    raise typer.Exit(DONE if all(o is not None and o.status in good for o in outcomes) else PROBLEMS)
+
+
+def status(settings: SettingsFile = FILE, json: Json = False) -> None:
+    """Show every task of the database: state, last run, next run, holder."""
+    from identsync.cli.show import status_json, status_table
+    from identsync.settings import load
+
+    (status_json if json else status_table)(load(settings))
+
+
+def clinic_views(
+    dialect: Annotated[DialectName, typer.Option(help=_("вид базы данных"))] = DialectName.MSSQL,
+    profile: Annotated[str, typer.Option(help=_("чьи таблицы отображать"))] = "ident",
+) -> None:
+    """Print the SQL of the clinic's views."""
+    from identsync.clinic.profile import views
+
+    typer.echo(views(dialect.value, profile))
+
+
+def clinic_check(settings: SettingsFile = FILE) -> None:
+    """Say which views or columns are missing or of the wrong type."""
+    from identsync.cli.checking import clinic_problems
+    from identsync.settings import load
+
+    found = clinic_problems(load(settings))
+    if found:
+        say_problems(found)
+        raise typer.Exit(PROBLEMS)
+    say(_("Представления клиники в порядке."))
+
+
+def demo(
+    branches: Annotated[int, typer.Option(min=1, max=100, help=_("сколько филиалов"))] = 3,
+    doctors: Annotated[int, typer.Option(min=1, max=50, help=_("сколько врачей в филиале"))] = 5,
+    clients: Annotated[
+        int | None, typer.Option(min=1, max=64, help=_("сколько программ-клиентов; без числа - по одной на филиал"))
+    ] = None,
+    kill: Annotated[bool, typer.Option("--kill", help=_("то и дело убивать программу, которая ведёт работу"))] = False,
+    kill_every: Annotated[float, typer.Option(min=1, help=_("как часто убивать, секунд"))] = 5.0,
+    seconds: Annotated[float | None, typer.Option(min=1, help=_("закончить через столько секунд"))] = None,
+    folder: Annotated[Path | None, typer.Option(help=_("где держать базу; без неё - временная папка"))] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help=_("порт страницы"))] = 8765,
+    seed: Annotated[int, typer.Option(help=_("зерно генератора"))] = 1,
+    postgresql: Annotated[bool, typer.Option("--postgresql", help=_("на PostgreSQL вместо SQLite"))] = False,
+    json: Json = False,
+) -> None:
+    """Show a whole network at work."""
+    from identsync.demo.run import Plan, show
+
+    plan = Plan(
+        branches=branches, doctors=doctors, clients=clients or branches, kill_every=kill_every if kill else None, seconds=seconds,
+        folder=folder, port=port, seed=seed, postgresql=postgresql, json=json,
+    )  # fmt: skip
+    raise typer.Exit(show(plan))
+
+
+def version() -> None:
+    """Print the version."""
+    from identsync import __version__
+
+    typer.echo(__version__)

@@ -1,0 +1,114 @@
+"""``identsync run`` and ``identsync once``: a client with signals, a journal on standard error and a clean end."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from identsync.cli.words import say
+from identsync.client import Client, loop_factory
+from identsync.engine.integration import Outcome, Role
+from identsync.errors import Unavailable
+from identsync.language import _
+from identsync.settings import Settings
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+FIRST_RETRY_S, LAST_RETRY_S = 2.0, 60.0
+
+
+def run_client(settings: Settings, *, role: str | None, branch: int | None, attached: bool) -> None:
+    """Run a client until SIGINT, SIGTERM or (``attached``) the end of standard input; then hand its tasks over."""
+    chosen = Role[(role or settings.client.role).upper()]
+    if chosen is Role.DOCTOR:
+        say(_("Программы врачей задач не выполняют: этим заняты программы администраторов и директоров."))
+        return
+    _set_up_log(settings.client.log)
+    client = Client(settings, role=chosen, branch=branch)
+    with asyncio.Runner(loop_factory=loop_factory(settings.client.loop)) as runner:
+        runner.run(_until_told(client, attached))
+
+
+async def _until_told(client: Client, attached: bool) -> None:
+    stop = asyncio.Event()
+    with _signals(stop):
+        if attached:
+            _watch_input(asyncio.get_running_loop(), stop)
+        if await _entered(client, stop):
+            say(
+                _("Работаю: филиал {branch}, страница {url}. Остановить: Ctrl-C.", branch=client.branch, url=client.url)
+            )
+            await stop.wait()
+            await client.__aexit__()
+            say(_("Задачи переданы, работа закончена."))
+
+
+async def _entered(client: Client, stop: asyncio.Event) -> bool:
+    """Open the client; where the database does not answer yet, try again until told to stop."""
+    pause = FIRST_RETRY_S
+    while not stop.is_set():
+        try:
+            await client.__aenter__()
+        except Unavailable as error:
+            say(_("База данных недоступна ({error}); повтор через {pause} с.", error=error, pause=round(pause)))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+            pause = min(pause * 2, LAST_RETRY_S)
+        else:
+            return True
+    return False
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set ``stop`` on SIGINT, SIGTERM and, on Windows, Ctrl-Break; the same way on every system."""
+    loop = asyncio.get_running_loop()
+
+    def told(_number: int, _frame: "FrameType | None") -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), told) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _watch_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop at the end of standard input: a client that was started by a program never outlives it."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        with suppress(RuntimeError):  # the loop has ended first
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait, name="attached", daemon=True).start()
+
+
+def run_once(settings: Settings, kind: str, scope: int | None) -> Sequence[Outcome | None]:
+    """Run the task in each of its scopes, or the one asked for; None = another client holds it now."""
+    raise NotImplementedError
+
+
+def _set_up_log(level: str) -> None:
+    import structlog
+
+    processors: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.processors.format_exc_info,
+        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
+    ]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,43 @@
+"""Errors and problems in words, for people at a terminal."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from identsync.cli import BROKEN_OFF, PROBLEMS, STOPPED
+from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError, Stop
+from identsync.language import _
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn the errors that this package expects into sentences on standard error and an exit code."""
+    try:
+        yield
+    except (SettingsError, ContractError) as error:
+        say_problems(error.problems)
+        sys.exit(STOPPED)
+    except IdentsyncError as error:
+        say(_("Ошибка: {error}", error=error))
+        if error.hint:
+            say(_("Что делать: {hint}", hint=error.hint))
+        sys.exit(STOPPED if isinstance(error, Stop) else PROBLEMS)
+    except KeyboardInterrupt:
+        sys.exit(BROKEN_OFF)
+    except BrokenPipeError:  # `identsync status | head`
+        sys.stderr.close()
+        sys.exit(PROBLEMS)
+
+
+def say(sentence: str) -> None:
+    """Write one line to standard error."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201  a command speaks
+
+
+def say_problems(problems: Sequence[Problem]) -> None:
+    """List every problem: where, what, and what to do about it."""
+    say(_("Найдено проблем: {count}", count=len(problems)))
+    for problem in problems:
+        say(f"  • {problem.where}: {problem.what}")
+        if problem.hint:
+            say(f"      → {problem.hint}")

@@ -1,0 +1,229 @@
+"""One client: store, clinic, rooms, engine and console put together from the settings.
+
+::
+
+    async with Client("identsync.toml", role=Role.ADMINISTRATOR) as client: ...
+    with Client("identsync.toml").in_thread() as client: ...     # for a host program without an event loop
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from identsync import integrations
+from identsync.engine.integration import Integration, Outcome, Role, Task
+from identsync.errors import Problem, SettingsError
+from identsync.language import _
+from identsync.settings import Settings, load, secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from identsync.clinic.source import Branch, ClinicSource
+    from identsync.console.server import Console
+    from identsync.engine.loop import Engine
+    from identsync.store import Store
+
+HAND_OVER_S = 5.0
+"""How long the end of a client may wait for its running tasks."""
+
+
+class Client:
+    """A running copy of the program, as the engine sees it; a client of role DOCTOR opens nothing and runs nothing.
+
+    ``settings`` is a record or the path of a file. ``role`` and ``branch`` replace what the settings say. Errors
+    when it is entered: SettingsError, SchemaError, ContractError (a person must act), Unavailable (try again later).
+    """
+
+    def __init__(
+        self,
+        settings: "Settings | str | Path",
+        *,
+        role: Role | None = None,
+        branch: int | None = None,
+        console: bool = True,
+    ) -> None:
+        self.settings = settings if isinstance(settings, Settings) else load(_path(settings))
+        self.role = Role[self.settings.client.role.upper()] if role is None else role
+        self.branch = self.settings.client.branch if branch is None else branch
+        self.tasks: tuple[Task, ...] = ()
+        self._with_console = console
+        self._stack = AsyncExitStack()
+        self._engine: Engine | None = None
+        self._console: Console | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Address of this client's page; None where it has none."""
+        return self._console.url if self._console else None
+
+    async def __aenter__(self) -> "Client":
+        if self.role is not Role.DOCTOR:
+            async with AsyncExitStack() as stack:
+                await self._open(stack)
+                self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stack.aclose()
+        self._engine = self._console = None
+
+    def poke(self, kind: str, scope: int) -> None:
+        """Look at a task again soon: a person has asked for it to run."""
+        if self._engine:
+            self._engine.poke(kind, scope)
+
+    def snapshot(self) -> Any:
+        """Return what the engine of this client does at the moment; None for a doctor's client."""
+        return self._engine.snapshot() if self._engine else None
+
+    @contextmanager
+    def in_thread(self) -> "Iterator[Client]":
+        """Run the client with a loop of its own in a background thread, from here to the end of the block."""
+        with asyncio.Runner(loop_factory=loop_factory(self.settings.client.loop)) as runner:
+            # The loop belongs to the thread from now on; only the two lines that use ``call`` reach into it.
+            loop = runner.get_loop()
+            thread = threading.Thread(target=loop.run_forever, name="identsync", daemon=True)
+            thread.start()
+            try:
+                call(loop, self.__aenter__())
+                try:
+                    yield self
+                finally:
+                    call(loop, self.__aexit__())
+            finally:
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        closing = stack.enter_context(ExitStack())
+        store = await asyncio.to_thread(opened_store, self.settings, closing)
+        clinic = await asyncio.to_thread(opened_clinic, self.settings, store, closing)
+        branches = await asyncio.to_thread(clinic.branches)
+        rooms = [(integrations.load(name), table) for name, table in self.settings.rooms.items() if table]
+        self.tasks = tuple(tasks_of(rooms, branches, self._here(branches).id))
+        self._engine = await stack.enter_async_context(self._running(store, clinic))
+        if self._with_console and self.settings.console.enabled:
+            self._console = await stack.enter_async_context(self._page(store, clinic, rooms, branches))
+
+    def _here(self, branches: "Sequence[Branch]") -> "Branch":
+        for branch in branches:
+            if branch.id == self.branch:
+                return branch
+        known = ", ".join(str(branch.id) for branch in branches[:20])
+        hint = _("есть филиалы: {known}", known=known or "-")
+        raise SettingsError([Problem("[client] branch", _("в клинике нет филиала {id}", id=self.branch), hint)])
+
+    @asynccontextmanager
+    async def _running(self, store: "Store", clinic: "ClinicSource") -> "AsyncIterator[Engine]":
+        from identsync.engine.loop import Engine
+
+        engine = Engine(
+            store=store,
+            clinic=clinic,
+            tasks=self.tasks,
+            role=self.role,
+            branch=self.branch,
+            lease_ms=self.settings.client.lease,
+        )
+        await engine.start()
+        try:
+            yield engine
+        finally:
+            await engine.stop(HAND_OVER_S)
+
+    @asynccontextmanager
+    async def _page(
+        self,
+        store: "Store",
+        clinic: "ClinicSource",
+        rooms: Sequence[tuple[Integration, Any]],
+        branches: "Sequence[Branch]",
+    ) -> "AsyncIterator[Console]":
+        from identsync.console.server import Console
+
+        options = self.settings.console
+        reference = options.password
+        console = Console(
+            store,
+            clinic,
+            rooms=rooms,
+            tasks=self.tasks,
+            poke=self.poke,
+            snapshot=self.snapshot,
+            host=options.host,
+            port=options.port,
+            language=options.language,
+            zone=self._here(branches).zone,
+            password=None if reference is None else lambda: secret(reference),
+            user=options.user,
+        )
+        await console.start()
+        try:
+            yield console
+        finally:
+            await console.stop()
+
+
+def opened_store(settings: Settings, stack: ExitStack) -> "Store":
+    """Open the engine's database and bring its tables up to date; blocking. ``stack`` closes it."""
+    from identsync.store import open_store
+
+    store = open_store(settings.database_url(), schema=settings.database.schema)
+    stack.callback(store.close)
+    store.migrate()
+    return store
+
+
+def opened_clinic(settings: Settings, store: "Store | None", stack: ExitStack) -> "ClinicSource":
+    """Open the clinic's database, which is the engine's own where the settings name no other; blocking."""
+    from sqlalchemy import create_engine
+
+    from identsync.clinic.source import ClinicSource
+
+    if settings.clinic.url is None and store is not None:
+        return ClinicSource(store.engine, settings.clinic.schema)
+    engine = create_engine(settings.clinic_url(), pool_size=1, max_overflow=1)
+    stack.callback(engine.dispose)
+    return ClinicSource(engine, settings.clinic.schema)
+
+
+def tasks_of(
+    rooms: Sequence[tuple[Integration, Any]], branches: "Sequence[Branch]", branch: int | None = None
+) -> Iterator[Task]:
+    """Yield the tasks of the rooms; with ``branch`` only its own and those of the whole network."""
+    for integration, settings in rooms:
+        for task in integration.tasks(settings, branches):
+            if branch is None or task.scope in {0, branch}:
+                yield task
+
+
+def loop_factory(choice: str) -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """Return what makes the event loop: uvloop or winloop for 'fast', Python's own (None) otherwise."""
+    if choice != "fast":
+        return None
+    if os.name == "nt":
+        import winloop  # type: ignore[import-not-found,unused-ignore]
+
+        return winloop.new_event_loop  # type: ignore[no-any-return,unused-ignore]
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def call(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, Any]") -> Any:
+    """Return the result of a coroutine that runs in another thread's loop."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+
+def _path(given: "str | Path") -> "Path":
+    from pathlib import Path
+
+    return Path(given)
+
+
+__all__ = ["Client", "Outcome", "Role"]

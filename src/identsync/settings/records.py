@@ -1,0 +1,122 @@
+"""The tables of the settings that are not a room's, and the whole."""
+
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from identsync.language import _
+from identsync.values import DatabaseUrl, Duration, Secret, secret
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+Mistakes = Iterator[tuple[str, str, str]]
+
+
+class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """This client: which branch it stands in and how it behaves there."""
+
+    branch: Annotated[
+        int, Meta(ge=1, le=2**31 - 1, examples=[1], description="Номер филиала, в котором стоит этот компьютер")
+    ]
+    role: Annotated[
+        Literal["administrator", "director", "doctor"],
+        Meta(description="Роль программы, если она не названа при запуске: administrator, director, doctor"),
+    ] = "administrator"
+    loop: Annotated[
+        Literal["fast", "standard"],
+        Meta(description="Цикл событий: fast (uvloop, в Windows winloop) или standard (из самого Python)"),
+    ] = "fast"
+    lease: Annotated[
+        Duration,
+        Meta(ge=1_000, le=600_000, description="Через сколько другая программа подхватывает работу замолчавшей"),
+    ] = 30_000
+    log: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Насколько подробен журнал программы: debug, info, warning, error"),
+    ] = "info"
+
+
+class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the engine keeps its own tables."""
+
+    url: Annotated[
+        DatabaseUrl,
+        Meta(
+            examples=["sqlite:///identsync.db"],
+            description="База движка: sqlite:///файл, mssql+pyodbc://пользователь@сервер/база?driver=... "
+            "или postgresql+psycopg://пользователь@сервер/база. Путь к файлу считается от папки этих настроек",
+        ),
+    ]
+    password: Annotated[Secret | None, Meta(description="Пароль базы: только ссылка на него")] = None
+    schema: Annotated[str, Meta(min_length=1, max_length=63, description="Схема таблиц движка (в SQLite не нужна)")] = (
+        "identsync"
+    )
+
+
+class ClinicSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the clinic's data is read from."""
+
+    url: Annotated[
+        DatabaseUrl | None,
+        Meta(
+            examples=["mssql+pyodbc://ident_reader@SERVER/IDENT?driver=ODBC+Driver+18+for+SQL+Server"],
+            description="База клиники; если не указана, представления ищутся в базе движка",
+        ),
+    ] = None
+    password: Annotated[Secret | None, Meta(description="Пароль базы клиники: только ссылка на него")] = None
+    schema: Annotated[
+        str | None, Meta(examples=["dbo"], description="Схема с представлениями clinic_branch, clinic_staff, ...")
+    ] = None
+
+
+class ConsoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The page for people."""
+
+    enabled: Annotated[bool, Meta(description="Открывать ли страницу на этом компьютере")] = True
+    host: Annotated[
+        str, Meta(min_length=1, description="Где открывать страницу: 127.0.0.1 = только с этого компьютера")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Порт страницы; 0 = любой свободный")] = 8765
+    language: Annotated[Literal["ru", "en"], Meta(description="Язык страницы: ru или en")] = "ru"
+    user: Annotated[str, Meta(min_length=1, description="Имя для входа, если страница открыта не только здесь")] = (
+        "clinic"
+    )
+    password: Annotated[Secret | None, Meta(description="Пароль страницы: только ссылка на него")] = None
+
+    def mistakes(self) -> Mistakes:
+        """Yield (key, what, hint): a page open to the network needs a password."""
+        if self.host not in LOOPBACK and self.password is None:
+            yield "password", _("страница открыта для сети без пароля"), _("задайте пароль или host = 127.0.0.1")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole file: four tables, the rooms' destinations by room and name, and where the file lies."""
+
+    client: ClientSettings
+    database: DatabaseSettings
+    clinic: ClinicSettings = ClinicSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    rooms: Mapping[str, Mapping[str, Any]] = {}
+    folder: Path = Path()
+
+    def database_url(self) -> str:
+        """Return the engine's URL with its password in it (AskPerson where that is missing): never show it."""
+        return _url(self.database.url, self.database.password, self.folder)
+
+    def clinic_url(self) -> str:
+        """Return the clinic's URL with its password in it: never show it."""
+        if self.clinic.url is None:
+            return self.database_url()
+        return _url(self.clinic.url, self.clinic.password, self.folder)
+
+
+def _url(url: str, password: str | None, folder: Path) -> str:
+    dialect, _separator, rest = url.partition("://")
+    if dialect == "sqlite":
+        return f"sqlite:///{(folder / rest.removeprefix('/')).as_posix()}"
+    if password is None:
+        return url
+    user, _at, server = rest.partition("@")
+    return f"{dialect}://{user}:{urllib.parse.quote(secret(password), safe='')}@{server}"
