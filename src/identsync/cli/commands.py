@@ -169,8 +169,8 @@ def demo(
     from identsync.demo.run import Plan, show
 
     plan = Plan(
-        branches=branches, doctors=doctors, clients=clients or branches, kill_every=kill_every if kill else None, seconds=seconds,
-        folder=folder, port=port, seed=seed, postgresql=postgresql, json=json,
+        branches=branches, doctors=doctors, clients=clients or branches, kill_every=kill_every if kill else None,
+        seconds=seconds, folder=folder, port=port, seed=seed, postgresql=postgresql, json=json,
     )  # fmt: skip
     raise typer.Exit(show(plan))
 
