@@ -7,7 +7,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODULES = ["board", "columns", "limiter", "payload"]
-HEADERS = ["cext/bits.pxd", "cext/clock.pxd"]
+HEADERS = ["cext/bits.pxd", "cext/clock.pxd", "cext/rows.pxd"]
 
 LIMITED = os.environ.get("IDENTSYNC_LIMITED_API") == "1"
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-strict-aliasing", "-g0"]

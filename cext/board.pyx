@@ -12,6 +12,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from bits cimport ctz64, hash64, le64, load64, ones, popcount64, store64
+from rows cimport integer
 
 from array import array
 
@@ -98,7 +99,7 @@ cdef inline int64_t next_zero(const uint64_t *bitmap, int64_t cell, int64_t cell
 cdef int64_t id_of(object value, str what) except -1:
     cdef int64_t number
     try:
-        number = value
+        number = integer(value)
     except OverflowError:
         number = -1
     if number < 0 or number > MAX_ID:
@@ -286,15 +287,15 @@ cdef class Boards:
                 if len(row) != 4:
                     raise ValueError(f"row {number} has {len(row)} values, not 4")
                 if type(row) is tuple:
-                    branch = (<tuple>row)[0]
-                    doctor = (<tuple>row)[1]
-                    start = (<tuple>row)[2]
-                    length = (<tuple>row)[3]
+                    branch = integer((<tuple>row)[0])
+                    doctor = integer((<tuple>row)[1])
+                    start = integer((<tuple>row)[2])
+                    length = integer((<tuple>row)[3])
                 else:
-                    branch = row[0]
-                    doctor = row[1]
-                    start = row[2]
-                    length = row[3]
+                    branch = integer(row[0])
+                    doctor = integer(row[1])
+                    start = integer(row[2])
+                    length = integer(row[3])
                 reading = False
                 seat = self._find(branch, doctor, hint)
                 if seat < 0:

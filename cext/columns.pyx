@@ -12,6 +12,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from bits cimport hash64, load64, store64
+from rows cimport integer
 
 from array import array
 
@@ -185,11 +186,11 @@ cdef class Columns:
                 if len(row) != 2:
                     raise ValueError(f"row {number} has {len(row)} values, not 2")
                 if type(row) is tuple:
-                    key = (<tuple>row)[0]
-                    value = (<tuple>row)[1]
+                    key = integer((<tuple>row)[0])
+                    value = integer((<tuple>row)[1])
                 else:
-                    key = row[0]
-                    value = row[1]
+                    key = integer(row[0])
+                    value = integer(row[1])
                 reading = False
                 if pairs.size == pairs.room:
                     pairs._hold(pairs.size + 1024)
