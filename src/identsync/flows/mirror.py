@@ -1,0 +1,306 @@
+"""Mirror: the outside shall look like the clinic says.
+
+``desired`` is compared with what the other side has acknowledged; only what differs is made into items, delivered and
+written down. Each item ends as *confirmed*, *rejected* (why), *later* (when) or *unknown* (its answer was lost).
+
+What holds, whatever happens in between:
+
+- An item is written down as unknown before its first byte goes out and as something better only with its answer. A
+  client that dies loses nothing and repeats at most the items it had in its hands (one batch).
+- A delivery must be safe to repeat: an item says how its key shall look, not what to add. Where a room can ask the
+  other side first, ``Item.doubtful`` tells it when that is worth it.
+- A read that failed never deletes: where the desired side shrinks too much at once nothing is sent until a person
+  has allowed it (``approve``).
+- Every write is guarded by the run's fence; who has lost the task writes nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from identsync import errors
+from identsync.core.columns import Columns
+from identsync.engine.integration import Outcome, Status
+from identsync.flows.mirror_book import DOUBT, GONE, Book, Row, Weight, approve, load, save, save_weights, updated
+from identsync.flows.verdict import Confirmed, Item, Later, Patience, Rejected, Unknown, Verdict
+from identsync.language import _
+
+if TYPE_CHECKING:
+    from identsync.engine.run import Run
+
+__all__ = ["Brake", "Confirmed", "Item", "Later", "Patience", "Rejected", "Unknown", "Verdict", "approve", "mirror"]
+
+COUNTS = ("desired", "confirmed", "removed", "rejected", "later", "unknown", "forgotten")
+BATCHES = 64  # a large stream is written down in about so many steps, a small one item by item
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """Stop where a weight falls to nothing, or by more than ``share`` of the last one (if that was above ``floor``)."""
+
+    share: float = 0.3
+    floor: int = 0
+
+    def stops(self, weight: Weight, now: int) -> bool:
+        """Say whether ``now`` is a suspicious fall from what was last accepted and nobody has allowed it."""
+        before = weight.accepted
+        suspicious = before > 0 and (now == 0 or (before > self.floor and now < before * (1 - self.share)))
+        return suspicious and not (weight.approved is not None and now >= weight.approved)
+
+
+PATIENCE = Patience()
+
+Make = Callable[[Sequence[int]], Awaitable[Sequence[Item]]]
+
+
+async def mirror(
+    run: "Run",
+    stream: str,
+    desired: Columns,
+    *,
+    weight: int | Mapping[str, int],
+    make: Make,
+    deliver: Callable[[Item], Awaitable[Verdict]],
+    remove: Callable[[int], Awaitable[Verdict]] | None = None,
+    brake: Brake | Mapping[str, Brake] = Brake(),
+    patience: Patience = PATIENCE,
+    refresh_ms: int | None = None,
+    concurrency: int = 1,
+) -> Outcome:
+    """Bring the other side of ``stream`` in step with ``desired`` and say how that went.
+
+    ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run.
+    ``deliver`` and ``remove`` return a verdict or raise an error of the tree: Unavailable, Limited and AskPerson end
+    the run after what is in hand, Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten.
+    ``weight`` is what the brake watches, one number or several by name. Confirmed items are delivered anew after
+    ``refresh_ms``. Raises SuspiciousChange, StaleFence, AskPerson.
+    """
+    now = run.now_ms()
+    refresh_before = None if refresh_ms is None else now - refresh_ms
+    book = await run.read(lambda connection: load(connection, stream, run.scope, refresh_before))
+    weights = {"": weight} if isinstance(weight, int) else weight
+    await _weigh(run, book, weights, brake)
+    flow = _Flow(run, book, desired, make, deliver, remove, patience, concurrency)
+    return await flow.walk()
+
+
+async def _weigh(run: "Run", book: Book, weights: Mapping[str, int], brake: Brake | Mapping[str, Brake]) -> None:
+    """Accept the weights, or write down what waits for a person and stop."""
+    stopped: list[errors.SuspiciousChange] = []
+    new: dict[str, Weight] = {}
+    for name, now in weights.items():
+        old = book.weights.get(name, Weight(0))
+        if (brake if isinstance(brake, Brake) else brake.get(name, Brake())).stops(old, now):
+            stopped.append(errors.SuspiciousChange(old.accepted, now))
+            new[name] = replace(old, asked=now, approved=None)
+        else:
+            new[name] = Weight(now)
+    if stopped:  # nothing is accepted while one of them waits, and what a person allowed stays allowed
+        new = {name: new[name] if new[name].asked is not None else _kept(book, name) for name in new}
+    changed = {name: value for name, value in new.items() if book.weights.get(name) != value}
+    if changed:
+        await run.write(lambda connection: save_weights(connection, book, changed, run.now_ms()))
+    if stopped:
+        raise stopped[0]
+
+
+def _kept(book: Book, name: str) -> Weight:
+    return replace(book.weights.get(name, Weight(0)), asked=None)
+
+
+@dataclass(slots=True)
+class _Hand:
+    """One key in the flow's hands; without an item it is to be removed."""
+
+    key: int
+    item: Item | None
+    before: int | None  # what stood in the columns before this try
+    attempts: int
+    verdict: Verdict | None = None  # None: not tried, the run was stopped first
+
+    @property
+    def digest(self) -> int:
+        return self.item.digest if self.item else GONE
+
+
+@dataclass(slots=True)
+class _Flow:
+    run: "Run"
+    book: Book
+    desired: Columns
+    make: Make
+    deliver: Callable[[Item], Awaitable[Verdict]]
+    remove: Callable[[int], Awaitable[Verdict]] | None
+    patience: Patience
+    concurrency: int
+    stop: Exception | None = None
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    retry_ms: list[int] = field(default_factory=list)  # epoch ms of the next tries
+
+    async def walk(self) -> Outcome:
+        """Deliver and remove what differs, batch by batch; each write settles one batch and announces the next."""
+        due, rows, dropped = self._plan()
+        ended: list[_Hand] = []
+        for keys in _batches(due, max(self.concurrency, len(self.desired) // BATCHES, 1)):
+            hands = await self._take(keys)
+            if rows or dropped or ended or hands:
+                await self._write(rows, dropped, ended, hands)
+            rows, dropped, ended = [], [], hands
+            await self._try_all(hands)
+            if self.stop:
+                break
+        if rows or dropped or ended:
+            await self._write(rows, dropped, ended, [])
+        return self._outcome()
+
+    def _plan(self) -> tuple[list[int], list[Row], list[int]]:
+        """List the keys to be tried now, the least tried first; rows that are settled by themselves; keys to drop."""
+        changes = self.book.confirmed.difference(self.desired)
+        gone = list(changes.removed)
+        wanted = {*changes.added, *changes.changed, *(key for key in self.book.old if key in self.desired)}
+        settled = self.book.rows.keys() - wanted - set(gone)
+        rows = [Row(key, digest, "confirmed") for key in settled if (digest := self.desired.get(key)) is not None]
+        dropped = [key for key in settled if key not in self.desired]
+        if self.remove is None:
+            dropped, gone = dropped + gone, []
+        due = [key for key in (*wanted, *gone) if self._due(key)]
+        self.counts |= {"desired": len(self.desired), "forgotten": len(dropped)}
+        return sorted(due, key=lambda key: (self._attempts(key), key not in self.desired, key)), rows, dropped
+
+    def _due(self, key: int) -> bool:
+        row = self.book.rows.get(key)
+        if row is None or row.retry_ms is None or row.retry_ms <= self.run.now_ms():
+            return True
+        wanted = self.desired.get(key)
+        if row.state == "rejected" and row.digest != (GONE if wanted is None else wanted):
+            return True
+        self._count(row.state, row.retry_ms)
+        return False
+
+    def _attempts(self, key: int) -> int:
+        row = self.book.rows.get(key)
+        return row.attempts if row else 0
+
+    async def _take(self, keys: Sequence[int]) -> list[_Hand]:
+        wanted = [key for key in keys if key in self.desired]
+        try:
+            items: Sequence[Item] = await self.make(wanted) if wanted else ()
+        except Exception as error:  # what is in hand is written down first
+            self.stop = error
+            return []
+        made = {item.key: item for item in items}
+        return [self._hand(key, made.get(key)) for key in keys if key in made or key not in self.desired]
+
+    def _hand(self, key: int, item: Item | None) -> _Hand:
+        return _Hand(key, item, self.book.confirmed.get(key), self._attempts(key) + 1)
+
+    async def _try_all(self, hands: Sequence[_Hand]) -> None:
+        gate = asyncio.Semaphore(self.concurrency)
+        await asyncio.gather(*(self._try(hand, gate) for hand in hands))
+
+    async def _try(self, hand: _Hand, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            if self.stop is None:
+                hand.verdict = await self._verdict(hand)
+
+    async def _verdict(self, hand: _Hand) -> Verdict:
+        try:
+            if hand.item is None:
+                assert self.remove is not None
+                return await self.remove(hand.key)
+            hand.item.doubtful = hand.before == DOUBT
+            return await self.deliver(hand.item)
+        except errors.Unexpected as error:
+            return Unknown(_said(error))
+        except errors.Later as error:
+            self.stop = error
+            sent = isinstance(error, errors.Unavailable) and error.sent
+            return (Unknown if sent else Later)(_said(error), error.after_ms)
+        except errors.AskPerson as error:
+            self.stop = error
+            return Later(_said(error), 0)  # as soon as the person has done it
+        except Exception as error:  # a defect of the room: what it did with this item is anybody's guess
+            self.stop = error
+            return Unknown(type(error).__name__)
+
+    async def _write(
+        self, rows: Sequence[Row], dropped: Sequence[int], ended: Sequence[_Hand], hands: Sequence[_Hand]
+    ) -> None:
+        """Settle what has ended and announce what is taken in hand, in one transaction."""
+        changes: dict[int, int | None] = dict.fromkeys(dropped)
+        changes |= {hand.key: _digest_after(hand) for hand in ended}
+        changes |= dict.fromkeys((hand.key for hand in hands), DOUBT)
+        removed = [hand.key for hand in ended if hand.item is None and isinstance(hand.verdict, Confirmed)]
+        written = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(_announced, hands)]
+        self.counts["removed"] += len(removed)
+        book = replace(self.book, confirmed=updated(self.book.confirmed, changes))
+        now = self.run.now_ms()
+        await self.run.write(lambda connection: save(connection, book, written, [*dropped, *removed], now))
+        self.book = book
+        self.run.progress(**self.counts)
+
+    def _row(self, hand: _Hand) -> Row:
+        """Turn a verdict into the item's row and count it."""
+        item, now = hand.item, self.run.now_ms()
+        row = Row(hand.key, hand.digest, "later", hand.attempts, label=item.label if item else None)
+        match hand.verdict:
+            case Confirmed(answer, payload):
+                self._count("confirmed", None)
+                kept = payload if payload is not None or item is None else item.payload
+                return replace(row, state="confirmed", attempts=0, answer=answer, payload=kept)
+            case Rejected(reason):
+                return self._ended(row, "rejected", reason, now + self.patience.rejected_ms)
+            case Later(reason, after) | Unknown(reason, after):
+                state = "later" if isinstance(hand.verdict, Later) else "unknown"
+                wait = self.patience.after(hand.attempts) if after is None else after
+                return self._ended(row, state, reason, now + wait)
+        state = "unknown" if hand.before == DOUBT else "later"
+        return self._ended(replace(row, attempts=hand.attempts - 1), state, None, None)
+
+    def _ended(self, row: Row, state: str, reason: str | None, retry_ms: int | None) -> Row:
+        self._count(state, retry_ms)
+        return replace(row, state=state, answer=reason, retry_ms=retry_ms)
+
+    def _count(self, state: str, retry_ms: int | None) -> None:
+        self.counts[state] += 1
+        if state != "rejected" and retry_ms is not None:
+            self.retry_ms.append(retry_ms)
+
+    def _outcome(self) -> Outcome:
+        wait = max(0, min(self.retry_ms) - self.run.now_ms()) if self.retry_ms else None
+        if isinstance(self.stop, errors.Later):
+            return Outcome(Status.LATER, self.counts, str(self.stop), wait if wait is not None else self.stop.after_ms)
+        if self.stop is not None:
+            raise self.stop
+        rest = {name: self.counts[name] for name in ("rejected", "later", "unknown") if self.counts[name]}
+        if not rest:
+            return Outcome(Status.OK, self.counts)
+        return Outcome(Status.PARTIAL, self.counts, _rest(rest), wait)
+
+
+def _batches(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (keys[at : at + size] for at in range(0, len(keys), size))
+
+
+def _announced(hand: _Hand) -> Row:
+    return Row(hand.key, hand.digest, "unknown", hand.attempts, label=hand.item.label if hand.item else None, answer="")
+
+
+def _digest_after(hand: _Hand) -> int | None:
+    """Say what stands in the columns after a try: a refusal leaves what was there, and an old doubt stays a doubt."""
+    match hand.verdict:
+        case Confirmed():
+            return hand.item.digest if hand.item else None
+        case Unknown():
+            return DOUBT
+    return hand.before
+
+
+def _said(error: errors.IdentsyncError) -> str:
+    return error.raw or str(error)
+
+
+def _rest(counts: Mapping[str, int]) -> str:
+    words = {"rejected": _("не принято"), "later": _("отложено"), "unknown": _("без ответа")}
+    return ", ".join(f"{words[name]}: {count}" for name, count in counts.items())

@@ -1,0 +1,178 @@
+"""The mirror's books: what the other side has, item by item, and the weights the brake goes by.
+
+``mirror_stream.confirmed`` is the one truth of what the other side has: sorted columns of key and acknowledged digest.
+A key whose last delivery may or may not have arrived stands there with the digest ``DOUBT``, written *before* the first
+byte goes out; so after a crash, a lost answer or a change of mind the difference to the desired side is never missed.
+``mirror_item`` is for people and for pacing: state, answer, attempts, when to try again, the room's payload.
+
+More weights than one are kept as rows named 'stream:weight' with no columns of their own.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
+
+from identsync.core.columns import Columns
+from identsync.store.tables import mirror_item, mirror_stream
+
+DOUBT = -(2**63)
+"""Stands for 'may have arrived': equal to no digest, so such a key always differs."""
+GONE = 0
+"""The digest of a row that asks for removal."""
+IN = 500  # parameters in one list: below the limit of every database
+
+_of_stream = and_(mirror_stream.c.stream == bindparam("of_stream"), mirror_stream.c.scope == bindparam("of_scope"))
+_of_item = and_(
+    mirror_item.c.stream == bindparam("of_stream"),
+    mirror_item.c.scope == bindparam("of_scope"),
+    mirror_item.c.key == bindparam("of_key"),
+)
+_key_of_item: dict[str, Any] = {name: bindparam(f"of_{name}") for name in ("stream", "scope", "key")}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How far one item is: what was sent or is to be sent, how it ended, when it may be tried again."""
+
+    key: int
+    digest: int
+    state: str
+    attempts: int = 0
+    retry_ms: int | None = None
+    label: str | None = None
+    answer: str | None = None
+    payload: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A weight as it was last accepted, the one that waits for a person, the one a person allowed."""
+
+    accepted: int
+    asked: int | None = None
+    approved: int | None = None
+
+
+@dataclass(slots=True)
+class Book:
+    """What is written of one stream and scope; ``rows`` are the items that are not plainly confirmed."""
+
+    stream: str
+    scope: int
+    confirmed: Columns = field(default_factory=Columns)
+    weights: dict[str, Weight] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)
+    old: Sequence[int] = ()  # keys confirmed so long ago that they are due for a refresh
+
+    @property
+    def at(self) -> dict[str, Any]:
+        """The parameters that name this stream in every statement."""
+        return {"of_stream": self.stream, "of_scope": self.scope}
+
+
+def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int | None = None) -> Book:
+    """Read the book; ``old`` are keys whose confirmation is not newer than ``refresh_before_ms``."""
+    book = Book(stream, scope)
+    table = mirror_stream.c
+    own = and_(
+        table.scope == scope, or_(table.stream == stream, table.stream.startswith(f"{stream}:", autoescape=True))
+    )
+    columns = (table.stream, table.confirmed, table.weight, table.asked_weight, table.approved_weight)
+    for name, packed, *weight in connection.execute(select(*columns).where(own)):
+        book.weights[name[len(stream) + 1 :]] = Weight(*weight)
+        if name == stream and packed is not None:
+            book.confirmed = Columns.unpack(packed)
+    book.rows = {row.key: row for row in _rows(connection, book)}
+    if refresh_before_ms is not None:
+        item = mirror_item.c
+        old = select(item.key).where(item.stream == stream, item.scope == scope, item.state == "confirmed")
+        book.old = connection.execute(old.where(item.changed_ms <= refresh_before_ms)).scalars().all()
+    return book
+
+
+def _rows(connection: Connection, book: Book) -> Iterable[Row]:
+    item = mirror_item.c
+    columns = (item.key, item.digest, item.state, item.attempts, item.retry_ms)
+    rows = select(*columns).where(item.stream == book.stream, item.scope == book.scope, item.state != "confirmed")
+    return (Row(*row) for row in connection.execute(rows))
+
+
+def save(connection: Connection, book: Book, rows: Iterable[Row], removed: Sequence[int], now_ms: int) -> None:
+    """Write the confirmed columns together with the rows they belong to."""
+    _save_rows(connection, book, list(rows), now_ms)
+    if removed:
+        connection.execute(delete(mirror_item).where(_of_item), [book.at | {"of_key": key} for key in removed])
+    _put_stream(connection, book.at, {"confirmed": book.confirmed.pack(), "changed_ms": now_ms})
+
+
+def save_weights(connection: Connection, book: Book, weights: Mapping[str, Weight], now_ms: int) -> None:
+    """Write the weights, each in its own row."""
+    for name, weight in weights.items():
+        at = book.at | ({"of_stream": f"{book.stream}:{name}"} if name else {})
+        values = {"weight": weight.accepted, "asked_weight": weight.asked, "approved_weight": weight.approved}
+        _put_stream(connection, at, values | {"changed_ms": now_ms})
+
+
+def approve(connection: Connection, stream: str, scope: int) -> bool:
+    """Allow, once, the shrinking that the brake stopped; False where nothing waits for a person."""
+    book = load(connection, stream, scope)
+    asked = {name: weight.asked for name, weight in book.weights.items() if weight.asked is not None}
+    for name, value in asked.items():
+        at = book.at | ({"of_stream": f"{stream}:{name}"} if name else {})
+        connection.execute(update(mirror_stream).where(_of_stream).values(approved_weight=value), at)
+    return bool(asked)
+
+
+def updated(columns: Columns, changes: Mapping[int, int | None]) -> Columns:
+    """Return the columns with these digests set, and those keys left out whose new digest is None."""
+    keys = [key for key, digest in changes.items() if digest is not None]
+    digests = [digest for digest in changes.values() if digest is not None]
+    removed = [key for key, digest in changes.items() if digest is None]
+    return columns.with_(array("q", keys), array("q", digests), array("q", removed))
+
+
+def _save_rows(connection: Connection, book: Book, rows: list[Row], now_ms: int) -> None:
+    known = _known(connection, book, [row.key for row in rows])
+    for group in (True, False):
+        values = [_values(book, row, now_ms) for row in rows if (row.key in known) is group]
+        # Rows of one executemany must name the same columns: what a row does not say (None) keeps its old value.
+        for names in {tuple(value) for value in values}:
+            same = [value for value in values if tuple(value) == names]
+            written: dict[str, Any] = {name: bindparam(name) for name in names if not name.startswith("of_")}
+            if group:
+                connection.execute(update(mirror_item).where(_of_item).values(written), same)
+            else:
+                keys: dict[str, Any] = {
+                    name.removeprefix("of_"): bindparam(name) for name in ("of_stream", "of_scope", "of_key")
+                }
+                connection.execute(insert(mirror_item).values(keys | written), same)
+
+
+def _values(book: Book, row: Row, now_ms: int) -> dict[str, Any]:
+    values = book.at | {"of_key": row.key, "digest": row.digest, "state": row.state, "attempts": row.attempts}
+    values |= {"retry_ms": row.retry_ms, "changed_ms": now_ms}
+    if row.label is not None:
+        values["label"] = row.label[:200]
+    if row.answer is not None:
+        values["answer"] = row.answer[:400]
+    if row.payload is not None:
+        values["payload"] = row.payload
+    return values
+
+
+def _known(connection: Connection, book: Book, keys: Sequence[int]) -> set[int]:
+    item, known = mirror_item.c, set[int]()
+    for at in range(0, len(keys), IN):
+        some = item.key.in_(keys[at : at + IN])
+        found = select(item.key).where(item.stream == book.stream, item.scope == book.scope, some)
+        known.update(connection.execute(found).scalars())
+    return known
+
+
+def _put_stream(connection: Connection, at: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    # Only the holder of the fence writes here, so "update, else insert" needs no more care than this.
+    if connection.execute(update(mirror_stream).where(_of_stream).values(values), dict(at)).rowcount == 0:
+        connection.execute(insert(mirror_stream).values(stream=at["of_stream"], scope=at["of_scope"], **values))

@@ -1,0 +1,63 @@
+"""What a flow hands to a room and gets back: an item, its verdict, and how patient the flow is."""
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Item:
+    """One thing the other side shall have: identity, digest of what it would see, a label without personal data."""
+
+    key: int
+    digest: int
+    label: str
+    payload: bytes | None = None  # the room's own, kept when confirmed
+    doubtful: bool = False  # an earlier delivery of this key may have arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The other side has it and said so; ``payload`` is kept instead of the item's where it is given."""
+
+    answer: str = ""
+    payload: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The other side does not want it as it is; not tried again until it changes, or a long time has passed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Nothing was done, try again: after so many milliseconds where the other side named a time."""
+
+    reason: str
+    after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The answer was lost or made no sense: it may have been done."""
+
+    reason: str
+    after_ms: int | None = None
+
+
+Verdict = Confirmed | Rejected | Later | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Milliseconds until the next try: doubling from ``first_ms`` to ``most_ms``; a rejected item rests long."""
+
+    first_ms: int = 60_000
+    most_ms: int = 3_600_000
+    rejected_ms: int = 24 * 3_600_000
+
+    def after(self, attempts: int) -> int:
+        """Give the wait after so many tries in a row, 20 % more or less so that many clients do not come together."""
+        wait = min(self.most_ms, self.first_ms * 2 ** min(max(attempts - 1, 0), 20))
+        return int(wait * random.uniform(0.8, 1.2))  # noqa: S311  spread, not secrecy

@@ -1,0 +1,270 @@
+"""The mirror, run by run."""
+
+import pytest
+
+from identsync.engine.integration import Status
+from identsync.errors import Refused, StaleFence, SuspiciousChange
+from identsync.flows.mirror import Brake, Patience, approve
+
+from .mirror_world import STREAM, Died, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World({1: 11, 2: 22, 3: 33})
+
+
+def test_only_differences_are_delivered(world: World):
+    outcome = world.go()
+    assert (outcome.status, outcome.counts["confirmed"], outcome.counts["desired"]) == (Status.OK, 3, 3)
+    world.desired |= {2: 222, 4: 44}
+    del world.desired[1]
+    world.calls.clear()
+    outcome = world.go()
+    assert sorted(world.calls) == [("deliver", 2), ("deliver", 4), ("remove", 1)]
+    assert world.street == world.desired
+    assert outcome.counts["removed"] == 1
+    row = world.rows()[2]
+    assert (row.state, row.answer, row.label, row.payload, row.attempts) == ("confirmed", "ok", "item 2", b"222", 0)
+    assert 1 not in world.rows()
+
+
+def test_nothing_to_do_writes_nothing(world: World):
+    world.go()
+    writes, world.calls = world.writes, []
+    assert world.go().status is Status.OK
+    assert (world.writes, world.calls) == (writes, [])
+
+
+def test_a_large_stream_is_written_in_few_steps():
+    world = World({key: key for key in range(6400)})
+    world.go(concurrency=4)
+    assert world.street == world.desired
+    assert world.writes <= 70
+
+
+def test_without_remove_what_vanished_is_forgotten(world: World):
+    world.go(removing=False)
+    del world.desired[3]
+    outcome = world.go(removing=False)
+    assert (outcome.status, outcome.counts["forgotten"]) == (Status.OK, 1)
+    assert world.street[3] == 33
+    assert 3 not in world.rows()
+    writes = world.writes
+    world.go(removing=False)
+    assert world.writes == writes
+
+
+def test_rejected_rests_until_it_changes_or_long_has_passed(world: World):
+    world.faults = ["rejected"]
+    outcome = world.go()
+    assert (outcome.status, outcome.counts["rejected"]) == (Status.PARTIAL, 1)
+    assert world.rows()[1].answer == "not like this"
+    world.calls.clear()
+    assert world.go().status is Status.PARTIAL, "still told every time"
+    assert world.calls == []
+    world.desired[1] = 12
+    world.faults = ["rejected"]
+    world.go()
+    assert world.calls == [("deliver", 1)]
+    world.now += 5001
+    assert world.go().status is Status.OK
+    assert world.street == world.desired
+
+
+def test_rejected_and_changed_back_is_settled(world: World):
+    world.go()
+    world.desired[1], world.faults = 12, ["rejected"]
+    world.go()
+    world.desired[1] = 11
+    world.calls.clear()
+    assert world.go().status is Status.OK
+    assert world.calls == []
+    assert world.rows()[1].state == "confirmed"
+    world.desired[9], world.faults = 99, ["rejected"]
+    world.go()
+    del world.desired[9]
+    assert world.go().status is Status.OK
+    assert 9 not in world.rows()
+
+
+@pytest.mark.parametrize("fault", ["lost answer", "garbage, done", "unknown, done"])
+def test_a_lost_answer_and_a_change_of_mind(world: World, fault):
+    world.go()
+    world.desired[1], world.faults = 12, [fault]
+    world.go()
+    assert world.street[1] == 12
+    assert world.rows()[1].state == "unknown"
+    world.desired[1], world.faults = 11, ["rejected"]  # back to what was confirmed: still not known to be there
+    world.now += 1000
+    world.go()
+    world.now += 5001
+    world.go()
+    assert world.street == world.desired
+
+
+def test_the_room_hears_of_doubt(world: World):
+    world.faults = ["lost answer"]
+    world.go()
+    doubts = {}
+
+    async def deliver(item):
+        doubts[item.key] = item.doubtful
+        return await World.deliver(world, item)
+
+    world.deliver = deliver  # type: ignore[method-assign]
+    world.now += 1000
+    world.go()
+    assert doubts == {1: True, 2: False, 3: False}
+
+
+def test_an_unavailable_side_ends_the_run_and_the_untried_go_first_next_time(world: World):
+    world.faults = ["lost request"]
+    outcome = world.go()
+    assert outcome.status is Status.LATER
+    assert 80 <= outcome.retry_ms <= 120
+    assert world.calls == [("deliver", 1)]
+    world.now += 1000
+    world.faults = [None, None, "lost request"]  # the one that breaks the other side costs the others nothing
+    world.go()
+    assert world.calls[1:] == [("deliver", 2), ("deliver", 3), ("deliver", 1)]
+    assert world.rows()[1].attempts == 2
+
+
+def test_named_times_are_obeyed(world: World):
+    world.faults = ["limited"]
+    outcome = world.go()
+    assert (outcome.status, outcome.retry_ms) == (Status.LATER, 300)
+    world.now += 299
+    world.calls.clear()
+    outcome = world.go()
+    assert ("deliver", 1) not in world.calls
+    assert (outcome.status, outcome.retry_ms) == (Status.PARTIAL, 1)
+    world.now += 1
+    assert world.go().status is Status.OK
+
+
+def test_refusal_asks_a_person_and_keeps_what_was_done(world: World):
+    world.faults = [None, "refused"]
+    with pytest.raises(Refused):
+        world.go()
+    assert {key: row.state for key, row in world.rows().items()} == {1: "confirmed", 2: "later"}
+    assert world.rows()[2].answer == "no such key"
+    assert world.go().status is Status.OK, "as soon as the person has done it, without waiting"
+
+
+def test_with_a_stop_the_rest_of_the_batch_is_not_tried(world: World):
+    world.faults = ["no connection"]
+    world.go(concurrency=1)
+    world.go(concurrency=3)
+    assert world.rows()[3].attempts == 0
+
+
+def test_a_defect_is_raised_after_the_others_are_written_down(world: World):
+    world.faults = [None, "defect", "rejected"]
+    with pytest.raises(ZeroDivisionError):
+        world.go(concurrency=3)
+    assert {key: row.state for key, row in world.rows().items()} == {1: "confirmed", 2: "unknown", 3: "rejected"}
+
+
+def test_items_nobody_could_make_wait(world: World):
+    async def make(keys):
+        return [item for item in await World.make(world, keys) if item.key != 2]
+
+    world.make = make  # type: ignore[method-assign]
+    world.go(concurrency=3)
+    assert sorted(world.street) == [1, 3]
+    del world.make
+    world.go()
+    assert world.street == world.desired
+
+
+def test_refresh(world: World):
+    world.go(refresh_ms=10_000)
+    world.now += 9_999
+    world.calls.clear()
+    world.go(refresh_ms=10_000)
+    assert world.calls == []
+    world.street.clear()  # the other side has lost everything
+    world.now += 1
+    assert world.go(refresh_ms=10_000).counts["confirmed"] == 3
+    assert world.street == world.desired
+
+
+def test_the_brake(world: World):
+    brake = Brake(share=0.3, floor=0)
+    world.desired = {key: key for key in range(10)}
+    world.go(brake=brake)
+    street = dict(world.street)
+    world.desired = {key: key + 1 for key in range(6)}
+    for _ in range(2):
+        with pytest.raises(SuspiciousChange) as caught:
+            world.go(brake=brake)
+        assert (caught.value.before, caught.value.after) == (10, 6)
+        assert world.street == street
+    with world.engine.begin() as connection:
+        assert approve(connection, STREAM, 7)
+    del world.desired[5]  # smaller than what was allowed
+    with pytest.raises(SuspiciousChange):
+        world.go(brake=brake)
+    with world.engine.begin() as connection:
+        assert approve(connection, STREAM, 7)
+    assert world.go(brake=brake).status is Status.OK
+    assert world.street == world.desired
+    with world.engine.begin() as connection:
+        assert not approve(connection, STREAM, 7), "once"
+
+
+def test_the_brake_lets_go_when_the_data_is_back(world: World):
+    world.go(brake=Brake())
+    desired, world.desired = world.desired, {}
+    with pytest.raises(SuspiciousChange):
+        world.go(brake=Brake(floor=100))  # empty is suspicious however small it was
+    assert world.streams()[STREAM].asked_weight == 0
+    world.desired = desired
+    assert world.go(brake=Brake()).status is Status.OK
+    assert world.streams()[STREAM].asked_weight is None
+
+
+def test_several_weights(world: World):
+    brake = Brake(0.3)
+    world.go(weight={"": 100, "busy": 50}, brake=brake)
+    world.desired[1] = 12
+    with pytest.raises(SuspiciousChange) as caught:
+        world.go(weight={"": 99, "busy": 0}, brake=brake)
+    assert (caught.value.before, caught.value.after) == (50, 0)
+    assert world.streams()[STREAM].weight == 100, "nothing is accepted while one waits"
+    with world.engine.begin() as connection:
+        assert approve(connection, STREAM, 7)
+        assert not approve(connection, "room/ther", 7)
+    assert world.go(weight={"": 99, "busy": 0}, brake=brake).status is Status.OK
+
+
+def test_a_stale_fence_writes_nothing(world: World):
+    world.stale_at_write = 3
+    with pytest.raises(StaleFence):
+        world.go()
+    before = world.rows()
+    assert {key: row.state for key, row in before.items()} == {1: "unknown"}
+    assert world.go().status is Status.OK
+    assert world.street == world.desired
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("number", range(1, 6))
+def test_dying_at_any_write_repeats_one_item_at_most(world: World, number, committed):
+    world.dies_at_write = (number, committed)
+    with pytest.raises(Died):
+        world.go()
+    world.dies_at_write = None
+    first = len(world.calls)
+    assert world.go().status is Status.OK
+    assert world.street == world.desired
+    assert len(world.calls) <= 4
+    assert first <= 3
+
+
+def test_patience_grows_to_its_limit():
+    patience = Patience(100, 1000)
+    assert all(80 <= patience.after(1) <= 120 for _ in range(50))
+    assert all(800 <= patience.after(99) <= 1200 for _ in range(50))
