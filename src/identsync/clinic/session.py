@@ -1,20 +1,17 @@
 """One read of the clinic's database: a read-only snapshot with a deadline, and errors in the engine's words."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, text
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from identsync.clinic import contract
 from identsync.errors import ContractError, IdentsyncError, Problem, Unavailable
 
-ROWS = 1024
-"""Rows in hand at a time while the schedule goes into the boards."""
 _STEPS = 200_000  # instructions of SQLite's machine between two looks at the clock: a few milliseconds
 
 
@@ -39,36 +36,6 @@ def reading(engine: Engine, schema: str | None, deadline_s: float) -> Iterator[C
         raise translated from None  # SQLAlchemy's text quotes the parameters: phones
 
 
-def stream(connection: Connection, statement: Select[Any], values: dict[str, Any], add: Callable[[Any], Any]) -> None:
-    """Run ``statement`` on a cursor of the driver itself and hand its rows to ``add``, a batch at a time.
-
-    SQLAlchemy's rows would double the price of a pass (facts: performance.md 1), so only its SQL is used here.
-    """
-    sql, parameters = _rendered(statement, values, connection.dialect)
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    server_side = connection.dialect.name == "postgresql"  # a client-side cursor would hold every row at once
-    cursor = driver.cursor("identsync", binary=True) if server_side else driver.cursor()
-    try:
-        cursor.execute(sql, parameters)
-        if connection.dialect.name == "sqlite":
-            add(cursor)
-            return
-        while rows := cursor.fetchmany(ROWS):
-            add(rows)
-    except (ValueError, TypeError, OverflowError) as error:  # a row the core does not take; its numbers are no secret
-        relation = statement.get_final_froms()[0]
-        raise ContractError([Problem(str(relation), str(error), "see `identsync clinic check`")]) from None
-    finally:
-        cursor.close()
-
-
-def _rendered(statement: Select[Any], values: dict[str, Any], dialect: Dialect) -> tuple[str, Any]:
-    compiled: Any = statement.compile(dialect=dialect)
-    state = compiled.construct_expanded_state(values)
-    return state.statement, state.positional_parameters if compiled.positional else state.parameters
-
-
 @contextmanager
 def _sqlite(connection: Connection, deadline_s: float) -> Iterator[None]:
     connection.begin()
@@ -85,11 +52,7 @@ def _sqlite(connection: Connection, deadline_s: float) -> Iterator[None]:
 
 @contextmanager
 def _postgresql(connection: Connection, deadline_s: float) -> Iterator[None]:
-    # A cursor is planned for its first tenth of rows unless told that all of them are wanted.
-    connection.execute(
-        text("SELECT set_config('statement_timeout', :ms, true), set_config('cursor_tuple_fraction', '1', true)"),
-        {"ms": str(int(deadline_s * 1000))},
-    )
+    connection.execute(_STATEMENT_TIMEOUT, {"ms": str(int(deadline_s * 1000))})
     yield
 
 
@@ -104,6 +67,7 @@ def _mssql(connection: Connection, deadline_s: float) -> Iterator[None]:
 
 
 _DEADLINES = {"sqlite": _sqlite, "postgresql": _postgresql, "mssql": _mssql}
+_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ms, true)")
 _OPTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 }

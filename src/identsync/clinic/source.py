@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Engine, Select, Table, bindparam, select
 
 from identsync.clinic import contract
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
-from identsync.clinic.session import reading, stream
+from identsync.clinic.cursor import stream
+from identsync.clinic.session import reading
 from identsync.core.board import Boards
 
 __all__ = ["Appointment", "Branch", "ClinicSource", "Doctor", "minute_now", "to_ms", "zone_table"]
@@ -83,8 +84,8 @@ class ClinicSource:
         window = {"first": first_day * DAY, "after": (first_day + days) * DAY, **some}
         with self._reading() as connection:
             boards = Boards([tuple(row) for row in connection.execute(ask.seats, some)], first_day, days, grid)
-            stream(connection, ask.shifts, window, boards.add_shifts)
-            stream(connection, ask.busy, window, boards.add_busy)
+            stream(connection, ask.shifts, window, boards.add_shifts, boards.add_shift_columns)
+            stream(connection, ask.busy, window, boards.add_busy, boards.add_busy_columns)
         return boards
 
     def appointments(self, branch: int, doctor: int, day: int) -> list[Appointment]:

@@ -1,0 +1,91 @@
+"""The schedule's rows on their way from the driver into the core, by the cheapest road each database has.
+
+SQLAlchemy's row objects would double the price of a pass (facts: performance.md 1), so only its SQL is used here.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from sys import byteorder
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, literal_column, select
+from sqlalchemy.engine import Dialect
+
+from identsync.errors import ContractError, Problem
+
+ROWS = 1024
+"""Rows in hand at a time, where rows come one by one."""
+
+AddRows = Callable[[Iterable[Sequence[int]]], int]
+AddColumns = Callable[["array[int]", "array[int]", "array[int]", "array[int]"], int]
+
+
+def stream(
+    connection: Connection, statement: Select[Any], values: dict[str, Any], rows: AddRows, columns: AddColumns
+) -> None:
+    """Run ``statement`` (four integer columns, the branch first) and hand its rows, or columns, to the core.
+
+    Raises :class:`ContractError` where a row does not hold four integers.
+    """
+    try:
+        if connection.dialect.name == "postgresql":
+            _packed(connection, statement, values, columns)
+        else:
+            _rows(connection, statement, values, rows)
+    except (ValueError, TypeError, OverflowError) as error:  # the core's words hold numbers only
+        relation = str(statement.get_final_froms()[0])
+        raise ContractError([Problem(relation, str(error), "identsync clinic check")]) from None
+
+
+def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
+    sql, parameters = _rendered(statement, values, connection.dialect)
+    cursor = _driver(connection).cursor()
+    try:
+        cursor.execute(sql, parameters)
+        if connection.dialect.name == "sqlite":
+            add(cursor)
+            return
+        while batch := cursor.fetchmany(ROWS):
+            add(batch)
+    finally:
+        cursor.close()
+
+
+def _packed(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddColumns) -> None:
+    """Let PostgreSQL pack the columns of a branch into one binary string each: a third of the price of rows."""
+    sql, parameters = _rendered(statement, values, connection.dialect)
+    with _driver(connection).cursor() as cursor:
+        for count, *packed in cursor.stream(sql, parameters, binary=True):
+            if any(len(column) != 8 * count for column in packed if column is not None) or None in packed:
+                raise ValueError("NULL in a column of numbers")  # string_agg leaves NULL out
+            add(*(_integers(column) for column in packed))
+
+
+def _packing(statement: Select[Any]) -> Select[Any]:
+    source = statement.subquery().c
+    nothing: Any = literal_column("''::bytea")
+    columns = (func.string_agg(func.int8send(column), nothing) for column in source)
+    return select(func.count(), *columns).group_by(source[0])
+
+
+def _integers(packed: bytes) -> "array[int]":
+    numbers = array("q", packed)
+    if byteorder == "little":
+        numbers.byteswap()
+    return numbers
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _rendered(statement: Select[Any], values: dict[str, Any], dialect: Dialect) -> tuple[str, Any]:
+    compiled = _compiled(statement, dialect)
+    state = compiled.construct_expanded_state(values)
+    return state.statement, state.positional_parameters if compiled.positional else state.parameters
+
+
+@lru_cache(maxsize=64)
+def _compiled(statement: Select[Any], dialect: Dialect) -> Any:
+    return (_packing(statement) if dialect.name == "postgresql" else statement).compile(dialect=dialect)
