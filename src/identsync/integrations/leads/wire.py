@@ -1,0 +1,225 @@
+"""GetTickets as IDENT spells it (source: facts/ident-http.md). The only file that knows the site's spelling.
+
+What real sites do and how it is read: numbers where texts belong are taken as their text; ``null`` and an empty text
+are nothing; times without an offset are the site's wall clock; a time of year 1 (an unset date of .NET) is nothing; a
+time in the future and an unknown DoctorId are taken as they are. Texts are cut at the length of their column, counted
+in UTF-16 units as SQL Server does; the key is made of the whole Id.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from identsync.flows.intake import Row, Window, printable
+from identsync.language import _
+
+METHOD = "GetTickets"
+KEY_HEADER = "IDENT-Integration-Key"
+ID_LENGTH = 400
+COMMENT_LENGTH = 20_000
+PLAN_MS = 12 * 3_600_000
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_INT64 = 2**63
+
+_UTM = {
+    "UtmSource": "source",
+    "UtmMedium": "medium",
+    "UtmCampaign": "campaign",
+    "UtmTerm": "term",
+    "UtmContent": "content",
+}
+_NAME_PARTS = ("ClientSurname", "ClientName", "ClientPatronymic")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A lead as the site told it, cleaned; times are epoch milliseconds UTC, the phone is both as it came and E.164."""
+
+    external_id: str
+    made_ms: int
+    phone: str
+    phone_e164: str | None
+    email: str | None
+    full_name: str | None
+    form: str | None
+    comment: str | None
+    plan_start_ms: int | None
+    plan_end_ms: int | None
+    doctor_id: int | None
+    doctor_name: str | None
+    utm: dict[str, str]
+    referer: str | None
+
+
+def query(window: Window, zone: str, limit: int, offset: int) -> dict[str, str]:
+    """Return the parameters of one page; ``limit`` 0 sends neither limit nor offset."""
+    parameters = {"dateTimeFrom": spell(window.start_ms, zone), "dateTimeTo": spell(window.end_ms, zone)}
+    if limit:
+        parameters |= {"limit": str(limit), "offset": str(offset)}
+    return parameters
+
+
+def spell(at_ms: int, zone: str) -> str:
+    """Spell a moment as ISO 8601 with the zone's offset, whole seconds."""
+    return datetime.fromtimestamp(at_ms // 1000, _zone(zone)).isoformat()
+
+
+def parse(raw: object, zone: str, *, fix_plus8: bool = False) -> Row[Ticket] | list[str]:
+    """Return the row of a ticket, or everything that is wrong with it in words for people."""
+    if not isinstance(raw, dict):
+        return [_("это не заявка: вместо объекта пришло что-то другое")]
+    fields = _Fields(raw, zone)
+    identity = fields.required("Id")
+    ticket = Ticket(
+        external_id=_cut(identity, ID_LENGTH),
+        made_ms=fields.moment("DateAndTime", required=True) or 0,
+        phone=_cut(phone := fields.required("ClientPhone"), 100),
+        phone_e164=e164(phone, fix_plus8=fix_plus8),
+        email=fields.text("ClientEmail", 320),
+        full_name=fields.name(),
+        form=fields.text("FormName", 400),
+        comment=fields.text("Comment", COMMENT_LENGTH),
+        plan_start_ms=fields.moment("PlanStart"),
+        plan_end_ms=fields.moment("PlanEnd"),
+        doctor_id=fields.whole("DoctorId"),
+        doctor_name=fields.text("DoctorName", 400),
+        utm={name: value for key, name in _UTM.items() if (value := fields.text(key, 400))},
+        referer=fields.text("HttpReferer", 2000),
+    )
+    _check(ticket, identity, fields.problems)
+    return fields.problems or Row(key_of(identity), ticket.made_ms, ticket)
+
+
+def key_of(identity: str) -> str:
+    """Return the key of a site's Id: sha256 hex, so that 400 characters fit an index everywhere."""
+    return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def e164(phone: str, *, fix_plus8: bool = False) -> str | None:
+    """Return a number that can be called, E.164, or None.
+
+    '+8' and ten more digits is a Russian number whose '8' got a plus; read as it stands it may be a number in Vietnam.
+    It is not recognised unless ``fix_plus8``.
+    """
+    digits = "".join(character for character in phone if character.isdecimal())
+    if phone.lstrip().startswith("+8") and len(digits) == 11:
+        if not fix_plus8:
+            return None
+        phone = "+7" + digits[1:]
+    return _parsed(phone[:250])
+
+
+def _parsed(phone: str) -> str | None:
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(phone, "RU")
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+class _Fields:
+    """The fields of one ticket; collects what is wrong with them."""
+
+    def __init__(self, raw: Mapping[str, Any], zone: str) -> None:
+        self._raw = raw
+        self._zone = zone
+        self.problems: list[str] = []
+
+    def required(self, key: str) -> str:
+        found = len(self.problems)
+        value = self._text(key)
+        if value is None and len(self.problems) == found:
+            self.problems.append(_("нет обязательного поля {key}", key=key))
+        return value or ""
+
+    def text(self, key: str, length: int) -> str | None:
+        value = self._text(key)
+        return None if value is None else _cut(value, length)
+
+    def name(self) -> str | None:
+        """Return the full name; the site gives it whole or in parts, never both."""
+        whole = self.text("ClientFullName", 400)
+        parts = [part for key in _NAME_PARTS if (part := self.text(key, 400))]
+        if whole and parts:
+            self.problems.append(_("имя и целиком (ClientFullName), и по частям: непонятно, какое верно"))
+        return whole or _cut(" ".join(parts), 400) or None
+
+    def moment(self, key: str, *, required: bool = False) -> int | None:
+        value = self._text(key)
+        moment = None if value is None else _moment(value, self._zone)
+        unset = value is None or value.startswith("0001-01-01")
+        if moment is None and not unset:
+            self.problems.append(_("{key}: не похоже на дату и время", key=key))
+        elif moment is None and required:
+            self.problems.append(_("нет обязательного поля {key}", key=key))
+        return moment
+
+    def whole(self, key: str) -> int | None:
+        value = self._raw.get(key)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        number = _whole(value)
+        if number is None:
+            self.problems.append(_("{key}: не целое число", key=key))
+        return number
+
+    def _text(self, key: str) -> str | None:
+        value = self._raw.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            self.problems.append(_("{key}: не текст", key=key))
+            return None
+        return printable(str(value)).strip() or None
+
+
+def _check(ticket: Ticket, identity: str, problems: list[str]) -> None:
+    if len(identity) > ID_LENGTH:
+        problems.append(_("Id длиннее {n} знаков", n=ID_LENGTH))
+    start, end = ticket.plan_start_ms, ticket.plan_end_ms
+    if start is not None and end is not None:
+        if start > end:
+            problems.append(_("PlanStart позже, чем PlanEnd"))
+        elif end - start > PLAN_MS:
+            problems.append(_("между PlanStart и PlanEnd больше 12 часов"))
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = int(value)
+        exact = not isinstance(value, float) or value == number
+    except (ValueError, OverflowError):
+        return None
+    return number if exact and -_INT64 <= number < _INT64 else None
+
+
+def _moment(text: str, zone: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone))
+        return int(moment.timestamp() * 1000) if _EARLIEST <= moment < _LATEST else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _cut(text: str, units: int) -> str:
+    """Cut a text to so many UTF-16 units, never through a character."""
+    if len(text) * 2 <= units:
+        return text
+    return text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore")
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
