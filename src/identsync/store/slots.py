@@ -1,10 +1,15 @@
 """Slots, seats and the journal as people see them."""
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, literal_column, or_, select, update
 
-from identsync.store.limiter import Present
+from identsync.store.limiter import SEAT, Present
+from identsync.store.tables import presence, run_log, task_slot
+
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +59,75 @@ class RunView:
 
 
 def overview(connection: Connection) -> list[SlotView]:
-    """Every task slot, ordered by kind and scope."""
-    raise NotImplementedError
+    """Every task slot that was ever asked for, ordered by kind and scope."""
+    t = task_slot.c
+    fields = (t.kind, t.scope, t.eligible_ms, t.fence, t.holder)
+    more = (t.started_ms, t.finished_ms, t.attempt, t.last_ok_ms, t.last_error, t.paused)
+    query = select(*fields, _running(connection), *more).where(t.kind != SEAT).order_by(t.kind, t.scope)
+    return [SlotView(*row[:5], bool(row[5]), *row[6:11], bool(row[11])) for row in connection.execute(query)]
 
 
 def seats(connection: Connection, *, presence_ttl_ms: int = 120_000) -> list[SeatView]:
-    """Every seat, ordered by scope, with the clients seen within ``presence_ttl_ms``."""
-    raise NotImplementedError
+    """Every seat, ordered by scope, with the clients seen within ``presence_ttl_ms``; administrators first."""
+    now, t, p = clock(connection), task_slot.c, presence.c
+    seen = select(p.scope, p.client, p.role, p.seen_ms).where(p.seen_ms > now - presence_ttl_ms)
+    present: dict[int, list[Present]] = {}
+    for scope, client, role, seen_ms in connection.execute(seen.order_by(p.role, p.client)):
+        present.setdefault(scope, []).append(Present(client, role, seen_ms))
+    query = select(t.scope, t.holder, t.started_ms, t.eligible_ms, _running(connection)).where(t.kind == SEAT)
+    return [
+        SeatView(scope, holder if held else None, since if held else None, eligible, tuple(present.get(scope, ())))
+        for scope, holder, since, eligible, held in connection.execute(query.order_by(t.scope))
+    ]
 
 
 def run_now(connection: Connection, kind: str, scope: int) -> bool:
     """Make a slot due now; False if it is running, paused or not there."""
-    raise NotImplementedError
+    now = clock(connection)
+    idle = or_(task_slot.c.holder.is_(None), task_slot.c.eligible_ms <= now)
+    where = and_(_slot(kind, scope), idle, task_slot.c.paused == 0)
+    return bool(connection.execute(update(task_slot).where(where).values(eligible_ms=now, stamp_ms=now)).rowcount)
 
 
 def pause(connection: Connection, kind: str, scope: int, paused: bool) -> bool:
-    """Pause a slot or let it run again; False if it is not there."""
-    raise NotImplementedError
+    """Pause a slot (a run that is going on ends as usual) or let it run again; False if it is not there."""
+    return bool(connection.execute(update(task_slot).where(_slot(kind, scope)).values(paused=int(paused))).rowcount)
 
 
 def journal(connection: Connection, limit: int, kind: str | None = None) -> list[RunView]:
-    """List the newest runs first."""
-    raise NotImplementedError
+    """List runs, the newest first. One without an end, whose slot went on without it, is shown as 'died'."""
+    r, t = run_log.c, task_slot.c
+    alive = and_(t.kind == r.kind, t.scope == r.scope, t.fence == r.fence, _running(connection) == 1)
+    fields = (r.kind, r.scope, r.fence, r.holder, r.role, r.due_ms, r.started_ms, r.finished_ms)
+    query = select(*fields, r.outcome, r.counts, r.note, t.fence).join_from(run_log, task_slot, alive, isouter=True)
+    if kind is not None:
+        query = query.where(r.kind == kind)
+    rows = connection.execute(query.order_by(r.started_ms.desc(), r.fence.desc()).limit(limit))
+    return [_run(*row) for row in rows]
 
 
 def trim(connection: Connection, days: int) -> int:
     """Delete runs and presences older than ``days``; how many runs went."""
-    raise NotImplementedError
+    before = clock(connection) - days * _DAY_MS
+    connection.execute(delete(presence).where(presence.c.seen_ms < before))
+    return connection.execute(delete(run_log).where(run_log.c.started_ms < before)).rowcount
+
+
+def clock(connection: Connection) -> ColumnElement[int]:
+    """Give the database's clock, epoch milliseconds, as an expression for statements on ``connection``."""
+    return literal_column(connection.get_execution_options()["identsync_clock"])
+
+
+def _slot(kind: str, scope: int) -> ColumnElement[bool]:
+    return and_(task_slot.c.kind == kind, task_slot.c.scope == scope)
+
+
+def _running(connection: Connection) -> ColumnElement[int]:
+    held = and_(task_slot.c.holder.is_not(None), task_slot.c.eligible_ms > clock(connection))
+    return case((held, 1), else_=0)
+
+
+def _run(*row: Any) -> RunView:
+    *fields, outcome, counts, note, alive = row
+    died = outcome == "running" and alive is None
+    return RunView(*fields, "died" if died else outcome, json.loads(counts), note)

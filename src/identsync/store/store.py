@@ -1,42 +1,129 @@
-"""The store: connections to the engine's own tables."""
+"""The store: transactions on the engine's own tables, and the limiter beside them."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock, local
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from identsync.store.limiter import Fence, Limiter
+from identsync.errors import StaleFence
+from identsync.store import tables
+from identsync.store.connect import WRITE, database_url, limiter_engine, store_engine
+from identsync.store.failures import Reaction, reaction, unavailable
+from identsync.store.limiter import Fence, Limiter, mssql, postgresql, sqlite
+from identsync.store.limiter.dialect import Dialect
+from identsync.store.limiter.link import Link
+
+_DIALECTS: Mapping[str, tuple[Callable[..., Dialect], str, str]] = {
+    "sqlite": (sqlite.SQLite, sqlite.CLOCK, sqlite.FENCE),
+    "postgresql": (postgresql.PostgreSQL, postgresql.CLOCK, postgresql.FENCE),
+    "mssql": (mssql.SQLServer, mssql.CLOCK, mssql.FENCE),
+}
+_TABLES = {"slot": tables.task_slot, "rate": tables.rate_slot, "presence": tables.presence, "run": tables.run_log}
 
 
-def open_store(url: str, *, schema: str | None = "identsync") -> "Store":
-    """Open the engine's tables at ``url``."""
-    raise NotImplementedError
+def open_store(url: str, *, schema: str | None = "identsync", clock: str | None = None) -> "Store":
+    """Open the engine's tables at ``url``; nothing is connected yet, nothing migrated.
+
+    ``schema`` holds the tables on SQL Server and PostgreSQL (None = the login's default); SQLite has none.
+    ``clock`` is a SQL expression for the time in epoch milliseconds, instead of the database's clock: for tests.
+    Raises SettingsError for a URL that is wrong, or SQLite on a network drive.
+    """
+    return Store(url, schema=schema, clock=clock)
 
 
 class Store:
-    """The engine's own tables in one database."""
+    """The engine's own tables in one database; may be used by several threads."""
 
-    dialect: str
-    engine: Engine
+    def __init__(self, url: str, *, schema: str | None, clock: str | None) -> None:
+        parsed = database_url(url)
+        self.dialect = parsed.get_backend_name()
+        self.schema = None if self.dialect == "sqlite" else schema
+        statements, own_clock, fence = _DIALECTS[self.dialect]
+        options = {"schema_translate_map": {None: self.schema}} if self.schema else {}
+        self.clock = clock or own_clock
+        self.engine = store_engine(parsed).execution_options(**options, identsync_clock=self.clock)
+        self._limiter_engine = limiter_engine(parsed)
+        names = self._names()
+        self._statements = statements(self.clock, names)
+        self._fence = text(fence.format(**names))
+        self._own = local()
+        self._links: list[Link] = []
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"<Store {self.dialect} schema={self.schema}>"
+
+    def _names(self) -> dict[str, str]:
+        prefix = f"{self.engine.dialect.identifier_preparer.quote_schema(self.schema)}." if self.schema else ""
+        return {key: f"{prefix}{table.name}" for key, table in _TABLES.items()}
 
     def migrate(self) -> None:
-        """Bring the tables to this client's version."""
-        raise NotImplementedError
+        """Bring the tables to this client's version; several clients may start at once.
 
-    def read(self) -> AbstractContextManager[Connection]:
-        """Give a connection in a read transaction."""
-        raise NotImplementedError
+        Raises SchemaError where a newer client has been here, Unavailable where the database does not answer.
+        """
+        from identsync.store.migrate import migrate
 
-    def write(self, fence: Fence | None = None) -> AbstractContextManager[Connection]:
-        """Give a connection in a write transaction, guarded by ``fence``."""
-        raise NotImplementedError
+        with _answering():
+            migrate(self.engine, self.schema)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that only reads (one snapshot on SQLite)."""
+        with _answering(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, fence: Fence | None = None) -> Iterator[Connection]:
+        """Give a connection in a transaction, committed at the end of the block, undone if the block raises.
+
+        With ``fence``, the run's slot row is locked first, so nobody can take the task over before the commit;
+        raises StaleFence, with nothing written, where somebody already has.
+        """
+        with _answering(), self.engine.connect() as plain:
+            connection = plain.execution_options(**{WRITE: True})
+            with connection.begin():
+                if fence is not None:
+                    self._verify(connection, fence)
+                yield connection
+
+    def _verify(self, connection: Connection, fence: Fence) -> None:
+        p = {"kind": fence.kind, "scope": fence.scope, "fence": fence.number, "holder": fence.holder}
+        if connection.execute(self._fence, p).first() is None:
+            raise StaleFence(f"{fence.kind} {fence.scope}: fence {fence.number} is stale")
 
     def limiter(self) -> Limiter:
-        """Give this thread's limiter."""
-        raise NotImplementedError
+        """Give this thread's limiter: one autocommit connection, opened by the first ask and again when it breaks."""
+        own: Limiter | None = getattr(self._own, "limiter", None)
+        if own is None:
+            link = Link(self._limiter_engine)
+            with self._lock:
+                self._links.append(link)
+            own = self._own.limiter = Limiter(self._statements, link)
+        return own
 
     def now_ms(self) -> int:
-        """Database clock, epoch milliseconds."""
-        raise NotImplementedError
+        """Tell the database's clock, epoch milliseconds."""
+        with self.read() as connection:
+            return int(connection.execute(text(f"SELECT {self.clock}".replace(":", r"\:"))).scalar_one())
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, the limiters' too."""
+        with self._lock:
+            for link in self._links:
+                link.close()
+            self._links.clear()
+        self.engine.dispose()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn a database that does not answer into Unavailable; mistakes stay what they are."""
+    try:
+        yield
+    except DBAPIError as error:
+        if reaction(error) in {Reaction.DEFECT, Reaction.DUPLICATE}:
+            raise
+        raise unavailable(error) from error

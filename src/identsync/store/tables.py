@@ -34,6 +34,7 @@ task_slot = Table(
     Column("kind", String(64), nullable=False, doc="task name, 'room/destination', or 'seat'"),
     Column("scope", BigInteger, nullable=False, doc="branch id, 0 = the whole network"),
     Column("eligible_ms", BigInteger, nullable=False, doc="next due time or end of the lease: the only gate"),
+    Column("stamp_ms", BigInteger, nullable=False, doc="when eligible_ms was written: in the future = clock set back"),
     Column("fence", BigInteger, nullable=False, server_default=text("0"), doc="rises with every claim"),
     Column("holder", String(64), doc="client id, random per process start; NULL = not running"),
     Column("request", String(64), doc="id of the ask that won: a lost reply is recognised by it"),
@@ -45,6 +46,7 @@ task_slot = Table(
     Column("paused", SmallInteger, nullable=False, server_default=text("0"), doc="1 = a person paused it"),
     Column("min_proto", Integer, nullable=False, server_default=text("1")),
     PrimaryKeyConstraint("kind", "scope"),
+    Index("task_slot_by_scope", "scope"),
 )
 rate_slot = Table(
     "rate_slot",

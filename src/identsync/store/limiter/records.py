@@ -65,7 +65,7 @@ class SlotDue:
 
 @dataclass(frozen=True, slots=True)
 class SeatReply:
-    """Answer to an ask for a seat: ours until ``eligible_ms`` if ``granted``, else the end of the holder's lease.
+    """Answer to an ask for a seat: ours until ``eligible_ms`` if ``granted``, else the end of ``holder``'s lease.
 
     ``present`` are the scope's clients seen within the presence time, the asker included; ``slots`` its seeded slots.
     """
@@ -76,3 +76,4 @@ class SeatReply:
     now_ms: int
     present: tuple[Present, ...] = ()
     slots: tuple[SlotDue, ...] = ()
+    holder: str | None = None

@@ -1,0 +1,109 @@
+"""Engines for the store's database: what each of the three needs to be told when a connection opens."""
+
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from identsync.errors import Problem, SettingsError
+
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "mssql": "mssql+pyodbc"}
+WRITE = "identsync_write"  # execution option: the transaction is going to write
+
+_SQLITE_SETUP = ("PRAGMA busy_timeout=10000", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")
+_POSTGRESQL_SETUP = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
+_POSTGRESQL_LOCKS = "SET lock_timeout=2000"  # a claim that meets an open effect is denied, it does not hang
+
+
+def database_url(text: str) -> URL:
+    """Read a database URL; raises SettingsError, without quoting it, where it is none of the three databases'."""
+    try:
+        url = make_url(text)
+        name = url.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise _wrong("not a database URL", "sqlite:///C:/identsync/identsync.db, or ask the installer") from error
+    if name not in DRIVERS:
+        raise _wrong(f"no such database: {name}", "sqlite, postgresql or mssql")
+    if name == "sqlite":
+        _refuse_sqlite(url.database or "")
+    return url if "+" in url.drivername else url.set(drivername=DRIVERS[name])
+
+
+def _wrong(what: str, hint: str) -> SettingsError:
+    return SettingsError([Problem("database.url", what, hint)])
+
+
+def _refuse_sqlite(path: str) -> None:
+    """WAL does not work over SMB: SQLite is for one computer, its file on a local disk."""
+    if not path or path.startswith((":memory:", "file:")):
+        raise _wrong("SQLite needs a file", "sqlite:////absolute/path, or sqlite:///C:/path on Windows")
+    if path.startswith(("\\\\", "//")) or is_network_drive(path):
+        raise _wrong(
+            "SQLite on a network drive loses data", "a local disk, or SQL Server or PostgreSQL for several computers"
+        )
+
+
+def is_network_drive(path: str) -> bool:
+    """Tell whether a Windows path lies on a mapped drive."""
+    if path[1:2] != ":":
+        return False
+    import ctypes
+
+    windows = getattr(ctypes, "windll", None)  # None: not Windows, so no drive letters
+    return bool(windows and windows.kernel32.GetDriveTypeW(f"{path[0]}:\\") == 4)  # DRIVE_REMOTE
+
+
+def store_engine(url: URL) -> Engine:
+    """Make the engine of the store's transactions: a small pool, READ COMMITTED, BEGIN IMMEDIATE on SQLite."""
+    engine = create_engine(url, pool_size=2, max_overflow=3, **_options(url))
+    _on_connect(engine, autocommit=False)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def limiter_engine(url: URL) -> Engine:
+    """Make the engine of the limiter's connections: autocommit, each closed for good when it is given back."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **_options(url))
+    _on_connect(engine, autocommit=True)
+    return engine
+
+
+def _options(url: URL) -> dict[str, Any]:
+    name = url.get_backend_name()
+    if name == "sqlite":
+        return {"connect_args": {"check_same_thread": False, "timeout": 10.0}}
+    if name == "postgresql":
+        return {"connect_args": {"connect_timeout": 10}}
+    import pyodbc
+
+    pyodbc.pooling = False  # SQLAlchemy pools; a second pool below it would hand out other sessions' settings
+    return {"connect_args": {"timeout": 10}}
+
+
+def _on_connect(engine: Engine, *, autocommit: bool) -> None:
+    name = engine.dialect.name
+    if name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+    elif name == "postgresql":
+        texts = [_POSTGRESQL_SETUP, _POSTGRESQL_LOCKS] if autocommit else [_POSTGRESQL_SETUP]
+        event.listen(engine, "connect", lambda connection, _: _set_up_postgresql(connection, texts))
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the sqlite3 module begins nothing by itself
+    for text in _SQLITE_SETUP:
+        connection.execute(text).close()
+
+
+def _set_up_postgresql(connection: Any, texts: list[str]) -> None:
+    before, connection.autocommit = connection.autocommit, True
+    for text in texts:
+        connection.execute(text)
+    connection.autocommit = before
+
+
+def _begin(connection: Connection) -> None:
+    """Begin on SQLite: a deferred transaction that starts to write later fails at once, whatever the timeout."""
+    writing = connection.get_execution_options().get(WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

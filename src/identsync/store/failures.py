@@ -1,0 +1,96 @@
+"""What a database's error means for the caller, in one place, told from its codes without importing any driver.
+
+Codes: SQLSTATE (psycopg ``sqlstate``, pyodbc ``args[0]``), SQL Server's own number (in pyodbc's message), SQLite's
+extended result code. 1205, 40001 and 3960 reach us as ``DBAPIError``, not as ``OperationalError``: class
+names say nothing.
+"""
+
+import re
+from enum import Enum
+
+from identsync.errors import Unavailable
+
+
+class Reaction(Enum):
+    """What to do after a failed statement."""
+
+    AGAIN = "again"  # the server undid it to break a tie: the same statement again, after 20-200 ms
+    BUSY = "busy"  # a lock was not free in time: a claim is denied, anything else comes later
+    DUPLICATE = "duplicate"  # somebody inserted the same key first
+    LOST = "lost"  # the connection is gone; the statement may have been committed
+    LATER = "later"  # time-out, disk full, read-only: the connection lives, the statement did not run
+    DEFECT = "defect"  # nothing of the above: a mistake in a statement or in the database
+
+
+_NATIVE = {
+    1205: Reaction.AGAIN,  # deadlock victim
+    3960: Reaction.AGAIN,  # snapshot update conflict, where somebody forced SNAPSHOT on us
+    1222: Reaction.BUSY,  # LOCK_TIMEOUT; its SQLSTATE may read HYT00, so the number is looked at first
+    2627: Reaction.DUPLICATE,
+    2601: Reaction.DUPLICATE,
+    3906: Reaction.LOST,  # read-only after a fail-over: connect again, elsewhere
+}
+_STATE = {
+    "40001": Reaction.AGAIN,
+    "40P01": Reaction.AGAIN,
+    "55P03": Reaction.BUSY,
+    "23505": Reaction.DUPLICATE,
+    "57P01": Reaction.LOST,  # pg_terminate_backend, shutdown
+    "57P02": Reaction.LOST,
+    "57P03": Reaction.LOST,
+    "57P05": Reaction.LOST,
+    "25006": Reaction.LOST,
+    "53300": Reaction.LATER,
+    "57014": Reaction.LATER,
+    "HYT00": Reaction.LATER,
+    "HYT01": Reaction.LOST,
+}
+_SQLITE = {
+    5: Reaction.BUSY,
+    6: Reaction.BUSY,
+    8: Reaction.LATER,  # read-only
+    10: Reaction.LATER,  # input or output
+    13: Reaction.LATER,  # disk full
+    14: Reaction.LATER,  # cannot open
+}
+_SQLITE_DUPLICATE = {1555, 2067}  # SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE
+_NUMBER = re.compile(r"\((\d+)\)")
+_CONNECTION_WORDS = {"OperationalError", "InterfaceError"}
+
+
+def reaction(error: BaseException) -> Reaction:
+    """Tell what ``error`` (a driver's, or SQLAlchemy's around it) asks for."""
+    error = getattr(error, "orig", None) or error
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return Reaction.DUPLICATE if code in _SQLITE_DUPLICATE else _SQLITE.get(code & 0xFF, Reaction.DEFECT)
+    state = sqlstate(error)
+    for number in _NUMBER.findall(str(error)) if _is_odbc(error) else ():
+        if int(number) in _NATIVE:
+            return _NATIVE[int(number)]
+    if state.startswith("08"):
+        return Reaction.LOST
+    if not state and hasattr(error, "sqlstate") and type(error).__name__ in _CONNECTION_WORDS:
+        return Reaction.LOST  # psycopg: the socket broke before the server could say anything
+    return _STATE.get(state, Reaction.DEFECT)
+
+
+def sqlstate(error: BaseException) -> str:
+    """SQLSTATE of a driver's error, '' where there is none."""
+    state = getattr(error, "sqlstate", None)
+    if state is None and _is_odbc(error):
+        state = error.args[0]
+    return state or ""
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """Make the error the engine understands; only codes go into its text, for a driver's message may quote data."""
+    origin = getattr(error, "orig", None) or error
+    kind = reaction(error)
+    code = sqlstate(origin) or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
+    return Unavailable(f"the database did not answer: {kind.value} ({code})", sent=kind is Reaction.LOST)
+
+
+def _is_odbc(error: BaseException) -> bool:
+    first = error.args[0] if error.args else None
+    return len(error.args) > 1 and isinstance(first, str) and len(first) == 5 and first.isalnum()

@@ -1,0 +1,59 @@
+"""The limiter's rules as SQL that every database reads alike.
+
+Each dialect puts its own ``{now}`` (its clock, read once in the deciding statement) and table names into these pieces.
+Column names stand bare, so that the same text serves an UPDATE and a SELECT; only ``presence`` has an alias.
+"""
+
+# ruff: noqa: S608 (only names of our own tables and the clock are put into these texts; values are parameters)
+
+# The ask that already won: the same holder and request get the same fence again, so a lost reply costs no interval.
+AGAIN = "(holder=:holder AND request=:request)"
+
+# A row written more than a horizon in the future was written before the database's clock was set back.
+DUE = "(eligible_ms<={now} OR stamp_ms>{now}+:horizon)"
+
+# A director (1) only where no administrator (0) is alive in the scope; a doctor (2) never.
+ALIVE = "p.scope=:scope AND p.role=0 AND p.seen_ms>{now}-:ttl AND p.seen_ms<={now}+:ttl"
+ADMITTED = f"(:role=0 OR (:role=1 AND NOT EXISTS (SELECT 1 FROM {{presence}} p WHERE {ALIVE})))"
+
+SLOT = "kind=:kind AND scope=:scope"
+GRANTABLE = f"({AGAIN} OR ({DUE} AND paused=0 AND min_proto<=:proto AND {ADMITTED}))"
+BLOCKED = f"CASE WHEN {ADMITTED} THEN 0 ELSE 1 END"
+CLAIM_SET = f"""fence=fence+CASE WHEN {AGAIN} THEN 0 ELSE 1 END,
+  attempt=attempt+CASE WHEN {AGAIN} THEN 0 ELSE 1 END,
+  started_ms=CASE WHEN {AGAIN} THEN started_ms ELSE {{now}} END,
+  min_proto=CASE WHEN min_proto<:proto THEN :proto ELSE min_proto END,
+  holder=:holder, request=:request, eligible_ms={{now}}+:lease, stamp_ms={{now}}"""
+
+# The seat is a row like any other; a director's seat goes to an administrator at once: a director
+# may do nothing then.
+SEAT_SLOT = "kind='seat' AND scope=:scope"
+YIELDED = "EXISTS (SELECT 1 FROM {presence} p WHERE p.scope=:scope AND p.client=holder AND p.role>:role)"
+SEAT_FREE = f"(holder=:client OR holder IS NULL OR {DUE} OR {YIELDED})"
+SEAT_GRANTABLE = f"({SEAT_FREE} AND {ADMITTED})"
+SEAT_SET = """fence=fence+CASE WHEN holder=:client THEN 0 ELSE 1 END,
+  started_ms=CASE WHEN holder=:client THEN started_ms ELSE {now} END,
+  holder=:client, eligible_ms={now}+:lease, stamp_ms={now}"""
+SEEN = "scope=:scope AND seen_ms>{now}-:ttl AND seen_ms<={now}+:ttl"
+
+OURS = f"{SLOT} AND fence=:fence AND holder=:holder"
+RENEW_SET = "eligible_ms={now}+:lease, stamp_ms={now}"
+RENEWABLE = f"{OURS} AND eligible_ms>{{now}}"
+
+# mode 0: the next grid instant; 1: it or the back-off, whichever is sooner; 2: when the other side told us to.
+GRID = "({now}-({now}-:phase)%:interval+:interval)"
+BACKOFF = "({now}+:base*{power}*:jitter/1000)"
+FINISH_SET = f"""holder=NULL, request=NULL, finished_ms={{now}}, stamp_ms={{now}}, last_error=:error,
+  attempt=CASE WHEN :good=1 THEN 0 ELSE attempt END,
+  last_ok_ms=CASE WHEN :good=1 THEN {{now}} ELSE last_ok_ms END,
+  eligible_ms=CASE WHEN :mode=2 THEN {{now}}+:retry
+    WHEN :mode=1 AND {BACKOFF}<{GRID} THEN {BACKOFF} ELSE {GRID} END"""
+RELEASE_SET = """holder=NULL, request=NULL, finished_ms={now}, stamp_ms={now}, eligible_ms={now},
+  attempt=CASE WHEN attempt>0 THEN attempt-1 ELSE 0 END"""
+JOURNAL_SET = "finished_ms={now}, outcome=:outcome, counts=:counts, note=:note"
+JOURNAL_ROW = "kind=:kind AND scope=:scope AND fence=:fence"
+
+# GCRA: one number per channel. More than a burst ahead was written before the clock was set back: cut to it.
+ARRIVAL = "(CASE WHEN tat_ms<{now} THEN {now} WHEN tat_ms>{now}+:burst THEN {now}+:burst ELSE tat_ms END)"
+RATE_SLOT = "channel=:channel AND scope=:scope"
+CONFORMING = f"{ARRIVAL}+:cost<={{now}}+:burst"

