@@ -121,6 +121,7 @@ class Client:
     @asynccontextmanager
     async def _running(self, store: "Store", clinic: "ClinicSource") -> "AsyncIterator[Engine]":
         from identsync.engine.loop import Engine
+        from identsync.engine.state import Policy
 
         engine = Engine(
             store=store,
@@ -128,7 +129,7 @@ class Client:
             tasks=self.tasks,
             role=self.role,
             branch=self.branch,
-            lease_ms=self.settings.client.lease,
+            policy=Policy(seat_lease_ms=self.settings.client.lease),
         )
         await engine.start()
         try:

@@ -65,7 +65,7 @@ def test_every_mistake_of_the_file_at_once() -> None:
     ("text", "where"),
     [
         ("[client", "identsync.toml"),
-        ("client = 1\n" + SMALL[21:], "[client]"),
+        ('client = 1\n[database]\nurl = "sqlite:///b.db"\n', "[client]"),
         (SMALL + "leads = 3", "[database] leads"),
     ],
 )

@@ -29,9 +29,12 @@ class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(description="Цикл событий: fast (uvloop, в Windows winloop) или standard (из самого Python)"),
     ] = "fast"
     lease: Annotated[
-        Duration,
-        Meta(ge=1_000, le=600_000, description="Через сколько другая программа подхватывает работу замолчавшей"),
-    ] = 30_000
+        Duration | None,
+        Meta(
+            examples=["30s"],
+            description="Через сколько другая программа подхватывает работу замолчавшей; обычно движок выбирает сам",
+        ),
+    ] = None
     log: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="Насколько подробен журнал программы: debug, info, warning, error"),
