@@ -1,1 +1,1 @@
-
+"""A client: its role and seat, what is due, the loop, a run and its journal."""

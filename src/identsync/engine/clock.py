@@ -2,19 +2,12 @@
 
 import time
 
-_BOOT = getattr(
-    time, "CLOCK_BOOTTIME", None
-)  # Linux: unlike CLOCK_MONOTONIC it goes on in suspend, as Windows' clock does
+# Linux has two monotonic clocks; this one goes on in suspend, as the only one of Windows does.
+_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
-if _BOOT is not None:
-    _boot: int = _BOOT
 
-    def monotonic_ms() -> int:
-        """Milliseconds of a clock that never steps back and counts a suspended computer's time as well."""
-        return time.clock_gettime_ns(_boot) // 1_000_000
-
-else:
-
-    def monotonic_ms() -> int:
-        """Milliseconds of a clock that never steps back and counts a suspended computer's time as well."""
+def monotonic_ms() -> int:
+    """Return milliseconds of a clock that never steps back and counts a suspended computer's time as well."""
+    if _BOOT is None:
         return time.monotonic_ns() // 1_000_000
+    return time.clock_gettime_ns(_BOOT) // 1_000_000

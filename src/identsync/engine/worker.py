@@ -18,6 +18,7 @@ class _Job:
     owner: object
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    over: asyncio.Future[None]  # the call has returned, whatever became of its future
 
 
 @dataclass(eq=False, slots=True)
@@ -43,18 +44,22 @@ class Worker:
         self.replaced = 0  # how many threads were given up
 
     def call(self, work: Callable[[], T], owner: object = None) -> "asyncio.Future[T]":
-        """Queue ``work`` and return a future of the running loop with its result; cancelled before its turn, it is skipped."""
+        """Queue ``work`` and return a future of the running loop; cancelled before its turn, the call is skipped."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if self._shift is None:
             self._shift = self._open()
-        self._jobs.put(_Job(work, owner, future, loop))
+        self._jobs.put(_Job(work, owner, future, loop, loop.create_future()))
         return future
 
     def busy_with(self, owner: object) -> bool:
         """Say whether the thread is inside a call of that owner now."""
+        return self.call_of(owner) is not None
+
+    def call_of(self, owner: object) -> "asyncio.Future[None] | None":
+        """Return a future of the end of the call of that owner that the thread is in now, or None."""
         job = self._shift.job if self._shift else None
-        return job is not None and job.owner is owner
+        return job.over if job is not None and job.owner is owner else None
 
     def replace(self, owner: object) -> bool:
         """Give up the thread if it is inside a call of that owner; the calls behind it go on in a fresh one."""
@@ -90,6 +95,7 @@ class Worker:
             if not job.future.cancelled():
                 _perform(job)
             shift.job = None
+            del job  # a result must not live until the next call
 
 
 def _perform(job: _Job) -> None:
@@ -98,12 +104,14 @@ def _perform(job: _Job) -> None:
     except BaseException as caught:
         result, error = None, caught
     try:
-        job.loop.call_soon_threadsafe(_settle, job.future, result, error)
+        job.loop.call_soon_threadsafe(_settle, job, result, error)
     except RuntimeError:  # the loop was closed meanwhile: nobody waits
         return
 
 
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+def _settle(job: _Job, result: Any, error: BaseException | None) -> None:
+    job.over.set_result(None)
+    future = job.future
     if future.done():
         return
     if error is None:

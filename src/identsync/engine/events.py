@@ -1,0 +1,222 @@
+"""What happens to a client (events) and what it decides to do (actions): the alphabet of ``step``."""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from identsync.engine.integration import Outcome, Status
+from identsync.store.limiter import Claim, SeatReply
+
+# -- events. ``sent`` is the local monotonic ms from before the request left, measured where it was sent. ------------
+
+
+class Started(Struct, frozen=True):
+    """The client starts."""
+
+
+class Woke(Struct, frozen=True):
+    """The time of SleepUntil, or of a Remember, has come."""
+
+
+class SeatAnswered(Struct, frozen=True):
+    """The answer to AskSeat."""
+
+    scope: int
+    sequence: int
+    sent: int
+    reply: SeatReply
+
+
+class SeatFailed(Struct, frozen=True):
+    """AskSeat raised: whether it took effect is not known."""
+
+    scope: int
+    sequence: int
+
+
+class Rang(Struct, frozen=True):
+    """Somebody gave the seat of that scope up just now (a hint; may be missed or wrong)."""
+
+    scope: int
+
+
+class Claimed(Struct, frozen=True):
+    """The answer to one ask of AskClaims: granted, or denied with the winner's row."""
+
+    slot: int
+    request: str
+    sent: int
+    claim: Claim
+
+
+class ClaimFailed(Struct, frozen=True):
+    """The ask raised: whether it took effect is not known."""
+
+    slot: int
+    request: str
+
+
+class Renewed(Struct, frozen=True):
+    """A lease was renewed and had ``remaining`` ms when the database answered."""
+
+    slot: int
+    fence: int
+    sent: int
+    remaining: int
+
+
+class RenewFailed(Struct, frozen=True):
+    """The renewal raised. That is not ownership: the trust window runs out by itself."""
+
+    slot: int
+    fence: int
+
+
+class LeaseLost(Struct, frozen=True):
+    """The database says that the lease is over or another client's."""
+
+    slot: int
+    fence: int
+
+
+class RunEnded(Struct, frozen=True):
+    """The task's function has ended (also that of an abandoned run, much later)."""
+
+    slot: int
+    fence: int
+    outcome: Outcome
+
+
+class Finished(Struct, frozen=True):
+    """The finish was answered; ``written`` is False where the fence was stale."""
+
+    slot: int
+    fence: int
+    written: bool
+
+
+class FinishFailed(Struct, frozen=True):
+    """The finish raised: whether it took effect is not known."""
+
+    slot: int
+    fence: int
+
+
+class Poked(Struct, frozen=True):
+    """A person at this client wants the task to run now."""
+
+    kind: str
+    scope: int
+
+
+class Left(Struct, frozen=True):
+    """Seats and presence were given up, or could not be."""
+
+
+class Stopping(Struct, frozen=True):
+    """The client ends; runs have ``grace_ms`` to end, in all."""
+
+    grace_ms: int
+
+
+Event: TypeAlias = (
+    Started | Woke | SeatAnswered | SeatFailed | Rang | Claimed | ClaimFailed | Renewed | RenewFailed | LeaseLost
+    | RunEnded | Finished | FinishFailed | Poked | Left | Stopping
+)  # fmt: skip
+
+# -- actions --------------------------------------------------------------------------------------------------------
+
+
+class AskSeat(Struct, frozen=True):
+    """Stamp presence and claim or renew the seat (Limiter.seat)."""
+
+    scope: int
+    sequence: int
+    lease_ms: int
+    ttl_ms: int
+
+
+class ClaimAsk(Struct, frozen=True):
+    """One slot to ask for under a request id (Limiter.claim)."""
+
+    slot: int
+    request: str
+    ttl_ms: int
+
+
+class AskClaims(Struct, frozen=True):
+    """Ask for these slots, one statement each, in this order."""
+
+    asks: tuple[ClaimAsk, ...]
+
+
+class StartRun(Struct, frozen=True):
+    """Start the task; renew its lease each ``every_ms`` until FinishRun is answered, DropRun, or ``renew_until``."""
+
+    slot: int
+    fence: int
+    lease_ms: int
+    every_ms: int
+    renew_until: int
+    database_ms: int  # the database's clock when it granted, and
+    sent: int  # the local clock from before: their difference is the engine's clock
+
+
+class CancelRun(Struct, frozen=True):
+    """Cancel the task. LOST: it must not write any more; LATE and RELEASED: it may tidy up."""
+
+    slot: int
+    fence: int
+    reason: Status
+
+
+class AbandonRun(Struct, frozen=True):
+    """The task ignored its cancellation: it goes on without lease and fence, and is reported."""
+
+    slot: int
+    fence: int
+
+
+class FinishRun(Struct, frozen=True):
+    """Write the outcome and set the next due time; ``release`` = make the slot eligible now."""
+
+    slot: int
+    fence: int
+    outcome: Outcome
+    release: bool = False
+
+
+class DropRun(Struct, frozen=True):
+    """Stop renewing; nothing is written."""
+
+    slot: int
+    fence: int
+
+
+class LeaveSeats(Struct, frozen=True):
+    """Give up these seats, and this client's presence there."""
+
+    scopes: tuple[int, ...]
+
+
+class Remember(Struct, frozen=True):
+    """Put into the memory of the core: nothing to do for this slot before ``due`` (NEVER = state.NEVER)."""
+
+    slot: int
+    due: int
+
+
+class SleepUntil(Struct, frozen=True):
+    """Send Woke at this time, or when a remembered slot is due, whichever is first."""
+
+    at: int
+
+
+class Stopped(Struct, frozen=True):
+    """Nothing is held any more: the client may end."""
+
+
+Action: TypeAlias = (
+    AskSeat | AskClaims | StartRun | CancelRun | AbandonRun | FinishRun | DropRun | LeaveSeats | Remember | SleepUntil
+    | Stopped
+)  # fmt: skip

@@ -1,0 +1,264 @@
+"""The engine of a client: carries out what ``step`` decides, in the event loop, with one timer and two threads."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from identsync.core.limiter import Memory
+from identsync.engine import events as ev
+from identsync.engine.clock import monotonic_ms
+from identsync.engine.ending import ending, with_counts
+from identsync.engine.integration import Outcome, Role, Status, Task
+from identsync.engine.journal import journal_task
+from identsync.engine.keeper import Keeper
+from identsync.engine.run import Run
+from identsync.engine.snapshot import Snapshot, snapshot
+from identsync.engine.state import NEVER, Policy, Spec, State, new_state
+from identsync.engine.step import step
+from identsync.engine.worker import Worker
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import ClinicSource
+    from identsync.store import Store
+
+LOOPS = ("auto", "uvloop", "winloop", "asyncio")
+
+
+def new_loop(name: str = "auto") -> asyncio.AbstractEventLoop:
+    """Return a new event loop by name: uvloop, winloop (Windows), asyncio; auto = the fast one if it is installed."""
+    if name not in LOOPS:
+        raise ValueError(f"loop is one of {', '.join(LOOPS)}, not {name!r}")
+    wanted = ("uvloop", "winloop") if name == "auto" else (name,)
+    for module in wanted:
+        if module == "asyncio":
+            break
+        try:
+            return __import__(module).new_event_loop()  # type: ignore[no-any-return]
+        except ImportError:
+            if name != "auto":
+                raise
+    return asyncio.new_event_loop()
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """A run whose function has not ended: what the task sees, its asyncio task, why it was cancelled."""
+
+    run: Run
+    since: int
+    task: "asyncio.Task[None] | None" = None
+    reason: Status | None = None
+    abandoned: bool = False
+
+
+class Engine:
+    """One client's engine: contends for its branch's seat and runs the tasks the limiter grants it.
+
+    ``tasks`` may hold those of other branches: only this branch's and the network's are taken. A doctor's client has
+    no tasks, no threads and no connection. Used from one event loop; ``start`` and ``stop`` once.
+    """
+
+    def __init__(
+        self, *, store: "Store", clinic: "ClinicSource", tasks: Sequence[Task], role: Role, branch: int,
+        policy: Policy | None = None, client: str | None = None,
+    ) -> None:  # fmt: skip
+        self.store = store
+        self.clinic = clinic
+        self.role = role
+        self.branch = branch
+        self.client = client or secrets.token_hex(16)
+        every = [*tasks, *([] if any(t.kind == "journal" for t in tasks) else [journal_task()])]
+        mine = [] if role is Role.DOCTOR else [t for t in every if t.scope in (branch, 0)]
+        self.tasks: tuple[Task, ...] = tuple(mine)
+        specs = [Spec(t.kind, t.scope, t.interval_ms, t.lease_ms, t.deadline_ms, t.proto) for t in mine]
+        seed = int.from_bytes(secrets.token_bytes(8), "little")
+        self.state: State = new_state(self.client, role, branch, specs, policy=policy, seed=seed)
+        self.worker = Worker()
+        self.keeper = Keeper(store.limiter, self.client, role, specs, self.post, self.state.policy.answer_ms)
+        self.live: dict[tuple[int, int], Live] = {}
+        self.outcomes: dict[str, int] = {}
+        self.abandoned = 0
+        self._memory = Memory(len(mine))
+        self._sleep_until = NEVER
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
+        self._listeners: list[Callable[[ev.Event], None]] = []
+        self._log = structlog.get_logger("identsync.engine").bind(client=self.client[:8])
+        for i in range(len(mine)):
+            self._memory.set(i, NEVER)
+
+    # -- for the client around it
+
+    async def start(self) -> None:
+        """Start the threads and ask for the seat; returns at once."""
+        if not self.tasks:
+            return
+        self._open()
+        self.take(ev.Started())
+        self._log.info("engine started", role=self.role.name, branch=self.branch, tasks=len(self.tasks))
+
+    async def stop(self, timeout: float = 5.0) -> None:
+        """Hand over and end: seats are given up at once, runs may end or are cancelled and released (seconds)."""
+        if self._loop is None:
+            return
+        self.take(ev.Stopping(int(timeout * 1000)))
+        await self._stopped.wait()
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.to_thread(self.keeper.close, 2.0)
+        await asyncio.to_thread(self.worker.close, 0.5)
+        self._loop = None
+        self._log.info("engine stopped", abandoned=self.abandoned)
+
+    def poke(self, kind: str, scope: int) -> None:
+        """Ask for a task now, with or without the seat; from any thread. Does nothing for a task not known here."""
+        self.post(ev.Poked(kind, scope))
+
+    def is_due(self, kind: str, scope: int) -> bool:
+        """Say, from memory alone, whether this client would ask the limiter for that task now."""
+        i = self.state.index.get((kind, scope))
+        return i is not None and self._memory.check_at(i, monotonic_ms())
+
+    def snapshot(self) -> Snapshot:
+        """Return what this client knows, for the console and ``identsync status``."""
+        return snapshot(self.state, self.tasks, {key: live.since for key, live in self.live.items()}, monotonic_ms())
+
+    def listen(self, listener: Callable[[ev.Event], None]) -> Callable[[], None]:
+        """Call ``listener(event)`` after each step, in the loop's thread; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # -- events
+
+    def post(self, event: ev.Event) -> None:
+        """Hand an event over from any thread."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        try:
+            loop.call_soon_threadsafe(self.take, event)
+        except RuntimeError:  # closed in between
+            return
+
+    def take(self, event: ev.Event) -> None:
+        """Let ``step`` decide on an event, and carry out its actions; in the loop's thread only."""
+        self.state, actions = step(self.state, event, monotonic_ms())
+        for action in actions:
+            _CARRY_OUT[type(action)](self, action)
+        self._arm()
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def open_without_seat(self) -> None:
+        """Start the threads only: the engine asks for what it is poked for and contends for no seat."""
+        self._open()
+
+    def _open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.keeper.start()
+
+    def _arm(self) -> None:
+        at = min(self._sleep_until, self._memory.next() or NEVER) if len(self._memory) else self._sleep_until
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if at < NEVER and self._loop is not None:
+            wait = min(max(0, at - monotonic_ms()), 3_600_000)
+            self._timer = self._loop.call_later(wait / 1000, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.take(ev.Woke())
+
+    # -- actions
+
+    def _start_run(self, action: ev.StartRun) -> None:
+        self.keeper.hold(action)
+        task = self.tasks[action.slot]
+        run = Run(
+            task, self.keeper.fence(action.slot, action.fence), store=self.store, clinic=self.clinic, worker=self.worker,
+            ask=self.keeper.ask, clock_offset_ms=action.database_ms - action.sent,
+            log=self._log.bind(kind=task.kind, scope=task.scope, fence=action.fence),
+        )  # fmt: skip
+        live = Live(run, monotonic_ms())
+        self.live[action.slot, action.fence] = live
+        assert self._loop is not None
+        name = f"{task.kind}:{task.scope}:{action.fence}"
+        live.task = self._loop.create_task(self._perform(action.slot, action.fence, live), name=name)
+
+    async def _perform(self, slot: int, fence: int, live: Live) -> None:
+        try:
+            outcome = await ending(live.run, live.run.log)
+        except asyncio.CancelledError:
+            reason = live.reason or Status.FAILED
+            note = "" if live.reason else "the task cancelled itself"
+            outcome = with_counts(Outcome(reason, note=note), live.run.counts)
+        if not live.abandoned:
+            await self._free_worker(live)
+        self._ended(slot, fence, live, outcome)
+
+    async def _free_worker(self, live: Live) -> None:
+        """Wait a little for a database call of a cancelled run; one that hangs loses its thread."""
+        call = self.worker.call_of(live.run)
+        if call is None:
+            return
+        grace = self.state.policy.cancel_grace_ms * 0.0008
+        done, _ = await asyncio.wait({call}, timeout=grace)
+        if not done and self.worker.replace(live.run):
+            live.run.lost = True
+            live.run.log.error("a database call hangs: its thread was replaced", call_ms=int(grace * 1000))
+
+    def _ended(self, slot: int, fence: int, live: Live, outcome: Outcome) -> None:
+        self.live.pop((slot, fence), None)
+        live.run.lost = True
+        status = str(outcome.status)
+        self.outcomes[status] = self.outcomes.get(status, 0) + 1
+        live.run.log.info("run ended", outcome=status, ms=monotonic_ms() - live.since, **outcome.counts)
+        if self._loop is not None:
+            self.take(ev.RunEnded(slot, fence, outcome))
+
+    def _cancel_run(self, action: ev.CancelRun) -> None:
+        live = self.live.get((action.slot, action.fence))
+        if live is None or live.task is None:
+            return
+        live.reason = action.reason
+        live.run.lost = live.run.lost or action.reason is Status.LOST
+        live.run.log.warning("run cancelled", reason=str(action.reason))
+        live.task.cancel()
+
+    def _abandon_run(self, action: ev.AbandonRun) -> None:
+        self.abandoned += 1
+        live = self.live.get((action.slot, action.fence))
+        if live is not None:
+            live.abandoned = live.run.lost = True
+            self.worker.replace(live.run)
+            live.run.log.error("the task ignores its cancellation and was abandoned")
+
+    def _remember(self, action: ev.Remember) -> None:
+        self._memory.set(action.slot, action.due)
+
+    def _sleep(self, action: ev.SleepUntil) -> None:
+        self._sleep_until = action.at
+
+    def _end(self, _: ev.Stopped) -> None:
+        self._stopped.set()
+
+
+_CARRY_OUT: dict[type, Callable[[Engine, Any], None]] = {
+    ev.AskSeat: lambda engine, action: engine.keeper.ask_seat(action),
+    ev.AskClaims: lambda engine, action: engine.keeper.ask_claims(action),
+    ev.FinishRun: lambda engine, action: engine.keeper.finish(action),
+    ev.DropRun: lambda engine, action: engine.keeper.drop(action),
+    ev.LeaveSeats: lambda engine, action: engine.keeper.leave(action),
+    ev.StartRun: Engine._start_run,
+    ev.CancelRun: Engine._cancel_run,
+    ev.AbandonRun: Engine._abandon_run,
+    ev.Remember: Engine._remember,
+    ev.SleepUntil: Engine._sleep,
+    ev.Stopped: Engine._end,
+}

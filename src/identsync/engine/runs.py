@@ -1,0 +1,223 @@
+"""A slot's way: the answer to a claim, the run under its trust window, the finish that is repeated until answered."""
+
+from identsync.engine import seat
+from identsync.engine.draft import Draft
+from identsync.engine.events import (
+    AbandonRun,
+    CancelRun,
+    Claimed,
+    ClaimFailed,
+    DropRun,
+    Finished,
+    FinishFailed,
+    FinishRun,
+    LeaseLost,
+    Renewed,
+    RunEnded,
+    StartRun,
+)  # fmt: skip
+from identsync.engine.integration import Outcome, Status
+from identsync.engine.state import NEVER, Holding, Slot, margin
+from identsync.store.limiter import Claim, Denied
+
+_QUICK = 3  # claims denied without a later time that are asked again at once
+_GIVEN_BACK = (Status.RELEASED, Status.LOST)
+
+# -- answers to claims ----------------------------------------------------------------------------------------------
+
+
+def claimed(d: Draft, event: Claimed) -> None:
+    """Take in the answer to an ask; late answers are given back, doubled ones dropped."""
+    slot, claim = d.slots[event.slot], event.claim
+    if claim.granted and claim.fence <= slot.fence:
+        return  # a doubled answer
+    if event.request != slot.request:
+        if claim.granted:  # an answer so late that it was given up: nothing was started under it
+            _give_back(d, event.slot, claim.fence)
+        return
+    slot = d.slot(event.slot, request="", asked=0, failures=0, poked=False, known=True)
+    if claim.granted:
+        _granted(d, event, slot)
+    else:
+        _denied(d, event.slot, slot, claim)
+
+
+def _granted(d: Draft, event: Claimed, slot: Slot) -> None:
+    claim, spec = event.claim, slot.spec
+    trusted = event.sent + claim.eligible_ms - claim.now_ms - margin(spec.lease_ms)
+    d.slot(event.slot, stale=0, phase=d.now + claim.due_ms - claim.now_ms)
+    if d.now >= trusted or d.get("stop_at") != NEVER:
+        _give_back(d, event.slot, claim.fence)
+        return
+    deadline = d.now + spec.deadline_ms
+    run = Holding(claim.fence, d.now, deadline, trusted)
+    d.slot(event.slot, run=run, fence=claim.fence)
+    until = deadline + 2 * d.old.policy.cancel_grace_ms
+    every = max(1, spec.lease_ms // 3)
+    d.act(StartRun(event.slot, claim.fence, spec.lease_ms, every, until, claim.now_ms, event.sent))
+
+
+def _give_back(d: Draft, i: int, fence: int) -> None:
+    """A granted claim under which nothing was started: make the slot eligible again."""
+    slot = d.slots[i]
+    if slot.run is None:
+        run = Holding(
+            fence, d.now, NEVER, NEVER, reason=Status.RELEASED, outcome=Outcome(Status.RELEASED), finish_at=d.now
+        )
+        d.slot(i, run=run, fence=fence)
+    else:
+        d.act(FinishRun(i, fence, Outcome(Status.RELEASED), release=True))
+
+
+def _denied(d: Draft, i: int, slot: Slot, claim: Claim) -> None:
+    remaining = claim.eligible_ms - claim.now_ms
+    if claim.why in (Denied.PAUSED, Denied.PROTO):
+        due, stale = NEVER, 0  # the seat's news tell when that ends
+    elif remaining > 0:
+        wait = min(remaining, seat.horizon(slot.spec))
+        due, stale = d.now + wait + d.jitter(0, min(250, slot.spec.interval_ms // 20)), 0
+    else:  # the row says "now", and yet it was denied: older than the winner, locked, or the role rule
+        stale = slot.stale + 1
+        quick = stale <= _QUICK and claim.why is not Denied.ROLE
+        wait = d.jitter(50, 250) if quick else min(slot.spec.interval_ms, d.old.policy.seat_lease_max_ms)
+        due = d.now + wait
+    d.slot(i, due=due, stale=stale)
+
+
+def claim_failed(d: Draft, event: ClaimFailed) -> None:
+    """Ask again later under the same request id, so that a claim won unheard is found again."""
+    slot = d.slots[event.slot]
+    if slot.asked and slot.request == event.request:  # the request id is kept: the claim may have been won
+        failures = slot.failures + 1
+        d.slot(event.slot, asked=0, failures=failures, due=d.now + d.backoff(failures))
+
+
+# -- the run --------------------------------------------------------------------------------------------------------
+
+
+def _current(d: Draft, i: int, fence: int) -> Holding | None:
+    run = d.slots[i].run
+    return run if run is not None and run.fence == fence else None
+
+
+def renewed(d: Draft, event: Renewed) -> None:
+    """Extend the trust window; it never shrinks by a late answer."""
+    run = _current(d, event.slot, event.fence)
+    if run is not None:
+        until = event.sent + event.remaining - margin(d.slots[event.slot].spec.lease_ms)
+        d.run(event.slot, trusted_until=max(run.trusted_until, until))
+
+
+def lease_lost(d: Draft, event: LeaseLost) -> None:
+    """The slot is another client's or nobody's: cancel the task at once."""
+    run = _current(d, event.slot, event.fence)
+    if run is None:
+        return
+    d.act(DropRun(event.slot, event.fence))
+    if run.outcome is not None:  # the task has ended: a finish that is too late writes nothing
+        _forget(d, event.slot, d.now + d.slots[event.slot].spec.lease_ms)
+    elif run.reason is None:
+        _cancel(d, event.slot, Status.LOST)
+
+
+def _cancel(d: Draft, i: int, reason: Status) -> None:
+    run = d.run(i, reason=reason, give_up_at=d.now + d.old.policy.cancel_grace_ms)
+    d.act(CancelRun(i, run.fence, reason))
+
+
+def run_ended(d: Draft, event: RunEnded) -> None:
+    """The task is over, in whatever way: its outcome is to be written."""
+    slot, run = d.slots[event.slot], _current(d, event.slot, event.fence)
+    if run is None or run.abandoned:
+        d.slot(event.slot, abandoned=max(0, slot.abandoned - 1))
+        if run is None:
+            return
+        d.run(event.slot, abandoned=False)
+    elif run.outcome is None:
+        d.run(event.slot, outcome=event.outcome, finish_at=d.now, give_up_at=NEVER)
+
+
+def finished(d: Draft, event: Finished) -> None:
+    """The outcome is written, or was refused as stale: the slot is free again."""
+    run, slot = _current(d, event.slot, event.fence), d.slots[event.slot]
+    if run is None or run.outcome is None:
+        return
+    if not event.written:
+        due = d.now + slot.spec.lease_ms
+    elif run.outcome.status in _GIVEN_BACK:
+        due = d.now + d.jitter(1_000, 3_000)
+    else:
+        due = _next_due(slot, d.now)
+    _forget(d, event.slot, due)
+
+
+def _next_due(slot: Slot, now: int) -> int:
+    """Return the next instant of the slot's grid: a guess until the seat's news tell, never later than an interval."""
+    interval = slot.spec.interval_ms
+    return slot.phase + interval * ((now - slot.phase) // interval + 1)
+
+
+def _forget(d: Draft, i: int, due: int) -> None:
+    d.slot(i, run=None, due=due)
+
+
+def finish_failed(d: Draft, event: FinishFailed) -> None:
+    """Write the outcome again later; the lease is renewed meanwhile."""
+    run = _current(d, event.slot, event.fence)
+    if run is not None and run.finishing:
+        failures = run.failures + 1
+        d.run(event.slot, finishing=0, failures=failures, finish_at=d.now + d.backoff(failures))
+
+
+# -- what time itself decides ---------------------------------------------------------------------------------------
+
+
+def watch(d: Draft, i: int) -> int:
+    """Look after one slot's ask and run; return when to look again."""
+    slot = d.slots[i]
+    if slot.asked:
+        if d.now < slot.asked + d.old.policy.answer_ms:
+            return slot.asked + d.old.policy.answer_ms
+        claim_failed(d, ClaimFailed(i, slot.request))
+    elif slot.request and d.now >= slot.first_asked + slot.spec.lease_ms:
+        d.slot(i, request="")  # what that ask may have won is over
+    run = slot.run
+    if run is None:
+        return NEVER
+    return _watch_finish(d, i, run) if run.outcome is not None else _watch_task(d, i, run)
+
+
+def _watch_task(d: Draft, i: int, run: Holding) -> int:
+    finish_until: int = d.get("finish_until")
+    if run.reason is None:
+        if d.now >= run.trusted_until:
+            _cancel(d, i, Status.LOST)
+        elif d.now >= run.deadline:
+            _cancel(d, i, Status.LATE)
+        elif d.now >= finish_until:
+            _cancel(d, i, Status.RELEASED)
+        else:
+            return min(run.trusted_until, run.deadline, finish_until)
+        return d.now + d.old.policy.cancel_grace_ms
+    give_up_at: int = min(run.give_up_at, d.get("stop_at"))
+    if d.now < give_up_at:
+        return give_up_at
+    d.act(AbandonRun(i, run.fence))
+    outcome = Outcome(run.reason, note="the task ignored its cancellation")
+    d.slot(i, abandoned=d.slots[i].abandoned + 1)
+    run = d.run(i, abandoned=True, outcome=outcome, finish_at=d.now)
+    return _watch_finish(d, i, run)
+
+
+def _watch_finish(d: Draft, i: int, run: Holding) -> int:
+    assert run.outcome is not None
+    if run.finishing:
+        if d.now < run.finishing + d.old.policy.answer_ms:
+            return run.finishing + d.old.policy.answer_ms
+        finish_failed(d, FinishFailed(i, run.fence))
+        return _watch_finish(d, i, d.run(i))
+    if d.now < run.finish_at:
+        return run.finish_at
+    d.act(FinishRun(i, run.fence, run.outcome, release=run.outcome.status in _GIVEN_BACK))
+    d.run(i, finishing=d.now)
+    return d.now + d.old.policy.answer_ms

@@ -1,0 +1,136 @@
+"""What a client knows, as frozen records: its tasks' slots, its seats, its policy. All times are local monotonic ms."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from identsync.engine.integration import Outcome, Role, Status
+
+__all__ = ["NEVER", "Holding", "Policy", "Seat", "Slot", "Spec", "State", "margin", "new_state", "replace"]
+
+NEVER = 1 << 62
+
+
+class Spec(Struct, frozen=True):
+    """The part of a task that decisions need (engine.integration.Task without its function)."""
+
+    kind: str
+    scope: int
+    interval_ms: int
+    lease_ms: int
+    deadline_ms: int
+    proto: int = 1
+
+
+class Policy(Struct, frozen=True):
+    """How patient a client is, in milliseconds; the same for all clients of a network."""
+
+    seat_lease_ms: int | None = None  # None = the shortest interval of the scope's tasks, between the next two
+    seat_lease_min_ms: int = 2_000
+    seat_lease_max_ms: int = 30_000
+    presence_ttl_ms: int | None = None  # None = 6 seat leases: the first three followers look more often than that
+    backoff_cap_ms: int = 16 * 60_000  # the longest sleep of a follower
+    error_base_ms: int = 500  # first wait after an ask that failed; doubles
+    error_cap_ms: int = 60_000
+    answer_ms: int = 30_000  # an ask without any answer is given up after this
+    cancel_grace_ms: int = 5_000  # a cancelled task has this long to end before it is abandoned
+    finish_grace_ms: int = 1_000  # when the client stops, runs may end by themselves this long
+    batch: int = 8  # asks for claims under way at once
+    max_runs: int = 8  # runs at once
+    max_abandoned: int = 3  # runs of one slot that ignore their cancellation; then the slot is left to other clients
+
+
+class Holding(Struct, frozen=True):
+    """A run this client holds, from the granted claim to the finish that was acknowledged."""
+
+    fence: int
+    started: int
+    deadline: int
+    trusted_until: int  # t_send + lease - margin: until then nobody else can have been granted the slot
+    reason: Status | None = None  # why it was cancelled
+    give_up_at: int = NEVER
+    abandoned: bool = False
+    outcome: Outcome | None = None  # the task has ended; the finish is to be acknowledged
+    finishing: int = 0  # when the finish was asked for; 0 = not under way
+    finish_at: int = NEVER  # when the finish is tried again
+    failures: int = 0
+
+
+class Slot(Struct, frozen=True):
+    """One task of this client: when it is worth asking for, the ask under way, the run."""
+
+    spec: Spec
+    due: int = 0
+    phase: int = -1  # local time of a grid instant, modulo the interval; -1 = not known
+    request: str = ""  # id of the ask; kept when its answer was lost, so that the next ask finds the claim it won
+    first_asked: int = 0
+    asked: int = 0  # when the ask under way was made; 0 = none
+    stale: int = 0  # denied answers in a row that named no later time
+    failures: int = 0
+    poked: bool = False  # a person wants it now: asked for without the seat as well
+    known: bool = False  # the database has told its due time
+    fence: int = 0  # the newest fence seen here
+    run: Holding | None = None
+    abandoned: int = 0
+    told: int = NEVER  # what the loop's memory holds
+
+
+class Seat(Struct, frozen=True):
+    """A seat this client contends for; a hint who bothers to ask, never a permission to run."""
+
+    scope: int
+    lease_ms: int
+    ttl_ms: int
+    fence: int = 0  # 0 = not held
+    trusted_until: int = 0
+    look_at: int = 0
+    asked: int = 0  # when the ask under way was made; 0 = none
+    sequence: int = 0
+    failures: int = 0
+    stale: int = 0
+    rank: int = 0  # 0 = holder or not known, 1 = first follower
+    free_at: int = 0  # end of the winner's lease, as last told
+
+
+class State(Struct, frozen=True):
+    """All a client knows. ``index`` maps (kind, scope) to the position in ``slots`` and is shared, never changed."""
+
+    client: str
+    role: Role
+    policy: Policy
+    slots: tuple[Slot, ...]
+    seats: tuple[Seat, ...]  # the branch's, then the network's
+    index: dict[tuple[str, int], int]
+    seed: int
+    asks: int = 0
+    started: bool = False
+    stop_at: int = NEVER  # the end of the grace, once the client stops
+    finish_until: int = NEVER
+    leaving: int = 0  # seats are being given up; 0 = no, 1 = asked, 2 = done
+    stopped: bool = False
+
+
+def margin(lease_ms: int) -> int:
+    """Return the part of a lease that is never trusted, ms: a tenth, at least 20 ms, at most 2 s."""
+    return min(2_000, max(20, lease_ms // 10))
+
+
+def new_state(
+    client: str, role: Role, branch: int, specs: Sequence[Spec], *, policy: Policy | None = None, seed: int = 0
+) -> State:
+    """Return the state of a client that has not started, with the tasks of its branch and of the network."""
+    policy = policy or Policy()
+    mine = tuple(Slot(spec) for spec in specs if spec.scope in (branch, 0)) if role is not Role.DOCTOR else ()
+    scopes = () if not mine else (branch, 0) if branch and any(s.spec.scope == 0 for s in mine) else (branch,)
+    index = {(slot.spec.kind, slot.spec.scope): i for i, slot in enumerate(mine)}
+    if len(index) != len(mine):
+        raise ValueError("two tasks have the same kind and scope")
+    seats = tuple(_seat(scope, mine, policy) for scope in scopes)
+    return State(client, role, policy, mine, seats, index, seed)
+
+
+def _seat(scope: int, slots: Sequence[Slot], policy: Policy) -> Seat:
+    shortest = min((s.spec.interval_ms for s in slots if s.spec.scope == scope), default=policy.seat_lease_max_ms)
+    lease = policy.seat_lease_ms or max(policy.seat_lease_min_ms, min(shortest, policy.seat_lease_max_ms))
+    return Seat(scope, lease, policy.presence_ttl_ms or 6 * lease)

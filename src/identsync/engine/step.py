@@ -1,0 +1,188 @@
+"""The engine's decisions: a pure function of what a client knows, what happened, and its own clock.
+
+Terms: a *slot* is a task in a scope, one row of the database; a *claim* raises its *fence* and leases it. The *trust
+window* of a lease ends at ``t_send + remaining - margin`` on this client's monotonic clock; t_send is from before the
+request was sent, so the window closes before the database lets anybody else in, whatever the clocks say. Only the
+holder of a scope's *seat* bothers to ask. An exception is never ownership: it extends no window. Times of the database
+are used as differences within one reply and never compared with the client's.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from identsync.engine import runs, seat
+from identsync.engine.draft import Draft
+from identsync.engine.events import (
+    Action,
+    AskClaims,
+    ClaimAsk,
+    Claimed,
+    ClaimFailed,
+    Event,
+    Finished,
+    FinishFailed,
+    LeaseLost,
+    LeaveSeats,
+    Left,
+    Poked,
+    Rang,
+    Remember,
+    Renewed,
+    RenewFailed,
+    RunEnded,
+    SeatAnswered,
+    SeatFailed,
+    SleepUntil,
+    Started,
+    Stopped,
+    Stopping,
+    Woke,
+)
+from identsync.engine.integration import Role
+from identsync.engine.state import NEVER, Slot, State
+
+
+def step(state: State, event: Event, now: int) -> tuple[State, tuple[Action, ...]]:
+    """Return what the client knows after ``event`` at local monotonic ``now`` (ms), and what it does next.
+
+    Pure: the same arguments give the same answer; ``state`` is not changed. Each action is answered by an event,
+    sooner, later, twice or never; all of these are safe.
+    """
+    if state.stopped and not isinstance(event, Claimed | RunEnded):
+        return state, ()
+    d = Draft(state, now)
+    _HANDLERS[type(event)](d, event)
+    _advance(d)
+    return d.freeze(), tuple(d.actions)
+
+
+# -- a person, the end ----------------------------------------------------------------------------------------------
+
+
+def _poked(d: Draft, event: Poked) -> None:
+    i = d.old.index.get((event.kind, event.scope))
+    if i is not None and d.slots[i].run is None and not d.slots[i].asked:
+        d.slot(i, due=d.now, poked=True, stale=0)
+
+
+def _stopping(d: Draft, event: Stopping) -> None:
+    if d.get("stop_at") != NEVER:
+        return
+    stop_at = d.now + event.grace_ms
+    d.set(stop_at=stop_at, finish_until=d.now + min(d.old.policy.finish_grace_ms, event.grace_ms // 3), leaving=1)
+    for each in d.seats:
+        d.seat(each.scope, fence=0, trusted_until=0, asked=0)
+    if d.seats and d.old.started:
+        d.act(LeaveSeats(tuple(each.scope for each in d.seats)))
+    else:
+        d.set(leaving=2)
+
+
+def _left(d: Draft, _: Left) -> None:
+    if d.get("leaving") == 1:
+        d.set(leaving=2)
+
+
+def _started(d: Draft, _: Started) -> None:
+    d.set(started=True)
+    for each in d.seats:
+        d.seat(each.scope, look_at=d.now)
+
+
+def _nothing(_: Draft, __: Any) -> None:
+    return
+
+
+_HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
+    Started: _started,
+    Woke: _nothing,
+    SeatAnswered: seat.answered,
+    SeatFailed: seat.failed,
+    Rang: seat.rang,
+    Claimed: runs.claimed,
+    ClaimFailed: runs.claim_failed,
+    Renewed: runs.renewed,
+    RenewFailed: _nothing,
+    LeaseLost: runs.lease_lost,
+    RunEnded: runs.run_ended,
+    Finished: runs.finished,
+    FinishFailed: runs.finish_failed,
+    Poked: _poked,
+    Left: _left,
+    Stopping: _stopping,
+}
+
+# -- what time itself decides ---------------------------------------------------------------------------------------
+
+
+def _advance(d: Draft) -> None:
+    stopping = d.get("stop_at") != NEVER
+    wake = NEVER
+    if d.get("started") and not stopping and not d.get("stopped"):
+        wake = seat.advance(d)
+    wants = []
+    for i in range(len(d.slots)):
+        wake = min(wake, runs.watch(d, i))
+        if _wants(d, d.slots[i], stopping):
+            wants.append(i)
+    asked = _ask(d, wants)
+    if wants:
+        wake = min(wake, d.now + d.old.policy.answer_ms)
+    if stopping:
+        wake = min(wake, _end(d))
+    _remember(d, stopping, room=asked)
+    d.act(SleepUntil(wake))
+
+
+def _wants(d: Draft, slot: Slot, stopping: bool) -> bool:
+    return not stopping and slot.due <= d.now and slot.run is None and not slot.asked and _may(d, slot)
+
+
+def _may(d: Draft, slot: Slot) -> bool:
+    if slot.abandoned >= d.old.policy.max_abandoned or d.old.role is Role.DOCTOR:
+        return False
+    return slot.poked or slot.request != "" or d.holds(slot.spec.scope)
+
+
+def _ask(d: Draft, wants: list[int]) -> bool:
+    """Ask for the slots that have waited longest; return whether there was room for all that want to be asked for."""
+    policy = d.old.policy
+    asking = sum(1 for slot in d.slots if slot.asked)
+    running = sum(1 for slot in d.slots if slot.run is not None)
+    room = max(0, min(policy.batch - asking, policy.max_runs - running - asking))
+    chosen = sorted(wants, key=lambda i: d.slots[i].due)[:room]
+    if chosen:
+        d.act(AskClaims(tuple(_claim_ask(d, i) for i in chosen)))
+    return len(chosen) == len(wants)
+
+
+def _claim_ask(d: Draft, i: int) -> ClaimAsk:
+    slot = d.slots[i]
+    if not slot.request:
+        asks = d.get("asks") + 1
+        d.set(asks=asks)
+        slot = d.slot(i, request=f"{d.old.client}-{asks}", first_asked=d.now)
+    d.slot(i, asked=d.now)
+    scope = d.seat_of(slot.spec.scope)
+    return ClaimAsk(i, slot.request, scope.ttl_ms if scope else d.seats[0].ttl_ms)
+
+
+def _remember(d: Draft, stopping: bool, *, room: bool) -> None:
+    """Tell the memory of the core when each slot is worth a thought; what makes room again is an event of its own."""
+    for i in range(len(d.slots)):
+        slot = d.slots[i]
+        idle = slot.run is None and not slot.asked and not stopping and _may(d, slot)
+        due = slot.due if idle and (room or slot.due > d.now) else NEVER
+        if due != slot.told:
+            d.slot(i, told=due)
+            d.act(Remember(i, due))
+
+
+def _end(d: Draft) -> int:
+    """Stop when nothing is held any more, or when the grace is over."""
+    busy = any(slot.run is not None or slot.asked for slot in d.slots)
+    over = d.now >= d.get("stop_at")
+    if not d.get("stopped") and ((not busy and d.get("leaving") == 2) or over):
+        d.set(stopped=True)
+        d.act(Stopped())
+    return NEVER if over else d.get("stop_at")
