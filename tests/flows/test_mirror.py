@@ -103,6 +103,17 @@ def test_a_lost_answer_and_a_change_of_mind(world: World, fault):
     assert world.street == world.desired
 
 
+def test_a_death_and_a_change_of_mind(world: World):
+    world.go()
+    world.desired[1], world.faults = 12, ["dies after"]
+    with pytest.raises(Died):
+        world.go()
+    world.desired[1] = 11
+    assert world.street[1] == 12
+    assert world.go().status is Status.OK
+    assert world.street == world.desired
+
+
 def test_the_room_hears_of_doubt(world: World):
     world.faults = ["lost answer"]
     world.go()

@@ -13,7 +13,7 @@ from identsync.flows.mirror import approve
 
 from .mirror_world import FAULTS, STREAM, Died, World
 
-keys = st.integers(0, 5)
+keys = st.integers(0, 2)
 faults = st.lists(st.sampled_from((None, None, *FAULTS)), max_size=8)
 
 
@@ -23,7 +23,7 @@ class Mirrored(RuleBasedStateMachine):
         self.world = World()
         self.removing = removing
 
-    @rule(key=keys, digest=st.integers(1, 3))
+    @rule(key=keys, digest=st.integers(1, 2))
     def clinic_changes(self, key, digest):
         self.world.desired[key] = digest
 
@@ -88,6 +88,6 @@ class Mirrored(RuleBasedStateMachine):
 
 
 Mirrored.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestMirrored = Mirrored.TestCase

@@ -18,6 +18,7 @@ Messages name the method and the host, never a path, a query, a key or a body. N
 
 import asyncio
 import functools
+import json
 import logging
 import time
 import zlib
@@ -365,8 +366,21 @@ def _retry_after(headers: Mapping[str, str]) -> int | None:
 def _json(call: _Call, reply: _Reply) -> Any:
     if reply.status != 200:
         raise call.unexpected(_("ответ {status} вместо 200", status=reply.status), reply.text)
+    body = reply.body.removeprefix(b"\xef\xbb\xbf")
     try:
-        return orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
+        return _forgiving(call, reply, body)
+
+
+def _forgiving(call: _Call, reply: _Reply, body: bytes) -> Any:
+    """Read what orjson refuses for half an emoji or a byte of another code page: a bad row must not cost the page."""
+    try:
+        return json.loads(body.decode("utf-8", "replace"), parse_constant=_no_number)
+    except (ValueError, RecursionError):
         words = _("вместо данных пришла веб-страница") if reply.html else _("вместо данных не JSON или его обрывок")
         raise call.unexpected(words, reply.text) from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)  # NaN and Infinity are no JSON
