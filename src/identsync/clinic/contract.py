@@ -3,6 +3,7 @@
 The installer maps them once onto the clinic's own tables (``identsync clinic views`` prints SQL to start from); the
 demo creates plain tables of the same names. Times are whole minutes of the branch's wall clock since 1970-01-01 00:00,
 so ``day = start_minute // 1440`` and no date is ever parsed on the way. :func:`check` tells what is missing or wrong.
+The columns' docs are Russian because installers read them there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,71 +29,89 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from sqlalchemy.types import String
 
 from identsync.errors import Problem
+from identsync.language import _
 
 contract = MetaData()
 
 clinic_branch = Table(
     "clinic_branch",
     contract,
-    Column("branch_id", Integer, primary_key=True, autoincrement=False, doc="positive; the key of the branch"),
-    Column("name", Unicode(200), nullable=False, doc="what people call the branch"),
-    Column("time_zone", Unicode(64), nullable=False, doc="IANA name, e.g. Europe/Moscow: the branch's wall clock"),
-    comment="the branches of the network, one row each",
+    Column("branch_id", Integer, primary_key=True, autoincrement=False, doc="номер филиала, положительный"),
+    Column("name", Unicode(200), nullable=False, doc="название филиала"),
+    Column("time_zone", Unicode(64), nullable=False, doc="часовой пояс IANA, например Europe/Moscow"),
+    comment="филиалы сети",
 )
 clinic_staff = Table(
     "clinic_staff",
     contract,
-    Column("branch_id", Integer, primary_key=True, autoincrement=False, doc="branch the doctor sees patients in"),
-    Column("doctor_id", Integer, primary_key=True, autoincrement=False, doc="positive; the same in every branch"),
-    Column("name", Unicode(200), nullable=False, doc="full name as patients may see it"),
-    Column("speciality", Unicode(200), nullable=False, doc="what the doctor does; empty text where unknown"),
-    comment="working doctors only, one row for each branch a doctor works in",
+    Column("branch_id", Integer, primary_key=True, autoincrement=False, doc="филиал, где врач принимает"),
+    Column(
+        "doctor_id",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        doc="номер врача, один во всех филиалах",
+    ),
+    Column("name", Unicode(200), nullable=False, doc="фамилия, имя и отчество, как их видят пациенты"),
+    Column("speciality", Unicode(200), nullable=False, doc="специальность; пустая строка, если неизвестна"),
+    comment="работающие врачи: строка на каждый филиал, где врач принимает",
 )
 clinic_shift = Table(
     "clinic_shift",
     contract,
-    Column("branch_id", Integer, nullable=False, doc="branch"),
-    Column("doctor_id", Integer, nullable=False, doc="doctor"),
-    Column("start_minute", BigInteger, nullable=False, doc="wall clock, minutes since 1970-01-01 00:00"),
-    Column("length_minutes", Integer, nullable=False, doc="> 0; parts may touch or overlap: their union counts"),
+    Column("branch_id", Integer, nullable=False, doc="филиал"),
+    Column("doctor_id", Integer, nullable=False, doc="врач"),
+    Column("start_minute", BigInteger, nullable=False, doc="начало: минуты местного времени с 1970-01-01 00:00"),
+    Column("length_minutes", Integer, nullable=False, doc="длина в минутах, больше 0"),
     Index("clinic_shift_seat", "branch_id", "doctor_id", "start_minute", "length_minutes"),
-    comment="when a doctor works; a break is a gap between two rows",
+    comment="рабочее время врачей; перерыв = промежуток между строками",
 )
 clinic_appointment = Table(
     "clinic_appointment",
     contract,
-    Column("appointment_id", BigInteger, primary_key=True, autoincrement=False, doc="positive, unique, stable"),
-    Column("branch_id", Integer, nullable=False, doc="branch"),
-    Column("doctor_id", Integer, nullable=False, doc="doctor"),
-    Column("patient_id", BigInteger, doc="NULL for a reserve, or where no patient is known yet"),
-    Column("kind", SmallInteger, nullable=False, doc="0 = visit, 1 = reserve (meeting, blocked time)"),
-    Column("start_minute", BigInteger, nullable=False, doc="wall clock, minutes since 1970-01-01 00:00"),
-    Column("length_minutes", Integer, nullable=False, doc="> 0"),
-    Column("changed_ms", BigInteger, doc="last change, epoch milliseconds UTC; NULL where unknown"),
+    Column(
+        "appointment_id",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        doc="номер записи, единственный, не меняется",
+    ),
+    Column("branch_id", Integer, nullable=False, doc="филиал"),
+    Column("doctor_id", Integer, nullable=False, doc="врач"),
+    Column("patient_id", BigInteger, doc="пациент; NULL у резерва"),
+    Column("kind", SmallInteger, nullable=False, doc="0 = приём, 1 = резерв времени"),
+    Column("start_minute", BigInteger, nullable=False, doc="начало: минуты местного времени с 1970-01-01 00:00"),
+    Column("length_minutes", Integer, nullable=False, doc="длина в минутах, больше 0"),
+    Column("changed_ms", BigInteger, doc="последнее изменение, миллисекунды UTC с 1970 года; NULL, если неизвестно"),
     Index("clinic_appointment_seat", "branch_id", "doctor_id", "start_minute", "length_minutes"),
-    comment="what occupies doctors; cancelled ones are absent",
+    comment="занятое время врачей; отменённых записей здесь нет",
 )
 clinic_patient = Table(
     "clinic_patient",
     contract,
-    Column("patient_id", BigInteger, primary_key=True, autoincrement=False, doc="positive, unique"),
-    Column("surname", Unicode(100), nullable=False, doc="surname"),
-    Column("name", Unicode(100), nullable=False, doc="given name; empty text where unknown"),
-    Column("patronymic", Unicode(100), nullable=False, doc="patronymic; empty text where there is none"),
-    Column("phone", Unicode(60), doc="as typed by the registrar"),
-    Column("phone_key", Unicode(10), doc="last ten digits of phone; NULL where it has fewer"),
-    Column("email", Unicode(200), doc="as typed"),
-    Column("address", Unicode(400), doc="as typed, one line"),
-    Column("branch_id", Integer, doc="home branch; NULL where unknown"),
+    Column(
+        "patient_id",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        doc="номер пациента, единственный",
+    ),
+    Column("surname", Unicode(100), nullable=False, doc="фамилия"),
+    Column("name", Unicode(100), nullable=False, doc="имя; пустая строка, если неизвестно"),
+    Column("patronymic", Unicode(100), nullable=False, doc="отчество; пустая строка, если нет"),
+    Column("phone", Unicode(60), doc="телефон, как его записали"),
+    Column("phone_key", Unicode(10), doc="последние десять цифр телефона; NULL, если их меньше"),
+    Column("email", Unicode(200), doc="электронная почта"),
+    Column("address", Unicode(400), doc="адрес одной строкой, как его записали"),
+    Column("branch_id", Integer, doc="филиал пациента; NULL, если неизвестен"),
     Index("clinic_patient_phone", "phone_key", "patient_id"),
-    comment="patients of the network",
+    comment="пациенты сети",
 )
 
 RELATIONS: tuple[Table, ...] = (clinic_branch, clinic_staff, clinic_shift, clinic_appointment, clinic_patient)
 SAMPLE = 200
 """Rows of each relation that :func:`check` looks at."""
 
-_HINT = "see `identsync clinic views`"
 _EARLIEST, _LATEST = 10_000 * 1440, 60_000 * 1440  # 1997 and 2134: tells minutes from seconds and milliseconds
 
 
@@ -117,10 +136,10 @@ def _relation(connection: Connection, table: Table) -> list[Problem]:
     try:
         found = {c["name"].lower(): c["type"] for c in inspection(connection).get_columns(table.name, table.schema)}
     except NoSuchTableError:
-        return [Problem(table.name, f"is missing ({table.comment})", f"create the view: {_HINT}")]
+        return [Problem(table.name, _("нет такого представления"), _("создайте его: identsync clinic views"))]
     present = [column for column in table.columns if column.name in found]
     problems = [
-        Problem(f"{table.name}.{column.name}", "is missing", f"add the column: {column.doc}")
+        Problem(f"{table.name}.{column.name}", _("нет такого столбца"), _(column.doc or ""))
         for column in table.columns
         if column.name not in found
     ]
@@ -136,9 +155,10 @@ def _same_family(column: Column[Any], found: Any) -> bool:
 
 
 def _wrong_type(column: Column[Any], found: str) -> Problem:
-    wanted = "text" if isinstance(column.type, String) else "integer"
-    cast = "nvarchar" if wanted == "text" else "bigint"
-    return Problem(f"{column.table.name}.{column.name}", f"is {found}, not {wanted}", f"CAST(... AS {cast})")
+    where = f"{column.table.name}.{column.name}"
+    if isinstance(column.type, String):
+        return Problem(where, _("тип {found}, а нужна строка", found=found), "CAST(... AS nvarchar(400))")
+    return Problem(where, _("тип {found}, а нужно целое число", found=found), "CAST(... AS bigint)")
 
 
 def _values(connection: Connection, table: Table, columns: Sequence[Column[Any]]) -> list[Problem]:
@@ -150,7 +170,7 @@ def _values(connection: Connection, table: Table, columns: Sequence[Column[Any]]
     except DBAPIError as error:
         # The driver's sentence may quote a row; the kind of the error is enough beside the name of the view.
         kind = type(error.orig).__name__
-        return [Problem(table.name, f"cannot be read ({kind})", "run SELECT on the view by hand; check the rights")]
+        return [Problem(table.name, _("не читается ({kind})", kind=kind), _("проверьте права и сам запрос"))]
     return [p for i, c in enumerate(columns) for p in _column_values(c, (row[i] for row in rows))]
 
 
@@ -161,11 +181,11 @@ def _column_values(column: Column[Any], values: Iterable[Any]) -> list[Problem]:
     for value in values:
         if value is None:
             if not column.nullable:
-                return [Problem(where, "is NULL in some rows", column.doc or "")]
+                return [Problem(where, _("в некоторых строках NULL"), _(column.doc or ""))]
         elif not isinstance(value, wanted):
             return [_wrong_type(column, type(value).__name__)]
         elif rule and not rule.holds(value):
-            return [Problem(where, rule.what, rule.hint or column.doc or "")]
+            return [Problem(where, _(rule.what), _(rule.hint or column.doc or ""))]
     return []
 
 
@@ -187,8 +207,8 @@ def is_zone(name: str) -> bool:
     return True
 
 
-_ID = Rule(lambda value: 0 < value < 2**31, "is not a positive 32-bit number in some rows")
-_LONG_ID = Rule(lambda value: 0 < value < 2**63, "is not positive in some rows")
+_ID = Rule(lambda value: 0 < value < 2**31, "в некоторых строках не положительное 32-битное число")
+_LONG_ID = Rule(lambda value: 0 < value < 2**63, "в некоторых строках не положительное число")
 RULES: dict[tuple[str, str], Rule] = {
     ("", "branch_id"): _ID,
     ("", "doctor_id"): _ID,
@@ -196,13 +216,17 @@ RULES: dict[tuple[str, str], Rule] = {
     ("", "patient_id"): _LONG_ID,
     ("", "start_minute"): Rule(
         lambda value: _EARLIEST < value < _LATEST,
-        "is no time between 1997 and 2134 in some rows",
-        "minutes (not seconds or milliseconds) of the wall clock since 1970-01-01 00:00",
+        "в некоторых строках не время между 1997 и 2134 годом",
+        "нужны минуты (не секунды и не миллисекунды) местного времени с 1970-01-01 00:00",
     ),
-    ("", "length_minutes"): Rule(lambda value: value > 0, "is not positive in some rows"),
-    ("", "kind"): Rule(lambda value: value in (0, 1), "is neither 0 nor 1 in some rows"),
-    ("", "time_zone"): Rule(is_zone, "is no IANA time zone in some rows", "e.g. Europe/Moscow, Asia/Yekaterinburg"),
-    ("", "phone_key"): Rule(lambda value: len(value) == 10 and value.isdigit(), "is not ten digits in some rows"),
-    ("clinic_branch", "name"): Rule(lambda value: bool(value.strip()), "is empty in some rows"),
-    ("clinic_staff", "name"): Rule(lambda value: bool(value.strip()), "is empty in some rows"),
+    ("", "length_minutes"): Rule(lambda value: value > 0, "в некоторых строках не положительное число"),
+    ("", "kind"): Rule(lambda value: value in (0, 1), "в некоторых строках не 0 и не 1"),
+    ("", "time_zone"): Rule(
+        is_zone,
+        "в некоторых строках не часовой пояс IANA",
+        "например Europe/Moscow, Asia/Yekaterinburg",
+    ),
+    ("", "phone_key"): Rule(lambda value: len(value) == 10 and value.isdigit(), "в некоторых строках не десять цифр"),
+    ("clinic_branch", "name"): Rule(lambda value: bool(value.strip()), "в некоторых строках пусто"),
+    ("clinic_staff", "name"): Rule(lambda value: bool(value.strip()), "в некоторых строках пусто"),
 }

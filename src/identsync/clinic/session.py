@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from identsync.clinic import contract
 from identsync.errors import ContractError, IdentsyncError, Problem, Unavailable
+from identsync.language import _
 
 _STEPS = 200_000  # instructions of SQLite's machine between two looks at the clock: a few milliseconds
 
@@ -78,9 +79,9 @@ def _translated(engine: Engine, schema: str | None, error: Exception) -> Identsy
     cause = error.orig if isinstance(error, DBAPIError) else error
     kind = type(cause).__name__
     if isinstance(cause, driver.ProgrammingError) or str(cause).startswith("no such "):  # SQLite's way to say it
-        return ContractError(_problems(engine, schema) or [Problem("clinic", f"a relation cannot be read ({kind})")])
+        return ContractError(_problems(engine, schema) or [Problem("clinic", _("не читается ({kind})", kind=kind))])
     if isinstance(cause, driver.Error) or isinstance(error, PoolTimeout):
-        return Unavailable(f"clinic database: {kind}", sent=False)
+        return Unavailable(_("база клиники не отвечает ({kind})", kind=kind), sent=False)
     return None
 
 

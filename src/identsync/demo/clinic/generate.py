@@ -12,6 +12,7 @@ from identsync.clinic.clock import DAY
 from identsync.demo.clinic.names import FullName, full_name, latin
 from identsync.demo.clinic.town import Town, address, town
 from identsync.errors import Stop
+from identsync.language import _
 
 ZONES = (
     "Europe/Moscow",
@@ -115,7 +116,7 @@ def generate(
 def _refuse_rows(connection: Connection) -> None:
     for table in contract.RELATIONS:
         if connection.execute(select(table).limit(1)).first() is not None:
-            raise NotEmpty(f"{table.name} is not empty", hint="choose another database or an empty file")
+            raise NotEmpty(_("таблица {name} не пуста", name=table.name), hint=_("выберите другую базу или новый файл"))
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
