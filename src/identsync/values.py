@@ -5,6 +5,8 @@ A room's settings are a ``msgspec.Struct`` whose fields use these; ``identsync.s
 
 import os
 import re
+import urllib.parse
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -18,7 +20,10 @@ Secret = Annotated[str, msgspec.Meta(extra={"kind": "secret"})]
 """A reference, 'env:NAME' or 'keyring:service/user'; the value is read by ``secret`` when it is needed."""
 Address = Annotated[str, msgspec.Meta(extra={"kind": "address"})]
 """An http or https address without user, query, fragment and trailing slash."""
+DatabaseUrl = Annotated[str, msgspec.Meta(extra={"kind": "database"})]
+"""An SQLAlchemy URL of a supported dialect, without a password."""
 
+DIALECTS = ("sqlite", "postgresql+psycopg", "mssql+pyodbc")
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 UNITS |= {"мс": 1, "с": 1_000, "мин": 60_000, "ч": 3_600_000, "д": 86_400_000}
 _DURATION = re.compile(r"\s*(\d{1,9}(?:[.,]\d{1,3})?)\s*([a-zа-я]+)\s*", re.IGNORECASE)
@@ -59,6 +64,20 @@ def secret(reference: str) -> str:
     service, _slash, user = name.partition("/")
     command = f"keyring set {service} {user}"
     raise _missing(reference, _("в хранилище паролей нет такой записи"), _("выполните: {command}", command=command))
+
+
+def database_mistakes(url: str) -> Iterator[tuple[str, str]]:
+    """Yield (what, hint) for each thing wrong with a database URL; the URL itself is never repeated."""
+    dialect, separator, rest = url.partition("://")
+    if not separator or dialect not in DIALECTS:
+        hint = _("поддерживаются: {dialects}", dialects=", ".join(f"{name}://" for name in DIALECTS))
+        yield _("неизвестный вид базы данных"), hint
+        return
+    if dialect == "sqlite" and not rest.removeprefix("/"):
+        yield _("не назван файл базы"), _("например: sqlite:///identsync.db")
+    account = urllib.parse.urlsplit(f"x://{rest}").netloc.rpartition("@")[0]
+    if ":" in account or "pwd%3d" in rest.lower() or "pwd=" in rest.lower():
+        yield _("пароль нельзя хранить в файле настроек"), _('вынесите его в password = "env:ИМЯ"')
 
 
 def _from_keyring(reference: str, name: str) -> str | None:
