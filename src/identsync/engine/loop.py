@@ -179,9 +179,9 @@ class Engine:
 
     def _start_run(self, action: ev.StartRun) -> None:
         self.keeper.hold(action)
-        task = self.tasks[action.slot]
+        task, fence = self.tasks[action.slot], self.keeper.fence(action.slot, action.fence)
         run = Run(
-            task, self.keeper.fence(action.slot, action.fence), store=self.store, clinic=self.clinic, worker=self.worker,
+            task, fence, store=self.store, clinic=self.clinic, worker=self.worker,
             ask=self.keeper.ask, clock_offset_ms=action.database_ms - action.sent,
             log=self._log.bind(kind=task.kind, scope=task.scope, fence=action.fence),
         )  # fmt: skip

@@ -9,7 +9,7 @@ from identsync.engine.state import NEVER, Seat, Slot, State
 
 
 class SeatView(Struct, frozen=True):
-    """A seat: held here or not, place in line (1 = next), and when the holder's lease ends unless it is renewed (ms)."""
+    """A seat: held here or not, place in line (1 = next), and when the holder's lease ends unless renewed (ms)."""
 
     scope: int
     held: bool
