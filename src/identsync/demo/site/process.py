@@ -11,6 +11,11 @@ from typing import Any, Self
 import orjson
 
 _ENDS_WITHIN = 5.0
+# Ctrl-C in a terminal reaches whoever started the site, not the site itself (Windows and POSIX say it differently).
+_OWN_GROUP: dict[str, Any] = {
+    "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    "start_new_session": sys.platform != "win32",
+}
 
 
 class SiteProcess:
@@ -25,7 +30,7 @@ class SiteProcess:
         environment = os.environ | {"IDENTSYNC_SITE_KEY": key, "IDENTSYNC_SITE_ADMIN_KEY": admin_key}
         command = [sys.executable, "-m", "identsync.demo.site", "--with-parent", "--seed", str(seed), *options]
         self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, **_OWN_GROUP
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select, update
 
 from identsync.errors import AskPerson, Unexpected
+from identsync.flows.intake import printable
 from identsync.store.tables import intake_reject, lead, lead_event
 
 STATES = ("new", "work", "booked", "refused", "spam")
@@ -45,7 +46,16 @@ def move(connection: Connection, lead_id: int, seen: Seen, state: str, by: str, 
         values["answered_ms"] = func.coalesce(lead.c.answered_ms, now_ms)
     if connection.execute(update(lead).where(*stands).values(values)).rowcount == 0:
         raise _changed(connection, lead_id)
-    event = {"lead_id": lead_id, "at_ms": at, "state": state, "by": by, "note": note[:NOTE_LENGTH] or None}
+    event = {"lead_id": lead_id, "at_ms": at, "state": state, "by": by, "note": _cut(note)}
+    connection.execute(insert(lead_event).values(event))
+
+
+def remark(connection: Connection, lead_id: int, by: str, now_ms: int, note: str) -> None:
+    """Write a note to a lead's history without moving it."""
+    state = connection.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar()
+    if state is None:
+        raise AskPerson("no such lead")
+    event = {"lead_id": lead_id, "at_ms": now_ms, "state": state, "by": by[:USER_LENGTH], "note": _cut(note)}
     connection.execute(insert(lead_event).values(event))
 
 
@@ -59,3 +69,7 @@ def _changed(connection: Connection, lead_id: int) -> AskPerson:
     if row is None:
         return AskPerson("no such lead")
     return Changed(row.state, row.state_by or "")
+
+
+def _cut(note: str) -> str | None:
+    return printable(note).strip()[: NOTE_LENGTH // 2] or None  # a character may be two of the column's units

@@ -1,0 +1,322 @@
+"""Page "Заявки": who waits for an answer, who took it, and what a site sent that nobody could read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from identsync.engine.integration import Page, PageContext
+from identsync.errors import AskPerson, IdentsyncError
+from identsync.integrations.leads import states
+from identsync.integrations.leads.task import phone_key, stream_of
+from identsync.store.tables import intake_reject, lead, lead_event, task_slot
+
+if TYPE_CHECKING:
+    from identsync.integrations.leads.settings import LeadsSite
+
+SHOWN = 100
+MOST_SHOWN = 2_000
+ATTENTION_MOST = 999
+OLD_MS = 3 * 86_400_000  # an inbox older than this is history, shown below
+ANSWER_MS = 900_000
+
+
+def _(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a state looks: its name, what the button to it says, its key, the kind of its chip."""
+
+    name: str
+    title: str
+    verb: str
+    key: str
+    kind: str
+
+
+STATES = {
+    state.name: state
+    for state in (
+        State("new", _("Новая"), _("Вернуть в новые"), "n", "warn"),
+        State("work", _("В работе"), _("В работу"), "w", "busy"),
+        State("booked", _("Записан"), _("Записан"), "b", "ok"),
+        State("refused", _("Отказ"), _("Отказ"), "r", "idle"),
+        State("spam", _("Спам"), _("Спам"), "s", "idle"),
+    )
+}
+_TABS = (
+    ("new", _("Новые")),
+    ("work", _("В работе")),
+    ("booked", _("Записаны")),
+    ("refused", _("Отказы")),
+    ("spam", _("Спам")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the address asks for."""
+
+    state: str
+    site: str
+    lead_id: int | None
+    shown: int
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "_Choice":
+        state = query.get("state", "")
+        shown = min(max(_number(query.get("show")) or SHOWN, 1), MOST_SHOWN)
+        known = state if state in STATES or state == "bad" else ""
+        return cls(known, query.get("site", ""), _number(query.get("lead")), shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Leads under one heading."""
+
+    title: str
+    leads: Sequence[dict[str, Any]]
+
+
+def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page shows: tabs with counts, groups of leads or bad rows, one lead in detail."""
+    choice = _Choice.of(query)
+    with context.store.read() as connection:
+        counts = _counts(connection, choice.site)
+        bad = _bad(connection, choice) if choice.state == "bad" else []
+        groups = [] if choice.state == "bad" else _groups(connection, context, choice)
+        detail = None if choice.lead_id is None else _detail(connection, context, choice.lead_id)
+        trouble = _trouble(connection, context)
+    total = counts["bad"] if choice.state == "bad" else _total(counts, choice.state)
+    if detail is not None:
+        detail |= _from_clinic(context, detail)
+    return {
+        "tabs": _tabs(counts, choice),
+        "sites": _sites(context),
+        "choice": choice,
+        "groups": groups,
+        "bad": bad,
+        "lead": detail,
+        "states": STATES,
+        "trouble": trouble,
+        "more": min(choice.shown * 4, MOST_SHOWN) if total > choice.shown < MOST_SHOWN else None,
+        "total": total,
+    }
+
+
+def version(context: PageContext) -> str:
+    """Return what changes with every new lead, every move and every bad row; four look-ups by key."""
+    with context.store.read() as connection:
+        newest = [connection.execute(select(func.max(column))).scalar() for column in (lead.c.id, lead_event.c.id)]
+        rejects = connection.execute(_rejects()).scalar()
+        failing = _slots(context, func.count(), func.max(task_slot.c.finished_ms)).where(_failed())
+        parts = (*newest, rejects, *connection.execute(failing).one())
+    return ".".join(str(part or 0) for part in parts)
+
+
+def attention(context: PageContext) -> int:
+    """Return how many leads nobody has looked at, at most 999."""
+    few = select(lead.c.id).where(lead.c.state == "new").limit(ATTENTION_MOST).subquery()
+    with context.store.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(few)).scalar() or 0)
+
+
+# -- what people do ---------------------------------------------------------------------------------------------------
+
+
+def _move(context: PageContext, form: Mapping[str, str]) -> str:
+    lead_id, state = _number(form.get("id")), form.get("state", "")
+    if lead_id is None or state not in STATES:
+        raise AskPerson(_("Такой заявки нет"))
+    seen = states.Seen(form.get("seen", ""), _number(form.get("seen_ms")))
+    who = context.user or _("сотрудник")
+    try:
+        with context.store.write() as connection:
+            states.move(connection, lead_id, seen, state, who, context.now_ms, form.get("note", ""))
+    except states.Changed as changed:
+        text = _("Пока вы смотрели, заявку изменил другой сотрудник")
+        raise AskPerson(f"{text}: {changed.by}", hint=_("На странице уже новое состояние: решите ещё раз.")) from None
+    return f"{_('Заявка отмечена')}: {STATES[state].title}"
+
+
+def _note(context: PageContext, form: Mapping[str, str]) -> str | None:
+    lead_id, text = _number(form.get("id")), form.get("note", "").strip()
+    if lead_id is None or not text:
+        return None
+    with context.store.write() as connection:
+        states.remark(connection, lead_id, context.user or _("сотрудник"), context.now_ms, text)
+    return _("Заметка записана")
+
+
+def _dismiss(context: PageContext, form: Mapping[str, str]) -> str:
+    with context.store.write() as connection:
+        states.dismiss(connection, _number(form.get("id")) or 0)
+    return _("Убрано из списка")
+
+
+# -- what is read -----------------------------------------------------------------------------------------------------
+
+
+def _counts(connection: Connection, site: str) -> dict[str, int]:
+    counts = dict.fromkeys(STATES, 0)
+    asked = select(lead.c.state, func.count()).where(_of_site(site)).group_by(lead.c.state)
+    counts.update((state, n) for state, n in connection.execute(asked))
+    return counts | {"bad": int(connection.execute(_rejects()).scalar() or 0)}
+
+
+def _total(counts: Mapping[str, int], state: str) -> int:
+    return counts[state] if state else sum(counts[name] for name in states.OPEN)
+
+
+def _tabs(counts: Mapping[str, int], choice: _Choice) -> list[tuple[str, str, int]]:
+    tabs = [("", _("Ждут"), _total(counts, "")), *((name, title, counts[name]) for name, title in _TABS)]
+    if counts["bad"] or choice.state == "bad":
+        tabs.append(("bad", _("Не прочитаны"), counts["bad"]))
+    return tabs
+
+
+def _sites(context: PageContext) -> list[tuple[str, str]]:
+    sites: Mapping[str, LeadsSite] = context.settings or {}
+    return [(name, site.title or name) for name, site in sites.items()]
+
+
+def _of_site(site: str) -> ColumnElement[bool]:
+    return lead.c.site == site if site else lead.c.id == lead.c.id
+
+
+def _groups(connection: Connection, context: PageContext, choice: _Choice) -> list[_Group]:
+    def group(title: str, where: ColumnElement[bool], *order: ColumnElement[Any]) -> _Group:
+        asked = select(*_LISTED).where(where, _of_site(choice.site)).order_by(*order).limit(choice.shown)
+        return _Group(title, [_listed(row, context) for row in connection.execute(asked)])
+
+    if choice.state:
+        newest = func.coalesce(lead.c.state_ms, lead.c.made_ms).desc()
+        order = (lead.c.made_ms,) if choice.state in states.OPEN else (newest,)
+        return [group("", lead.c.state == choice.state, *order)]
+    recent = lead.c.made_ms >= context.now_ms - OLD_MS
+    return [
+        group(_("Ждут первого ответа"), and_(lead.c.state == "new", recent), lead.c.made_ms),
+        group(_("В работе"), lead.c.state == "work", lead.c.state_ms),
+        group(_("Давние, без ответа"), and_(lead.c.state == "new", ~recent), lead.c.made_ms.desc()),
+    ]
+
+
+_LISTED = (
+    lead.c.id,
+    lead.c.site,
+    lead.c.made_ms,
+    lead.c.received_ms,
+    lead.c.phone,
+    lead.c.phone_e164,
+    lead.c.full_name,
+    lead.c.form,
+    func.substr(lead.c.comment, 1, 200).label("comment"),
+    lead.c.plan_start_ms,
+    lead.c.doctor_name,
+    lead.c.patient_id,
+    lead.c.patients,
+    lead.c.state,
+    lead.c.state_by,
+    lead.c.state_ms,
+    lead.c.answered_ms,
+)
+
+
+def _listed(row: Any, context: PageContext) -> dict[str, Any]:
+    sites: Mapping[str, LeadsSite] = context.settings or {}
+    site = sites.get(row.site)
+    answer_ms = site.answer_within if site else ANSWER_MS
+    return dict(row._mapping) | {
+        "waits_ms": min(row.made_ms, row.received_ms),
+        "future": row.made_ms > row.received_ms + 300_000,
+        "warn_min": answer_ms // 120_000,
+        "bad_min": answer_ms // 60_000,
+        "site_title": site.title or row.site if site else row.site,
+    }
+
+
+def _detail(connection: Connection, context: PageContext, lead_id: int) -> dict[str, Any] | None:
+    row = connection.execute(select(lead).where(lead.c.id == lead_id)).first()
+    if row is None:
+        return None
+    events = select(lead_event).where(lead_event.c.lead_id == lead_id).order_by(lead_event.c.id.desc()).limit(50)
+    history = [dict(event._mapping) for event in connection.execute(events)]
+    return _listed(row, context) | {"history": history, "utm": orjson.loads(row.utm)}
+
+
+def _from_clinic(context: PageContext, detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the clinic again about one lead: the patient may have been written down since it came."""
+    known: dict[str, Any] = {"patient_names": [], "doctor": None, "clinic_silent": False}
+    try:
+        patients = _patients(context, detail["phone_e164"])
+        known["patient_names"] = [(patient, context.clinic.patient_name(patient)) for patient in patients[:5]]
+        known["patients"] = len(patients)
+        if detail["doctor_id"] is not None:
+            known["doctor"] = _doctor(context, detail["doctor_id"])
+    except IdentsyncError:
+        known["clinic_silent"] = True
+    return known
+
+
+def _patients(context: PageContext, number: str | None) -> tuple[int, ...]:
+    if number is None:
+        return ()
+    key = phone_key(number)
+    found: Mapping[str, tuple[int, ...]] = context.clinic.patients_by_phone([key])
+    return found.get(key, ())
+
+
+def _doctor(context: PageContext, doctor_id: int) -> str | None:
+    return next((doctor.name for doctor in context.clinic.staff() if doctor.id == doctor_id), None)
+
+
+def _bad(connection: Connection, choice: _Choice) -> list[dict[str, Any]]:
+    order = intake_reject.c.id.desc()
+    asked = select(intake_reject).where(_open_rejects()).order_by(order).limit(choice.shown)
+    return [_rejected(row) for row in connection.execute(asked)]
+
+
+def _rejected(row: Any) -> dict[str, Any]:
+    site = row.stream.partition("/")[2]
+    return dict(row._mapping) | {"site": site, "problems": orjson.loads(row.problems)}
+
+
+def _rejects() -> Any:
+    return select(func.count()).select_from(intake_reject).where(_open_rejects())
+
+
+def _open_rejects() -> ColumnElement[bool]:
+    return and_(intake_reject.c.stream.like("leads/%"), intake_reject.c.state == "open")
+
+
+def _slots(context: PageContext, *columns: ColumnElement[Any]) -> Any:
+    kinds = [stream_of(name) for name, _title in _sites(context)]
+    return select(*columns).where(task_slot.c.kind.in_(kinds))
+
+
+def _failed() -> ColumnElement[bool]:
+    return or_(task_slot.c.attempt > 0, task_slot.c.paused == 1)
+
+
+def _trouble(connection: Connection, context: PageContext) -> list[dict[str, Any]]:
+    """Return the sites that are not asked or do not answer now: their leads may be missing here."""
+    titles = dict(_sites(context))
+    columns = task_slot.c.kind, task_slot.c.last_ok_ms, task_slot.c.last_error, task_slot.c.paused
+    found = connection.execute(_slots(context, *columns).where(_failed()))
+    return [dict(row._mapping) | {"title": titles[row.kind.partition("/")[2]]} for row in found]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+_ACTIONS: Mapping[str, Callable[[PageContext, Mapping[str, str]], str | None]] = {
+    "move": _move,
+    "note": _note,
+    "dismiss": _dismiss,
+}
+PAGES = (Page("leads", _("Заявки"), "leads/leads.html", view, version, _ACTIONS, attention),)
