@@ -1,0 +1,257 @@
+"""The site: addresses of the console, put together from the pages of all rooms.
+
+``/<slug>`` a page, ``POST /<slug>/<action>``, ``/events`` the stream, ``/look`` language and theme, ``/static``,
+``/healthz``, ``/metrics``. Imported at the first connection only: it brings Starlette and Jinja with it.
+"""
+
+import secrets
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from identsync.console.desk import Desk
+from identsync.console.drawing import Drawing, Visit, assets
+from identsync.console.events import Sight, Watch
+from identsync.console.guard import Token
+from identsync.console.i18n import LANGUAGES
+from identsync.console.troubles import Trouble, explain
+from identsync.engine.integration import Page, PageContext
+
+THEMES = ("auto", "light", "dark")
+YEAR = 365 * 86_400
+FORM_BYTES = 64 * 1024
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page of the menu and the settings of its room."""
+
+    page: Page
+    settings: Any = None
+
+
+class Site:
+    """Everything behind the guard; ``app`` is the ASGI application."""
+
+    def __init__(
+        self, store: Any, clinic: Any, entries: Sequence[Entry], *, desk: Desk, language: str, zone: str,
+        metrics: Callable[[PageContext], bytes],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._clinic = clinic
+        self._entries = {entry.page.slug: entry for entry in entries}
+        self._menu = [entry.page for entry in entries]
+        self._desk = desk
+        self._language = language
+        self._zone = zone
+        self._metrics = metrics
+        self._drawings: dict[str, Drawing] = {}
+        self._token = Token()
+        self._boot = secrets.token_hex(8)
+        self.watch = Watch(self._look)
+        self.app = Starlette(routes=self._routes())
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route("/", self._home),
+            Route("/events", self._events),
+            Route("/look", self._set_look, methods=["POST"]),
+            Route("/static/{name}", _static),
+            Route("/healthz", _healthz),
+            Route("/metrics", self._show_metrics),
+            Route("/favicon.ico", _no_icon),
+            Route("/{slug}", self._page),
+            Route("/{slug}/{action}", self._act, methods=["POST"]),
+        ]
+
+    # -- pages -----------------------------------------------------------------------------------------------------
+
+    async def _home(self, request: Request) -> Response:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/{self._menu[0].slug}{query}", 303)
+
+    async def _page(self, request: Request) -> Response:
+        visit = self._visit(request)
+        entry = self._entries.get(request.path_params["slug"])
+        if entry is None:
+            return await self._problem(visit, explain(LookupError()), 404)
+        try:
+            html, version = await self._desk.call(lambda: self._draw(entry, visit))
+        except Exception as error:  # noqa: BLE001  a page that fails says so in its own place
+            _note(error, page=entry.page.slug)
+            return await self._problem(visit, explain(error), 503, entry.page)
+        return self._html(html, visit, {"x-version": version})
+
+    def _draw(self, entry: Entry, visit: Visit) -> tuple[str, str]:
+        context = self._context(entry, visit.user)
+        version = entry.page.version(context)  # before the view: what changes between the two is drawn again
+        values = entry.page.view(context, visit.query)
+        given = self._frame(visit, context.now_ms) | {"version": version} | dict(values)
+        return self._drawing(visit.language).draw(entry.page.template, visit, entry.page, given), version
+
+    async def _problem(self, visit: Visit, trouble: Trouble, status: int, page: Page | None = None) -> Response:
+        page = page or replace(self._menu[0], slug="", title="identsync")
+        given = self._frame(visit, _now_ms()) | {"version": "", "trouble": trouble}
+        html = self._drawing(visit.language).draw("problem.html", visit, page, given)
+        return self._html(html, visit, {"x-version": ""}, status)
+
+    def _frame(self, visit: Visit, now_ms: int) -> dict[str, Any]:
+        sight = self.watch.sight
+        attention = dict.fromkeys([*self._entries, ""], 0) | (sight.attention if sight else {})
+        return {"menu": self._menu, "attention": attention, "now_ms": now_ms, "token": self._token.of(visit.visitor)}
+
+    def _html(self, html: str, visit: Visit, headers: Mapping[str, str], status: int = 200) -> Response:
+        marks = {"x-token": self._token.of(visit.visitor), "x-now": str(_now_ms()), "x-boot": self._boot}
+        response = Response(html, status, {**headers, **marks}, "text/html; charset=utf-8")
+        _keep(response, "identsync_visitor", visit.visitor)
+        if visit.query.get("lang") in LANGUAGES:
+            _keep(response, "identsync_lang", visit.language)
+        return response
+
+    # -- actions ---------------------------------------------------------------------------------------------------
+
+    async def _act(self, request: Request) -> Response:
+        visit = self._visit(request)
+        entry = self._entries.get(request.path_params["slug"])
+        action = entry.page.actions.get(request.path_params["action"]) if entry else None
+        if entry is None or action is None:
+            return self._notice(visit, explain(LookupError()), 404)
+        form = await self._form(request, visit)
+        if form is None:
+            return self._notice(visit, Trouble("Страница устарела: обновите её и повторите."), 403)
+        return await self._do(entry, visit, action, form)
+
+    async def _do(
+        self, entry: Entry, visit: Visit, action: Callable[..., str | None], form: Mapping[str, str]
+    ) -> Response:
+        try:
+            text = await self._desk.call(lambda: action(self._context(entry, visit.user), form))
+        except Exception as error:  # noqa: BLE001  what failed is said on the page
+            _note(error, page=entry.page.slug)
+            return self._notice(visit, explain(error), 409)
+        speech = self._drawing(visit.language).speech
+        return JSONResponse({"notice": speech.say(text), "kind": "ok"})
+
+    def _notice(self, visit: Visit, trouble: Trouble, status: int) -> Response:
+        speech = self._drawing(visit.language).speech
+        said = {"notice": speech.say(trouble.title), "todo": speech.say(trouble.todo), "kind": "bad"}
+        return JSONResponse(said, status, {"x-token": self._token.of(visit.visitor)})
+
+    async def _form(self, request: Request, visit: Visit) -> dict[str, str] | None:
+        """Return the form's fields, or None where it does not carry the visitor's token or is too large."""
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > FORM_BYTES:
+                    return None
+        except ClientDisconnect:
+            return None
+        try:
+            fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
+        except ValueError:
+            return None
+        given = request.headers.get("x-token") or fields.pop("token", "")
+        return fields if self._token.fits(visit.visitor, given) else None
+
+    async def _set_look(self, request: Request) -> Response:
+        visit = self._visit(request)
+        form = await self._form(request, visit)
+        if form is None:
+            return self._notice(visit, Trouble("Страница устарела: обновите её и повторите."), 403)
+        response = Response(status_code=204)
+        if form.get("lang") in LANGUAGES:
+            _keep(response, "identsync_lang", form["lang"])
+        if form.get("theme") in THEMES:
+            _keep(response, "identsync_theme", form["theme"])
+        return response
+
+    # -- the stream ------------------------------------------------------------------------------------------------
+
+    async def _events(self, _request: Request) -> Response:
+        return StreamingResponse(self.watch.follow(_now_ms, self._boot), media_type="text/event-stream")
+
+    async def _look(self, last: Sight | None) -> Sight:
+        try:
+            return await self._desk.call(self._sight)
+        except Exception as error:  # noqa: BLE001  the stream tells the browser and goes on
+            _note(error, page="events")
+            return Sight(last.versions if last else {}, last.attention if last else {}, trouble=True)
+
+    def _sight(self) -> Sight:
+        versions, attention = {}, {}
+        for slug, entry in self._entries.items():
+            context = self._context(entry, "")
+            versions[slug] = entry.page.version(context)
+            attention[slug] = entry.page.attention(context) if entry.page.attention else 0
+        return Sight(versions, attention)
+
+    # -- the rest --------------------------------------------------------------------------------------------------
+
+    async def _show_metrics(self, _request: Request) -> Response:
+        context = PageContext(self._store, self._clinic, None, "", _now_ms())
+        body = await self._desk.call(lambda: self._metrics(context))
+        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _context(self, entry: Entry, user: str) -> PageContext:
+        return PageContext(self._store, self._clinic, entry.settings, user, _now_ms())
+
+    def _drawing(self, language: str) -> Drawing:
+        if language not in self._drawings:
+            self._drawings[language] = Drawing(language, self._zone)
+        return self._drawings[language]
+
+    def _visit(self, request: Request) -> Visit:
+        query = dict(request.query_params)
+        cookies = request.cookies
+        wanted = [query.get("lang"), cookies.get("identsync_lang"), self._language]
+        theme = cookies.get("identsync_theme", "")
+        return Visit(
+            language=next((language for language in wanted if language in LANGUAGES), "ru"),
+            theme=theme if theme in THEMES else "auto",
+            user=request.scope.get("state", {}).get("user", ""),
+            visitor=cookies.get("identsync_visitor", "")[:64] or secrets.token_hex(16),
+            query=query,
+            fragment="x-fragment" in request.headers,
+        )
+
+
+async def _static(request: Request) -> Response:
+    asset = assets().get(request.path_params["name"])
+    if asset is None:
+        return PlainTextResponse("", 404)
+    headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{asset.tag}"'}
+    return Response(asset.body, 200, headers, asset.media_type)
+
+
+async def _healthz(_request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _no_icon(_request: Request) -> Response:
+    return Response(status_code=204)
+
+
+def _keep(response: Response, name: str, value: str) -> None:
+    response.set_cookie(name, value, max_age=YEAR, httponly=True, samesite="strict")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _note(error: Exception, page: str) -> None:
+    """Log where and what kind, never the error's text: a database's errors quote the values of the statement."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename.rpartition('identsync')[2]}:{frame.lineno}" for frame in frames[-4:]]
+    log.error("console.failed", page=page, error=type(error).__name__, places=places)

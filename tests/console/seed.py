@@ -1,0 +1,189 @@
+"""A network for the console's eyes: branches, slots, seats, runs of every outcome, leads.
+
+``python tests/console/seed.py /tmp/console/network.db 100`` makes the file and serves the console on it.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from identsync.engine.integration import Integration, Page, PageContext, Task
+from identsync.store import Store, open_store
+from identsync.store.tables import lead, presence, run_log, task_slot
+
+CITIES = [("Калининград", "Europe/Kaliningrad"), ("Москва", "Europe/Moscow"), ("Самара", "Europe/Samara"),
+          ("Екатеринбург", "Asia/Yekaterinburg"), ("Омск", "Asia/Omsk"), ("Новосибирск", "Asia/Novosibirsk"),
+          ("Иркутск", "Asia/Irkutsk"), ("Владивосток", "Asia/Vladivostok")]  # fmt: skip
+STREETS = ["на Ленина", "на Садовой", "Центральная", "у вокзала", "на Мира", "Южная", "на Гагарина", "Заречная"]
+KINDS = {
+    "timetable/prodoctorov": "Расписание: prodoctorov",
+    "timetable/zoon": "Расписание: zoon",
+    "leads/site": "Заявки: site",
+    "leads/landing": "Заявки: landing",
+}
+MINUTE = 60_000
+
+
+@dataclass(frozen=True)
+class Branch:
+    id: int
+    name: str
+    zone: str
+
+
+@dataclass
+class Town:
+    """Stands for the clinic: the console asks it for branches only."""
+
+    known: list[Branch] = field(default_factory=list)
+
+    def branches(self) -> list[Branch]:
+        return self.known
+
+
+def town(branches: int) -> Town:
+    return Town([
+        Branch(n, f"{CITIES[n % 8][0]}, {STREETS[(n // 8 + n) % 8]}", CITIES[n % 8][1]) for n in range(1, branches + 1)
+    ])  # fmt: skip
+
+
+async def nothing(_run: Any) -> Any:
+    raise AssertionError("the console's tests run no task")
+
+
+def tasks(town: Town) -> list[Task]:
+    titled = [Task(kind, 0, 5 * MINUTE, 30_000, 60_000, nothing, title) for kind, title in KINDS.items()]
+    return titled
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def seed(store: Store, town: Town, *, failing: float = 0.02, seed: int = 7) -> None:
+    """Fill the tables: every branch has its slots, a seat and clients; a share of the slots has trouble."""
+    rng, now = random.Random(seed), now_ms()
+    rows: dict[str, list[dict[str, Any]]] = {"slot": [], "run": [], "seen": []}
+    for scope in [0, *(branch.id for branch in town.known)]:
+        clients = [rng.randbytes(16).hex() for _ in range(rng.randint(1, 4))]
+        rows["slot"].append(slot("seat", scope, now + 20_000, 40 + scope % 7, clients[0], now - 3 * 3600_000))
+        rows["seen"] += [
+            {"scope": scope, "client": c, "role": int(i > 1), "seen_ms": now - 5000} for i, c in enumerate(clients)
+        ]
+        for kind in KINDS:
+            add_task(rows, kind, scope, clients[0], now, rng, failing)
+    with store.write() as connection:
+        connection.execute(insert(task_slot), rows["slot"])
+        connection.execute(insert(presence), rows["seen"])
+        connection.execute(insert(run_log), rows["run"])
+
+
+def stay(store: Store) -> None:
+    """Keep the seeded clients alive, as their seats' renewals would."""
+    with store.write() as connection:
+        connection.execute(update(presence).values(seen_ms=now_ms()))
+        connection.execute(update(task_slot).where(task_slot.c.kind == "seat").values(eligible_ms=now_ms() + 20_000))
+
+
+def slot(
+    kind: str, scope: int, eligible: int, fence: int, holder: str | None, started: int, **more: Any
+) -> dict[str, Any]:
+    base = {"kind": kind, "scope": scope, "eligible_ms": eligible, "fence": fence, "holder": holder, "started_ms": started,
+            "finished_ms": None, "attempt": 0, "last_ok_ms": started, "last_error": None, "paused": 0, "stamp_ms": started}  # fmt: skip
+    return base | more
+
+
+NOTES = {
+    "ask": "Refused: 403 Forbidden",
+    "failed": "KeyError",
+    "later": "Unavailable: 503 Service Unavailable",
+    "partial": "2 заявки не разобраны: они в списке непонятых",
+    "late": "",
+}
+
+
+def add_task(
+    rows: dict[str, list[dict[str, Any]]],
+    kind: str,
+    scope: int,
+    client: str,
+    now: int,
+    rng: random.Random,
+    failing: float,
+) -> None:
+    runs = 3
+    outcome = "ok"
+    if rng.random() < failing:
+        outcome = rng.choice(["ask", "failed", "later", "partial", "late"])
+    for n in range(runs, 0, -1):
+        ended = outcome if n == 1 else "ok"
+        started = now - n * 5 * MINUTE + rng.randrange(4 * MINUTE)
+        took = rng.randrange(80, 9000)
+        counts = (
+            {"confirmed": rng.randrange(1, 40)}
+            if kind.startswith("timetable")
+            else {"rows": rng.randrange(9), "stored": rng.randrange(3)}
+        )
+        rows["run"].append({
+            "kind": kind, "scope": scope, "fence": 11 - n, "holder": client, "role": 0, "due_ms": started - 300, "started_ms": started,
+            "finished_ms": started + took, "outcome": ended, "counts": json.dumps(counts), "note": NOTES.get(ended) or None,
+        })  # fmt: skip
+    ok_ms = started if outcome in ("ok", "partial") else started - 5 * MINUTE
+    more = {
+        "attempt": 0 if outcome == "ok" else 2,
+        "last_ok_ms": ok_ms,
+        "last_error": NOTES.get(outcome),
+        "finished_ms": started + took,
+    }
+    rows["slot"].append(slot(kind, scope, started + 5 * MINUTE + 20_000, 10, None, started, **more))
+
+
+def add_lead(store: Store, n: int, *, ago_ms: int = 0, **more: Any) -> None:
+    """Insert one new lead, as the intake would."""
+    now = now_ms()
+    row = {"site": "site", "key": f"{n:064x}", "external_id": f"L-{n}", "made_ms": now - ago_ms, "received_ms": now - ago_ms + 900,
+           "phone": "8 (912) 345-67-89", "phone_e164": "+79123456789", "full_name": f"Заявитель {n}", "form": "Запись на приём"}  # fmt: skip
+    with store.write() as connection:
+        connection.execute(insert(lead), [row | more])
+
+
+def lead_room() -> Integration:
+    """A room with one plain page that lists leads, for the tests of the console itself."""
+    from sqlalchemy import func, select
+
+    def view(context: PageContext, query: Any) -> dict[str, Any]:
+        with context.store.read() as connection:
+            return {"leads": connection.execute(select(lead).order_by(lead.c.id)).mappings().all()}
+
+    def version(context: PageContext) -> str:
+        with context.store.read() as connection:
+            return str(connection.execute(select(func.max(lead.c.id))).scalar_one())
+
+    page = Page("plain", "Заявки", "problem.html", view, version)
+    return Integration("plain", "Заявки", object, lambda *_: (), pages=lambda: (page,))
+
+
+async def main(path: str, branches: int, failing: float, port: int) -> None:
+    from identsync.console.server import Console
+
+    Path(path).unlink(missing_ok=True)
+    store, place = open_store(f"sqlite:///{path}"), town(branches)
+    store.migrate()
+    seed(store, place, failing=failing)
+    console = Console(store, place, tasks=tasks(place), port=port, zone="Europe/Moscow")  # type: ignore[arg-type]
+    await console.start()
+    print(console.url, flush=True)
+    while True:
+        await asyncio.sleep(5)
+        stay(store)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])))
