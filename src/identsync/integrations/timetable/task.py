@@ -1,0 +1,294 @@
+"""What runs when due: free and busy time of the next days goes to one site, where it differs from what it has."""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from identsync.clinic.clock import minute_now
+from identsync.core.board import Boards
+from identsync.core.columns import Columns, digest
+from identsync.engine.integration import Outcome, Task
+from identsync.errors import IdentsyncError, Problem, Unexpected
+from identsync.flows.mirror import Brake, Item, Patience, Rejected, Verdict, mirror
+from identsync.integrations.timetable import wire
+from identsync.integrations.timetable.settings import Destination
+from identsync.language import _
+from identsync.values import secret
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import Branch, ClinicSource
+    from identsync.engine.run import Run
+    from identsync.flows.http import Http
+
+DAY = 1440
+DEADLINE_MS = 600_000
+WHOLE = 0
+FLOOR = 100  # cells: a clinic that opens these days may well change by more than a third
+
+
+def tasks(settings: Mapping[str, Destination], branches: Sequence["Branch"]) -> list[Task]:
+    """Return one task per site; its scope is its branch where it has exactly one, else 0 = the network."""
+    return [_task(name, site, scope_of(site, branches)) for name, site in settings.items()]
+
+
+def scope_of(site: Destination, branches: Sequence["Branch"]) -> int:
+    """Return the branch of a site that shows one branch, else 0."""
+    ids = site.branches or [branch.id for branch in branches]
+    return ids[0] if len(ids) == 1 else WHOLE
+
+
+def stream_of(name: str) -> str:
+    """Return the stream, and the task's kind, of a site."""
+    return f"timetable/{name}"
+
+
+def _task(name: str, site: Destination, scope: int) -> Task:
+    title = f"{_('Расписание')}: {site.title or name}"
+    deadline = max(DEADLINE_MS, 4 * site.timeout)
+    return Task(stream_of(name), scope, site.interval, site.lease, deadline, partial(_run, name=name, site=site), title)
+
+
+# -- what the clinic says --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One body: a run of seats of some boards; ``key`` tells it from the others of its site."""
+
+    key: int
+    label: str
+    boards: Boards
+    first: int
+    last: int  # seats[first:last]
+
+    def cut(self) -> Boards:
+        """Return boards of these seats alone."""
+        if (self.first, self.last) == (0, len(self.boards.seats)):
+            return self.boards
+        seats = self.boards.seats[self.first : self.last]
+        return self.boards.select({branch for branch, _ in seats}, {doctor for _, doctor in seats})
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the clinic says now: bodies, names, cells in all, doctors and branches left out for want of a name."""
+
+    parts: tuple[Part, ...]
+    names: wire.Names
+    working: int
+    busy: int
+    nameless: tuple[int, ...]
+
+    def desired(self, site: Destination) -> Columns:
+        """Return key and digest of every body."""
+        return Columns.from_rows([(part.key, self._digest(part, site.url)) for part in self.parts])
+
+    def _digest(self, part: Part, url: str) -> int:
+        seats = part.boards.seats[part.first : part.last]
+        salt = self.names.salt(part.boards, {branch for branch, _ in seats}, {doctor for _, doctor in seats}, url)
+        return part.boards.digest(part.first, part.last, salt)
+
+
+def read(clinic: "ClinicSource", site: Destination, now_ms: int) -> Snapshot:
+    """Read what ``site`` is to have at ``now_ms``: ``days`` days from each branch's today, doctors that have a name.
+
+    A body of several branches has one window: it begins with the day of the branch where the date is earliest and ends
+    with the last day of the branch where it is latest.
+    """
+    branches = [branch for branch in clinic.branches() if not site.branches or branch.id in site.branches]
+    names, nameless = _names(clinic, branches, site)
+    named = [branch for branch in branches if branch.id in names.branches]
+    parts: list[Part] = []
+    working = busy = 0
+    for first_day, days, ids in _windows(named, site, now_ms):
+        boards = clinic.boards(first_day, days, wire.GRID, ids).select(ids, names.doctors.keys())
+        parts += _parts(boards, names, site)
+        counts = boards.counts()
+        working, busy = working + counts[0], busy + counts[1]
+    return Snapshot(tuple(parts), names, working, busy, nameless)
+
+
+def _names(
+    clinic: "ClinicSource", branches: Sequence["Branch"], site: Destination
+) -> tuple[wire.Names, tuple[int, ...]]:
+    ids = {branch.id for branch in branches}
+    doctors: dict[int, str] = {}
+    for doctor in clinic.staff():
+        if doctor.branch_id in ids and (not site.doctors or doctor.id in site.doctors):
+            doctors[doctor.id] = doctors.get(doctor.id) or wire.spelled(doctor.name)
+    named = {id_: name for id_, name in doctors.items() if name}
+    shown = {branch.id: wire.spelled(branch.name) for branch in branches}
+    zones = {branch.id: branch.zone for branch in branches}
+    names = wire.Names(named, {id_: name for id_, name in shown.items() if name}, zones)
+    return names, tuple(sorted(doctors.keys() - named.keys()))
+
+
+def _windows(branches: Sequence["Branch"], site: Destination, now_ms: int) -> Iterator[tuple[int, int, list[int]]]:
+    """Give (first day, days, branches); the date differs between the zones of a large country."""
+    today: dict[int, list[int]] = {}
+    for branch in branches:
+        today.setdefault(minute_now(branch.zone, now_ms) // DAY, []).append(branch.id)
+    if site.split == "whole" and today:
+        first, last = min(today), max(today)
+        yield first, site.days + last - first, [branch.id for branch in branches]
+    else:
+        for first, ids in sorted(today.items()):
+            yield first, site.days, ids
+
+
+def _parts(boards: Boards, names: wire.Names, site: Destination) -> Iterator[Part]:
+    seats = boards.seats
+    if site.split == "whole":
+        if seats:
+            yield Part(WHOLE, _("Все врачи одним телом"), boards, 0, len(seats))
+        return
+    first = 0
+    for last in range(1, len(seats) + 1):
+        if last == len(seats) or seats[last][0] != seats[first][0]:
+            part = Part(seats[first][0], names.branches[seats[first][0]], boards, first, last)
+            yield from _by_size(part, names, site) if site.split == "doctors" else (part,)
+            first = last
+
+
+def _by_size(part: Part, names: wire.Names, site: Destination) -> Iterator[Part]:
+    """Halve a branch's body until it fits; a single doctor stays whole, fit or not."""
+    if part.last - part.first == 1 or wire.body(part.cut(), names).length() <= site.max_bytes:
+        yield part
+        return
+    middle = (part.first + part.last) // 2
+    for first, last in ((part.first, middle), (middle, part.last)):
+        seats = part.boards.seats
+        branch, one, other = seats[first][0], seats[first][1], seats[last - 1][1]
+        key = digest(array("q", (branch, one, other)), wire.MAPPING)
+        label = _("{branch}, врачи {first}–{last}", branch=names.branches[branch], first=one, last=other)
+        yield from _by_size(Part(key, label, part.boards, first, last), names, site)
+
+
+# -- to the site -----------------------------------------------------------------------------------------------------
+
+
+async def _run(run: "Run", name: str, site: Destination) -> Outcome:
+    from identsync.flows.http import Http
+
+    key = secret(site.key)
+    now = run.now_ms()
+    snapshot, desired = await run.clinic_read(lambda clinic: _read(clinic, site, now))
+    brake = Brake(site.shrink / 100, FLOOR)
+    patience = Patience(min(60_000, site.interval), 3_600_000)
+    async with Http() as http:
+        delivery = _Delivery(http, site, key, snapshot, desired)
+        outcome = await mirror(
+            run,
+            stream_of(name),
+            desired,
+            weight={"": snapshot.working, "busy": snapshot.busy},
+            make=delivery.make,
+            deliver=delivery.deliver,
+            brake=brake,
+            patience=patience,
+            refresh_ms=site.refresh,
+        )
+    return _remarked(outcome, snapshot)
+
+
+def _read(clinic: "ClinicSource", site: Destination, now_ms: int) -> tuple[Snapshot, Columns]:
+    snapshot = read(clinic, site, now_ms)
+    return snapshot, snapshot.desired(site)
+
+
+def _remarked(outcome: Outcome, snapshot: Snapshot) -> Outcome:
+    if not snapshot.nameless:
+        return outcome
+    ids = ", ".join(map(str, snapshot.nameless[:10]))
+    remark = _("без имени и потому не отправлены врачи: {ids}", ids=ids)
+    return replace(outcome, note="; ".join(filter(None, (outcome.note, remark))))
+
+
+class _Delivery:
+    """Makes bodies of a snapshot and sends them, one after the other."""
+
+    def __init__(self, http: "Http", site: Destination, key: str, snapshot: Snapshot, desired: Columns) -> None:
+        self._http = http
+        self._site = site
+        self._key = key
+        self._snapshot = snapshot
+        self._desired = desired
+        self._parts = {part.key: part for part in snapshot.parts}
+
+    async def make(self, keys: Sequence[int]) -> list[Item]:
+        """Give the items of these parts; their payload is what the page compares with later."""
+        return [self._item(self._parts[key]) for key in keys]
+
+    def _item(self, part: Part) -> Item:
+        return Item(part.key, self._desired.get(part.key) or 0, part.label, packed(part.cut()))
+
+    async def deliver(self, item: Item) -> Verdict:
+        """Send one body."""
+        site = self._site
+        content = wire.body(self._parts[item.key].cut(), self._snapshot.names)
+        if site.max_bytes and (length := content.length()) > site.max_bytes:
+            return Rejected(_too_large(site, length))
+        return await wire.post(self._http, site.url, self._key, content, gzip=site.gzip, deadline=site.timeout / 1000)
+
+
+def _too_large(site: Destination, length: int) -> str:
+    words = _("тело {n} байт, а предел сайта {limit}", n=length, limit=site.max_bytes)
+    advice = {
+        "whole": _('отправляйте по филиалам: split = "branch"'),
+        "branch": _('делите и по врачам: split = "doctors", или уменьшите days'),
+        "doctors": _("уменьшите days: не умещается и один врач"),
+    }
+    return f"{words}; {advice[site.split]}"
+
+
+def packed(boards: Boards) -> bytes:
+    """Return boards as they are kept beside an item."""
+    from isal import isal_zlib
+
+    return isal_zlib.compress(boards.pack(), 1)
+
+
+def unpacked(payload: bytes) -> Boards:
+    """Read what packed() made; ValueError for anything else."""
+    import zlib
+
+    try:
+        return Boards.unpack(zlib.decompress(payload))
+    except zlib.error as error:
+        raise ValueError("not packed boards") from error
+
+
+# -- identsync check -------------------------------------------------------------------------------------------------
+
+
+async def check(settings: Mapping[str, Destination], context: Any) -> list[Problem]:
+    """Knock at every site without sending a timetable; returns what is wrong with each, never raises.
+
+    A GET is asked where only a POST is served: any answer but a refusal or a failure means the service is there.
+    """
+    from identsync.flows.http import Http
+
+    problems = []
+    async with Http() as http:
+        for name, site in settings.items():
+            problem = await _try(http, f"timetable.{name}", site, context)
+            if problem is not None:
+                problems.append(problem)
+    return problems
+
+
+async def _try(http: "Http", where: str, site: Destination, context: Any) -> Problem | None:
+    try:
+        known = {branch.id for branch in context.clinic.branches()}
+        key = secret(site.key)
+        await http.get_json(f"{site.url}/{wire.METHOD}", None, {wire.KEY_HEADER: key}, deadline=15, attempts=1)
+    except Unexpected:
+        pass
+    except IdentsyncError as error:
+        return Problem(where, f"{error} {error.raw[:200]}".strip(), error.hint)
+    if missing := [id_ for id_ in site.branches if id_ not in known]:
+        ids = ", ".join(map(str, missing))
+        return Problem(where, _("таких филиалов нет: {ids}", ids=ids), _("исправьте branches"))
+    return None
