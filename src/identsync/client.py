@@ -7,10 +7,10 @@
 """
 
 import asyncio
-import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from identsync import integrations
@@ -22,6 +22,8 @@ from identsync.settings import Settings, load, secret
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import sqlalchemy
 
     from identsync.clinic.source import Branch, ClinicSource
     from identsync.console.server import Console
@@ -72,6 +74,11 @@ class Client:
         await self._stack.aclose()
         self._engine = self._console = None
 
+    @property
+    def id(self) -> str | None:
+        """Random id of this client, new for each start; None for a doctor's client."""
+        return self._engine.client if self._engine else None
+
     def poke(self, kind: str, scope: int) -> None:
         """Look at a task again soon: a person has asked for it to run."""
         if self._engine:
@@ -102,7 +109,7 @@ class Client:
     async def _open(self, stack: AsyncExitStack) -> None:
         closing = stack.enter_context(ExitStack())
         store = await asyncio.to_thread(opened_store, self.settings, closing)
-        clinic = await asyncio.to_thread(opened_clinic, self.settings, store, closing)
+        clinic = await asyncio.to_thread(opened_clinic, self.settings, closing)
         branches = await asyncio.to_thread(clinic.branches)
         rooms = [(integrations.load(name), table) for name, table in self.settings.rooms.items() if table]
         self.tasks = tuple(tasks_of(rooms, branches, self._here(branches).id))
@@ -180,17 +187,20 @@ def opened_store(settings: Settings, stack: ExitStack) -> "Store":
     return store
 
 
-def opened_clinic(settings: Settings, store: "Store | None", stack: ExitStack) -> "ClinicSource":
-    """Open the clinic's database, which is the engine's own where the settings name no other; blocking."""
-    from sqlalchemy import create_engine
-
+def opened_clinic(settings: Settings, stack: ExitStack) -> "ClinicSource":
+    """Open the clinic's database on connections of its own, even where it is the engine's; blocking."""
     from identsync.clinic.source import ClinicSource
 
-    if settings.clinic.url is None and store is not None:
-        return ClinicSource(store.engine, settings.clinic.schema)
-    engine = create_engine(settings.clinic_url(), pool_size=1, max_overflow=1)
+    return ClinicSource(clinic_engine(settings, stack), settings.clinic.schema)
+
+
+def clinic_engine(settings: Settings, stack: ExitStack) -> "sqlalchemy.Engine":
+    """Return SQLAlchemy's engine for the clinic's database; nothing is connected yet. ``stack`` closes it."""
+    from identsync.store.connect import database_url, store_engine
+
+    engine = store_engine(database_url(settings.clinic_url()))
     stack.callback(engine.dispose)
-    return ClinicSource(engine, settings.clinic.schema)
+    return engine
 
 
 def tasks_of(
@@ -203,17 +213,11 @@ def tasks_of(
                 yield task
 
 
-def loop_factory(choice: str) -> "Callable[[], asyncio.AbstractEventLoop] | None":
-    """Return what makes the event loop: uvloop or winloop for 'fast', Python's own (None) otherwise."""
-    if choice != "fast":
-        return None
-    if os.name == "nt":
-        import winloop  # type: ignore[import-not-found,unused-ignore]
+def loop_factory(choice: str) -> "Callable[[], asyncio.AbstractEventLoop]":
+    """Return what makes the event loop: 'fast' = uvloop or winloop where installed, 'standard' = Python's own."""
+    from identsync.engine.loop import new_loop
 
-        return winloop.new_event_loop  # type: ignore[no-any-return,unused-ignore]
-    import uvloop
-
-    return uvloop.new_event_loop
+    return partial(new_loop, "auto" if choice == "fast" else "asyncio")
 
 
 def call(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, Any]") -> Any:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from identsync import integrations
-from identsync.client import opened_clinic, opened_store
+from identsync.client import clinic_engine, opened_store
 from identsync.engine.integration import Integration, PageContext
 from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError
 from identsync.language import _
@@ -81,13 +81,13 @@ def _clinic(settings: Settings, store: "Store | None", stack: ExitStack, found: 
     if store is None and settings.clinic.url is None and found:
         return None  # the same database, and it has been told already
     from identsync.clinic.contract import check
+    from identsync.clinic.source import ClinicSource
 
     try:
-        clinic = opened_clinic(settings, store, stack)
-        wrong = check(clinic.engine, settings.clinic.schema)
-        found += wrong
-        if not wrong:
-            found += _branch(settings, clinic)
+        engine = clinic_engine(settings, stack)
+        clinic = ClinicSource(engine, settings.clinic.schema)
+        wrong = check(engine, settings.clinic.schema)
+        found += wrong or _branch(settings, clinic)
     except Exception as error:
         found += explained("[clinic]", error)
         return None

@@ -133,7 +133,7 @@ def clinic_views(
     profile: Annotated[str, typer.Option(help=_("чьи таблицы отображать"))] = "ident",
 ) -> None:
     """Print the SQL of the clinic's views."""
-    from identsync.clinic.profile import views
+    from identsync.clinic.views import views
 
     typer.echo(views(dialect.value, profile))
 

@@ -1,23 +1,28 @@
 """``identsync run`` and ``identsync once``: a client with signals, a journal on standard error and a clean end."""
 
 import asyncio
+import json
 import logging
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from identsync import integrations
 from identsync.cli.words import say
-from identsync.client import Client, loop_factory
-from identsync.engine.integration import Outcome, Role
-from identsync.errors import Unavailable
+from identsync.client import Client, loop_factory, opened_clinic, opened_store, tasks_of
+from identsync.engine.integration import Outcome, Role, Task
+from identsync.errors import Problem, SettingsError, Unavailable
 from identsync.language import _
 from identsync.settings import Settings
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from identsync.clinic.source import ClinicSource
+    from identsync.store import Store
 
 FIRST_RETRY_S, LAST_RETRY_S = 2.0, 60.0
 
@@ -40,9 +45,10 @@ async def _until_told(client: Client, attached: bool) -> None:
         if attached:
             _watch_input(asyncio.get_running_loop(), stop)
         if await _entered(client, stop):
-            say(
-                _("Работаю: филиал {branch}, страница {url}. Остановить: Ctrl-C.", branch=client.branch, url=client.url)
-            )
+            place = {"branch": client.branch, "url": client.url or "-"}
+            say(_("Работаю: филиал {branch}, страница {url}. Остановить: Ctrl-C.", **place))
+            if attached:  # for the program that started us
+                print(json.dumps({"client": client.id, "url": client.url}), flush=True)  # noqa: T201
             await stop.wait()
             await client.__aexit__()
             say(_("Задачи переданы, работа закончена."))
@@ -93,8 +99,51 @@ def _watch_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 
 def run_once(settings: Settings, kind: str, scope: int | None) -> Sequence[Outcome | None]:
-    """Run the task in each of its scopes, or the one asked for; None = another client holds it now."""
-    raise NotImplementedError
+    """Run the task in each of its scopes, or in the one asked for; None = another client holds it now."""
+    _set_up_log(settings.client.log)
+    with ExitStack() as stack:
+        store, clinic = opened_store(settings, stack), opened_clinic(settings, stack)
+        rooms = [(integrations.load(name), table) for name, table in settings.rooms.items() if table]
+        known = list(tasks_of(rooms, clinic.branches()))
+        chosen = [task for task in known if task.kind == kind and scope in {None, task.scope}]
+        if not chosen:
+            kinds = ", ".join(sorted({task.kind for task in known})) or "-"
+            raise SettingsError([Problem(kind, _("нет такой задачи"), _("есть: {kinds}", kinds=kinds))])
+        with asyncio.Runner(loop_factory=loop_factory(settings.client.loop)) as runner:
+            return [runner.run(_once(settings, store, clinic, task)) for task in chosen]
+
+
+async def _once(settings: Settings, store: "Store", clinic: "ClinicSource", task: Task) -> Outcome | None:
+    """Make the task due and ask the limiter for it, as any client would; it is never run beside another's run."""
+    from identsync.engine.events import Claimed, Event, RunEnded
+    from identsync.engine.loop import Engine
+    from identsync.store.slots import run_now
+
+    with store.write() as connection:
+        run_now(connection, task.kind, task.scope)
+    role = Role[settings.client.role.upper()]
+    engine = Engine(store=store, clinic=clinic, tasks=[task], role=role, branch=task.scope or settings.client.branch)
+    ended: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+
+    def hear(event: Event) -> None:
+        if ended.done():
+            return
+        if isinstance(event, RunEnded):
+            ended.set_result(event.outcome)
+        elif isinstance(event, Claimed) and not event.claim.granted:
+            say(_("{kind}: не сейчас ({why})", kind=task.kind, why=event.claim.why))
+            ended.set_result(None)
+
+    engine.listen(hear)
+    engine.open_without_seat()
+    engine.poke(task.kind, task.scope)
+    try:
+        outcome = await ended
+    finally:
+        await engine.stop()
+    if outcome is not None:
+        say(f"{task.kind} {task.scope}: {outcome.status} {dict(outcome.counts)} {outcome.note}")
+    return outcome
 
 
 def _set_up_log(level: str) -> None:

