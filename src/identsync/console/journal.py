@@ -39,7 +39,9 @@ class Journal:
             running = {(slot.kind, slot.scope, slot.fence) for slot in slots.overview(connection) if slot.running}
             kinds = connection.execute(_kinds()).scalars().all()
         branches = self._overview.branches(context)
+        only = branches.get(int(query["branch"])) if query.get("branch", "").isdecimal() else None
         return {
+            "shown_zone": only.zone if only else None,  # one clock for the whole list, else its order looks wrong
             "runs": [self._run(row, branches, running) for row in found[:LIMIT]],
             "older_ms": found[LIMIT - 1]["started_ms"] if len(found) > LIMIT else None,
             "kinds": [(kind, self._overview.title(kind, 0)) for kind in kinds],

@@ -220,7 +220,7 @@ class Overview:
         for group in groups.values():
             group.rows.sort(key=lambda row: (RANK[row.state.kind], row.title))
         return sorted(
-            groups.values(), key=lambda group: (min(RANK[group.worst], 2), group.scope != 0, group.name, group.scope)
+            groups.values(), key=lambda group: (group.scope != 0, min(RANK[group.worst], 2), group.name, group.scope)
         )
 
     def _run(self, context: PageContext, form: Mapping[str, str]) -> str:

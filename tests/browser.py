@@ -1,0 +1,102 @@
+"""A real Chromium for the tests of pages, and a console for it to look at.
+
+In a test module: ``from browser import Tab, browser, serving, tab`` and ``pytestmark = pytest.mark.browser``. Such a module
+holds plain functions only: playwright's loop runs in the test's thread, an ``async def`` test beside it could not.
+"""
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "msedge")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+MISSING = (
+    "no Chromium on this computer: install one (Debian: apt-get install chromium) or name it in IDENTSYNC_CHROMIUM "
+    "to run the tests of the console's pages in a real browser"
+)
+
+
+def find() -> str | None:
+    """Return the path of a Chromium-like browser, or None."""
+    named = os.environ.get("IDENTSYNC_CHROMIUM")
+    return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Open a headless browser; skips the test, saying why, where there is none."""
+    path = find()
+    if path is None:
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Tab:
+    """A page in the browser and everything its console said; ``complaints`` must stay empty."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+
+@contextmanager
+def serving(make: Callable[[], Any]) -> Iterator[Any]:
+    """Start ``make()``'s Console in a thread with a loop of its own; yield it, started; stop it at the end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="console-under-test")
+    thread.start()
+
+    async def start() -> Any:
+        console = make()
+        await console.start()
+        return console
+
+    console = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    try:
+        yield console
+    finally:
+        asyncio.run_coroutine_threadsafe(console.stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for the module."""
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Tab]:
+    """A fresh tab, 1366x768, light, Russian, without cookies; fails the test if the page's console complained."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, color_scheme="light", locale="ru-RU")
+    tab = Tab(context.new_page())
+    yield tab
+    context.close()
+    assert tab.complaints == []
