@@ -249,6 +249,8 @@ def test_several_weights(world: World):
         assert approve(connection, STREAM, 7)
         assert not approve(connection, "room/ther", 7)
     assert world.go(weight={"": 99, "busy": 0}, brake=brake).status is Status.OK
+    assert world.go(weight={"": 99, "busy, another choice": 1}, brake=brake).status is Status.OK
+    assert set(world.streams()) == {STREAM, f"{STREAM}:busy, another choice"}
 
 
 def test_a_stale_fence_writes_nothing(world: World):

@@ -73,7 +73,8 @@ async def mirror(
     ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run.
     ``deliver`` and ``remove`` return a verdict or raise an error of the tree: Unavailable, Limited and AskPerson end
     the run after what is in hand, Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten.
-    ``weight`` is what the brake watches, one number or several by name. Confirmed items are delivered anew after
+    ``weight`` is what the brake watches, one number or several by name; a new name is compared with nothing, so what a
+    person chose in the settings belongs into the name. Confirmed items are delivered anew after
     ``refresh_ms``. Raises SuspiciousChange, StaleFence, AskPerson.
     """
     now = run.now_ms()
@@ -99,8 +100,9 @@ async def _weigh(run: "Run", book: Book, weights: Mapping[str, int], brake: Brak
     if stopped:  # nothing is accepted while one of them waits, and what a person allowed stays allowed
         new = {name: new[name] if new[name].asked is not None else _kept(book, name) for name in new}
     changed = {name: value for name, value in new.items() if book.weights.get(name) != value}
-    if changed:
-        await run.write(lambda connection: save_weights(connection, book, changed, run.now_ms()))
+    dropped = book.weights.keys() - new.keys() - {""}
+    if changed or dropped:
+        await run.write(lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()))
     if stopped:
         raise stopped[0]
 

@@ -72,6 +72,10 @@ class Book:
         """The parameters that name this stream in every statement."""
         return {"of_stream": self.stream, "of_scope": self.scope}
 
+    def named(self, weight: str) -> dict[str, Any]:
+        """Give the parameters that name the row of a weight."""
+        return self.at | ({"of_stream": f"{self.stream}:{weight}"} if weight else {})
+
 
 def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int | None = None) -> Book:
     """Read the book; ``old`` are keys whose confirmation is not newer than ``refresh_before_ms``."""
@@ -108,12 +112,15 @@ def save(connection: Connection, book: Book, rows: Iterable[Row], removed: Seque
     _put_stream(connection, book.at, {"confirmed": book.confirmed.pack(), "changed_ms": now_ms})
 
 
-def save_weights(connection: Connection, book: Book, weights: Mapping[str, Weight], now_ms: int) -> None:
-    """Write the weights, each in its own row."""
+def save_weights(
+    connection: Connection, book: Book, weights: Mapping[str, Weight], dropped: Iterable[str], now_ms: int
+) -> None:
+    """Write the weights, each in its own row; ``dropped`` are names no longer used."""
     for name, weight in weights.items():
-        at = book.at | ({"of_stream": f"{book.stream}:{name}"} if name else {})
         values = {"weight": weight.accepted, "asked_weight": weight.asked, "approved_weight": weight.approved}
-        _put_stream(connection, at, values | {"changed_ms": now_ms})
+        _put_stream(connection, book.named(name), values | {"changed_ms": now_ms})
+    for name in filter(None, dropped):
+        connection.execute(delete(mirror_stream).where(_of_stream), book.named(name))
 
 
 def approve(connection: Connection, stream: str, scope: int) -> bool:
@@ -121,8 +128,7 @@ def approve(connection: Connection, stream: str, scope: int) -> bool:
     book = load(connection, stream, scope)
     asked = {name: weight.asked for name, weight in book.weights.items() if weight.asked is not None}
     for name, value in asked.items():
-        at = book.at | ({"of_stream": f"{stream}:{name}"} if name else {})
-        connection.execute(update(mirror_stream).where(_of_stream).values(approved_weight=value), at)
+        connection.execute(update(mirror_stream).where(_of_stream).values(approved_weight=value), book.named(name))
     return bool(asked)
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from identsync.clinic.clock import minute_now
 from identsync.core.board import Boards
 from identsync.core.columns import Columns, digest
 from identsync.engine.integration import Outcome, Task
-from identsync.errors import IdentsyncError, Problem, Unexpected
+from identsync.errors import IdentsyncError, Problem
 from identsync.flows.mirror import Brake, Item, Patience, Rejected, Verdict, mirror
 from identsync.integrations.timetable import wire
 from identsync.integrations.timetable.settings import Destination
@@ -183,7 +185,7 @@ async def _run(run: "Run", name: str, site: Destination) -> Outcome:
             run,
             stream_of(name),
             desired,
-            weight={"": snapshot.working, "busy": snapshot.busy},
+            weight=weights(snapshot, site),
             make=delivery.make,
             deliver=delivery.deliver,
             brake=brake,
@@ -191,6 +193,12 @@ async def _run(run: "Run", name: str, site: Destination) -> Outcome:
             refresh_ms=site.refresh,
         )
     return _remarked(outcome, snapshot)
+
+
+def weights(snapshot: Snapshot, site: Destination) -> dict[str, int]:
+    """Name what the brake watches: working and busy cells, of this choice of branches, doctors and days."""
+    choice = digest(orjson.dumps([sorted(site.branches), sorted(site.doctors), site.days])) & 0xFFFFFF
+    return {f"w{choice:06x}": snapshot.working, f"b{choice:06x}": snapshot.busy}
 
 
 def _read(clinic: "ClinicSource", site: Destination, now_ms: int) -> tuple[Snapshot, Columns]:
@@ -264,9 +272,9 @@ def unpacked(payload: bytes) -> Boards:
 
 
 async def check(settings: Mapping[str, Destination], context: Any) -> list[Problem]:
-    """Knock at every site without sending a timetable; returns what is wrong with each, never raises.
+    """Knock at every site with a body that is no timetable; returns what is wrong with each, never raises.
 
-    A GET is asked where only a POST is served: any answer but a refusal or a failure means the service is there.
+    No site can take such a body for an empty timetable; one that knows the key complains of the body.
     """
     from identsync.flows.http import Http
 
@@ -279,15 +287,22 @@ async def check(settings: Mapping[str, Destination], context: Any) -> list[Probl
     return problems
 
 
+def _knock() -> Iterator[memoryview]:
+    yield memoryview(b"identsync check")
+
+
 async def _try(http: "Http", where: str, site: Destination, context: Any) -> Problem | None:
     try:
         known = {branch.id for branch in context.clinic.branches()}
         key = secret(site.key)
-        await http.get_json(f"{site.url}/{wire.METHOD}", None, {wire.KEY_HEADER: key}, deadline=15, attempts=1)
-    except Unexpected:
-        pass
+        headers = {wire.KEY_HEADER: key}
+        answer = await http.post_chunks(
+            f"{site.url}/{wire.METHOD}", headers, _knock, content_type="text/plain; charset=utf-8", deadline=15
+        )
     except IdentsyncError as error:
         return Problem(where, f"{error} {error.raw[:200]}".strip(), error.hint)
+    if answer.status in {404, 405, 410}:
+        return Problem(where, _("по этому адресу нет службы ({status})", status=answer.status), _("проверьте url"))
     if missing := [id_ for id_ in site.branches if id_ not in known]:
         ids = ", ".join(map(str, missing))
         return Problem(where, _("таких филиалов нет: {ids}", ids=ids), _("исправьте branches"))
