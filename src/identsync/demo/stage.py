@@ -6,13 +6,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy.exc import OperationalError
 
 from identsync import integrations
 from identsync.client import clinic_engine, opened_clinic, opened_store, tasks_of
 from identsync.clinic.source import ClinicSource
+from identsync.demo.crowd import now_ms
 from identsync.demo.plan import (
     LEADS_INTERVAL,
     LEADS_PER_MINUTE,
@@ -57,7 +60,7 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         aggregator = stack.enter_context(SiteProcess(seed=plan.seed))
         landing = stack.enter_context(SiteProcess("--lead-rate", str(LEADS_PER_MINUTE), seed=plan.seed + 1))
         file = folder / FILE
-        file.write_text(_settings(url, aggregator.url, landing.url, plan.port), encoding="utf-8")
+        file.write_text(_settings(plan, url, aggregator.url, landing.url), encoding="utf-8")
         environment = {KEY: aggregator.key}
         os.environ.update(environment)  # for the page, which is served from here
         settings = load(file)
@@ -96,7 +99,9 @@ def _database(plan: Plan, folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
-def _settings(url: str, aggregator: str, landing: str, port: int) -> str:
+def _settings(plan: Plan, url: str, aggregator: str, landing: str) -> str:
+    """Return the clients' file: one site that shows the network, one page a branch, one source of leads."""
+    own = "".join(_destination(f"branch-{number}", landing, f"branches = [{number}]") for number in _numbers(plan))
     return f"""\
 [client]
 branch = 1
@@ -106,18 +111,30 @@ log = "warning"
 url = "{url}"
 [console]
 enabled = false  # the demo itself serves the page, so that it outlives the clients
-port = {port}
-[timetable.{AGGREGATOR}]
-url = "{aggregator}"
-key = "env:{KEY}"
-interval = "{TIMETABLE_INTERVAL}"
-lease = "{TASK_LEASE}"
+port = {plan.port}
+{_destination(AGGREGATOR, aggregator, 'split = "branch"')}{own}
 [leads.{LANDING}]
 url = "{landing}"
 key = "env:{KEY}"
 interval = "{LEADS_INTERVAL}"
 lease = "{TASK_LEASE}"
 first_days = 1
+"""
+
+
+def _numbers(plan: Plan) -> range:
+    return range(1, plan.branches + 1)
+
+
+def _destination(name: str, url: str, more: str) -> str:
+    return f"""
+[timetable.{name}]
+url = "{url}"
+key = "env:{KEY}"
+gzip = true
+interval = "{TIMETABLE_INTERVAL}"
+lease = "{TASK_LEASE}"
+{more}
 """
 
 
@@ -152,7 +169,8 @@ def living(stage: Stage, plan: Plan) -> Iterator[threading.Event]:
 
         def live() -> None:
             while not ended.wait(LIFE_EVERY_S):
-                life.step(1)
+                with suppress(OperationalError):  # the database was busy; patients try again
+                    life.step(1, now_ms())
 
         thread = threading.Thread(target=live, name="life")
         thread.start()

@@ -47,10 +47,10 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
     absent = absences(crowd.members, since_ms, until_ms)
     verdict = check(rows, grids(stage.tasks, crowd), since_ms=since_ms, until_ms=until_ms, absent=absent)
     made = {entry["id"] for entry in stage.landing.leads()}
-    accepted = int(stage.aggregator.books()["timetables_confirmed"])
+    accepted = sum(int(site.books()["timetables_confirmed"]) for site in (stage.aggregator, stage.landing))
     wrong = [*_errors(rows, crowd), *_refusals(stage)]
     if confirmed > accepted:
-        wrong.append(_("движок считает принятыми {ours} расписаний, сайт - {theirs}", ours=confirmed, theirs=accepted))
+        wrong.append(_("движок считает принятыми {ours} расписаний, сайты - {theirs}", ours=confirmed, theirs=accepted))
     summary = Summary(
         seconds=round((until_ms - since_ms) / 1000, 1),
         clients=len({member.part for member in crowd.members}),
