@@ -102,10 +102,10 @@ class _Show:
     def _drain(self, stage: Stage, watcher: Watcher) -> None:
         """Let the last leads arrive, so that both sides can be compared."""
         stage.landing.options(lead_rate=0.0)
-        made = {entry["id"] for entry in stage.landing.leads()}
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
             watcher.look()
+            made = {entry["id"] for entry in stage.landing.leads()}
             with stage.store.read() as connection:
                 came = connection.execute(select(lead.c.external_id).where(lead.c.site == LANDING)).scalars()
                 if made.issubset(came):

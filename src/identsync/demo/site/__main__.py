@@ -56,7 +56,8 @@ async def _leads(site: Site) -> None:
             await asyncio.sleep(0.2)
             continue
         await asyncio.sleep(min(site.people.random.expovariate(rate / 60.0), 60.0))
-        site.make_one()
+        if site.options.lead_rate > 0:  # told to stop meanwhile: then not one more
+            site.make_one()
 
 
 def _watch_parent(site: Site, loop: asyncio.AbstractEventLoop) -> None:
