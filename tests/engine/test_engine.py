@@ -23,12 +23,16 @@ QUICK = Policy(seat_lease_ms=900, cancel_grace_ms=250, finish_grace_ms=100, erro
 Work = Callable[[Run], Awaitable[Outcome]]
 
 
-def task(work: Work, kind: str = "test/one", *, interval: int = 60_000, lease: int = 2_000, deadline: int = 30_000) -> Task:
+def task(
+    work: Work, kind: str = "test/one", *, interval: int = 60_000, lease: int = 2_000, deadline: int = 30_000
+) -> Task:
     return Task(kind, 1, interval, lease, deadline, work)
 
 
 @asynccontextmanager
-async def engine(store: Store, *tasks: Task, role: Role = Role.ADMINISTRATOR, policy: Policy = QUICK) -> AsyncIterator[Engine]:
+async def engine(
+    store: Store, *tasks: Task, role: Role = Role.ADMINISTRATOR, policy: Policy = QUICK
+) -> AsyncIterator[Engine]:
     made = Engine(store=store, clinic=None, tasks=tasks, role=role, branch=1, policy=policy)  # type: ignore[arg-type]
     await made.start()
     try:
@@ -69,3 +73,217 @@ async def test_a_task_runs_once_and_is_journaled(store: Store) -> None:
     (row,) = journal(store)
     assert (row.outcome, row.counts, row.role, row.holder) == ("ok", '{"seen": 3, "written": 2}', 0, client.client)
     assert row.due_ms <= row.started_ms <= row.finished_ms
+
+
+def raising(error: Exception) -> Work:
+    async def work(run: Run) -> Outcome:
+        run.progress(seen=1)
+        raise error
+
+    return work
+
+
+ENDINGS = [
+    (AskPerson("the key was refused"), "ask", "AskPerson: the key was refused"),
+    (Later("no answer", after_ms=5_000), "later", "Later: no answer"),
+    (StaleFence("taken over"), "lost", None),
+    (ValueError("Иванов +7 900 000-00-00"), "failed", "ValueError"),
+]
+
+
+async def test_what_a_task_raises_becomes_its_outcome(clone: Callable[[str], str]) -> None:
+    store = open_store(clone("sqlite"))
+    works = [task(raising(error), f"test/{i}") for i, (error, _, _) in enumerate(ENDINGS)]
+    async with engine(store, *works) as client:
+        ended = {e.slot async for e in finishes(client, len(ENDINGS))}
+        assert ended == set(range(len(ENDINGS)))
+    for i, (_, outcome, note) in enumerate(ENDINGS):
+        (row, *_) = journal(store, f"test/{i}")
+        assert (row.outcome, row.note or None) == (outcome, note)
+        assert outcome == "lost" or row.counts == '{"seen": 1}'
+    store.close()
+
+
+async def finishes(client: Engine, n: int) -> AsyncIterator[ev.Finished]:
+    queue: asyncio.Queue[ev.Event] = asyncio.Queue()
+    end = client.listen(queue.put_nowait)
+    found = 0
+    while found < n:
+        event = await asyncio.wait_for(queue.get(), 10)
+        if isinstance(event, ev.Finished) and event.slot < n:
+            found += 1
+            yield event
+    end()
+
+
+async def test_a_task_that_hangs_is_cancelled_late_and_its_fence_is_stale(store: Store) -> None:
+    runs: list[Run] = []
+
+    async def hang(run: Run) -> Outcome:
+        runs.append(run)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with engine(store, task(hang, deadline=300)) as client:
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        with pytest.raises(StaleFence):
+            await runs[0].write(lambda connection: None)
+        with pytest.raises(StaleFence), store.write(runs[0].fence):
+            pass
+    assert journal(store)[0].outcome == "late"
+
+
+async def test_a_task_that_ignores_its_cancellation_costs_its_fence_and_not_the_engine(store: Store) -> None:
+    ignored, release = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(run: Run) -> Outcome:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                ignored.set()
+        with pytest.raises(StaleFence):
+            await run.write(lambda connection: None)
+        return Outcome()
+
+    async with engine(store, task(stubborn, deadline=200), task(fine, "test/two", interval=1_000)) as client:
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        assert ignored.is_set()
+        assert client.snapshot().tasks[0].abandoned == 1
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 1)
+        release.set()
+        await heard(client, lambda e: isinstance(e, ev.RunEnded) and e.slot == 0)
+        assert client.snapshot().tasks[0].abandoned == 0
+    assert journal(store)[0].outcome == "late"
+
+
+async def test_a_database_call_that_hangs_loses_its_thread_and_nobody_else_waits(store: Store) -> None:
+    release = threading.Event()
+
+    async def hang(run: Run) -> Outcome:
+        await run.clinic_read(lambda clinic: release.wait(30))
+        return Outcome()
+
+    async def read(run: Run) -> Outcome:
+        return Outcome(counts={"rows": await run.read(lambda connection: connection.execute(select(1)).scalar_one())})
+
+    async with engine(store, task(hang, deadline=300), task(read, "test/two")) as client:
+        end = await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 1)
+        assert end.written
+        assert client.worker.replaced == 1
+    release.set()
+    assert journal(store)[0].outcome == "late"
+    assert journal(store, "test/two")[0].counts == '{"rows": 1}'
+
+
+async def test_a_blocked_loop_costs_no_lease(store: Store) -> None:
+    async def block(run: Run) -> Outcome:
+        time.sleep(1.5)  # noqa: ASYNC251  three leases long
+        await run.write(lambda connection: None)
+        return Outcome()
+
+    async with engine(store, task(block, lease=500)) as client:
+        end = await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        assert end.written
+    (row,) = journal(store)
+    assert row.outcome == "ok"
+
+
+async def test_a_lease_lost_to_another_client_cancels_the_run(store: Store) -> None:
+    started = asyncio.Event()
+
+    async def wait(run: Run) -> Outcome:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with engine(store, task(wait, lease=600)) as client:
+        await started.wait()
+        with store.write() as connection:  # as if another client had claimed it
+            connection.execute(task_slot.update().where(task_slot.c.kind == "test/one").values(fence=99, holder="x"))
+        end = await heard(client, lambda e: isinstance(e, ev.RunEnded) and e.slot == 0)
+        assert end.outcome.status is Status.LOST
+
+
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.DIRECTOR])
+async def test_stop_hands_over_at_once(store: Store, role: Role) -> None:
+    """With a seat lease of ten seconds, the second client holds the seat and runs the released task within one."""
+    policy = Policy(seat_lease_ms=10_000, cancel_grace_ms=250, finish_grace_ms=100)
+    started: asyncio.Queue[Run] = asyncio.Queue()
+
+    async def wait(run: Run) -> Outcome:
+        started.put_nowait(run)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(engine(store, task(wait), role=role, policy=policy))
+        await asyncio.wait_for(started.get(), 5)
+        second = await stack.enter_async_context(engine(store, task(wait), role=role, policy=policy))
+        await asyncio.wait_for(second.listening.wait(), 5)
+        began = time.monotonic()
+        await first.stop(0.5)
+        await asyncio.wait_for(started.get(), 5)
+        assert time.monotonic() - began < 1.0
+    assert [row.outcome for row in journal(store)] == ["released", "released"]
+
+
+async def test_a_doctor_has_nothing_and_a_director_only_without_an_administrator(store: Store) -> None:
+    async with AsyncExitStack() as stack:
+        doctor = await stack.enter_async_context(engine(store, task(fine), role=Role.DOCTOR))
+        assert doctor.tasks == ()
+        administrator = await stack.enter_async_context(engine(store, task(fine, interval=200)))
+        await heard(administrator, lambda e: isinstance(e, ev.Finished))
+        director = await stack.enter_async_context(engine(store, task(fine, interval=200), role=Role.DIRECTOR))
+        answer = await heard(director, lambda e: isinstance(e, ev.SeatAnswered))
+        assert not answer.reply.granted
+        director.poke("test/one", 1)
+        claimed = await heard(director, lambda e: isinstance(e, ev.Claimed))
+        assert not claimed.claim.granted
+    assert {row.role for row in journal(store)} == {0}
+
+
+async def test_a_director_gives_way_to_an_administrator_that_comes(store: Store) -> None:
+    async with AsyncExitStack() as stack:
+        director = await stack.enter_async_context(engine(store, task(fine, interval=200), role=Role.DIRECTOR))
+        await heard(director, lambda e: isinstance(e, ev.Finished))
+        administrator = await stack.enter_async_context(engine(store, task(fine, interval=200)))
+        await heard(administrator, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        since = store.now_ms()
+        for _ in range(3):
+            await heard(administrator, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+    assert {row.role for row in journal(store) if row.started_ms >= since} == {0}
+
+
+async def test_a_poke_runs_a_task_here_even_without_the_seat(store: Store) -> None:
+    async with AsyncExitStack() as stack:
+        holder = await stack.enter_async_context(engine(store, task(fine)))
+        await heard(holder, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        other = await stack.enter_async_context(engine(store, task(fine)))
+        await heard(other, lambda e: isinstance(e, ev.SeatAnswered))
+        with store.write() as connection:
+            connection.execute(task_slot.update().where(task_slot.c.kind == "test/one").values(eligible_ms=0))
+        other.poke("test/one", 1)
+        await heard(other, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+    assert [row.holder for row in journal(store)] == [holder.client, other.client]
+
+
+async def test_permits_are_waited_for(store: Store) -> None:
+    async def spend(run: Run) -> Outcome:
+        before = run.now_ms()
+        for _ in range(3):
+            await run.permits("sms", 2, period_ms=50, burst=2)
+        return Outcome(counts={"ms": run.now_ms() - before})
+
+    async with engine(store, task(spend)) as client:
+        end = await heard(client, lambda e: isinstance(e, ev.RunEnded) and e.slot == 0)
+        assert 180 <= end.outcome.counts["ms"] < 1_000
+
+
+@pytest.mark.parametrize("name", ["auto", "uvloop", "asyncio"])
+def test_loops_by_name(name: str) -> None:
+    loop = new_loop(name)
+    assert loop.run_until_complete(asyncio.sleep(0, "ran")) == "ran"
+    loop.close()
+    with pytest.raises(ValueError, match="loop is one of"):
+        new_loop("trio")

@@ -11,10 +11,11 @@ _MASK = (1 << 64) - 1
 class Draft:
     """A state being changed at local time ``now`` (ms), and the actions decided so far."""
 
-    __slots__ = ("_changes", "_seats", "_slots", "actions", "now", "old", "seed")
+    __slots__ = ("_changes", "_seats", "_slots", "actions", "now", "old", "seed", "woken")
 
-    def __init__(self, state: State, now: int) -> None:
+    def __init__(self, state: State, now: int, *, woken: bool = False) -> None:
         self.old = state
+        self.woken = woken
         self.now = now
         self.seed = state.seed
         self.actions: list[Action] = []

@@ -199,6 +199,12 @@ class LeaveSeats(Struct, frozen=True):
     scopes: tuple[int, ...]
 
 
+class Listen(Struct, frozen=True):
+    """Listen for the bell of these seats and of no other."""
+
+    scopes: tuple[int, ...]
+
+
 class Remember(Struct, frozen=True):
     """Put into the memory of the core: nothing to do for this slot before ``due`` (NEVER = state.NEVER)."""
 
@@ -217,6 +223,6 @@ class Stopped(Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    AskSeat | AskClaims | StartRun | CancelRun | AbandonRun | FinishRun | DropRun | LeaveSeats | Remember | SleepUntil
-    | Stopped
+    AskSeat | AskClaims | StartRun | CancelRun | AbandonRun | FinishRun | DropRun | LeaveSeats | Listen | Remember
+    | SleepUntil | Stopped
 )  # fmt: skip

@@ -67,7 +67,14 @@ class Keeper:
     """Carries out a client's limiter statements in one thread, in order, renewals first."""
 
     def __init__(
-        self, limiter: Callable[[], Limiter], client: str, role: Role, specs: Sequence[Spec], post: Post, answer_ms: int
+        self,
+        limiter: Callable[[], Limiter],
+        client: str,
+        role: Role,
+        specs: Sequence[Spec],
+        post: Post,
+        answer_ms: int,
+        ring: Callable[[tuple[int, ...]], None] = lambda _: None,
     ) -> None:
         self._open_limiter = limiter
         self._limiter: Limiter | None = None
@@ -76,6 +83,7 @@ class Keeper:
         self._specs = specs
         self._post = post
         self._answer_ms = answer_ms
+        self._ring = ring
         self._commands: deque[_Command] = deque()
         self._orders: dict[tuple[int, int], _Order] = {}
         self._turn = threading.Condition()
@@ -131,6 +139,10 @@ class Keeper:
         def work(limiter: Limiter) -> None:
             limiter.leave(self._client, action.scopes)
             self._post(Left())
+            try:
+                self._ring(action.scopes)
+            except Exception as error:
+                log.warning("the bell could not be rung", error=type(error).__name__)
 
         self._put(work, Left())
 

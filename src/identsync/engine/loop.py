@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import structlog
 
 from identsync.core.limiter import Memory
 from identsync.engine import events as ev
+from identsync.engine.bell import bell_for
 from identsync.engine.clock import monotonic_ms
 from identsync.engine.ending import ending, with_counts
 from identsync.engine.integration import Outcome, Role, Status, Task
@@ -78,10 +80,16 @@ class Engine:
         seed = int.from_bytes(secrets.token_bytes(8), "little")
         self.state: State = new_state(self.client, role, branch, specs, policy=policy, seed=seed)
         self.worker = Worker()
-        self.keeper = Keeper(store.limiter, self.client, role, specs, self.post, self.state.policy.answer_ms)
+        self.bell = bell_for(store, lambda scope: self.take(ev.Rang(scope)))
+        self.keeper = Keeper(
+            store.limiter, self.client, role, specs, self.post, self.state.policy.answer_ms, self.bell.ring
+        )
         self.live: dict[tuple[int, int], Live] = {}
         self.outcomes: dict[str, int] = {}
         self.abandoned = 0
+        self.listening = asyncio.Event()  # set while the bell of the next seat in line is heard
+        self._inbox: deque[ev.Event] = deque()
+        self._draining = False
         self._memory = Memory(len(mine))
         self._sleep_until = NEVER
         self._timer: asyncio.TimerHandle | None = None
@@ -110,7 +118,9 @@ class Engine:
         await self._stopped.wait()
         if self._timer is not None:
             self._timer.cancel()
+        self.bell.close()
         await asyncio.to_thread(self.keeper.close, 2.0)
+        self.bell.close()
         await asyncio.to_thread(self.worker.close, 0.5)
         self._loop = None
         self._log.info("engine stopped", abandoned=self.abandoned)
@@ -140,17 +150,35 @@ class Engine:
         loop = self._loop
         if loop is None or loop.is_closed():
             return
+        self._inbox.append(event)
         try:
-            loop.call_soon_threadsafe(self.take, event)
+            loop.call_soon_threadsafe(self._drain)
         except RuntimeError:  # closed in between
             return
 
     def take(self, event: ev.Event) -> None:
-        """Let ``step`` decide on an event, and carry out its actions; in the loop's thread only."""
+        """Let ``step`` decide on an event, and carry out its actions; in the loop's thread only.
+
+        What the keeper found while the loop was busy comes first: a timer must not overtake a renewal.
+        """
+        self._inbox.append(event)
+        self._drain()
+
+    def _drain(self) -> None:
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while self._inbox:
+                self._decide(self._inbox.popleft())
+        finally:
+            self._draining = False
+        self._arm()
+
+    def _decide(self, event: ev.Event) -> None:
         self.state, actions = step(self.state, event, monotonic_ms())
         for action in actions:
             _CARRY_OUT[type(action)](self, action)
-        self._arm()
         for listener in tuple(self._listeners):
             listener(event)
 
@@ -218,9 +246,9 @@ class Engine:
         live.run.lost = True
         status = str(outcome.status)
         self.outcomes[status] = self.outcomes.get(status, 0) + 1
-        live.run.log.info("run ended", outcome=status, ms=monotonic_ms() - live.since, **outcome.counts)
         if self._loop is not None:
             self.take(ev.RunEnded(slot, fence, outcome))
+        live.run.log.info("run ended", outcome=status, ms=monotonic_ms() - live.since, counts=dict(outcome.counts))
 
     def _cancel_run(self, action: ev.CancelRun) -> None:
         live = self.live.get((action.slot, action.fence))
@@ -245,6 +273,25 @@ class Engine:
     def _sleep(self, action: ev.SleepUntil) -> None:
         self._sleep_until = action.at
 
+    def _listen(self, action: ev.Listen) -> None:
+        self.listening.clear()
+        if not action.scopes:
+            self.bell.listen(())
+            return
+        opened = self.keeper.ask(lambda _: self.bell.connect(action.scopes))
+        opened.add_done_callback(lambda done: self._opened(done, action.scopes))
+
+    def _opened(self, done: "asyncio.Future[None]", scopes: tuple[int, ...]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._log.warning("there is no bell", error=type(error).__name__)
+        elif scopes == self.state.listening and not self._stopped.is_set():
+            try:
+                self.bell.listen(scopes)
+                self.listening.set()
+            except NotImplementedError:  # Windows' standard loop cannot watch a socket
+                self.bell.close()
+
     def _end(self, _: ev.Stopped) -> None:
         self._stopped.set()
 
@@ -258,6 +305,7 @@ _CARRY_OUT: dict[type, Callable[[Engine, Any], None]] = {
     ev.StartRun: Engine._start_run,
     ev.CancelRun: Engine._cancel_run,
     ev.AbandonRun: Engine._abandon_run,
+    ev.Listen: Engine._listen,
     ev.Remember: Engine._remember,
     ev.SleepUntil: Engine._sleep,
     ev.Stopped: Engine._end,

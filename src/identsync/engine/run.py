@@ -83,10 +83,8 @@ class Run:
 
         The channel is shared by all clients of the database. Take permits in blocks (n <= burst), not one by one.
         """
-        wait = await self._permits(channel, scope, n, period_ms, burst)
-        if wait:
+        while wait := await self._permits(channel, scope, n, period_ms, burst):  # noqa: ASYNC110  no event to wait for
             await asyncio.sleep(wait / 1000)
-            await self.permits(channel, n, period_ms=period_ms, burst=burst, scope=scope)
 
     def progress(self, **counts: int) -> None:
         """Set counts of this run (the newest value counts); the journal gets them even where the run fails."""

@@ -188,20 +188,16 @@ def watch(d: Draft, i: int) -> int:
 
 
 def _watch_task(d: Draft, i: int, run: Holding) -> int:
-    finish_until: int = d.get("finish_until")
-    if run.reason is None:
-        if d.now >= run.trusted_until:
-            _cancel(d, i, Status.LOST)
-        elif d.now >= run.deadline:
-            _cancel(d, i, Status.LATE)
-        elif d.now >= finish_until:
-            _cancel(d, i, Status.RELEASED)
-        else:
-            return min(run.trusted_until, run.deadline, finish_until)
-        return d.now + d.old.policy.cancel_grace_ms
+    """Cancel or abandon a run whose time is over, on Woke only: renewals are heard before it."""
+    limits: list[tuple[int, Status]] = [(run.trusted_until, Status.LOST), (run.deadline, Status.LATE)]
+    limits.append((d.get("finish_until"), Status.RELEASED))
     give_up_at: int = min(run.give_up_at, d.get("stop_at"))
-    if d.now < give_up_at:
-        return give_up_at
+    first = min(at for at, _ in limits) if run.reason is None else give_up_at
+    if d.now < first or not d.woken:
+        return first
+    if run.reason is None:
+        _cancel(d, i, next(reason for at, reason in limits if d.now >= at))
+        return d.now + d.old.policy.cancel_grace_ms
     d.act(AbandonRun(i, run.fence))
     outcome = Outcome(run.reason, note="the task ignored its cancellation")
     d.slot(i, abandoned=d.slots[i].abandoned + 1)

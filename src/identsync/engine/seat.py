@@ -5,13 +5,13 @@ takes over within a lease and thousands of others cost next to nothing. Administ
 """
 
 from identsync.engine.draft import Draft
-from identsync.engine.events import AskSeat, LeaveSeats, Rang, SeatAnswered, SeatFailed
+from identsync.engine.events import AskSeat, LeaveSeats, Listen, Rang, SeatAnswered, SeatFailed
 from identsync.engine.integration import Role
 from identsync.engine.state import NEVER, Seat, Spec, margin
 from identsync.store.limiter import SeatReply, SlotDue
 
 _QUICK = 4  # stale answers in a row that are asked again at once
-_RING_RANKS = 3  # followers that react to a bell at all
+_HEIRS = 2  # followers that listen for the bell
 
 
 def spacing(lease_ms: int, rank: int, cap_ms: int) -> int:
@@ -76,7 +76,7 @@ def failed(d: Draft, event: SeatFailed) -> None:
 def rang(d: Draft, event: Rang) -> None:
     """Look at once when a seat was given up; the first follower before the second, to spare the database."""
     seat = d.seat_of(event.scope)
-    if seat is None or seat.fence or seat.asked or not is_open(d, seat) or not 0 < seat.rank <= _RING_RANKS:
+    if seat is None or seat.fence or seat.asked or not is_open(d, seat) or not 0 < seat.rank <= _HEIRS:
         return
     look = d.now + (seat.rank - 1) * 150
     d.seat(event.scope, look_at=min(seat.look_at, look))
@@ -96,7 +96,12 @@ def advance(d: Draft) -> int:
             seat = _lost(d, seat)
         if seat.asked and d.now >= seat.asked + d.old.policy.answer_ms:
             failed(d, SeatFailed(seat.scope, seat.sequence))
-    return min((_look(d, position) for position in range(len(d.seats))), default=NEVER)
+    wake = min((_look(d, position) for position in range(len(d.seats))), default=NEVER)
+    heirs = tuple(s.scope for s in d.seats if not s.fence and 0 < s.rank <= _HEIRS and is_open(d, s))
+    if heirs != d.old.listening:
+        d.set(listening=heirs)
+        d.act(Listen(heirs))
+    return wake
 
 
 def _look(d: Draft, position: int) -> int:
@@ -150,7 +155,7 @@ def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
         wait = min(cap, remaining + gap - seat.lease_ms) + d.jitter(0, max(1, gap // 8))
         stale = 0
     elif barred:
-        wait, stale = barred + d.jitter(0, seat.lease_ms // 4), 0
+        wait, stale, rank = barred + d.jitter(0, seat.lease_ms // 4), 0, 0
     else:  # free all the same: the answer is older than the winner, or the row was locked
         stale = seat.stale + 1
         wait = d.jitter(50, 250) if stale <= _QUICK else seat.lease_ms + d.jitter(0, seat.lease_ms // 4)

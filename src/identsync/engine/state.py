@@ -104,6 +104,7 @@ class State(Struct, frozen=True):
     index: dict[tuple[str, int], int]
     seed: int
     asks: int = 0
+    listening: tuple[int, ...] = ()  # scopes whose bell is listened for
     started: bool = False
     stop_at: int = NEVER  # the end of the grace, once the client stops
     finish_until: int = NEVER

@@ -41,6 +41,8 @@ from identsync.engine.events import (
 from identsync.engine.integration import Role
 from identsync.engine.state import NEVER, Slot, State
 
+_LEAVE_MS = 500  # how long after their cancellation runs may keep the seats of a client that stops
+
 
 def step(state: State, event: Event, now: int) -> tuple[State, tuple[Action, ...]]:
     """Return what the client knows after ``event`` at local monotonic ``now`` (ms), and what it does next.
@@ -50,7 +52,7 @@ def step(state: State, event: Event, now: int) -> tuple[State, tuple[Action, ...
     """
     if state.stopped and not isinstance(event, Claimed | RunEnded):
         return state, ()
-    d = Draft(state, now)
+    d = Draft(state, now, woken=isinstance(event, Woke))
     _HANDLERS[type(event)](d, event)
     _advance(d)
     return d.freeze(), tuple(d.actions)
@@ -66,16 +68,9 @@ def _poked(d: Draft, event: Poked) -> None:
 
 
 def _stopping(d: Draft, event: Stopping) -> None:
-    if d.get("stop_at") != NEVER:
-        return
-    stop_at = d.now + event.grace_ms
-    d.set(stop_at=stop_at, finish_until=d.now + min(d.old.policy.finish_grace_ms, event.grace_ms // 3), leaving=1)
-    for each in d.seats:
-        d.seat(each.scope, fence=0, trusted_until=0, asked=0)
-    if d.seats and d.old.started:
-        d.act(LeaveSeats(tuple(each.scope for each in d.seats)))
-    else:
-        d.set(leaving=2)
+    if d.get("stop_at") == NEVER:
+        finish_ms = min(d.old.policy.finish_grace_ms, event.grace_ms // 3)
+        d.set(stop_at=d.now + event.grace_ms, finish_until=d.now + finish_ms)
 
 
 def _left(d: Draft, _: Left) -> None:
@@ -179,10 +174,27 @@ def _remember(d: Draft, stopping: bool, *, room: bool) -> None:
 
 
 def _end(d: Draft) -> int:
-    """Stop when nothing is held any more, or when the grace is over."""
+    """Leave the seats once the runs are over, so that who takes them finds every slot free; then stop.
+
+    Neither waits for ever: seats are left soon after the runs were cancelled, and the grace ends it all.
+    """
+    stop_at: int = d.get("stop_at")
+    leave_at: int = min(stop_at, d.get("finish_until") + _LEAVE_MS)
     busy = any(slot.run is not None or slot.asked for slot in d.slots)
-    over = d.now >= d.get("stop_at")
-    if not d.get("stopped") and ((not busy and d.get("leaving") == 2) or over):
+    if d.get("leaving") == 0 and (not busy or d.now >= leave_at):
+        _leave(d)
+    over = d.now >= stop_at or (not busy and d.get("leaving") == 2)
+    if over and not d.get("stopped"):
         d.set(stopped=True)
         d.act(Stopped())
-    return NEVER if over else d.get("stop_at")
+    return NEVER if over else stop_at if d.get("leaving") else leave_at
+
+
+def _leave(d: Draft) -> None:
+    for each in d.seats:
+        d.seat(each.scope, fence=0, trusted_until=0, asked=0)
+    if d.old.started and d.seats:
+        d.set(leaving=1)
+        d.act(LeaveSeats(tuple(each.scope for each in d.seats)))
+    else:
+        d.set(leaving=2)

@@ -1,0 +1,164 @@
+"""The bell: a hint that somebody gave a seat up, so that the first in line need not sleep until the lease's end.
+
+Only the first two followers of a seat listen. PostgreSQL tells by NOTIFY, which costs nothing in between. SQLite has no
+such word; there the follower looks at the file's change counter (a few microseconds, no lock) three times a second.
+SQL Server has no bell: there a seat that was given up is found at the end of its last lease.
+A bell that is missed or broken costs time, never correctness.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy import select
+
+from identsync.store.limiter import SEAT
+from identsync.store.tables import task_slot
+
+if TYPE_CHECKING:
+    from identsync.store import Store
+
+_LOOK_S = 0.3
+_SEAT_FREE = "SELECT 1 FROM task_slot WHERE kind='seat' AND scope=? AND holder IS NULL"
+log = structlog.get_logger("identsync.engine")
+
+
+class Bell:
+    """A bell that never rings; the base of those that do.
+
+    ``listen`` and ``close`` belong to the loop's thread, ``ring`` and ``connect`` to the keeper's.
+    """
+
+    def __init__(self, store: "Store", rang: Callable[[int], None]) -> None:
+        self._store = store
+        self._rang = rang
+        self.scopes: tuple[int, ...] = ()
+
+    def ring(self, scopes: tuple[int, ...]) -> None:
+        """Tell the listeners of these scopes."""
+
+    def connect(self, scopes: tuple[int, ...]) -> None:
+        """Open what listening for these scopes needs; blocks."""
+
+    def listen(self, scopes: tuple[int, ...]) -> None:
+        """Listen for these scopes from now on, () = for none; ``connect`` came before the first."""
+        self.scopes = scopes
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.scopes = ()
+
+
+class SQLiteBell(Bell):
+    """Looks at the file's change counter, and only where it moved at the seat's row."""
+
+    _connection: Any = None
+    _timer: asyncio.TimerHandle | None = None
+    _version = -1
+
+    def connect(self, scopes: tuple[int, ...]) -> None:  # noqa: ARG002
+        """Open a connection of its own; it never waits for a lock."""
+        if self._connection is None:
+            raw = self._store.engine.raw_connection()
+            connection: Any = raw.dbapi_connection
+            raw.detach()
+            connection.execute("PRAGMA busy_timeout=0").close()
+            self._connection = connection
+
+    def listen(self, scopes: tuple[int, ...]) -> None:
+        """Start or stop looking."""
+        super().listen(scopes)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if scopes:
+            self._version = -1
+            self._look()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.listen(())
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _look(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+        try:
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+            if version != self._version:
+                free = [s for s in self.scopes if self._connection.execute(_SEAT_FREE, (s,)).fetchone()]
+                self._version = version
+                for scope in free:
+                    self._rang(scope)
+        except Exception as error:
+            log.debug("the bell could not look", error=type(error).__name__)
+
+
+class PostgreSQLBell(Bell):
+    """LISTEN on a connection of its own, read when its socket has something; NOTIFY with the scope's number."""
+
+    _connection: Any = None
+    _socket = -1
+
+    @property
+    def _channel(self) -> str:
+        return f"identsync_{self._store.schema or ''}"
+
+    def ring(self, scopes: tuple[int, ...]) -> None:
+        """Notify, in a transaction of its own."""
+        with self._store.read() as connection:
+            for scope in scopes:
+                connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (self._channel, str(scope)))
+
+    def connect(self, scopes: tuple[int, ...]) -> None:
+        """Open the listening connection; a seat given up before that is rung for."""
+        if self._connection is None:
+            raw = self._store.engine.raw_connection()
+            connection: Any = raw.dbapi_connection
+            raw.detach()
+            connection.rollback()
+            connection.autocommit = True
+            connection.execute(f'LISTEN "{self._channel}"')
+            self._connection = connection
+        where = (task_slot.c.kind == SEAT, task_slot.c.scope.in_(scopes), task_slot.c.holder.is_(None))
+        with self._store.read() as reader:
+            self.ring(tuple(reader.execute(select(task_slot.c.scope).where(*where)).scalars()))
+
+    def listen(self, scopes: tuple[int, ...]) -> None:
+        """Watch the socket while there is something to listen for; what came meanwhile is thrown away."""
+        before = bool(self.scopes)
+        super().listen(scopes)
+        if bool(scopes) == before or self._connection is None:
+            return
+        loop = asyncio.get_running_loop()
+        if not scopes:
+            loop.remove_reader(self._socket)
+            return
+        self._socket = self._connection.fileno()
+        loop.add_reader(self._socket, self._read)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.listen(())
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _read(self) -> None:
+        try:
+            heard = {note.payload for note in self._connection.notifies(timeout=0)}
+        except Exception as error:
+            log.warning("the bell broke", error=type(error).__name__)
+            self.close()
+            return
+        for scope in self.scopes:
+            if str(scope) in heard:
+                self._rang(scope)
+
+
+def bell_for(store: "Store", rang: Callable[[int], None]) -> Bell:
+    """Return the bell that the store's database has; ``rang(scope)`` is called in the loop's thread."""
+    kinds: dict[str, type[Bell]] = {"sqlite": SQLiteBell, "postgresql": PostgreSQLBell}
+    return kinds.get(store.dialect, Bell)(store, rang)
