@@ -16,7 +16,7 @@ from identsync.engine.loop import Engine, new_loop
 from identsync.engine.run import Run
 from identsync.engine.state import Policy
 from identsync.errors import AskPerson, Later, StaleFence
-from identsync.store import Store, open_store
+from identsync.store import Denied, Store, open_store, slots
 from identsync.store.tables import run_log, task_slot
 
 QUICK = Policy(seat_lease_ms=900, cancel_grace_ms=250, finish_grace_ms=100, error_base_ms=50)
@@ -287,3 +287,19 @@ def test_loops_by_name(name: str) -> None:
     loop.close()
     with pytest.raises(ValueError, match="loop is one of"):
         new_loop("trio")
+
+
+async def test_once_runs_a_task_without_a_started_engine(store: Store) -> None:
+    def made() -> Engine:
+        return Engine(store=store, clinic=None, tasks=[task(fine)], role=Role.ADMINISTRATOR, branch=1)  # type: ignore[arg-type]
+
+    for _ in range(2):  # the second is not due by itself
+        outcome = await made().run_once("test/one", 1)
+        assert outcome == Outcome(counts={"seen": 3, "written": 2})
+    with store.write() as connection:
+        slots.pause(connection, "test/one", 1, True)
+    assert await made().run_once("test/one", 1) is Denied.PAUSED
+    with pytest.raises(ValueError, match="no task"):
+        await made().run_once("test/other", 1)
+    with store.read() as connection:
+        assert connection.execute(select(task_slot.c.kind)).scalars().all() == ["test/one"]  # no seat was taken

@@ -25,7 +25,7 @@ from identsync.engine.worker import Worker
 
 if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
-    from identsync.store import Store
+    from identsync.store import Denied, Store
 
 LOOPS = ("auto", "uvloop", "winloop", "asyncio")
 
@@ -106,7 +106,7 @@ class Engine:
         """Start the threads and ask for the seat; returns at once."""
         if not self.tasks:
             return
-        self._open()
+        self.open_without_seat()
         self.take(ev.Started())
         self._log.info("engine started", role=self.role.name, branch=self.branch, tasks=len(self.tasks))
 
@@ -128,6 +128,12 @@ class Engine:
     def poke(self, kind: str, scope: int) -> None:
         """Ask for a task now, with or without the seat; from any thread. Does nothing for a task not known here."""
         self.post(ev.Poked(kind, scope))
+
+    async def run_once(self, kind: str, scope: int) -> "Outcome | Denied":
+        """Run one task here now, under the limiter (engine.once); the engine need not be started."""
+        from identsync.engine.once import run_once
+
+        return await run_once(self, kind, scope)
 
     def is_due(self, kind: str, scope: int) -> bool:
         """Say, from memory alone, whether this client would ask the limiter for that task now."""
@@ -182,11 +188,13 @@ class Engine:
         for listener in tuple(self._listeners):
             listener(event)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the threads run."""
+        return self._loop is not None
+
     def open_without_seat(self) -> None:
         """Start the threads only: the engine asks for what it is poked for and contends for no seat."""
-        self._open()
-
-    def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.keeper.start()
 
