@@ -1,6 +1,6 @@
 """A network for the console's eyes: branches, slots, seats, runs of every outcome, leads.
 
-``python tests/console/seed.py /tmp/console/network.db 100`` makes the file and serves the console on it.
+``python tests/console/seed.py FILE BRANCHES FAILING PORT`` serves the console on FILE, made where it is missing.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
-from identsync.engine.integration import Integration, Page, PageContext, Task
+from identsync.console.server import Console
+from identsync.engine.integration import Integration, Task
 from identsync.store import Store, open_store
 from identsync.store.tables import lead, presence, run_log, task_slot
 
@@ -22,12 +23,18 @@ CITIES = [("Калининград", "Europe/Kaliningrad"), ("Москва", "Eu
           ("Екатеринбург", "Asia/Yekaterinburg"), ("Омск", "Asia/Omsk"), ("Новосибирск", "Asia/Novosibirsk"),
           ("Иркутск", "Asia/Irkutsk"), ("Владивосток", "Asia/Vladivostok")]  # fmt: skip
 STREETS = ["на Ленина", "на Садовой", "Центральная", "у вокзала", "на Мира", "Южная", "на Гагарина", "Заречная"]
-KINDS = {
+NETWORK = {
     "timetable/prodoctorov": "Расписание: prodoctorov",
     "timetable/zoon": "Расписание: zoon",
     "leads/site": "Заявки: site",
     "leads/landing": "Заявки: landing",
 }
+BRANCH = {
+    "egisz/n3health": "ЕГИСЗ: n3health",
+    "messaging/sms": "Сообщения: sms",
+    "calendar/doctors": "Календарь: doctors",
+}
+KINDS = NETWORK | BRANCH
 MINUTE = 60_000
 
 
@@ -40,12 +47,21 @@ class Branch:
 
 @dataclass
 class Town:
-    """Stands for the clinic: the console asks it for branches only."""
+    """Stands for the clinic: the console asks it for branches, the inbox for patients and doctors."""
 
     known: list[Branch] = field(default_factory=list)
 
     def branches(self) -> list[Branch]:
         return self.known
+
+    def staff(self) -> list[Any]:
+        return []
+
+    def patients_by_phone(self, _keys: Any) -> dict[str, tuple[int, ...]]:
+        return {}
+
+    def patient_name(self, _patient: int) -> str | None:
+        return None
 
 
 def town(branches: int) -> Town:
@@ -58,9 +74,17 @@ async def nothing(_run: Any) -> Any:
     raise AssertionError("the console's tests run no task")
 
 
-def tasks(town: Town) -> list[Task]:
-    titled = [Task(kind, 0, 5 * MINUTE, 30_000, 60_000, nothing, title) for kind, title in KINDS.items()]
-    return titled
+def tasks() -> list[Task]:
+    return [Task(kind, 0, 5 * MINUTE, 30_000, 60_000, nothing, title) for kind, title in KINDS.items()]
+
+
+def rooms() -> list[tuple[Integration, Any]]:
+    """Every room there is, with settings as the installer would write them."""
+    from identsync.integrations.leads import INTEGRATION as LEADS
+    from identsync.integrations.leads.settings import LeadsSite
+
+    sites = {name: LeadsSite(url="https://site.example", key="env:KEY") for name in ("site", "landing")}
+    return [(LEADS, sites)]
 
 
 def now_ms() -> int:
@@ -77,7 +101,7 @@ def seed(store: Store, town: Town, *, failing: float = 0.02, seed: int = 7) -> N
         rows["seen"] += [
             {"scope": scope, "client": c, "role": int(i > 1), "seen_ms": now - 5000} for i, c in enumerate(clients)
         ]
-        for kind in KINDS:
+        for kind in BRANCH if scope else NETWORK:
             add_task(rows, kind, scope, clients[0], now, rng, failing)
     with store.write() as connection:
         connection.execute(insert(task_slot), rows["slot"])
@@ -128,7 +152,7 @@ def add_task(
         took = rng.randrange(80, 9000)
         counts = (
             {"confirmed": rng.randrange(1, 40)}
-            if kind.startswith("timetable")
+            if not kind.startswith("leads")
             else {"rows": rng.randrange(9), "stored": rng.randrange(3)}
         )
         rows["run"].append({
@@ -154,30 +178,15 @@ def add_lead(store: Store, n: int, *, ago_ms: int = 0, **more: Any) -> None:
         connection.execute(insert(lead), [row | more])
 
 
-def lead_room() -> Integration:
-    """A room with one plain page that lists leads, for the tests of the console itself."""
-    from sqlalchemy import func, select
-
-    def view(context: PageContext, query: Any) -> dict[str, Any]:
-        with context.store.read() as connection:
-            return {"leads": connection.execute(select(lead).order_by(lead.c.id)).mappings().all()}
-
-    def version(context: PageContext) -> str:
-        with context.store.read() as connection:
-            return str(connection.execute(select(func.max(lead.c.id))).scalar_one())
-
-    page = Page("plain", "Заявки", "problem.html", view, version)
-    return Integration("plain", "Заявки", object, lambda *_: (), pages=lambda: (page,))
-
-
 async def main(path: str, branches: int, failing: float, port: int) -> None:
-    from identsync.console.server import Console
-
-    Path(path).unlink(missing_ok=True)
+    fresh = not Path(path).exists()
     store, place = open_store(f"sqlite:///{path}"), town(branches)
     store.migrate()
-    seed(store, place, failing=failing)
-    console = Console(store, place, tasks=tasks(place), port=port, zone="Europe/Moscow")  # type: ignore[arg-type]
+    if fresh:
+        seed(store, place, failing=failing)
+        for n in range(23):
+            add_lead(store, n, ago_ms=n * n * 20_000, comment="Болит зуб, хочу сегодня вечером" if n % 3 else None)
+    console = Console(store, place, rooms=rooms(), tasks=tasks(), port=port)
     await console.start()
     print(console.url, flush=True)
     while True:

@@ -53,7 +53,7 @@ def _serve(orders: "queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[An
             continue
         try:
             result, error = work(), None
-        except BaseException as caught:  # noqa: BLE001  whatever happens in a page belongs to who asked for it
+        except BaseException as caught:
             result, error = None, caught
         try:
             future.get_loop().call_soon_threadsafe(_settle, future, result, error)

@@ -87,7 +87,7 @@ class Site:
             return await self._problem(visit, explain(LookupError()), 404)
         try:
             html, version = await self._desk.call(lambda: self._draw(entry, visit))
-        except Exception as error:  # noqa: BLE001  a page that fails says so in its own place
+        except Exception as error:
             _note(error, page=entry.page.slug)
             return await self._problem(visit, explain(error), 503, entry.page)
         return self._html(html, visit, {"x-version": version})
@@ -136,7 +136,7 @@ class Site:
     ) -> Response:
         try:
             text = await self._desk.call(lambda: action(self._context(entry, visit.user), form))
-        except Exception as error:  # noqa: BLE001  what failed is said on the page
+        except Exception as error:
             _note(error, page=entry.page.slug)
             return self._notice(visit, explain(error), 409)
         speech = self._drawing(visit.language).speech
@@ -184,7 +184,7 @@ class Site:
     async def _look(self, last: Sight | None) -> Sight:
         try:
             return await self._desk.call(self._sight)
-        except Exception as error:  # noqa: BLE001  the stream tells the browser and goes on
+        except Exception as error:
             _note(error, page="events")
             return Sight(last.versions if last else {}, last.attention if last else {}, trouble=True)
 

@@ -45,10 +45,9 @@ function mergeChildren(old, fresh) {
   const known = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
   let place = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
-    const match = wanted.id ? known.get(wanted.id) : place && !place.id && sameKind(place, wanted) ? place : null;
+    const match = wanted.id ? known.get(wanted.id) : nextLike(place, wanted);
     if (match && sameKind(match, wanted)) {
-      if (match === place) place = place.nextSibling;
-      else old.insertBefore(match, place);
+      place = take(old, match, place);
       mergeNode(match, wanted);
     } else {
       const added = document.importNode(wanted, true);
@@ -61,6 +60,25 @@ function mergeChildren(old, fresh) {
     place.remove();
     place = next;
   }
+}
+
+function nextLike(place, wanted) {
+  while (place && !(sameKind(place, wanted) && !place.id)) place = place.nextSibling;
+  return place;
+}
+
+// Puts `match` before `place` and returns the place after it; what holds the focus is never moved, the others move around it.
+function take(old, match, place) {
+  if (match !== place && match.contains(document.activeElement)) {
+    while (place !== match) {
+      const next = place.nextSibling;
+      old.append(place);
+      place = next;
+    }
+  }
+  if (match === place) return match.nextSibling;
+  old.insertBefore(match, place);
+  return place;
 }
 
 function markFresh(row) {
