@@ -22,14 +22,42 @@ from typing import TYPE_CHECKING
 from identsync import errors
 from identsync.core.columns import Columns
 from identsync.engine.integration import Outcome, Status
-from identsync.flows.mirror_book import DOUBT, GONE, Book, Row, Weight, approve, load, save, save_weights, updated
+from identsync.flows.mirror_book import (
+    DOUBT,
+    GONE,
+    Book,
+    Brakes,
+    Row,
+    Weight,
+    approve,
+    brakes,
+    load,
+    save,
+    save_weights,
+    send_again,
+    updated,
+)
 from identsync.flows.verdict import Confirmed, Item, Later, Patience, Rejected, Unknown, Verdict
 from identsync.language import _
 
 if TYPE_CHECKING:
     from identsync.engine.run import Run
 
-__all__ = ["Brake", "Confirmed", "Item", "Later", "Patience", "Rejected", "Unknown", "Verdict", "approve", "mirror"]
+__all__ = [
+    "Brake",
+    "Brakes",
+    "Confirmed",
+    "Item",
+    "Later",
+    "Patience",
+    "Rejected",
+    "Unknown",
+    "Verdict",
+    "approve",
+    "brakes",
+    "mirror",
+    "send_again",
+]
 
 COUNTS = ("desired", "confirmed", "removed", "rejected", "later", "unknown", "forgotten")
 BATCHES = 64  # a large stream is written down in about so many steps, a small one item by item

@@ -132,6 +132,34 @@ def approve(connection: Connection, stream: str, scope: int) -> bool:
     return bool(asked)
 
 
+def send_again(connection: Connection, stream: str, scope: int) -> None:
+    """Forget what the other side is thought to have, so that the next run delivers everything.
+
+    Needs no fence: a run that is going on may write its own columns over these, and then has just delivered them.
+    """
+    book = load(connection, stream, scope)
+    at = mirror_item.c.stream == stream, mirror_item.c.scope == scope
+    connection.execute(update(mirror_item).where(*at).values(retry_ms=None, attempts=0))
+    doubted = updated(book.confirmed, dict.fromkeys(book.confirmed.keys, DOUBT))
+    connection.execute(update(mirror_stream).where(_of_stream).values(confirmed=doubted.pack()), book.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Brakes:
+    """What the brake stopped: (weight, last accepted, now) of each; whether a person has allowed all of it."""
+
+    asked: tuple[tuple[str, int, int], ...]
+    allowed: bool
+
+
+def brakes(connection: Connection, stream: str, scope: int) -> Brakes:
+    """Tell what waits for a person."""
+    weights = load(connection, stream, scope).weights
+    waiting = {name: weight for name, weight in weights.items() if weight.asked is not None}
+    asked = tuple((name, weight.accepted, weight.asked or 0) for name, weight in sorted(waiting.items()))
+    return Brakes(asked, bool(asked) and all(weight.approved is not None for weight in waiting.values()))
+
+
 def updated(columns: Columns, changes: Mapping[int, int | None]) -> Columns:
     """Return the columns with these digests set, and those keys left out whose new digest is None."""
     keys = [key for key, digest in changes.items() if digest is not None]
