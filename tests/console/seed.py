@@ -153,7 +153,7 @@ def add_task(
         counts = (
             {"confirmed": rng.randrange(1, 40)}
             if not kind.startswith("leads")
-            else {"rows": rng.randrange(9), "stored": rng.randrange(3)}
+            else {"received": rng.randrange(9), "new": rng.randrange(3)}
         )
         rows["run"].append({
             "kind": kind, "scope": scope, "fence": 11 - n, "holder": client, "role": 0, "due_ms": started - 300, "started_ms": started,

@@ -71,12 +71,13 @@ class Console:
             what = _("адрес {host} виден другим компьютерам, а пароль не задан", host=self._host)
             raise SettingsError([Problem("console.host", what, _('задайте password = "keyring:identsync/console"'))])
         self._socket = listen(self._host, self._port)
+        self._address = (self._host, int(self._socket.getsockname()[1]))
         self._loop = asyncio.get_running_loop()
         try:
             self._loop.add_reader(self._socket, self._knock)
         except NotImplementedError:  # Windows' own loop: the web server starts at once
             self._open_soon()
-        return self._host, self._socket.getsockname()[1]
+        return self._address
 
     @property
     def url(self) -> str:
@@ -84,7 +85,8 @@ class Console:
         if self._socket is None:
             raise RuntimeError("the console has not been started")
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104  compared, not bound
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self._socket.getsockname()[1]}/"
+        bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"http://{bracketed}:{self._address[1]}/"
 
     async def stop(self) -> None:
         """Close the streams, finish the answers under way, free the port."""
@@ -113,7 +115,7 @@ class Console:
             self._site, self._server = await asyncio.to_thread(self._build)
             await self._server.serve(sockets=[self._socket])
         except Exception as error:
-            log.error("console.ended", error=type(error).__name__)
+            log.error("console.ended", error=type(error).__name__)  # noqa: TRY400  raised, and told once
             raise
 
     def _build(self) -> "tuple[Site, uvicorn.Server]":
@@ -154,7 +156,10 @@ class Console:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket on the port, or on the next free one of ten; 0 = any. Unavailable where none is free."""
+    """Return a listening socket on the port, or on the next free one of ten; 0 = any port.
+
+    Raises Unavailable where none is free or the address is not this computer's.
+    """
     ports = range(port, min(port + PORTS, 65_536)) if port else (0,)
     for candidate in ports:
         try:

@@ -32,6 +32,13 @@ FORM_BYTES = 64 * 1024
 log = structlog.get_logger(__name__)
 
 
+def _(sentence: str) -> str:
+    return sentence
+
+
+STALE = Trouble(_("Страница устарела: обновите её и повторите."))
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A page of the menu and the settings of its room."""
@@ -128,7 +135,7 @@ class Site:
             return self._notice(visit, explain(LookupError()), 404)
         form = await self._form(request, visit)
         if form is None:
-            return self._notice(visit, Trouble("Страница устарела: обновите её и повторите."), 403)
+            return self._notice(visit, STALE, 403)
         return await self._do(entry, visit, action, form)
 
     async def _do(
@@ -168,7 +175,7 @@ class Site:
         visit = self._visit(request)
         form = await self._form(request, visit)
         if form is None:
-            return self._notice(visit, Trouble("Страница устарела: обновите её и повторите."), 403)
+            return self._notice(visit, STALE, 403)
         response = Response(status_code=204)
         if form.get("lang") in LANGUAGES:
             _keep(response, "identsync_lang", form["lang"])

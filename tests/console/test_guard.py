@@ -1,0 +1,298 @@
+"""What stands before the pages: foreign names, foreign origins, missing tokens, wrong passwords."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import pytest
+from seed import add_lead, rooms, seed, tasks, town
+
+from identsync.console.desk import Desk
+from identsync.console.guard import POLICY, Guard, Password, Token, host_name, is_loopback
+from identsync.console.metrics import metrics
+from identsync.console.pages import entries
+from identsync.console.server import Console, listen
+from identsync.console.site import Site
+from identsync.errors import AskPerson, SettingsError, Unavailable
+from identsync.store import Store, open_store
+
+SECRET = "верный пароль"
+HERE = "http://127.0.0.1:8765"
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+@pytest.fixture
+def file(clone: Callable[[str], str]) -> str:
+    return clone("sqlite")
+
+
+@pytest.fixture
+def place(file: str) -> Any:
+    store = open_store(file)
+    seed(store, town(3), failing=0.3)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def site(place: Store) -> AsyncIterator[Site]:
+    desk = Desk()
+    listed = entries([(integration.pages(), settings) for integration, settings in rooms()], tasks(), lambda *_: None)
+    site = Site(place, town(3), listed, desk=desk, language="ru", zone="Europe/Moscow", metrics=metrics)
+    yield site
+    site.watch.close()
+    desk.close()
+
+
+def visitor(site: Site, *, address: str = "127.0.0.1", **guard: Any) -> httpx.AsyncClient:
+    options: dict[str, Any] = {"names": ["localhost"], "addresses": False, "password": None, "user": "Ира"} | guard
+    transport = httpx.ASGITransport(Guard(site.app, **options), client=(address, 5), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=HERE)
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost:8765", "LOCALHOST", "[::1]:8765", "127.0.0.2:1"])
+async def test_our_own_names_are_answered(site: Site, name: str) -> None:
+    async with visitor(site) as client:
+        assert (await client.get("/overview", headers={"host": name})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.example", "localhost.evil.example", "192.168.1.5:8765", "", "127.0.0.1.evil.example"]
+)
+async def test_a_foreign_name_is_refused_so_that_rebinding_gets_nothing(site: Site, name: str) -> None:
+    async with visitor(site) as client:
+        answer = await client.get("/leads", headers={"host": name})
+    assert answer.status_code == HTTPStatus.MISDIRECTED_REQUEST
+    assert "Заявитель" not in answer.text
+
+
+async def test_every_answer_forbids_frames_inline_scripts_and_keeping(site: Site) -> None:
+    async with visitor(site) as client:
+        for path in ("/overview", "/nowhere", "/healthz", "/leads", "/static/nothing.js"):
+            headers = (await client.get(path)).headers
+            assert headers["content-security-policy"] == POLICY, path
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["referrer-policy"] == "same-origin"
+            assert headers["cache-control"] == "no-store"
+    assert "unsafe" not in POLICY
+
+
+async def test_pages_hold_no_inline_script_or_style(site: Site, place: Store) -> None:
+    add_lead(place, 1)
+    async with visitor(site) as client:
+        for path in ("/overview", "/leads?lead=1", "/journal", "/nowhere"):
+            text = (await client.get(path)).text.lower()
+            assert "<style" not in text, path
+            assert " style=" not in text, path
+            assert " onclick=" not in text, path
+            assert text.count("<script") == text.count("<script src="), path
+
+
+async def test_cookies_are_strict_and_out_of_reach_of_scripts(site: Site) -> None:
+    async with visitor(site) as client:
+        said = (await client.get("/overview?lang=en")).headers.get_list("set-cookie")
+    assert len(said) == 2
+    for cookie in said:
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+
+
+async def press(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
+    form = {"kind": "leads/site", "scope": "0"}
+    return await client.post("/overview/pause", data=form, headers=headers)
+
+
+async def token_of(client: httpx.AsyncClient) -> str:
+    return (await client.get("/overview")).headers["x-token"]
+
+
+async def test_a_post_needs_the_token_of_the_visitor(site: Site) -> None:
+    async with visitor(site) as client, visitor(site) as stranger:
+        assert (await press(client)).status_code == 403
+        token, other = await token_of(client), await token_of(stranger)
+        assert (await press(client, **{"x-token": other})).status_code == 403
+        assert (await press(client, **{"x-token": token})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
+     {"origin": "http://127.0.0.1:9999"}],
+)  # fmt: skip
+async def test_a_post_from_elsewhere_is_refused_even_with_the_token(site: Site, headers: dict[str, str]) -> None:
+    async with visitor(site) as client:
+        token = await token_of(client)
+        assert (await press(client, **{"x-token": token}, **headers)).status_code == 403
+        own = {"origin": HERE, "sec-fetch-site": "same-origin"}
+        assert (await press(client, **{"x-token": token}, **own)).status_code == 200
+
+
+async def test_a_get_never_acts_and_other_methods_are_refused(site: Site) -> None:
+    async with visitor(site) as client:
+        assert (await client.get("/overview/pause")).status_code in (404, 405)
+        assert (await client.put("/overview")).status_code == 405
+        assert (await client.request("OPTIONS", "/overview")).status_code == 405
+
+
+async def test_a_huge_form_is_refused(site: Site) -> None:
+    async with visitor(site) as client:
+        token = await token_of(client)
+        answer = await client.post("/overview/run", content=b"kind=" + b"x" * 100_000, headers={"x-token": token})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"kind": "leads/site"}, {"kind": "nothing", "scope": "0"}, {"kind": "a", "scope": "x"}]
+)
+async def test_a_senseless_form_is_answered_in_words(site: Site, form: dict[str, str]) -> None:
+    async with visitor(site) as client:
+        answer = await client.post("/overview/run", data=form, headers={"x-token": await token_of(client)})
+    assert answer.status_code == 409
+    assert answer.json()["kind"] == "bad"
+    assert answer.json()["notice"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/..%2fserver.py", "/static/en.po"]
+)
+async def test_nothing_but_the_static_files_is_served(site: Site, path: str) -> None:
+    async with visitor(site) as client:
+        assert (await client.get(path)).status_code == 404
+        assert (await client.get("/static/console.js")).status_code == 200
+
+
+async def test_a_page_that_fails_says_what_to_do_and_no_traceback(site: Site, place: Store) -> None:
+    add_lead(place, 1, full_name="Секретова")
+    with place.write() as connection:
+        connection.exec_driver_sql("DROP TABLE lead_event")
+    async with visitor(site) as client:
+        answer = await client.get("/leads?lead=1")
+    assert answer.status_code == 503
+    assert "База данных не отвечает" in answer.text
+    assert "Traceback" not in answer.text
+    assert "lead_event" not in answer.text
+
+
+async def test_metrics_are_for_this_computer_only(site: Site) -> None:
+    async with visitor(site) as client:
+        assert 'identsync_task_eligible_seconds{kind="leads/site",scope="0"}' in (await client.get("/metrics")).text
+    async with visitor(site, address="10.0.0.7", addresses=True) as client:
+        assert (await client.get("/metrics")).status_code == 404
+
+
+# -- the password ------------------------------------------------------------------------------------------------------
+
+
+async def test_with_a_password_nothing_but_health_is_shown_without_it(site: Site) -> None:
+    async with visitor(site, password=Password(lambda: SECRET)) as client:
+        answer = await client.get("/leads")
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Basic")
+        assert (await client.get("/events")).status_code == 401
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/overview", headers=basic("Ира", SECRET))).status_code == 200
+
+
+async def test_wrong_passwords_cost_more_and_more_time_and_only_their_own_address() -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    password = Password(lambda: SECRET, sleep=sleep)
+    for _attempt in range(6):
+        assert await password.admit("10.0.0.1", basic("x", "wrong")["authorization"]) == HTTPStatus.UNAUTHORIZED
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert await password.admit("10.0.0.2", basic("Ира", SECRET)["authorization"]) == "Ира"
+    assert len(waits) == 5
+    assert await password.admit("10.0.0.1", basic("Ира", SECRET)["authorization"]) == "Ира"
+    assert await password.admit("10.0.0.1", basic("Ира", SECRET)["authorization"]) == "Ира"
+    assert len(waits) == 6
+
+
+async def test_wrong_passwords_of_one_address_wait_in_line_and_the_line_has_an_end() -> None:
+    gate = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        await gate.wait()
+
+    password = Password(lambda: SECRET, sleep=sleep)
+    wrong = basic("x", "wrong")["authorization"]
+    await password.admit("10.0.0.1", wrong)
+    line = [asyncio.create_task(password.admit("10.0.0.1", wrong)) for _ in range(40)]
+    done, waiting = await asyncio.wait(line, timeout=0.2)
+    assert {task.result() for task in done} == {HTTPStatus.TOO_MANY_REQUESTS}
+    assert len(waiting) == 32
+    gate.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_a_missing_secret_lets_nobody_in() -> None:
+    def missing() -> str:
+        raise AskPerson("env:NOTHING")
+
+    assert await Password(missing).admit("1", basic("x", "")["authorization"]) == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Basic", "Basic !!!", "Bearer x", "Basic " + base64.b64encode(b"\xff:x").decode()]
+)
+async def test_a_broken_authorization_is_no_authorization(header: str) -> None:
+    assert await Password(lambda: SECRET, sleep=asyncio.sleep).admit("1", header) == HTTPStatus.UNAUTHORIZED
+
+
+def test_tokens_fit_their_visitor_only_and_die_with_the_process() -> None:
+    token = Token()
+    assert token.fits("a", token.of("a"))
+    assert not token.fits("b", token.of("a"))
+    assert not token.fits("", token.of(""))
+    assert not Token().fits("a", token.of("a"))
+
+
+def test_names_of_hosts() -> None:
+    assert [host_name(text) for text in ("A.b:1", "[::1]:80", "[::1]", "x")] == ["a.b", "::1", "::1", "x"]
+    assert [is_loopback(text) for text in ("127.0.0.5", "::1", "localhost", "10.0.0.1", "host")] == [True] * 3 + [
+        False
+    ] * 2
+
+
+# -- the door ------------------------------------------------------------------------------------------------------------
+
+
+async def test_no_open_door_without_a_password(place: Store) -> None:
+    with pytest.raises(SettingsError, match=r"console\.host"):
+        await Console(place, town(1), host="0.0.0.0", port=0).start()  # type: ignore[arg-type]
+
+
+def test_a_taken_port_gives_the_next_one() -> None:
+    first = listen("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    second = listen("127.0.0.1", port)
+    try:
+        assert port < second.getsockname()[1] < port + 10
+    finally:
+        first.close()
+        second.close()
+
+
+def test_an_address_that_is_not_ours_is_said_so() -> None:
+    with pytest.raises(Unavailable, match="console"):
+        listen("203.0.113.1", 0)
+
+
+async def test_the_web_server_is_imported_at_the_first_connection(place: Store) -> None:
+    console = Console(place, town(1), port=0)  # type: ignore[arg-type]
+    await console.start()
+    assert console._server is None
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{console.url}healthz")).text == "ok\n"
+    assert console._server is not None
+    await console.stop()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(console.url)
