@@ -1,7 +1,7 @@
 """A real Chromium for the tests of pages, and a console for it to look at.
 
-In a test module: ``from browser import Tab, browser, serving, tab`` and ``pytestmark = pytest.mark.browser``. Such a module
-holds plain functions only: playwright's loop runs in the test's thread, an ``async def`` test beside it could not.
+In a test module: ``from browser import Tab, browser, serving, tab`` and ``pytestmark = pytest.mark.browser``. It holds
+plain functions only: playwright's loop runs in the test's thread, an ``async def`` test beside it could not.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "msedge")
 ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 MISSING = (
     "no Chromium on this computer: install one (Debian: apt-get install chromium) or name it in IDENTSYNC_CHROMIUM "

@@ -19,9 +19,16 @@ from identsync.engine.integration import Integration, Task
 from identsync.store import Store, open_store
 from identsync.store.tables import lead, presence, run_log, task_slot
 
-CITIES = [("Калининград", "Europe/Kaliningrad"), ("Москва", "Europe/Moscow"), ("Самара", "Europe/Samara"),
-          ("Екатеринбург", "Asia/Yekaterinburg"), ("Омск", "Asia/Omsk"), ("Новосибирск", "Asia/Novosibirsk"),
-          ("Иркутск", "Asia/Irkutsk"), ("Владивосток", "Asia/Vladivostok")]  # fmt: skip
+CITIES = [
+    ("Калининград", "Europe/Kaliningrad"),
+    ("Москва", "Europe/Moscow"),
+    ("Самара", "Europe/Samara"),
+    ("Екатеринбург", "Asia/Yekaterinburg"),
+    ("Омск", "Asia/Omsk"),
+    ("Новосибирск", "Asia/Novosibirsk"),
+    ("Иркутск", "Asia/Irkutsk"),
+    ("Владивосток", "Asia/Vladivostok"),
+]
 STREETS = ["на Ленина", "на Садовой", "Центральная", "у вокзала", "на Мира", "Южная", "на Гагарина", "Заречная"]
 NETWORK = {
     "timetable/prodoctorov": "Расписание: prodoctorov",
@@ -65,9 +72,12 @@ class Town:
 
 
 def town(branches: int) -> Town:
-    return Town([
-        Branch(n, f"{CITIES[n % 8][0]}, {STREETS[(n // 8 + n) % 8]}", CITIES[n % 8][1]) for n in range(1, branches + 1)
-    ])  # fmt: skip
+    return Town(
+        [
+            Branch(n, f"{CITIES[n % 8][0]}, {STREETS[(n // 8 + n) % 8]}", CITIES[n % 8][1])
+            for n in range(1, branches + 1)
+        ]
+    )
 
 
 async def nothing(_run: Any) -> Any:
@@ -119,8 +129,20 @@ def stay(store: Store) -> None:
 def slot(
     kind: str, scope: int, eligible: int, fence: int, holder: str | None, started: int, **more: Any
 ) -> dict[str, Any]:
-    base = {"kind": kind, "scope": scope, "eligible_ms": eligible, "fence": fence, "holder": holder, "started_ms": started,
-            "finished_ms": None, "attempt": 0, "last_ok_ms": started, "last_error": None, "paused": 0, "stamp_ms": started}  # fmt: skip
+    base = {
+        "kind": kind,
+        "scope": scope,
+        "eligible_ms": eligible,
+        "fence": fence,
+        "holder": holder,
+        "started_ms": started,
+        "finished_ms": None,
+        "attempt": 0,
+        "last_ok_ms": started,
+        "last_error": None,
+        "paused": 0,
+        "stamp_ms": started,
+    }
     return base | more
 
 
@@ -155,10 +177,21 @@ def add_task(
             if not kind.startswith("leads")
             else {"received": rng.randrange(9), "new": rng.randrange(3)}
         )
-        rows["run"].append({
-            "kind": kind, "scope": scope, "fence": 11 - n, "holder": client, "role": 0, "due_ms": started - 300, "started_ms": started,
-            "finished_ms": started + took, "outcome": ended, "counts": json.dumps(counts), "note": NOTES.get(ended) or None,
-        })  # fmt: skip
+        rows["run"].append(
+            {
+                "kind": kind,
+                "scope": scope,
+                "fence": 11 - n,
+                "holder": client,
+                "role": 0,
+                "due_ms": started - 300,
+                "started_ms": started,
+                "finished_ms": started + took,
+                "outcome": ended,
+                "counts": json.dumps(counts),
+                "note": NOTES.get(ended) or None,
+            }
+        )
     ok_ms = started if outcome in ("ok", "partial") else started - 5 * MINUTE
     more = {
         "attempt": 0 if outcome == "ok" else 2,
@@ -172,14 +205,23 @@ def add_task(
 def add_lead(store: Store, n: int, *, ago_ms: int = 0, **more: Any) -> None:
     """Insert one new lead, as the intake would."""
     now = now_ms()
-    row = {"site": "site", "key": f"{n:064x}", "external_id": f"L-{n}", "made_ms": now - ago_ms, "received_ms": now - ago_ms + 900,
-           "phone": "8 (912) 345-67-89", "phone_e164": "+79123456789", "full_name": f"Заявитель {n}", "form": "Запись на приём"}  # fmt: skip
+    row = {
+        "site": "site",
+        "key": f"{n:064x}",
+        "external_id": f"L-{n}",
+        "made_ms": now - ago_ms,
+        "received_ms": now - ago_ms + 900,
+        "phone": "8 (912) 345-67-89",
+        "phone_e164": "+79123456789",
+        "full_name": f"Заявитель {n}",
+        "form": "Запись на приём",
+    }
     with store.write() as connection:
         connection.execute(insert(lead), [row | more])
 
 
 async def main(path: str, branches: int, failing: float, port: int) -> None:
-    fresh = not Path(path).exists()
+    fresh = not Path(path).exists()  # noqa: ASYNC240  a script
     store, place = open_store(f"sqlite:///{path}"), town(branches)
     store.migrate()
     if fresh:

@@ -122,9 +122,14 @@ async def test_a_post_needs_the_token_of_the_visitor(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
-     {"origin": "http://127.0.0.1:9999"}],
-)  # fmt: skip
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://127.0.0.1:9999"},
+    ],
+)
 async def test_a_post_from_elsewhere_is_refused_even_with_the_token(site: Site, headers: dict[str, str]) -> None:
     async with visitor(site) as client:
         token = await token_of(client)
@@ -294,5 +299,6 @@ async def test_the_web_server_is_imported_at_the_first_connection(place: Store) 
         assert (await client.get(f"{console.url}healthz")).text == "ok\n"
     assert console._server is not None
     await console.stop()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(console.url)
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(console.url)

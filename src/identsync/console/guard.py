@@ -205,7 +205,7 @@ class Guard:
 
 
 def _same_origin(headers: MutableMapping[str, str]) -> bool:
-    """Tell whether the browser says the request is our own page's; a program that sends neither header has the token."""
+    """Tell whether the request is our own page's, as the browser says; a program that says nothing has the token."""
     site = headers.get("sec-fetch-site")
     if site is not None and site != "same-origin":
         return False
@@ -229,11 +229,13 @@ def _missing(given: Collection[bytes]) -> Iterable[tuple[bytes, bytes]]:
 
 
 WORDS = {
-    HTTPStatus.MISDIRECTED_REQUEST: "Этот адрес не принадлежит identsync. Откройте страницу по адресу, который показала программа.\n"
+    HTTPStatus.MISDIRECTED_REQUEST: "Этот адрес не принадлежит identsync. "
+    "Откройте страницу по адресу, который показала программа.\n"
     "This name is not identsync's: open the page by the address the program printed.",
     HTTPStatus.UNAUTHORIZED: "Нужен пароль. Имя - любое: по нему видно, кто взял заявку.\n"
     "A password is needed. Any name will do: it says who acts.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Слишком много неверных паролей. Подождите минуту.\nToo many wrong passwords: wait a minute.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Слишком много неверных паролей. Подождите минуту.\n"
+    "Too many wrong passwords: wait a minute.",
     HTTPStatus.FORBIDDEN: "Запрос пришёл не с этой страницы.\nThe request did not come from this page.",
     HTTPStatus.METHOD_NOT_ALLOWED: "Так обращаться к этой странице нельзя.\nThis page does not answer such requests.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Пароль консоли не найден. Чего не хватает, скажет команда identsync check.\n"

@@ -1,6 +1,7 @@
-"""Words of the console in the reader's language: the Russian sentence is the key, ``locale/en.po`` has the English ones.
+"""Words of the console in the reader's language: the Russian sentence is the key, ``locale/en.po`` has the English.
 
-A plural is one sentence with its forms between bars: ``plural(5, "{n} заявка|{n} заявки|{n} заявок")``; English needs two.
+A plural is one sentence with its forms between bars, three in Russian, two in English:
+``plural(5, "{n} заявка|{n} заявки|{n} заявок")``.
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from identsync.console.overview import SEAT, WORDS, LastRun, Overview, State, counts_of, version
+from identsync.console.overview import SEAT, Overview, version
+from identsync.console.states import WORDS, LastRun, State, counts_of
 from identsync.console.troubles import of_note
 from identsync.engine.integration import Page, PageContext
 from identsync.store import slots

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, and_, func, select
 
-from identsync.console.troubles import Trouble, of_note
+from identsync.console.states import OVERDUE_MS, RANK, STUBBORN, LastRun, State, counts_of, state_of, trouble_of
+from identsync.console.troubles import Trouble
 from identsync.engine.integration import Page, PageContext, Role, Status, Task
 from identsync.errors import AskPerson
 from identsync.store import slots
@@ -16,40 +16,13 @@ from identsync.store.slots import SeatView, SlotView
 from identsync.store.tables import run_log, task_slot
 
 SEAT = "seat"
-OVERDUE_MS = 120_000  # a task this much past its due time has nobody to run it
+ANYWHERE = -1  # no scope: the title of a kind in a branch that this client knows no task of
 FEW = 12  # so many tasks in all are shown at once, more are folded by branch
-STUBBORN = 3  # tries after which "it will be tried again" is worth a person's look
 BRANCHES_MS = 60_000  # how long the clinic's list of branches is kept
-RANK = {"bad": 0, "warn": 1, "busy": 2, "info": 3, "ok": 4, "idle": 5}
 
 
 def _(sentence: str) -> str:
     return sentence
-
-
-@dataclass(frozen=True, slots=True)
-class LastRun:
-    """The newest run of a slot that has an outcome."""
-
-    outcome: str
-    started_ms: int
-    finished_ms: int | None
-    counts: Mapping[str, int]
-    note: str
-
-    @property
-    def took_ms(self) -> int | None:
-        """Length of the run; None where its client died."""
-        return None if self.finished_ms is None else self.finished_ms - self.started_ms
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A task's state: colour, words, and whether a person should look."""
-
-    kind: str
-    words: str
-    attention: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,41 +100,12 @@ class Cause:
         return ",".join(str(row.slot.scope) for _group, row in self.places)
 
 
-WORDS: dict[str, State] = {
-    Status.OK: State("ok", _("В порядке")),
-    Status.PARTIAL: State("warn", _("Принято не всё")),
-    Status.LATER: State("warn", _("Повторим сами")),
-    Status.ASK: State("bad", _("Нужно решение"), attention=True),
-    Status.FAILED: State("bad", _("Ошибка"), attention=True),
-    Status.LATE: State("bad", _("Не успела"), attention=True),
-    Status.LOST: State("info", _("Передана другому")),
-    Status.RELEASED: State("info", _("Передана другому")),
-    "died": State("warn", _("Прервалась")),
-    "running": State("warn", _("Прервалась")),
-}
-NEVER = State("idle", _("Ещё не запускалась"))
-PAUSED = State("idle", _("На паузе"))
-NOBODY = State("bad", _("Некому выполнять"), attention=True)
-NOBODY_TROUBLE = Trouble(
-    _("Срок прошёл, а задачу никто не взял"),
-    _("Запустите программу под ролью «Администратор» (или «Директор») на любом компьютере филиала."),
-)
-LATE_TROUBLE = Trouble(
-    _("Задача не уложилась в отведённое время и была остановлена"),
-    _("Пока ничего: запустится по расписанию. Если повторяется, проверьте связь с базой и с сайтом."),
-)
-FAILED_TROUBLE = Trouble(
-    _("Задача прервалась из-за неожиданной ошибки"),
-    _("Нажмите «Запустить». Если повторится, пришлите разработчику журнал программы."),
-)
-
-
 class Overview:
     """The page; keeps the clinic's branches for a minute and the tasks' titles for good."""
 
     def __init__(self, tasks: Sequence[Task], poke: Callable[[str, int], None]) -> None:
         self._titles = {(task.kind, task.scope): task.title for task in tasks if task.title}
-        self._titles |= {(task.kind, None): task.title for task in tasks if task.title}
+        self._titles |= {(task.kind, ANYWHERE): task.title for task in tasks if task.title}
         self._poke = poke
         self._branches: Mapping[int, Any] = {}
         self._branches_at = -float("inf")
@@ -183,7 +127,7 @@ class Overview:
 
     def title(self, kind: str, scope: int) -> str:
         """Return what people call a task; its kind where no room of this client has it."""
-        return self._titles.get((kind, scope)) or self._titles.get((kind, None)) or kind
+        return self._titles.get((kind, scope)) or self._titles.get((kind, ANYWHERE)) or kind
 
     def _view(self, context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         with context.store.read() as connection:
@@ -204,7 +148,7 @@ class Overview:
 
     def _row(self, slot: SlotView, last: LastRun | None, now_ms: int) -> Row:
         state = state_of(slot, last, now_ms)
-        trouble, detail = _trouble(slot, last, state)
+        trouble, detail = trouble_of(slot, last, state)
         return Row(slot, self.title(slot.kind, slot.scope), state, last, trouble, detail)
 
     def _groups(self, rows: Sequence[Row], seats: Mapping[int, SeatView], branches: Mapping[int, Any]) -> list[Group]:
@@ -253,33 +197,6 @@ class Overview:
             raise AskPerson(_("Такой задачи уже нет"), hint=_("Обновите страницу."))
 
 
-def state_of(slot: SlotView, last: LastRun | None, now_ms: int) -> State:
-    """Return the state of a task: what a person should think of it at a glance."""
-    if slot.paused:
-        return PAUSED
-    known = WORDS.get(last.outcome, NEVER) if last else NEVER
-    if slot.running:
-        return State("bad" if known.attention else "busy", _("Выполняется"), known.attention)
-    if now_ms - slot.eligible_ms > OVERDUE_MS:
-        return NOBODY
-    if known is WORDS[Status.LATER] and slot.attempt >= STUBBORN:
-        return State("bad", _("Не получается"), attention=True)
-    return known
-
-
-def _trouble(slot: SlotView, last: LastRun | None, state: State) -> tuple[Trouble | None, str]:
-    if state is NOBODY:
-        return NOBODY_TROUBLE, ""
-    if state.kind not in ("bad", "warn") or last is None:
-        return None, ""
-    trouble, detail = of_note(last.note or slot.last_error or "")
-    if trouble is None and last.outcome == Status.LATE:
-        trouble = LATE_TROUBLE
-    if trouble is None and last.outcome == Status.FAILED:
-        trouble = FAILED_TROUBLE
-    return trouble, detail
-
-
 def _causes(groups: Sequence[Group]) -> list[Cause]:
     """Return what needs a person, the same trouble of the same task in many branches as one cause."""
     causes: dict[tuple[str, str, str], Cause] = {}
@@ -310,7 +227,7 @@ def version(context: PageContext) -> str:
                 func.max(columns.finished_ms),
                 held,
                 func.sum(columns.attempt),
-            ).where(columns.kind != SEAT)  # fmt: skip
+            ).where(columns.kind != SEAT)
         ).one()
         seated = connection.execute(
             select(func.sum(columns.fence), func.count(columns.holder)).where(columns.kind == SEAT)
@@ -326,9 +243,11 @@ def attention(context: PageContext) -> int:
     same = and_(log.kind == slot.kind, log.scope == slot.scope, log.fence == slot.fence)
     fresh = slot.eligible_ms > context.now_ms - OVERDUE_MS
     stubborn = and_(log.outcome == Status.LATER.value, slot.attempt >= STUBBORN)
-    wanting = select(func.count()).select_from(task_slot.join(run_log, same)).where(
-        slot.paused == 0, slot.kind != SEAT, fresh, log.outcome.in_(waiting) | stubborn
-    )  # fmt: skip
+    wanting = (
+        select(func.count())
+        .select_from(task_slot.join(run_log, same))
+        .where(slot.paused == 0, slot.kind != SEAT, fresh, log.outcome.in_(waiting) | stubborn)
+    )
     with context.store.read() as connection:
         return int(connection.execute(wanting).scalar_one()) + int(
             connection.execute(_overdue(context.now_ms)).scalar_one()
@@ -352,15 +271,6 @@ def _last_runs(connection: Connection) -> dict[tuple[str, int], LastRun]:
             continue
         runs[kind, scope] = LastRun(outcome, started, finished, counts_of(counts), note or "")
     return runs
-
-
-def counts_of(text: str | None) -> dict[str, int]:
-    """Return a run's counts; none where the column holds something else."""
-    try:
-        counts = orjson.loads(text or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return {str(name): n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, dict) else {}
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:

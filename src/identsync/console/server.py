@@ -41,7 +41,8 @@ class Console:
     """
 
     def __init__(
-        self, store: "Store", clinic: "ClinicSource", *, rooms: Sequence[tuple[Integration, Any]] = (), tasks: Sequence[Task] = (),
+        self, store: "Store", clinic: "ClinicSource", *,
+        rooms: Sequence[tuple[Integration, Any]] = (), tasks: Sequence[Task] = (),
         poke: Callable[[str, int], None] | None = None, snapshot: Callable[[], Any] | None = None,
         host: str = "127.0.0.1", port: int = 8765, language: str = "ru", zone: str | None = None,
         password: Callable[[], str] | None = None, names: Sequence[str] = (), user: str = "",
@@ -104,6 +105,7 @@ class Console:
         self._desk.close()
 
     def _knock(self) -> None:
+        assert self._socket is not None
         self._loop.remove_reader(self._socket)
         self._open_soon()
 
@@ -111,9 +113,11 @@ class Console:
         self._opening = self._loop.create_task(self._serve())
 
     async def _serve(self) -> None:
+        assert self._socket is not None
         try:
-            self._site, self._server = await asyncio.to_thread(self._build)
-            await self._server.serve(sockets=[self._socket])
+            self._site, self._server = site, server = await asyncio.to_thread(self._build)
+            await server.serve(sockets=[self._socket])
+            site.watch.close()
         except Exception as error:
             log.error("console.ended", error=type(error).__name__)  # noqa: TRY400  raised, and told once
             raise
@@ -134,8 +138,8 @@ class Console:
         rooms = [(integration.pages(), settings) for integration, settings in self._rooms]
         pages = entries(rooms, self._tasks, self._poke_from_thread)
         site = Site(
-            self._store, self._clinic, pages, desk=self._desk, language=self._language, zone=self._zone or "Europe/Moscow",
-            metrics=metrics,
+            self._store, self._clinic, pages, desk=self._desk, language=self._language,
+            zone=self._zone or "Europe/Moscow", metrics=metrics,
         )  # fmt: skip
         config = uvicorn.Config(
             self._guarded(site), loop="none", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,

@@ -1,0 +1,109 @@
+"""What a task's state is, from its slot and its newest run: a colour, words, and whether a person should look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from identsync.console.troubles import Trouble, of_note
+from identsync.engine.integration import Status
+from identsync.store.slots import SlotView
+
+OVERDUE_MS = 120_000  # a task this much past its due time has nobody to run it
+STUBBORN = 3  # tries after which "it will be tried again" is worth a person's look
+RANK = {"bad": 0, "warn": 1, "busy": 2, "info": 3, "ok": 4, "idle": 5}
+
+
+def _(sentence: str) -> str:
+    return sentence
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest run of a slot that has an outcome."""
+
+    outcome: str
+    started_ms: int
+    finished_ms: int | None
+    counts: Mapping[str, int]
+    note: str
+
+    @property
+    def took_ms(self) -> int | None:
+        """Length of the run; None where its client died."""
+        return None if self.finished_ms is None else self.finished_ms - self.started_ms
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A task's state: colour, words, and whether a person should look."""
+
+    kind: str
+    words: str
+    attention: bool = False
+
+
+WORDS: dict[str, State] = {
+    Status.OK: State("ok", _("В порядке")),
+    Status.PARTIAL: State("warn", _("Принято не всё")),
+    Status.LATER: State("warn", _("Повторим сами")),
+    Status.ASK: State("bad", _("Нужно решение"), attention=True),
+    Status.FAILED: State("bad", _("Ошибка"), attention=True),
+    Status.LATE: State("bad", _("Не успела"), attention=True),
+    Status.LOST: State("info", _("Передана другому")),
+    Status.RELEASED: State("info", _("Передана другому")),
+    "died": State("warn", _("Прервалась")),
+    "running": State("warn", _("Прервалась")),
+}
+NEVER = State("idle", _("Ещё не запускалась"))
+PAUSED = State("idle", _("На паузе"))
+NOBODY = State("bad", _("Некому выполнять"), attention=True)
+NOBODY_TROUBLE = Trouble(
+    _("Срок прошёл, а задачу никто не взял"),
+    _("Запустите программу под ролью «Администратор» (или «Директор») на любом компьютере филиала."),
+)
+LATE_TROUBLE = Trouble(
+    _("Задача не уложилась в отведённое время и была остановлена"),
+    _("Пока ничего: запустится по расписанию. Если повторяется, проверьте связь с базой и с сайтом."),
+)
+FAILED_TROUBLE = Trouble(
+    _("Задача прервалась из-за неожиданной ошибки"),
+    _("Нажмите «Запустить». Если повторится, пришлите разработчику журнал программы."),
+)
+
+
+def state_of(slot: SlotView, last: LastRun | None, now_ms: int) -> State:
+    """Return the state of a task: what a person should think of it at a glance."""
+    if slot.paused:
+        return PAUSED
+    known = WORDS.get(last.outcome, NEVER) if last else NEVER
+    if slot.running:
+        return State("bad" if known.attention else "busy", _("Выполняется"), known.attention)
+    if now_ms - slot.eligible_ms > OVERDUE_MS:
+        return NOBODY
+    if known is WORDS[Status.LATER] and slot.attempt >= STUBBORN:
+        return State("bad", _("Не получается"), attention=True)
+    return known
+
+
+def trouble_of(slot: SlotView, last: LastRun | None, state: State) -> tuple[Trouble | None, str]:
+    """Return the words for what is wrong with a task, and the rest of its note; nothing where all is well."""
+    if state is NOBODY:
+        return NOBODY_TROUBLE, ""
+    if state.kind not in ("bad", "warn") or last is None:
+        return None, ""
+    trouble, detail = of_note(last.note or slot.last_error or "")
+    if trouble is None and last.outcome == Status.LATE:
+        trouble = LATE_TROUBLE
+    if trouble is None and last.outcome == Status.FAILED:
+        trouble = FAILED_TROUBLE
+    return trouble, detail
+
+
+def counts_of(text: str | None) -> dict[str, int]:
+    """Return a run's counts; none where the column holds something else."""
+    try:
+        counts = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return {str(name): n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, dict) else {}
