@@ -17,11 +17,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     _use_utf8()
     speak(_language(given))
-    from identsync.cli.commands import application  # help texts take the language when they are made
     from identsync.cli.words import told
 
     with told():
-        application()(given, prog_name="identsync")
+        if given[:1] == ["run"]:  # the one command that stays: it does not pay for typer, pydantic and rich
+            from identsync.cli.running import run
+
+            run(given[1:])
+        else:
+            from identsync.cli.commands import application  # help texts take the language when they are made
+
+            application()(given, prog_name="identsync")
 
 
 def _language(arguments: list[str]) -> str | None:

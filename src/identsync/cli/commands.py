@@ -13,14 +13,6 @@ from identsync.language import _
 FILE = Path("identsync.toml")
 
 
-class RoleName(enum.StrEnum):
-    """Roles as they are typed."""
-
-    ADMINISTRATOR = "administrator"
-    DIRECTOR = "director"
-    DOCTOR = "doctor"
-
-
 class DialectName(enum.StrEnum):
     """Databases the clinic may have."""
 
@@ -91,17 +83,9 @@ def check(settings: SettingsFile = FILE, json: Json = False) -> None:
     raise typer.Exit(PROBLEMS if found else DONE)
 
 
-def run(
-    role: Annotated[RoleName | None, typer.Option(help=_("роль программы; без неё - из настроек"))] = None,
-    branch: Annotated[int | None, typer.Option(min=1, help=_("номер филиала; без него - из настроек"))] = None,
-    settings: SettingsFile = FILE,
-    attached: Annotated[bool, typer.Option(hidden=True)] = False,
-) -> None:
-    """Run a client until it is told to stop."""
-    from identsync.cli.running import run_client
-    from identsync.settings import load
-
-    run_client(load(settings), role=role and role.value, branch=branch, attached=attached)
+def run() -> None:
+    """Listed here for the help only: ``identsync run`` is read by cli.running, without this module."""
+    raise AssertionError
 
 
 def once(
