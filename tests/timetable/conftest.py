@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ class Network:
 
     def go(self, site: Destination, name: str = "site") -> Outcome:
         """Run the task of a site once, now, as an engine would."""
-        return asyncio.run(self.once(self.task(site, name)))
+        with ThreadPoolExecutor(1) as apart:  # a browser's test has a loop running in its own thread
+            return apart.submit(asyncio.run, self.once(self.task(site, name))).result()
 
     async def once(self, task: Task, after_claim: Callable[[Fence], None] | None = None) -> Outcome:
         limiter = self.store.limiter()
@@ -103,6 +105,7 @@ class Network:
             outcome = await task.run(run)
         finally:
             worker.close()
+        limiter.finish(fence, interval_ms=task.interval_ms, outcome=outcome.status, counts=outcome.counts, note="")
         self.outcomes.append(outcome)
         return outcome
 
