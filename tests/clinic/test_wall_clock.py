@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
@@ -28,6 +28,7 @@ def truth(zone: str, day: int, minute: int) -> tuple[bool, int]:
     return back == wall(day, minute), offset // timedelta(minutes=1)
 
 
+@settings(deadline=None)  # 1,440 minutes an example
 @given(st.sampled_from([*HARD, *ZONES]), DAYS)
 @example("Europe/Berlin", 20_541)  # 29 March 2026: 23 hours
 @example("Europe/Berlin", 20_751)  # 25 October 2026: 25 hours
