@@ -25,6 +25,7 @@ cdef enum:
     WORKING = 0
     BUSY = 1
     MAX_WORDS = 5
+    MAX_SHORT = 96  # cells of the longest board of two words
     HEADER = 56
 
 cdef int64_t MAX_ID = 0x7FFFFFFF
@@ -137,8 +138,8 @@ cdef class Boards:
             raise ValueError("first_day is outside the years 1..9999")
         if not (0 <= days <= LAST_DAY + 1 - first_day):
             raise ValueError("days is negative or the window leaves the years 1..9999")
-        self.start = first_day
-        self.span = days
+        self.start = integer(first_day)
+        self.span = integer(days)
         self.a_day = MINUTES // self.minutes
         self.wide = (self.a_day + 63) >> 6
         self.inverse = ((1 << 20) + self.minutes - 1) // self.minutes
@@ -303,7 +304,7 @@ cdef class Boards:
                     continue
                 hint = seat
                 ignored += self._place(seat, plane, start, length)
-        except (TypeError, OverflowError) as error:
+        except (TypeError, OverflowError, LookupError) as error:
             if not reading:
                 raise
             raise ValueError(f"row {number} is not four 64-bit integers: {error}") from None
@@ -327,18 +328,71 @@ cdef class Boards:
         self, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
         Py_ssize_t n, int plane,
     ) noexcept nogil:
-        cdef Py_ssize_t i
+        """Add all rows, as many at a time as lie in one board; what is odd in any way goes one by one."""
+        cdef Py_ssize_t i = 0
+        cdef Py_ssize_t taken
         cdef Py_ssize_t ignored = 0
-        cdef int64_t hint = 0
         cdef int64_t seat
-        for i in range(n):
+        cdef int64_t hint = 0
+        cdef uint64_t base = <uint64_t>(self.start * MINUTES)
+        cdef uint64_t minute
+        cdef uint64_t before[MAX_SHORT + 1][2]
+        self._fill_before(before)
+        while i < n:
             seat = self._find(branch[i], doctor[i], hint)
             if seat < 0:
                 ignored += 1
-            else:
-                hint = seat
+                i += 1
+                continue
+            hint = seat
+            minute = <uint64_t>start[i] - base
+            taken = 0
+            if self.wide <= 2 and minute < <uint64_t>(self.span * MINUTES):
+                minute //= MINUTES
+                taken = self._place_day(
+                    branch + i, doctor + i, start + i, length + i, n - i, before,
+                    self._board(seat, <int64_t>minute) + plane * self.wide, base + minute * MINUTES, plane)
+                i += taken
+            if taken == 0:
                 ignored += self._place(seat, plane, start[i], length[i])
+                i += 1
         return ignored
+
+    cdef void _fill_before(self, uint64_t (*before)[2]) noexcept nogil:
+        """For boards of up to two words: the cells before each cell, as a bitmap."""
+        cdef int64_t cell
+        for cell in range(MAX_SHORT + 1):
+            before[cell][0] = ones(cell if cell < 64 else 64)
+            before[cell][1] = ones(cell - 64)
+
+    cdef Py_ssize_t _place_day(
+        self, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
+        Py_ssize_t n, uint64_t (*before)[2], uint64_t *bitmap, uint64_t morning, int plane,
+    ) noexcept nogil:
+        """Add the rows that lie in one board, until one does not; return how many did."""
+        cdef Py_ssize_t i = 0
+        cdef int64_t b = branch[0]
+        cdef int64_t d = doctor[0]
+        cdef uint64_t inverse = self.inverse
+        cdef uint64_t inward = self.minutes - 1 if plane == WORKING else 0
+        cdef uint64_t outward = self.minutes - 1 if plane == BUSY else 0
+        cdef uint64_t low = 0
+        cdef uint64_t high = 0
+        cdef uint64_t minute, size, first, last
+        while i < n and ((branch[i] ^ b) | (doctor[i] ^ d)) == 0:
+            minute = <uint64_t>start[i] - morning
+            size = <uint64_t>length[i]
+            if minute >= MINUTES or size - 1 >= MINUTES - minute:
+                break
+            first = ((minute + inward) * inverse) >> 20
+            last = ((minute + size + outward) * inverse) >> 20
+            low |= before[last][0] & ~before[first][0]
+            high |= before[last][1] & ~before[first][1]
+            i += 1
+        bitmap[0] |= low
+        if self.wide == 2:
+            bitmap[1] |= high
+        return i
 
     def add_shifts(self, rows):
         return self._add_rows(rows, WORKING)
@@ -495,6 +549,42 @@ cdef class Boards:
             n += 1
             cell = end
 
+    def busy_spans(self, int64_t[::1] edges not None):
+        return self._spans(edges, 0, ~<uint64_t>0)
+
+    def free_spans(self, int64_t[::1] edges not None):
+        return self._spans(edges, ~<uint64_t>0, 0)
+
+    cdef object _spans(self, int64_t[::1] edges, uint64_t working, uint64_t flip):
+        """Write the edges of either busy (0, ~0) or working-and-not-busy (~0, 0) spans."""
+        cdef int64_t room = edges.shape[0]
+        cdef int64_t n
+        with nogil:
+            n = self._edges(&edges[0] if room else NULL, room, working, flip)
+        return n // 2
+
+    cdef int64_t _edges(self, int64_t *edges, int64_t room, uint64_t working, uint64_t flip) noexcept nogil:
+        """Walk each board's bits where they differ from the cell before; count on when there is no more room."""
+        cdef const uint64_t *p = self.bits
+        cdef int64_t n = 0
+        cdef int64_t board, w, base
+        cdef uint64_t x, carry, edge
+        for board in range(self.size * self.span):
+            carry = 0
+            base = board * self.a_day
+            for w in range(self.wide):
+                x = (p[w] | ~working) & (p[self.wide + w] ^ ~flip)
+                edge = x ^ (x << 1 | carry)
+                carry = x >> 63
+                while edge:
+                    if n < room:
+                        edges[n] = base + ctz64(edge)
+                    n += 1
+                    edge &= edge - 1
+                base += 64
+            p += 2 * self.wide
+        return n
+
     def difference(self, other):
         return Difference(self, other)
 
@@ -535,7 +625,7 @@ cdef class Boards:
         days = signed(load64(p + 24))
         grid = signed(load64(p + 32))
         seats = signed(load64(p + 40))
-        if not 0 <= seats <= (size - HEADER) // 8:
+        if load64(p + 48) != 0 or not 0 <= seats <= (size - HEADER) // 8:
             raise ValueError("packed boards are damaged")
         return unpack_boards(p + HEADER, size - HEADER, first, days, grid, seats)
 

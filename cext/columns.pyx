@@ -197,7 +197,7 @@ cdef class Columns:
                 pairs.first[pairs.size] = key
                 pairs.second[pairs.size] = value
                 pairs.size += 1
-        except (TypeError, OverflowError) as error:
+        except (TypeError, OverflowError, LookupError) as error:
             if not reading:
                 raise
             raise ValueError(f"row {number} is not two 64-bit integers: {error}") from None

@@ -9,7 +9,8 @@ from clock cimport monotonic_ns
 cdef enum:
     MAX_SLOTS = 1 << 24
 
-cdef int64_t FARTHEST = <int64_t>1 << 62
+cdef int64_t FARTHEST = <int64_t>1 << 62  # a time; with the longest tolerance on top it still fits 64 bits
+cdef int64_t LONGEST = <int64_t>1 << 61
 
 
 def now_ms():
@@ -97,7 +98,7 @@ cdef class Pace:
     cdef bint started
 
     def __cinit__(self, period_ns, burst=1):
-        if period_ns < 1 or burst < 1 or period_ns * burst > FARTHEST:
+        if period_ns < 1 or burst < 1 or period_ns * burst > LONGEST:
             raise ValueError("the period or the burst is out of range")
         self.period = period_ns
         self.most = burst
@@ -113,6 +114,7 @@ cdef class Pace:
         cdef int64_t ahead  # how far the arrival time would lie ahead of now
         if n < 1 or n > self.most:
             raise ValueError(f"{n} permits are not in 1..{self.most}")
+        now = max(-FARTHEST, min(FARTHEST, now))
         if not self.started:
             self.started = True
             self.arrival = self.latest = now

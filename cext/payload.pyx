@@ -12,7 +12,6 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, strlen
 
 from bits cimport ctz64, ones, popcount64
-from rows cimport integer
 
 from array import array
 
@@ -149,7 +148,9 @@ cdef bytes named(object names, object kind, set needed):
     import orjson
     cdef list items = []
     for number in sorted(names):
-        if not 0 <= integer(number) <= 0x7FFFFFFF:
+        if type(number) is not int:
+            raise TypeError(f"{kind} {number!r} is no int")
+        if not 0 <= number <= 0x7FFFFFFF:
             raise ValueError(f"{kind} {number} is not in 0..2**31-1")
         name = names[number]
         if not isinstance(name, str):

@@ -76,7 +76,8 @@ class Boards:
     def add_shift_columns(self, branch: Buffer, doctor: Buffer, start: Buffer, length: Buffer) -> int:
         """Add working time from four contiguous int64 buffers of equal size; returns how many rows were ignored.
 
-        No Python object per row and no GIL. ValueError when sizes, item type or layout differ from that.
+        No Python object per row and no GIL. ValueError when sizes or item type differ from that, ValueError or the
+        buffer's own BufferError for another layout.
         """
     def add_busy_columns(self, branch: Buffer, doctor: Buffer, start: Buffer, length: Buffer) -> int:
         """Add busy time from four contiguous int64 buffers of equal size; returns how many rows were ignored."""
@@ -100,12 +101,14 @@ class Boards:
         Columns: branch_id, doctor_id, start_minute (wall clock since 1970-01-01), length_minutes, busy (0 or 1).
         A busy run is merged as far as it goes within its day and cut after every LONGEST_RUN minutes.
         """
-    def busy_runs(self) -> tuple[memoryview, memoryview]:
-        """List the merged busy runs compactly: int64 first cell counted over all boards, int32 length in cells.
+    def busy_spans(self, edges: Buffer) -> int:
+        """Write the maximal busy spans into a writable int64 buffer: first cell, cell behind the last, and so on.
 
-        first cell = (seat index x days + day index) x cells + cell of the day. Sorted; runs end with their day but are
-        not cut at LONGEST_RUN.
+        Cells are counted over all boards: (seat index x days + day index) x cells + cell of the day; a span ends with
+        its day, and is not cut at LONGEST_RUN. Returns how many spans there are; what has no room is not written.
         """
+    def free_spans(self, edges: Buffer) -> int:
+        """Write the maximal free spans (working and not busy) in the same way."""
     def difference(self, other: Boards) -> Difference:
         """Compare these boards (old) with ``other`` (new), cell by cell in both bitmaps.
 

@@ -36,7 +36,7 @@ class Memory:
 class Pace:
     """A steady pace with a burst, by GCRA: one permit each ``period_ns`` in the long run, at most ``burst`` at once.
 
-    ValueError for a period or burst below 1, or a product of the two beyond 2**62 ns (146 years).
+    ValueError for a period or burst below 1, or a product of the two beyond 2**61 ns (73 years).
     """
 
     def __init__(self, period_ns: int, burst: int = 1) -> None: ...
@@ -46,4 +46,7 @@ class Pace:
         ValueError for n below 1 or above the burst (such a wish could never be granted).
         """
     def take_at(self, n: int, now_ns: int) -> int:
-        """Do as take() at a given time of now_ns(); a time that goes back is taken as no time passed."""
+        """Do as take() at a given time of now_ns(); a time that goes back is taken as no time passed.
+
+        Times beyond 2**62 either way count as 2**62.
+        """
