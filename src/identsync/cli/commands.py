@@ -69,8 +69,10 @@ def check(settings: SettingsFile = FILE, json: Json = False) -> None:
     import asyncio
 
     from identsync.cli.checking import problems, report
+    from identsync.cli.words import log_to_stderr
     from identsync.settings import load
 
+    log_to_stderr("error")
     found = asyncio.run(problems(load(settings), report if not json else lambda _line: None))
     if json:
         from identsync.cli.show import problems_json

@@ -1,0 +1,177 @@
+"""The command line as people use it: real processes, words instead of tracebacks, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from conftest import Cli  # type: ignore[import-not-found]
+from identsync.demo.site.process import SiteProcess
+
+DEMO_KEY = {"SITE_KEY": "demo-key"}
+
+
+def with_rooms(folder: Path, url: str) -> None:
+    rooms = "".join(f'[{room}.site]\nurl = "{url}"\nkey = "env:SITE_KEY"\n' for room in ("timetable", "leads"))
+    file = folder / "identsync.toml"
+    file.write_text(file.read_text(encoding="utf-8") + rooms, encoding="utf-8")
+
+
+def test_a_new_file_then_a_check(cli: Cli, tmp_path: Path) -> None:
+    assert cli("init").returncode == 0
+    again = cli("init")
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+    checked = cli("check")
+    assert checked.returncode == 1
+    assert "clinic_branch" in checked.stderr  # the views are missing: every one is told
+    assert "clinic_patient" in checked.stderr
+    assert "Traceback" not in checked.stderr
+
+
+def test_bad_settings_stop_the_start_with_every_mistake(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "identsync.toml").write_text('[client]\nbranhc = 1\n[leads.a]\nkey = "secret-key"\n', encoding="utf-8")
+    for command in (["run"], ["check"], ["status"], ["once", "leads/a"]):
+        told = cli(*command)
+        assert told.returncode == 2
+        for where in ("[client] branhc", "[client] branch", "[database]", "[leads.a] url", "[leads.a] key"):
+            assert where in told.stderr
+        assert "secret-key" not in told.stderr
+        assert "Traceback" not in told.stderr
+
+
+def test_check_tries_everything_and_lists_all_problems_together(cli: Cli, folder: Path) -> None:
+    with_rooms(folder, "http://127.0.0.1:1/x")
+    told = cli("check", "--json")
+    problems = {problem["where"] for problem in json.loads(told.stdout)["problems"]}
+    assert told.returncode == 1
+    assert {"[timetable.site] key", "[leads.site] key"} <= problems
+    unreachable = json.loads(cli("check", "--json", **DEMO_KEY).stdout)["problems"]
+    assert len(unreachable) == 2  # one for each room: nobody answers there
+    with SiteProcess() as site:
+        (folder / "identsync.toml").write_text(
+            (folder / "identsync.toml").read_text(encoding="utf-8").replace("http://127.0.0.1:1/x", site.url),
+            encoding="utf-8",
+        )
+        refused = cli("check", SITE_KEY="wrong")
+        assert refused.returncode == 1
+        assert "2" in refused.stderr.split("проблем: ")[1][:2]
+        good = cli("check", **DEMO_KEY)
+    assert good.returncode == 0, good.stderr
+    assert "Всё в порядке" in good.stderr
+
+
+def test_once_and_status(cli: Cli, folder: Path) -> None:
+    with SiteProcess("--bad-share", "0") as site:
+        site.make(3)
+        with_rooms(folder, site.url)
+        done = cli("once", "leads/site", **DEMO_KEY)
+        assert done.returncode == 0, done.stderr
+        assert cli("once", "timetable/site", **DEMO_KEY).returncode == 0
+        assert site.books()["timetables_confirmed"] == 1
+    state = json.loads(cli("status", "--json").stdout)
+    assert {slot["kind"] for slot in state["slots"]} >= {"leads/site", "timetable/site"}
+    table = cli("status", COLUMNS="160")
+    assert table.returncode == 0
+    assert "leads/site" in table.stdout
+    unknown = cli("once", "leads/other")
+    assert unknown.returncode == 2
+    assert "leads/site" in unknown.stderr
+
+
+def test_a_branch_that_the_clinic_does_not_have(cli: Cli, folder: Path) -> None:
+    told = cli("run", "--branch", "7")
+    assert told.returncode == 2
+    assert "7" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_doctors_client_says_why_it_does_nothing(cli: Cli, folder: Path) -> None:
+    told = cli("run", "--role", "doctor")
+    assert told.returncode == 0
+    assert "врач" in told.stderr
+    assert "doctor" not in told.stderr
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT", "stdin"])
+def test_run_stays_small_and_hands_over(cli: Cli, folder: Path, signal_name: str) -> None:
+    import signal
+
+    if os.name == "nt" and signal_name != "stdin":
+        pytest.skip("signals of POSIX")
+    with SiteProcess() as site:
+        with_rooms(folder, site.url)
+        assert cli("status").returncode == 0  # makes the tables, as the first start of all does
+        process = subprocess.Popen(
+            [sys.executable, "-m", "identsync", "run", "--attached"],
+            cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | DEMO_KEY | {"IDENTSYNC_LANG": "ru"},
+        )  # fmt: skip
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        assert ready["url"].startswith("http://127.0.0.1:")
+        until = time.monotonic() + 20
+        while site.books()["timetables_confirmed"] < 1 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert site.books()["timetables_confirmed"] == 1
+        megabytes = psutil.Process(process.pid).memory_info().rss / 1e6
+        if signal_name == "stdin":
+            assert process.stdin is not None
+            process.stdin.close()
+        else:
+            process.send_signal(getattr(signal, signal_name))
+        process.wait(20)
+        assert process.stderr is not None
+        told = process.stderr.read()
+        process.stdout.close()
+        process.stderr.close()
+        if process.stdin is not None:
+            process.stdin.close()
+    assert process.returncode == 0, told
+    assert "Задачи переданы" in told
+    assert "Traceback" not in told
+    assert megabytes < 80
+    import sqlite3
+
+    with sqlite3.connect(folder / "identsync.db") as connection:
+        held = connection.execute("SELECT count(*) FROM task_slot WHERE holder IS NOT NULL").fetchone()[0]
+        present = connection.execute("SELECT count(*) FROM presence").fetchone()[0]
+    connection.close()
+    assert (held, present) == (0, 0)  # handed over, at once
+
+
+def test_views_are_printed_for_a_person(cli: Cli) -> None:
+    for dialect in ("mssql", "postgresql", "sqlite"):
+        told = cli("clinic", "views", "--dialect", dialect, "--profile", "ident")
+        assert told.returncode == 0, told.stderr
+        assert "clinic_appointment" in told.stdout
+
+
+def test_clinic_check(cli: Cli, folder: Path) -> None:
+    assert cli("clinic", "check").returncode == 0
+    import sqlite3
+
+    connection = sqlite3.connect(folder / "identsync.db")
+    connection.execute("ALTER TABLE clinic_patient DROP COLUMN email")
+    connection.execute("DROP TABLE clinic_shift")
+    connection.commit()
+    connection.close()
+    told = cli("clinic", "check")
+    assert told.returncode == 1
+    assert "clinic_patient.email" in told.stderr
+    assert "clinic_shift" in told.stderr
+
+
+def test_version_and_language(cli: Cli) -> None:
+    from identsync import __version__
+
+    assert cli("version").stdout.strip() == __version__
+    assert "Commands" in cli("--lang", "en", "--help").stdout
+    assert "Work until stopped" in cli("--lang", "en", "--help").stdout
+    assert "Работать" in cli("--help").stdout

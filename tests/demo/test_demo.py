@@ -1,0 +1,82 @@
+"""``identsync demo`` as a newcomer runs it: nothing is lost, doubled or missed on either side, nothing stays behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.processes
+KEYS = ["seconds", "clients", "killed", "runs", "double_runs", "missed_runs", "leads_made", "leads_received"]
+KEYS += ["leads_doubled", "timetables_confirmed", "errors"]
+
+
+def start(*options: str, folder: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "identsync", "demo", "--port", "0", *options]
+    environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "IDENTSYNC_LANG": "ru", "COLUMNS": "120"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Command lines of processes of this demo that still run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment, line = process.environ(), process.cmdline()
+        except psutil.Error:
+            continue
+        if environment.get("TMPDIR") == str(folder) and "identsync" in " ".join(line):
+            found.append(" ".join(line))
+    return found
+
+
+def test_killing_the_holder_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    process = start("--clients", "5", "--kill", "--seconds", "14", "--json", folder=tmp_path)
+    out, told = process.communicate(timeout=90)
+    summary = json.loads(out)
+    assert out.count("\n") == 1
+    assert list(summary) == KEYS
+    assert process.returncode == 0, (summary, told)
+    assert summary["clients"] == 5
+    assert summary["killed"] >= 1
+    assert summary["runs"] > summary["killed"]
+    assert summary["timetables_confirmed"] > 0
+    assert summary["leads_received"] == summary["leads_made"] > 0
+    assert [summary[key] for key in ("double_runs", "missed_runs", "leads_doubled", "errors")] == [0, 0, 0, 0], told
+    assert "Убиваю" in told
+    assert left_behind(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM is not sent to a process of Windows")
+def test_it_ends_cleanly_when_told_to(tmp_path: Path) -> None:
+    process = start(folder=tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "расписание на" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, out + errors
+    assert "Ничего не потеряно" in out
+    assert "Traceback" not in errors
+    assert left_behind(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
+    process = start(folder=tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "расписание на" in line:
+            break
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) == 5  # three clients, two sites
+    process.kill()
+    process.communicate()
+    _gone, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
