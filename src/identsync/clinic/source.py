@@ -68,10 +68,11 @@ class ClinicSource:
         with self._reading() as connection:
             return [Branch(*row) for row in connection.execute(self._ask.branches)]
 
-    def staff(self) -> list[Doctor]:
-        """Give the doctors of all branches by (branch, id)."""
+    def staff(self, branches: Collection[int] | None = None) -> list[Doctor]:
+        """Give the doctors of all branches, or of those in ``branches``, by (branch, id)."""
+        ask, some = (self._ask.staff, {}) if branches is None else (self._ask.staff_of, {"branches": sorted(branches)})
         with self._reading() as connection:
-            return [Doctor(*row) for row in connection.execute(self._ask.staff)]
+            return [Doctor(*row) for row in connection.execute(ask, some)]
 
     def boards(self, first_day: int, days: int, grid: int, branches: Collection[int] | None = None) -> Boards:
         """Build the boards of all doctors, or of those in ``branches``, for ``days`` days from ``first_day``.
@@ -131,6 +132,7 @@ class _Statements:
         self.staff = select(staff.branch_id, staff.doctor_id, staff.name, staff.speciality).order_by(
             staff.branch_id, staff.doctor_id
         )
+        self.staff_of = self._of_branches(self.staff)
         self.all = _Schedule(self._seats(), self._window("clinic_shift"), self._window("clinic_appointment"))
         self.some = _Schedule(*(self._of_branches(each) for each in (self.all.seats, self.all.shifts, self.all.busy)))
         self.day = (

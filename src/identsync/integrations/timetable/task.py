@@ -117,7 +117,7 @@ def _names(
 ) -> tuple[wire.Names, tuple[int, ...]]:
     ids = {branch.id for branch in branches}
     doctors: dict[int, str] = {}
-    for doctor in clinic.staff():
+    for doctor in clinic.staff(ids if site.branches else None):
         if doctor.branch_id in ids and (not site.doctors or doctor.id in site.doctors):
             doctors[doctor.id] = doctors.get(doctor.id) or wire.spelled(doctor.name)
     named = {id_: name for id_, name in doctors.items() if name}
