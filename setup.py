@@ -5,6 +5,7 @@ import sys
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.sdist import sdist
 
 MODULES = ["board", "columns", "limiter", "payload"]
 HEADERS = ["cext/bits.pxd", "cext/clock.pxd", "cext/rows.pxd"]
@@ -25,11 +26,31 @@ def extension(name: str) -> Extension:
     )
 
 
+class Sources(sdist):
+    """The source distribution: tests and benchmarks too, but no C that Cython makes anew."""
+
+    def make_distribution(self) -> None:
+        """Complete the list of files and pack them."""
+        for folder in ("cext", "tests", "benchmarks"):
+            self.filelist.graft(folder)
+        for pattern in ("*.c", "*.py[cod]", "*.so"):
+            self.filelist.global_exclude(pattern)
+        super().make_distribution()
+
+
 setup(
+    cmdclass={"sdist": Sources},
     ext_modules=cythonize(
         [extension(name) for name in MODULES],
         include_path=["cext"],
-        compiler_directives={"language_level": "3", "boundscheck": False, "wraparound": False, "cdivision": True},
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "auto_pickle": False,
+            "autotestdict": False,
+        },
     ),
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED else {},
 )

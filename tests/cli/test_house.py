@@ -55,7 +55,7 @@ def test_the_sdist_is_complete(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = {name for name in tracked() if name.startswith(("cext/", "src/"))}
+    wanted = {name for name in tracked() if name.startswith(("cext/", "src/", "tests/", "benchmarks/"))}
     missing = {name for name in wanted if (HOUSE / name).exists()} - held
     assert missing == set()
     assert not {name for name in held if name.endswith((".c", ".so", ".pyd"))}
