@@ -168,6 +168,7 @@ class Simulation:
             client.state, actions = self.step(client.state, client.inbox.popleft(), self.local(client))
             for action in actions:
                 getattr(self, f"on_{type(action).__name__}")(client, action)
+            self.check_trust(client)
         self.arm(client)
 
     def arm(self, client: Client) -> None:
@@ -404,6 +405,20 @@ class Simulation:
             busy = run is not None and run.fence < fence and run.outcome is None and run.reason is None
             if busy and run is not None and self.local(other) < run.trusted_until:
                 self.violation(f"{client.name} is granted {where} while {other.name} trusts fence {run.fence}")
+
+    def check_trust(self, client: Client) -> None:
+        """Whoever trusts a lease holds the newest fence, at any moment."""
+        if self.db.time - self.turned < 10_000 and self.turned >= 0:
+            return
+        for slot in client.state.slots:
+            run = slot.run
+            if run is None or run.reason is not None or run.outcome is not None:
+                continue
+            newest = self.db.rows[slot.spec.kind, slot.spec.scope].fence
+            if run.fence < newest and self.local(client) < run.trusted_until:
+                self.violation(
+                    f"{client.name} trusts {slot.spec.kind}/{slot.spec.scope} {run.fence}, newest is {newest}"
+                )
 
     def administrator(self, branch: int) -> Client | None:
         """An administrator that has been well for so long that the database must know of it."""

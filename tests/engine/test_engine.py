@@ -303,3 +303,19 @@ async def test_once_runs_a_task_without_a_started_engine(store: Store) -> None:
         await made().run_once("test/other", 1)
     with store.read() as connection:
         assert connection.execute(select(task_slot.c.kind)).scalars().all() == ["test/one"]  # no seat was taken
+
+
+async def test_counts_are_there_for_prometheus(clone: Callable[[str], str]) -> None:
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    from identsync.engine.metrics import EngineCollector
+
+    store = open_store(clone("sqlite"))
+    async with engine(store, task(fine)) as client:
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        registry = CollectorRegistry()
+        registry.register(EngineCollector(client))
+        text = generate_latest(registry).decode()
+    store.close()
+    assert 'identsync_runs_total{outcome="ok"}' in text
+    assert "identsync_seats 2.0" in text

@@ -207,7 +207,10 @@ def _rearm(d: Draft, i: int, news: SlotDue, due: int) -> None:
     slot = d.slots[i]
     if slot.run is not None or slot.asked or slot.request:
         return  # what this client is about to hear itself is newer
-    due = NEVER if news.paused else min(due, d.now + horizon(slot.spec))
+    longest = d.now + horizon(slot.spec)
+    if due > longest:  # asked for all the same, once in a horizon: the next news must not put it off again
+        due = slot.due if slot.known and slot.due <= longest else longest
+    due = NEVER if news.paused else due
     if slot.poked:
         due = min(due, slot.due)
     if not slot.known or due != slot.due:
