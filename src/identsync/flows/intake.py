@@ -12,6 +12,7 @@ over real ones. A run that ends in the middle therefore asks its window again: r
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -33,6 +34,7 @@ OPEN_END_MS = 7_258_118_399_000  # 2199-12-31T23:59:59Z: the end of a period tha
 RAW_KEPT = 8_000  # characters of a bad row
 PROBLEMS_KEPT = 50
 MAX_PAGES = 2_000  # of one window: a server that makes up rows for ever is stopped
+REPEATS = 10  # pages of one window that were there already
 READ_IN_PLACE = 200  # rows
 KEYS_AT_ONCE = 500  # in one IN list; SQL Server takes at most 2,100 parameters
 
@@ -138,7 +140,7 @@ class _Intake(Generic[T]):
 
     async def _window(self, window: Window) -> None:
         limit, offset, newest = self._periods.limit, 0, 0
-        seen: set[str] = set()
+        seen: Counter[str] = Counter()
         while True:
             page = _listed(await self._source.fetch(window, limit, offset))
             full = limit > 0 and len(page) == limit  # more than asked for: limit is ignored, everything is here
@@ -254,15 +256,17 @@ def _listed(answer: object) -> list[Any]:
     raise Unexpected(_("Вместо списка {came}", came=came), raw=spelled(answer)[:RAW_KEPT])
 
 
-def _moving(seen: set[str], page: list[Any]) -> None:
-    """Stop where paging leads nowhere: a full page that was there already, or pages without end."""
-    digest = fingerprint(page)
+def _moving(seen: Counter[str], page: list[Any]) -> None:
+    """Stop where paging leads nowhere: full pages that were there already, or pages without end.
+
+    A few equal pages are allowed: a site may list nothing but copies of one row.
+    """
+    seen[fingerprint(page)] += 1
     hint = _("Если сайт не умеет отдавать заявки страницами, укажите limit = 0.")
-    if digest in seen:
+    if seen.total() - len(seen) >= REPEATS:
         raise Unexpected(_("Сайт отдаёт одну и ту же страницу снова и снова"), hint=hint)
     if len(seen) >= MAX_PAGES:
         raise Unexpected(_("Сайт отдаёт страницы без конца"), hint=hint)
-    seen.add(digest)
 
 
 def _move(connection: Connection, stream: str, scope: int, to_ms: int, now_ms: int) -> None:
