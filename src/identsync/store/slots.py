@@ -60,11 +60,11 @@ class RunView:
 
 def overview(connection: Connection) -> list[SlotView]:
     """Every task slot that was ever asked for, ordered by kind and scope."""
-    t = task_slot.c
-    fields = (t.kind, t.scope, t.eligible_ms, t.fence, t.holder)
-    more = (t.started_ms, t.finished_ms, t.attempt, t.last_ok_ms, t.last_error, t.paused)
-    query = select(*fields, _running(connection), *more).where(t.kind != SEAT).order_by(t.kind, t.scope)
-    return [SlotView(*row[:5], bool(row[5]), *row[6:11], bool(row[11])) for row in connection.execute(query)]
+    t, running = task_slot.c, _running(connection).label("running")
+    fields = (t.kind, t.scope, t.eligible_ms, t.fence, t.holder, running, t.started_ms, t.finished_ms, t.attempt)
+    query = select(*fields, t.last_ok_ms, t.last_error, t.paused).where(t.kind != SEAT).order_by(t.kind, t.scope)
+    rows = (row._asdict() for row in connection.execute(query))
+    return [SlotView(**row | {"running": bool(row["running"]), "paused": bool(row["paused"])}) for row in rows]
 
 
 def seats(connection: Connection, *, presence_ttl_ms: int = 120_000) -> list[SeatView]:
@@ -99,11 +99,13 @@ def journal(connection: Connection, limit: int, kind: str | None = None) -> list
     r, t = run_log.c, task_slot.c
     alive = and_(t.kind == r.kind, t.scope == r.scope, t.fence == r.fence, _running(connection) == 1)
     fields = (r.kind, r.scope, r.fence, r.holder, r.role, r.due_ms, r.started_ms, r.finished_ms)
-    query = select(*fields, r.outcome, r.counts, r.note, t.fence).join_from(run_log, task_slot, alive, isouter=True)
+    query = select(*fields, r.outcome, r.counts, r.note, t.fence.label("alive")).join_from(
+        run_log, task_slot, alive, isouter=True
+    )
     if kind is not None:
         query = query.where(r.kind == kind)
     rows = connection.execute(query.order_by(r.started_ms.desc(), r.fence.desc()).limit(limit))
-    return [_run(*row) for row in rows]
+    return [_run(row._asdict()) for row in rows]
 
 
 def trim(connection: Connection, days: int) -> int:
@@ -127,7 +129,6 @@ def _running(connection: Connection) -> ColumnElement[int]:
     return case((held, 1), else_=0)
 
 
-def _run(*row: Any) -> RunView:
-    *fields, outcome, counts, note, alive = row
-    died = outcome == "running" and alive is None
-    return RunView(*fields, "died" if died else outcome, json.loads(counts), note)
+def _run(row: dict[str, Any]) -> RunView:
+    died = row.pop("alive") is None and row["outcome"] == "running"
+    return RunView(**row | {"counts": json.loads(row["counts"]), "outcome": "died" if died else row["outcome"]})
