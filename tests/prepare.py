@@ -27,7 +27,7 @@ def main() -> None:
     else:
         print("prepare: installing Chromium by apt (IDENTSYNC_PREPARE=no skips this)", flush=True)
         install()
-        print(f"prepare: {chromium() or 'Chromium could not be installed: the browser tests will be skipped'}", flush=True)
+        print(f"prepare: {chromium() or 'no Chromium could be installed: browser tests will be skipped'}", flush=True)
 
 
 def may_install() -> bool:

@@ -76,7 +76,8 @@ def database_mistakes(url: str) -> Iterator[tuple[str, str]]:
     if dialect == "sqlite" and not rest.removeprefix("/"):
         yield _("не назван файл базы"), _("например: sqlite:///identsync.db")
     account = urllib.parse.urlsplit(f"x://{rest}").netloc.rpartition("@")[0]
-    if ":" in account or "pwd%3d" in rest.lower() or "pwd=" in rest.lower():
+    spellings = ("pwd=", "pwd%3d", "password=", "password%3d")
+    if account.partition(":")[2] or any(spelling in rest.lower() for spelling in spellings):
         yield _("пароль нельзя хранить в файле настроек"), _('вынесите его в password = "env:ИМЯ"')
 
 

@@ -59,6 +59,7 @@ def test_a_right_table_becomes_the_record() -> None:
         ("url", "a.ru"), ("url", "ftp://a.ru"), ("url", "https://u:p@a.ru"), ("url", "https://a.ru/?k=1"), ("url", 1),
         ("url", "http://[::1"), ("url", "https://a.ru:99999"),
         ("base", "mysql://x"), ("base", "postgresql+psycopg://u:p@h/d"), ("base", "sqlite:///"), ("base", 1),
+        ("base", "postgresql+psycopg://u@h/d?password=x"),
         ("base", "mssql+pyodbc:///?odbc_connect=DRIVER%3D1%3BUID%3Da%3BPWD%3Dsecret"),
         ("flag", 1), ("flag", "true"), ("share", "0.3"), ("share", False), ("name", ""), ("name", "abcdef"),
         ("name", 7), ("mode", "fsat"), ("mode", 1), ("mode", []), ("colour", "blue"), ("branches", 1),

