@@ -1,0 +1,97 @@
+"""The whole way of a lead: the strict site in its process, HTTP, the flow, the desk; and all a site can do wrong."""
+
+import asyncio
+
+import pytest
+
+from identsync.demo.site.people import TRAPS
+from identsync.demo.site.process import SiteProcess
+from identsync.engine.integration import Status
+from identsync.integrations.leads import INTEGRATION
+from identsync.integrations.leads.wire import key_of
+
+from .conftest import Desk
+
+
+def test_every_lead_of_the_site_is_here_once(desk: Desk, site: SiteProcess) -> None:
+    for trap in TRAPS:
+        site.make(3, trap)
+    site.make(600)
+    first = desk.go()
+    assert first.status is Status.OK
+    assert first.counts["new"] == 600 + 3 * len(TRAPS)
+    assert desk.go().counts["new"] == 0
+    assert {row.key for row in desk.leads()} == {key_of(made["id"]) for made in site.leads()}
+    assert sum(row.phone.startswith("+8") and row.phone_e164 is None for row in desk.leads()) >= 3
+
+
+def test_a_lead_is_linked_to_its_patient(desk: Desk, site: SiteProcess) -> None:
+    number, phone = desk.patient()
+    row = {"Id": "known", "DateAndTime": "2026-11-20T10:00:00+03:00", "ClientPhone": phone}
+    site.ask("POST", "rows", [row])
+    desk.go()
+    (lead,) = desk.leads()
+    assert (lead.patient_id, lead.patients) == (number, 1)
+    names = desk.view(lead=str(lead.id))["lead"]["patient_names"]
+    assert names == [(number, desk.clinic.patient_name(number))]
+
+
+def test_bad_rows_wait_for_a_person_and_cost_nobody(desk: Desk, site: SiteProcess) -> None:
+    site.make(2)
+    site.ask("POST", "rows", [{"Id": None, "ClientPhone": "x"}, "text", None])
+    assert desk.go().status is Status.PARTIAL
+    assert len(desk.leads()) == 2
+    assert len(desk.rejects()) == 3
+    bad = desk.view(state="bad")["bad"]
+    assert any("нет обязательного поля DateAndTime" in row["problems"] for row in bad)
+    desk.do("dismiss", id=bad[0]["id"])
+    assert len(desk.view(state="bad")["bad"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "status"),
+    [
+        ("html", {}, Status.FAILED),
+        ("half", {}, Status.FAILED),
+        ("null", {}, Status.FAILED),
+        ("object", {}, Status.FAILED),
+        ("redirect", {"status": 301}, Status.FAILED),
+        ("fail", {"status": 503}, Status.LATER),
+        ("lose", {}, Status.LATER),
+        ("drop", {}, Status.LATER),
+        ("cut", {}, Status.LATER),
+        ("slow", {"seconds": 30}, Status.LATER),
+        ("endless", {}, Status.FAILED),
+    ],
+)
+def test_a_site_that_misbehaves_loses_nothing(
+    desk: Desk, site: SiteProcess, kind: str, how: dict[str, object], status: Status
+) -> None:
+    site.make(5)
+    site.fault(kind, times=None, **how)
+    assert desk.go().status is status
+    assert desk.notes()[-1]
+    assert "Traceback" not in desk.notes()[-1]
+    assert site.key not in desk.notes()[-1]
+    site.behave()
+    assert desk.go().counts["new"] == 5
+    assert len(desk.leads()) == 5
+
+
+def test_a_redirect_307_is_followed(desk: Desk, site: SiteProcess) -> None:
+    site.make(2)
+    site.fault("redirect", status=307)
+    assert desk.go().counts["new"] == 2
+
+
+def test_a_wrong_key_asks_a_person(desk: Desk, site: SiteProcess) -> None:
+    site.options(key="another")
+    assert desk.go().status is Status.ASK
+
+
+def test_check_says_what_is_wrong(desk: Desk, site: SiteProcess) -> None:
+    assert INTEGRATION.check is not None
+    assert asyncio.run(INTEGRATION.check(desk.settings, desk.context())) == []
+    site.fault("html", times=None)
+    (problem,) = asyncio.run(INTEGRATION.check(desk.settings, desk.context()))
+    assert problem.where == "leads.site"
