@@ -1,0 +1,57 @@
+"""``python -m benchmarks [NAME ...] [--quick] [--json FILE]``: measure, show a table with ratios, write the figures."""
+
+import argparse
+import importlib
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import OURS, Result
+
+NAMES = ("board", "columns", "free", "payload", "memory", "statement", "round")
+
+
+def main() -> int:
+    """Run the named benchmarks, all where none is named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer runs: all in two minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as a JSON list")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.names) - set(NAMES)):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    results: list[Result] = []
+    for name in options.names or NAMES:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        found = list(importlib.import_module(f"benchmarks.{name}").run(quick=options.quick))
+        show(found)
+        results += found
+    if options.json:
+        options.json.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
+    return 0
+
+
+def show(results: list[Result]) -> None:
+    """Print a table a case; the last column says how many times our time a contender takes."""
+    for case, rows in groupby(results, lambda one: (one["benchmark"], one["case"])):
+        table = Table(title=": ".join(case), title_justify="left")
+        for head in ("contender", "ms", "ns an item", "GB/s", "peak MB", f"x {OURS}"):
+            table.add_column(head, justify="left" if head == "contender" else "right")
+        found = list(rows)
+        ours = next((one["seconds"] for one in found if one["contender"] == OURS), None)
+        for one in sorted(found, key=lambda one: float(one["seconds"])):
+            seconds, size = one["seconds"], one["bytes"]
+            table.add_row(
+                one["contender"], f"{seconds * 1e3:,.3f}", f"{seconds / one['items'] * 1e9:,.2f}",
+                f"{size / seconds / 1e9:.2f}" if size else "", f"{one['peak_bytes'] / 1e6:,.0f}",
+                f"{seconds / ours:,.2f}" if ours else "",
+            )  # fmt: skip
+        Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
