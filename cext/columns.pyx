@@ -33,7 +33,7 @@ def digest(data, seed=0):
     return <int64_t>hash64(&view[0] if view.shape[0] else NULL, view.shape[0], start)
 
 
-cdef class Scratch:
+cdef class _Pairs:
     """Growing pairs of columns in plain memory, freed with the object."""
 
     cdef int64_t *first
@@ -94,10 +94,10 @@ cdef void radix_pass(
         places[at] += 1
 
 
-cdef int sort_pairs(Scratch pairs) except -1:
+cdef int sort_pairs(_Pairs pairs) except -1:
     """Sort pairs by key in place: radix sort, least byte first, bytes that are all equal skipped."""
-    cdef Scratch other = Scratch()
-    cdef Scratch a = pairs
+    cdef _Pairs other = _Pairs()
+    cdef _Pairs a = pairs
     cdef Py_ssize_t counts[8][256]
     cdef Py_ssize_t i, n
     cdef int byte
@@ -126,7 +126,7 @@ cdef int sort_pairs(Scratch pairs) except -1:
     return 0
 
 
-cdef Columns columns_of(Scratch pairs):
+cdef Columns columns_of(_Pairs pairs):
     """Make Columns of collected pairs: sorted where needed, duplicates refused."""
     cdef Py_ssize_t at = unsorted_at(pairs.first, pairs.size)
     if at < pairs.size:
@@ -175,7 +175,7 @@ cdef class Columns:
 
     @staticmethod
     def from_rows(rows):
-        cdef Scratch pairs = Scratch()
+        cdef _Pairs pairs = _Pairs()
         cdef Py_ssize_t number = -1
         cdef bint reading = False
         cdef int64_t key, value
@@ -206,7 +206,7 @@ cdef class Columns:
     @staticmethod
     def from_buffers(const int64_t[::1] keys not None, const int64_t[::1] digests not None):
         cdef Py_ssize_t n = keys.shape[0]
-        cdef Scratch pairs = Scratch()
+        cdef _Pairs pairs = _Pairs()
         if digests.shape[0] != n:
             raise ValueError("keys and digests are not of one size")
         if n == 0:
@@ -273,7 +273,7 @@ cdef class Columns:
               const int64_t[::1] removed not None):
         cdef Columns set_ = Columns.from_buffers(keys, digests)
         cdef Columns gone = Columns.from_buffers(removed, removed)
-        cdef Scratch merged = Scratch()
+        cdef _Pairs merged = _Pairs()
         cdef int64_t twice = 0
         cdef bint clash
         merged._hold(self.size + set_.size + 1)
@@ -302,7 +302,7 @@ cdef class Columns:
     def unpack(data):
         cdef const uint8_t[::1] view = memoryview(data).cast("B")
         cdef Py_ssize_t size = view.shape[0]
-        cdef Scratch pairs = Scratch()
+        cdef _Pairs pairs = _Pairs()
         cdef const uint8_t *p
         cdef Py_ssize_t i, n
         if size < HEADER or (size - HEADER) % 16 or bytes(view[:8]) != MAGIC:
@@ -321,7 +321,7 @@ cdef class Columns:
         return columns_from(pairs.first, pairs.second, n)
 
 
-cdef bint overlay(Columns old, Columns set_, Columns gone, Scratch merged, int64_t *twice) noexcept nogil:
+cdef bint overlay(Columns old, Columns set_, Columns gone, _Pairs merged, int64_t *twice) noexcept nogil:
     """Merge old and set_ without gone into ``merged`` (which has room); true if a key is in set_ and gone."""
     cdef Py_ssize_t i = 0
     cdef Py_ssize_t j = 0
@@ -360,8 +360,8 @@ cdef class Changes:
     cdef readonly object removed
 
     def __cinit__(self, Columns old not None, Columns new not None):
-        cdef Scratch alone = Scratch()  # first: removed, second: added
-        cdef Scratch both = Scratch()  # first: changed
+        cdef _Pairs alone = _Pairs()  # first: removed, second: added
+        cdef _Pairs both = _Pairs()  # first: changed
         cdef Py_ssize_t counts[3]
         with nogil:
             merge(old, new, alone, both, counts)
@@ -376,7 +376,7 @@ cdef class Changes:
         return f"Changes({len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed)"
 
 
-cdef int merge(Columns old, Columns new, Scratch alone, Scratch both, Py_ssize_t *counts) except -1 nogil:
+cdef int merge(Columns old, Columns new, _Pairs alone, _Pairs both, Py_ssize_t *counts) except -1 nogil:
     """Run over both columns: equal keys in runs with a branch-free test of the digests, the rest one by one."""
     cdef const int64_t *a = old.k
     cdef const int64_t *b = new.k

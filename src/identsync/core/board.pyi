@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Collection, Iterable, Sequence
-from typing import final
+from typing import Self, final
 
 from typing_extensions import Buffer
 
@@ -36,7 +36,7 @@ class Boards:
     things that are not integers.
     """
 
-    def __init__(self, seats: Iterable[tuple[int, int]], first_day: int, days: int, grid: int) -> None: ...
+    def __new__(cls, seats: Iterable[tuple[int, int]], first_day: int, days: int, grid: int) -> Self: ...
     @property
     def first_day(self) -> int:
         """The first day of the window, counted from 1970-01-01."""

@@ -1,6 +1,6 @@
 """What this client itself remembers of the limiter: when to ask again, and its own pace between asks."""
 
-from typing import final
+from typing import Self, final
 
 def now_ms() -> int:
     """Return the monotonic clock that check() and take() read, in milliseconds (on Linux that of time.monotonic)."""
@@ -16,7 +16,7 @@ class Memory:
     than 2**24 slots, OverflowError for a time beyond 64 bits.
     """
 
-    def __init__(self, slots: int) -> None: ...
+    def __new__(cls, slots: int) -> Self: ...
     def __len__(self) -> int:
         """How many slots there are."""
     def set(self, i: int, due_ms: int) -> None:
@@ -39,7 +39,7 @@ class Pace:
     ValueError for a period or burst below 1, or a product of the two beyond 2**61 ns (73 years).
     """
 
-    def __init__(self, period_ns: int, burst: int = 1) -> None: ...
+    def __new__(cls, period_ns: int, burst: int = 1) -> Self: ...
     def take(self, n: int = 1) -> int:
         """Take n permits now and return 0, or take none and return the nanoseconds after which it is worth asking.
 

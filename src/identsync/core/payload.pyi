@@ -1,7 +1,7 @@
 """The bytes of the timetable on the wire, written straight from boards."""
 
 from collections.abc import Iterator, Mapping
-from typing import final
+from typing import Self, final
 
 from typing_extensions import Buffer
 
@@ -12,12 +12,12 @@ class TimetableBody:
     """The body of IDENT's PostTimeTable, as compact JSON bytes without a Python object per interval.
 
     ``{"Doctors":[{"Id":..,"Name":..}],"Branches":[..],"Intervals":[{"DoctorId":..,"BranchId":..,"StartDateTime":
-    "2026-05-12T10:00:00+03:00","LengthInMinutes":15,"IsBusy":false},..]}``: all three arrays always present; doctors and
-    branches sorted by id; intervals sorted by doctor, then wall-clock start, then branch. A free cell is one interval
+    "2026-05-12T10:00:00+03:00","LengthInMinutes":15,"IsBusy":false},..]}``: all three arrays always present; doctors
+    and branches sorted by id; intervals sorted by doctor, then wall-clock start, then branch. A free cell is one interval
     of ``grid`` minutes, a busy run is merged within its day and cut after every 720 minutes.
 
     ``doctors`` and ``branches`` give the names; every doctor and branch of the boards' seats needs one, others are
-    written as well. Names are any strings that UTF-8 can hold. ``chunk`` is the size of the reused buffer, at least 4096.
+    written as well. Names are any strings that UTF-8 can hold. ``chunk`` is the size of the reused buffer, 4096..2**30.
 
     ``zones`` gives for each branch of the seats an int64 buffer of ``days`` x 4 numbers, one row a day:
 
@@ -36,14 +36,14 @@ class TimetableBody:
     surrogate in a name. TypeError for things that are not what the signature says.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         boards: Boards,
         doctors: Mapping[int, str],
         branches: Mapping[int, str],
         zones: Mapping[int, Buffer],
         chunk: int = 262144,
-    ) -> None: ...
+    ) -> Self: ...
     def chunks(self) -> Iterator[memoryview]:
         """Write the body piece by piece: read-only views of ONE reused buffer, each valid until the next step."""
     def tobytes(self) -> bytes:
