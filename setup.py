@@ -2,13 +2,14 @@
 
 import os
 import sys
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.sdist import sdist
 
 MODULES = ["board", "columns", "limiter", "payload"]
-HEADERS = ["cext/bits.pxd", "cext/clock.pxd", "cext/rows.pxd"]
+HEADERS = sorted(glob("cext/*.px[di]"))
 
 LIMITED = os.environ.get("IDENTSYNC_LIMITED_API") == "1"
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-strict-aliasing", "-g0"]

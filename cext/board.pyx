@@ -7,10 +7,11 @@ of ``busy``. A comparison of two equal windows is therefore one stream through b
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint64_t, uint8_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
+from bitmap cimport fill, has, next_one, next_zero
 from bits cimport ctz64, hash64, le64, load64, ones, popcount64, store64
 from rows cimport integer
 
@@ -37,64 +38,6 @@ cdef bytes MAGIC = b"IDSBRD\x01\n"
 
 cdef inline int64_t signed(uint64_t value) noexcept nogil:
     return <int64_t>value
-
-
-cdef inline void fill(uint64_t *bitmap, int64_t first, int64_t last) noexcept nogil:
-    """Set the cells first..last-1 of one bitmap; 0 <= first < last <= cells."""
-    cdef int64_t w = first >> 6
-    cdef int64_t end = (last - 1) >> 6
-    cdef int64_t shift = first & 63
-    if w == end:
-        bitmap[w] |= ones(last - first) << shift
-        return
-    bitmap[w] |= ~<uint64_t>0 << shift
-    w += 1
-    while w < end:
-        bitmap[w] = ~<uint64_t>0
-        w += 1
-    bitmap[end] |= ones(last - (end << 6))
-
-
-cdef inline int has(const uint64_t *bitmap, int64_t cell) noexcept nogil:
-    return (bitmap[cell >> 6] >> (cell & 63)) & 1
-
-
-cdef inline int64_t next_one(const uint64_t *bitmap, int64_t cell, int64_t cells) noexcept nogil:
-    """The first set cell at or after ``cell``, or ``cells``."""
-    cdef int64_t w = cell >> 6
-    cdef uint64_t x
-    if cell >= cells:
-        return cells
-    x = bitmap[w] >> (cell & 63)
-    if x != 0:
-        return cell + ctz64(x)
-    w += 1
-    while (w << 6) < cells:
-        if bitmap[w] != 0:
-            return (w << 6) + ctz64(bitmap[w])
-        w += 1
-    return cells
-
-
-cdef inline int64_t next_zero(const uint64_t *bitmap, int64_t cell, int64_t cells) noexcept nogil:
-    """The first clear cell at or after ``cell``, or ``cells``."""
-    cdef int64_t w = cell >> 6
-    cdef int64_t at
-    cdef uint64_t x
-    if cell >= cells:
-        return cells
-    x = ~bitmap[w] >> (cell & 63)
-    if x != 0:
-        at = cell + ctz64(x)
-        return at if at < cells else cells
-    w += 1
-    while (w << 6) < cells:
-        x = ~bitmap[w]
-        if x != 0:
-            at = (w << 6) + ctz64(x)
-            return at if at < cells else cells
-        w += 1
-    return cells
 
 
 cdef int64_t id_of(object value, str what) except -1:
@@ -229,52 +172,6 @@ cdef class Boards:
 
     # ---- building
 
-    cdef int64_t _find(self, int64_t branch, int64_t doctor, int64_t hint) noexcept nogil:
-        """The index of a seat or -1; ``hint`` is where the last row was."""
-        cdef int64_t key, low, half, left
-        if <uint64_t>branch > <uint64_t>MAX_ID or <uint64_t>doctor > <uint64_t>MAX_ID or self.size == 0:
-            return -1
-        key = branch << 32 | doctor
-        if self.keys[hint] == key:
-            return hint
-        low = 0
-        left = self.size
-        while left > 1:
-            half = left >> 1
-            low += half * (self.keys[low + half] <= key)
-            left -= half
-        return low if self.keys[low] == key else -1
-
-    cdef int _place(self, int64_t seat, int plane, int64_t start, int64_t length) noexcept nogil:
-        """Add one row to a seat's boards; 1 when the row has to be ignored."""
-        cdef int64_t base = self.start * MINUTES
-        cdef int64_t low, high, day, first, last
-        cdef int64_t inward = self.minutes - 1 if plane == WORKING else 0
-        cdef int64_t outward = self.minutes - 1 if plane == BUSY else 0
-        if length <= 0:
-            return 1
-        high = start + length if start <= INT64_MAX - length else INT64_MAX
-        if high > base + self.span * MINUTES:
-            high = base + self.span * MINUTES
-        low = start if start > base else base
-        if low >= high:
-            return 1
-        low -= base
-        high -= base
-        day = low // MINUTES
-        low -= day * MINUTES
-        high -= day * MINUTES
-        while True:
-            first = <int64_t>((<uint64_t>(low + inward) * self.inverse) >> 20)
-            last = <int64_t>((<uint64_t>((high if high < MINUTES else MINUTES) + outward) * self.inverse) >> 20)
-            if first < last:
-                fill(self._board(seat, day) + plane * self.wide, first, last)
-            if high <= MINUTES:
-                return 0
-            day += 1
-            low = 0
-            high -= MINUTES
-
     cdef object _add_rows(self, object rows, int plane):
         cdef int64_t branch, doctor, start, length, seat
         cdef int64_t hint = 0
@@ -298,12 +195,12 @@ cdef class Boards:
                     start = integer(row[2])
                     length = integer(row[3])
                 reading = False
-                seat = self._find(branch, doctor, hint)
+                seat = find(self, branch, doctor, hint)
                 if seat < 0:
                     ignored += 1
                     continue
                 hint = seat
-                ignored += self._place(seat, plane, start, length)
+                ignored += place(self, seat, plane, start, length)
         except (TypeError, OverflowError, LookupError) as error:
             if not reading:
                 raise
@@ -321,78 +218,8 @@ cdef class Boards:
         if n == 0:
             return 0
         with nogil:
-            ignored = self._place_all(&branch[0], &doctor[0], &start[0], &length[0], n, plane)
+            ignored = place_all(self, &branch[0], &doctor[0], &start[0], &length[0], n, plane)
         return ignored
-
-    cdef Py_ssize_t _place_all(
-        self, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
-        Py_ssize_t n, int plane,
-    ) noexcept nogil:
-        """Add all rows, as many at a time as lie in one board; what is odd in any way goes one by one."""
-        cdef Py_ssize_t i = 0
-        cdef Py_ssize_t taken
-        cdef Py_ssize_t ignored = 0
-        cdef int64_t seat
-        cdef int64_t hint = 0
-        cdef uint64_t base = <uint64_t>(self.start * MINUTES)
-        cdef uint64_t minute
-        cdef uint64_t before[MAX_SHORT + 1][2]
-        self._fill_before(before)
-        while i < n:
-            seat = self._find(branch[i], doctor[i], hint)
-            if seat < 0:
-                ignored += 1
-                i += 1
-                continue
-            hint = seat
-            minute = <uint64_t>start[i] - base
-            taken = 0
-            if self.wide <= 2 and minute < <uint64_t>(self.span * MINUTES):
-                minute //= MINUTES
-                taken = self._place_day(
-                    branch + i, doctor + i, start + i, length + i, n - i, before,
-                    self._board(seat, <int64_t>minute) + plane * self.wide, base + minute * MINUTES, plane)
-                i += taken
-            if taken == 0:
-                ignored += self._place(seat, plane, start[i], length[i])
-                i += 1
-        return ignored
-
-    cdef void _fill_before(self, uint64_t (*before)[2]) noexcept nogil:
-        """For boards of up to two words: the cells before each cell, as a bitmap."""
-        cdef int64_t cell
-        for cell in range(MAX_SHORT + 1):
-            before[cell][0] = ones(cell if cell < 64 else 64)
-            before[cell][1] = ones(cell - 64)
-
-    cdef Py_ssize_t _place_day(
-        self, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
-        Py_ssize_t n, uint64_t (*before)[2], uint64_t *bitmap, uint64_t morning, int plane,
-    ) noexcept nogil:
-        """Add the rows that lie in one board, until one does not; return how many did."""
-        cdef Py_ssize_t i = 0
-        cdef int64_t b = branch[0]
-        cdef int64_t d = doctor[0]
-        cdef uint64_t inverse = self.inverse
-        cdef uint64_t inward = self.minutes - 1 if plane == WORKING else 0
-        cdef uint64_t outward = self.minutes - 1 if plane == BUSY else 0
-        cdef uint64_t low = 0
-        cdef uint64_t high = 0
-        cdef uint64_t minute, size, first, last
-        while i < n and ((branch[i] ^ b) | (doctor[i] ^ d)) == 0:
-            minute = <uint64_t>start[i] - morning
-            size = <uint64_t>length[i]
-            if minute >= MINUTES or size - 1 >= MINUTES - minute:
-                break
-            first = ((minute + inward) * inverse) >> 20
-            last = ((minute + size + outward) * inverse) >> 20
-            low |= before[last][0] & ~before[first][0]
-            high |= before[last][1] & ~before[first][1]
-            i += 1
-        bitmap[0] |= low
-        if self.wide == 2:
-            bitmap[1] |= high
-        return i
 
     def add_shifts(self, rows):
         return self._add_rows(rows, WORKING)
@@ -409,13 +236,13 @@ cdef class Boards:
     # ---- reading
 
     def counts(self):
-        cdef int64_t i, j
+        cdef int64_t _board, j
         cdef int64_t working = 0
         cdef int64_t busy = 0
         cdef int64_t idle = 0
         cdef const uint64_t *p = self.bits
         with nogil:
-            for i in range(self.size * self.span):
+            for _board in range(self.size * self.span):
                 for j in range(self.wide):
                     working += popcount64(p[j])
                     busy += popcount64(p[self.wide + j])
@@ -427,7 +254,7 @@ cdef class Boards:
         cdef int64_t first = first_seat
         cdef int64_t last = last_seat
         cdef int64_t seed = salt
-        cdef int64_t i, k
+        cdef int64_t i
         cdef uint64_t head[3]
         cdef uint64_t key, h
         if not (0 <= first <= last <= self.size):
@@ -468,12 +295,12 @@ cdef class Boards:
         return copy
 
     cdef void _coarsen(self, Boards copy) noexcept nogil:
-        cdef int64_t i, cell, sub
+        cdef int64_t _board, cell, sub
         cdef int64_t ratio = copy.minutes // self.minutes
         cdef int working, busy
         cdef const uint64_t *old = self.bits
         cdef uint64_t *new = copy.bits
-        for i in range(self.size * self.span):
+        for _board in range(self.size * self.span):
             for cell in range(copy.a_day):
                 working = 1
                 busy = 0
@@ -486,7 +313,7 @@ cdef class Boards:
             new += 2 * copy.wide
 
     def strip(self, branch, doctor, day):
-        cdef int64_t seat = self._find(id_of(branch, "branch"), id_of(doctor, "doctor"), 0)
+        cdef int64_t seat = find(self, id_of(branch, "branch"), id_of(doctor, "doctor"), 0)
         cdef int64_t at, i
         cdef uint64_t *board
         if seat < 0 or not (self.start <= day < self.start + self.span):
@@ -591,174 +418,13 @@ cdef class Boards:
     # ---- packing
 
     def pack(self):
-        """Header (7 words): magic, checksum of all that follows, first day, days, grid, seats, 0. Then keys, bitmaps."""
-        cdef int64_t size = HEADER + self.size * 8 + self._words() * 8
-        cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
-        cdef char *p = PyBytes_AsString(packed)
-        cdef int64_t i
-        memcpy(p, <char *>MAGIC, 8)
-        store64(p + 16, <uint64_t>self.start)
-        store64(p + 24, <uint64_t>self.span)
-        store64(p + 32, <uint64_t>self.minutes)
-        store64(p + 40, <uint64_t>self.size)
-        store64(p + 48, 0)
-        with nogil:
-            for i in range(self.size):
-                store64(p + HEADER + i * 8, <uint64_t>self.keys[i])
-            for i in range(self._words()):
-                store64(p + HEADER + (self.size + i) * 8, self.bits[i])
-            store64(p + 8, hash64(p + 16, size - 16, 0))
-        return packed
+        return pack_boards(self)
 
     @staticmethod
     def unpack(data):
-        cdef const uint8_t[::1] view = memoryview(data).cast("B")
-        cdef int64_t size = view.shape[0]
-        cdef const uint8_t *p
-        cdef int64_t first, days, grid, seats
-        if size < HEADER or bytes(view[:8]) != MAGIC:
-            raise ValueError("not packed boards of this version")
-        p = &view[0]
-        if load64(p + 8) != hash64(p + 16, size - 16, 0):
-            raise ValueError("packed boards are damaged")
-        first = signed(load64(p + 16))
-        days = signed(load64(p + 24))
-        grid = signed(load64(p + 32))
-        seats = signed(load64(p + 40))
-        if load64(p + 48) != 0 or not 0 <= seats <= (size - HEADER) // 8:
-            raise ValueError("packed boards are damaged")
-        return unpack_boards(p + HEADER, size - HEADER, first, days, grid, seats)
+        return unpack_boards(memoryview(data).cast("B"))
 
 
-cdef Boards unpack_boards(const uint8_t *p, int64_t size, int64_t first, int64_t days, int64_t grid, int64_t seats):
-    """Read keys and bitmaps behind a header whose checksum is right: still nothing is believed."""
-    cdef list pairs = []
-    cdef int64_t i, key
-    cdef int64_t before = -1
-    cdef Boards boards
-    for i in range(seats):
-        key = signed(load64(p + i * 8))
-        if key <= before or key & 0x80000000:
-            raise ValueError("packed seats are damaged")
-        before = key
-        pairs.append((key >> 32, key & MAX_ID))
-    boards = Boards(pairs, first, days, grid)
-    if size != seats * 8 + boards._words() * 8:
-        raise ValueError("packed boards are damaged")
-    for i in range(boards._words()):
-        boards.bits[i] = load64(p + (seats + i) * 8)
-    if boards.a_day & 63:
-        for i in range(boards.wide - 1, boards._words(), boards.wide):
-            if boards.bits[i] >> (boards.a_day & 63):
-                raise ValueError("packed boards are damaged")
-    return boards
-
-
-@cython.final
-cdef class Difference:
-    """What differs between two Boards; made by Boards.difference."""
-
-    cdef int64_t *keys  # of the seats of both sides, merged
-    cdef uint64_t *flags  # one bit a board: (seat, common day)
-    cdef int64_t size
-    cdef int64_t start
-    cdef int64_t span
-    cdef int64_t total
-
-    def __cinit__(self, Boards old not None, Boards new not None):
-        cdef int64_t end = min(old.start + old.span, new.start + new.span)
-        if old.minutes != new.minutes:
-            raise ValueError(f"grids differ: {old.minutes} and {new.minutes} minutes")
-        self.start = max(old.start, new.start)
-        self.span = max(end - self.start, 0)
-        self.keys = <int64_t *>malloc((old.size + new.size) * 8 + 8)
-        self.flags = <uint64_t *>calloc(((old.size + new.size) * self.span >> 6) + 1, 8)
-        cdef uint64_t *zeros = <uint64_t *>calloc(self.span * 2 * old.wide + 1, 8)
-        if self.keys == NULL or self.flags == NULL or zeros == NULL:
-            free(zeros)
-            raise MemoryError
-        with nogil:
-            self._merge(old, new, zeros)
-        free(zeros)
-
-    def __dealloc__(self):
-        free(self.keys)
-        free(self.flags)
-
-    cdef void _merge(self, Boards old, Boards new, const uint64_t *zeros) noexcept nogil:
-        """Walk the seats of both sides in order; a seat that one side lacks is compared with zeros."""
-        cdef int64_t i = 0
-        cdef int64_t j = 0
-        cdef int64_t key
-        cdef int64_t a = self.start - old.start
-        cdef int64_t b = self.start - new.start
-        cdef const uint64_t *x
-        cdef const uint64_t *y
-        if self.span == 0:
-            return
-        while i < old.size or j < new.size:
-            key = INT64_MAX
-            if i < old.size:
-                key = old.keys[i]
-            if j < new.size and new.keys[j] < key:
-                key = new.keys[j]
-            x = zeros
-            y = zeros
-            if i < old.size and old.keys[i] == key:
-                x = old._board(i, a)
-                i += 1
-            if j < new.size and new.keys[j] == key:
-                y = new._board(j, b)
-                j += 1
-            self.keys[self.size] = key
-            self._compare(x, y, old.wide)
-            self.size += 1
-
-    cdef void _compare(self, const uint64_t *x, const uint64_t *y, int64_t wide) noexcept nogil:
-        """Count the cells that differ in one seat and flag its boards."""
-        cdef int64_t total = 0
-        cdef int64_t at = self.size * self.span
-        cdef int64_t i, j
-        cdef uint64_t changed
-        for i in range(self.span * 2 * wide):
-            total += popcount64(x[i] ^ y[i])
-        self.total += total
-        if total == 0:
-            return
-        for i in range(self.span):
-            changed = 0
-            for j in range(2 * wide):
-                changed |= x[j] ^ y[j]
-            self.flags[at >> 6] |= <uint64_t>(changed != 0) << (at & 63)
-            at += 1
-            x += 2 * wide
-            y += 2 * wide
-
-    @property
-    def cells(self):
-        return self.total
-
-    @property
-    def count(self):
-        cdef int64_t n = 0
-        cdef int64_t i
-        for i in range((self.size * self.span + 63) >> 6):
-            n += popcount64(self.flags[i])
-        return n
-
-    @property
-    def boards(self):
-        cdef list boards = []
-        cdef int64_t w, at
-        cdef uint64_t left
-        for w in range((self.size * self.span + 63) >> 6):
-            left = self.flags[w]
-            while left:
-                at = (w << 6) + ctz64(left)
-                left &= left - 1
-                key = self.keys[at // self.span]
-                boards.append((key >> 32, key & MAX_ID, self.start + at % self.span))
-        return boards
-
-    def __bool__(self):
-        return self.total != 0
+include "placing.pxi"
+include "packing.pxi"
+include "difference.pxi"

@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ
 from libc.stdint cimport INT64_MIN, int64_t, uint64_t, uint8_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from bits cimport hash64, load64, store64
@@ -21,7 +21,6 @@ cdef enum:
     BLOCK = 8192
 
 cdef bytes MAGIC = b"IDSCOL\x01\n"
-
 
 
 def digest(data, seed=0):
@@ -97,7 +96,6 @@ cdef void radix_pass(
 cdef int sort_pairs(_Pairs pairs) except -1:
     """Sort pairs by key in place: radix sort, least byte first, bytes that are all equal skipped."""
     cdef _Pairs other = _Pairs()
-    cdef _Pairs a = pairs
     cdef Py_ssize_t counts[8][256]
     cdef Py_ssize_t i, n
     cdef int byte

@@ -13,8 +13,8 @@ class TimetableBody:
 
     ``{"Doctors":[{"Id":..,"Name":..}],"Branches":[..],"Intervals":[{"DoctorId":..,"BranchId":..,"StartDateTime":
     "2026-05-12T10:00:00+03:00","LengthInMinutes":15,"IsBusy":false},..]}``: all three arrays always present; doctors
-    and branches sorted by id; intervals sorted by doctor, then wall-clock start, then branch. A free cell is one interval
-    of ``grid`` minutes, a busy run is merged within its day and cut after every 720 minutes.
+    and branches sorted by id; intervals sorted by doctor, then wall-clock start, then branch. A free cell is one
+    interval of ``grid`` minutes, a busy run is merged within its day and cut after every 720 minutes.
 
     ``doctors`` and ``branches`` give the names; every doctor and branch of the boards' seats needs one, others are
     written as well. Names are any strings that UTF-8 can hold. ``chunk`` is the size of the reused buffer, 4096..2**30.
