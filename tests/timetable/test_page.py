@@ -37,6 +37,7 @@ def test_a_day_a_doctor_and_a_branch(console: Any, network: Network, tab: Tab): 
     expect(page.locator("#tt-head")).to_contain_text(network.clinic.branches()[1].name)
     page.keyboard.press("d")
     page.wait_for_url("**date=**")
+    expect(page.locator("#tt-head")).not_to_contain_text("сегодня")  # tomorrow is drawn, not only asked for
     page.keyboard.press("t")
     expect(page.locator("#tt-head")).to_contain_text("сегодня")
     page.keyboard.press("j")
