@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from limiter_model import Model
+from limiter_model import Model, Slot
 from sqlalchemy import delete, insert, select, text, update
 
 from identsync.errors import StaleFence
@@ -143,6 +143,10 @@ class Machine(RuleBasedStateMachine):
         p = {"period_ms": 300, "burst": 5}
         assert self.limiter.permits("sms", 0, n, **p) == self.model.permits("sms", 0, n, **p)
 
+    def row(self, key: tuple[str, int], x: Slot) -> tuple:
+        times = (x.eligible, x.stamp, x.fence, x.holder, x.request, x.started, x.finished, x.attempt, x.last_ok)
+        return (*key, *times, x.error, x.paused, x.min_proto)
+
     @invariant()
     def tables_are_as_the_model(self) -> None:
         t, r = task_slot.c, run_log.c
@@ -152,11 +156,7 @@ class Machine(RuleBasedStateMachine):
             rows = {tuple(row) for row in connection.execute(query.where(t.kind != "seat"))}
             runs = {(k, s, f): o for k, s, f, o in connection.execute(select(r.kind, r.scope, r.fence, r.outcome))}
             effects = len(connection.execute(select(mirror_stream.c.stream)).all())
-        assert rows == {
-            (k, s, x.eligible, x.stamp, x.fence, x.holder, x.request, x.started, x.finished, x.attempt, x.last_ok)
-            + (x.error, x.paused, x.min_proto)
-            for (k, s), x in self.model.slots.items()
-        }
+        assert rows == {self.row(key, slot) for key, slot in self.model.slots.items()}
         assert runs == self.model.runs
         assert effects == len(self.effects)
 
@@ -180,7 +180,7 @@ def test_every_history_is_answered_as_the_model_answers(clocked_store):
     run_state_machine_as_test(
         lambda: Machine(clocked_store, limiter),
         settings=settings(
-            max_examples=40,
+            max_examples=30,
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -1,16 +1,18 @@
 """Engines for the store's database: what each of the three needs to be told when a connection opens."""
 
+import time
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from identsync.errors import Problem, SettingsError
+from identsync.store.failures import Reaction, reaction
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "mssql": "mssql+pyodbc"}
 WRITE = "identsync_write"  # execution option: the transaction is going to write
 
-_SQLITE_SETUP = ("PRAGMA busy_timeout=10000", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")
+_SQLITE_BUSY_S = 10.0
 _POSTGRESQL_SETUP = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _POSTGRESQL_LOCKS = "SET lock_timeout=2000"  # a claim that meets an open effect is denied, it does not hang
 
@@ -72,7 +74,7 @@ def limiter_engine(url: URL) -> Engine:
 def _options(url: URL) -> dict[str, Any]:
     name = url.get_backend_name()
     if name == "sqlite":
-        return {"connect_args": {"check_same_thread": False, "timeout": 10.0}}
+        return {"connect_args": {"check_same_thread": False, "timeout": _SQLITE_BUSY_S}}
     if name == "postgresql":
         return {"connect_args": {"connect_timeout": 10}}
     import pyodbc
@@ -92,8 +94,22 @@ def _on_connect(engine: Engine, *, autocommit: bool) -> None:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the sqlite3 module begins nothing by itself
-    for text in _SQLITE_SETUP:
-        connection.execute(text).close()
+    connection.execute("PRAGMA synchronous=NORMAL").close()
+    _use_wal(connection)
+
+
+def _use_wal(connection: Any) -> None:
+    """Turn WAL on, once in a file's life. SQLite does not wait for this lock, so fresh clients would trip over it."""
+    until = time.monotonic() + _SQLITE_BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except Exception as error:
+            if reaction(error) is not Reaction.BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _set_up_postgresql(connection: Any, texts: list[str]) -> None:

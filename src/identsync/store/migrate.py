@@ -37,6 +37,8 @@ def script(dialect: str, schema: str | None) -> str:
     from alembic import command
 
     out = StringIO()
+    if schema:
+        out.write(f"CREATE SCHEMA {schema};\n{'GO' if dialect == 'mssql' else ''}\n")
     config = _config(dialect=dialect, schema=schema)
     config.output_buffer = out
     command.upgrade(config, "head", sql=True)

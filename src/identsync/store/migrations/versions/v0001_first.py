@@ -25,6 +25,10 @@ def upgrade() -> None:
     _lead_event()
 
 
+def _schema() -> str | None:
+    return op.get_context().version_table_schema
+
+
 def downgrade() -> None:
     raise NotImplementedError("the engine's tables are never taken back")
 
@@ -47,8 +51,9 @@ def _task_slot() -> None:
         sa.Column("paused", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("min_proto", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.PrimaryKeyConstraint("kind", "scope"),
+        schema=_schema(),
     )
-    op.create_index("task_slot_by_scope", "task_slot", ["scope"], unique=False)
+    op.create_index("task_slot_by_scope", "task_slot", ["scope"], schema=_schema())
 
 
 def _rate_slot() -> None:
@@ -58,6 +63,7 @@ def _rate_slot() -> None:
         sa.Column("scope", sa.BigInteger(), nullable=False),
         sa.Column("tat_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "scope"),
+        schema=_schema(),
     )
 
 
@@ -69,6 +75,7 @@ def _presence() -> None:
         sa.Column("role", sa.SmallInteger(), nullable=False),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "client"),
+        schema=_schema(),
     )
 
 
@@ -87,8 +94,9 @@ def _run_log() -> None:
         sa.Column("counts", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("note", sa.Unicode(length=400), nullable=True),
         sa.PrimaryKeyConstraint("kind", "scope", "fence"),
+        schema=_schema(),
     )
-    op.create_index("run_log_by_time", "run_log", ["started_ms"], unique=False)
+    op.create_index("run_log_by_time", "run_log", ["started_ms"], schema=_schema())
 
 
 def _mirror_stream() -> None:
@@ -102,6 +110,7 @@ def _mirror_stream() -> None:
         sa.Column("approved_weight", sa.BigInteger(), nullable=True),
         sa.Column("changed_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("stream", "scope"),
+        schema=_schema(),
     )
 
 
@@ -120,6 +129,7 @@ def _mirror_item() -> None:
         sa.Column("payload", sa.LargeBinary(), nullable=True),
         sa.Column("changed_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("stream", "scope", "key"),
+        schema=_schema(),
     )
 
 
@@ -131,6 +141,7 @@ def _intake_cursor() -> None:
         sa.Column("cursor_ms", sa.BigInteger(), nullable=False),
         sa.Column("changed_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("stream", "scope"),
+        schema=_schema(),
     )
 
 
@@ -146,6 +157,7 @@ def _intake_reject() -> None:
         sa.Column("state", sa.String(length=16), server_default=sa.text("'open'"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("stream", "key"),
+        schema=_schema(),
     )
 
 
@@ -178,8 +190,9 @@ def _lead() -> None:
         sa.Column("answered_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("site", "key"),
+        schema=_schema(),
     )
-    op.create_index("lead_by_state", "lead", ["state", "made_ms"], unique=False)
+    op.create_index("lead_by_state", "lead", ["state", "made_ms"], schema=_schema())
 
 
 def _lead_event() -> None:
@@ -192,5 +205,6 @@ def _lead_event() -> None:
         sa.Column("by", sa.Unicode(length=100), nullable=False),
         sa.Column("note", sa.Unicode(length=1000), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        schema=_schema(),
     )
-    op.create_index("lead_event_by_lead", "lead_event", ["lead_id"], unique=False)
+    op.create_index("lead_event_by_lead", "lead_event", ["lead_id"], schema=_schema())

@@ -1,0 +1,190 @@
+"""The store: its URL, its tables, its transactions, and what people see of the slots."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CreateTable, insert, select, text, update
+from sqlalchemy.dialects import mssql as sql_server
+from sqlalchemy.exc import IntegrityError
+from sqlfluff.core import Linter
+
+from identsync.errors import SchemaError, SettingsError, Unavailable
+from identsync.store import Fence, open_store, slots
+from identsync.store.limiter import mssql
+from identsync.store.migrate import script
+from identsync.store.migrations import REVISIONS
+from identsync.store.tables import metadata, run_log, task_slot
+
+ASK = {"role": 0, "lease_ms": 5_000, "interval_ms": 60_000, "presence_ttl_ms": 60_000}
+
+
+MISTAKEN = ["sqlite://", "sqlite:///:memory:", r"sqlite:///\\server\share\x.db", "sqlite://///server/x.db"]
+MISTAKEN += ["mysql://u@h/d", "nonsense", "", "oracle+nothing://x"]
+
+
+@pytest.mark.parametrize("url", MISTAKEN)
+def test_a_url_that_cannot_work_is_refused_without_being_quoted(url):
+    with pytest.raises(SettingsError) as caught:
+        open_store(url)
+    assert caught.value.problems[0].where == "database.url"
+    assert "server" not in str(caught.value)
+
+
+def test_repr_holds_no_password():
+    store = open_store("postgresql://user:hunter2@nowhere/db")
+    assert "hunter2" not in repr(store)
+    store.close()
+
+
+def test_migrations_make_the_tables_of_the_metadata(database_url):
+    """compare_metadata reads one schema, so here the tables live in the default one."""
+    store = open_store(database_url, schema=None)
+    store.migrate()
+    with store.read() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+    store.close()
+
+
+def test_tables_live_in_the_schema(database_url):
+    store = open_store(database_url, schema="Клиника 1")
+    store.migrate()
+    store.migrate()
+    with store.write() as connection:
+        values = {"kind": "k", "scope": 1, "eligible_ms": 0, "stamp_ms": 0}
+        connection.execute(insert(task_slot).values(**values))
+    answer = store.limiter().claim("k", 1, **ASK, holder="h", request="r")
+    with store.write(Fence("k", 1, answer.fence, "h")) as connection:
+        if store.dialect == "postgresql":
+            assert connection.execute(text('SELECT fence FROM "Клиника 1".task_slot')).scalar() == 1
+    store.close()
+
+
+def test_a_newer_schema_stops_the_client(store):
+    with store.write() as connection:
+        schema = "identsync." if store.dialect == "postgresql" else ""
+        connection.execute(text(f"UPDATE {schema}alembic_version SET version_num='9999'"))
+    with pytest.raises(SchemaError) as caught:
+        store.migrate()
+    assert caught.value.hint
+
+
+def test_a_current_schema_costs_no_alembic(store_url):
+    import subprocess
+    import sys
+
+    code = f"""
+import sys
+from identsync.store import open_store
+store = open_store({store_url!r})
+store.migrate()
+store.close()
+sys.exit("alembic" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_newest_migration_is_the_one_the_client_knows():
+    from alembic.script import ScriptDirectory
+
+    from identsync.store.migrate import _config
+
+    assert ScriptDirectory.from_config(_config()).get_current_head() == REVISIONS[-1]
+
+
+def test_migrations_and_tables_compile_for_sql_server():
+    """Compiled, never run there: nvarchar for what people write, varchar for keys, bigint for times."""
+    sql = script("mssql", "identsync")
+    assert sql.count("CREATE TABLE identsync.") == len(metadata.tables) + 1  # and alembic's own
+    for table in metadata.sorted_tables:
+        ddl = str(CreateTable(table).compile(dialect=sql_server.dialect()))
+        assert ddl.strip().startswith("CREATE TABLE")
+        assert "DATETIME" not in ddl
+
+
+BATCHES = {**mssql.SQLServer.statements, "fence": mssql.FENCE}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_t_sql_is_a_sentence_of_t_sql(name):
+    """The syntax gate: sqlfluff parses the whole batch. It says nothing about what SQL Server would do."""
+    names = {"clock": mssql.CLOCK, "power": mssql.SQLServer.power, "slot": "identsync.task_slot"}
+    names |= {"rate": "identsync.rate_slot", "presence": "identsync.presence", "run": "identsync.run_log"}
+    sql = BATCHES[name].format(**names).replace("?", "1")
+    for mark in ("kind", "scope", "fence", "holder"):
+        sql = sql.replace(f":{mark}", f"@{mark}")
+    parsed = Linter(dialect="tsql").parse_string(sql)
+    assert parsed.violations == []
+    assert ":" not in sql
+    assert "MERGE" not in sql
+    assert sql.count("OUTPUT ") == sql.count(" INTO @r")  # error 334 where somebody adds a trigger
+    assert sql.startswith("SET NOCOUNT ON;")
+
+
+def test_a_full_pool_or_a_locked_file_is_unavailable(sqlite_url, clone):
+    url = clone("sqlite")
+    one, two = open_store(url), open_store(url)
+    with one.write():
+        with two.read() as connection:  # readers never wait
+            connection.execute(select(task_slot)).all()
+        raw = two.engine.raw_connection()
+        raw.driver_connection.execute("PRAGMA busy_timeout=20")
+        raw.close()
+        with pytest.raises(Unavailable) as caught, two.write():
+            pass
+    assert not caught.value.sent
+    one.close()
+    two.close()
+
+
+def test_mistakes_stay_what_they_are(store):
+    values = {"kind": "k", "scope": 1, "eligible_ms": 0, "stamp_ms": 0}
+    with pytest.raises(IntegrityError), store.write() as connection:
+        connection.execute(insert(task_slot), [values, values])
+
+
+def test_what_people_see(store):
+    limiter = store.limiter()
+    limiter.seat(7, "admin", 0, lease_ms=5_000, presence_ttl_ms=60_000)
+    limiter.seat(7, "director", 1, lease_ms=5_000, presence_ttl_ms=60_000)
+    answer = limiter.claim("a/x", 7, **ASK, holder="admin", request="1")
+    fence = Fence("a/x", 7, answer.fence, "admin")
+    limiter.started(fence, 0, answer)
+    with store.read() as connection:
+        [running], [seat], [run] = slots.overview(connection), slots.seats(connection), slots.journal(connection, 5)
+    assert (running.kind, running.running, running.holder, running.paused) == ("a/x", True, "admin", False)
+    assert (seat.scope, seat.holder, [p.client for p in seat.present]) == (7, "admin", ["admin", "director"])
+    assert (run.outcome, run.finished_ms, run.due_ms) == ("running", None, answer.due_ms)
+    with store.write() as connection:
+        assert not slots.run_now(connection, "a/x", 7)  # it is running
+    limiter.finish(fence, interval_ms=60_000, outcome="failed", counts={"sent": 2}, note="no route")
+    with store.write() as connection:
+        assert slots.run_now(connection, "a/x", 7)
+        assert not slots.run_now(connection, "a/unknown", 7)
+        assert slots.pause(connection, "a/x", 7, True)
+        assert not slots.run_now(connection, "a/x", 7)  # it is paused
+        assert not slots.pause(connection, "a/unknown", 7, True)
+        [idle], [run] = slots.overview(connection), slots.journal(connection, 5, "a/x")
+        assert slots.journal(connection, 5, "b/y") == []
+    assert (idle.running, idle.paused, idle.last_error, idle.attempt) == (False, True, "no route", 1)
+    assert (run.outcome, run.counts, run.note) == ("failed", {"sent": 2}, "no route")
+
+
+def test_a_run_whose_client_died_is_shown_as_died(store):
+    limiter = store.limiter()
+    answer = limiter.claim("a/x", 7, **ASK, holder="h", request="1")
+    limiter.started(Fence("a/x", 7, 1, "h"), 0, answer)
+    with store.write() as connection:
+        connection.execute(update(task_slot).values(eligible_ms=1))
+        assert slots.journal(connection, 1)[0].outcome == "died"
+
+
+def test_the_journal_is_trimmed(store):
+    now, day = store.now_ms(), 86_400_000
+    row = {"kind": "a/x", "scope": 1, "holder": "h", "role": 0, "due_ms": 0, "outcome": "ok"}
+    with store.write() as connection:
+        rows = [row | {"fence": n, "started_ms": now - n * day} for n in range(1, 41)]
+        connection.execute(insert(run_log), rows)
+        assert slots.trim(connection, 30) in (10, 11)
+        assert slots.trim(connection, 30) == 0
+        assert connection.execute(select(run_log.c.fence).order_by(run_log.c.fence)).scalars().first() == 1

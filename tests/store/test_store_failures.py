@@ -1,0 +1,182 @@
+"""What errors of the three drivers mean; SQL Server's are made by hand, in the shape pyodbc gives them."""
+
+import sqlite3
+
+import psycopg
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from identsync.errors import Unavailable
+from identsync.store import Denied, Fence, Limiter
+from identsync.store.failures import Reaction, reaction, unavailable
+from identsync.store.limiter import mssql
+
+SERVER = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
+
+
+class OdbcError(Exception):
+    """As pyodbc.Error: SQLSTATE first, then a text that ends in SQL Server's numbers."""
+
+
+def odbc(state: str, text: str, *numbers: int) -> OdbcError:
+    tail = "; ".join(f"({n}) (SQLExecDirectW)" for n in numbers)
+    return OdbcError(state, f"[{state}] {SERVER}{text} {tail}")
+
+
+ERRORS = {
+    "deadlock": (odbc("40001", "Transaction (Process ID 55) was deadlocked", 1205), Reaction.AGAIN),
+    "deadlock by state alone": (odbc("40001", "deadlocked"), Reaction.AGAIN),
+    "snapshot conflict": (odbc("42000", "Snapshot isolation transaction aborted", 3960), Reaction.AGAIN),
+    "lock timeout": (odbc("HYT00", "Lock request time out period exceeded.", 1222), Reaction.BUSY),
+    "duplicate key": (odbc("23000", "The duplicate key value is (x, 5).", 2627, 3621), Reaction.DUPLICATE),
+    "duplicate index": (odbc("23000", "Cannot insert duplicate key row", 2601, 3621), Reaction.DUPLICATE),
+    "null in a column": (odbc("23000", "Cannot insert the value NULL", 515, 3621), Reaction.DEFECT),
+    "output with a trigger": (odbc("42000", "cannot have any enabled triggers", 334), Reaction.DEFECT),
+    "link": (odbc("08S01", "Communication link failure", 10054), Reaction.LOST),
+    "server away": (odbc("08001", "Login timeout expired", 0), Reaction.LOST),
+    "query timeout": (odbc("HYT00", "Query timeout expired", 0), Reaction.LATER),
+    "read-only after fail-over": (odbc("25000", "because the database is read-only", 3906), Reaction.LOST),
+    "syntax": (odbc("42000", "Incorrect syntax near 'x'", 102), Reaction.DEFECT),
+    "pg deadlock": (psycopg.errors.DeadlockDetected("x"), Reaction.AGAIN),
+    "pg serialization": (psycopg.errors.SerializationFailure("x"), Reaction.AGAIN),
+    "pg lock": (psycopg.errors.LockNotAvailable("x"), Reaction.BUSY),
+    "pg duplicate": (psycopg.errors.UniqueViolation("x"), Reaction.DUPLICATE),
+    "pg terminated": (psycopg.errors.AdminShutdown("x"), Reaction.LOST),
+    "pg read-only": (psycopg.errors.ReadOnlySqlTransaction("x"), Reaction.LOST),
+    "pg socket": (psycopg.OperationalError("server closed the connection unexpectedly"), Reaction.LOST),
+    "pg closed": (psycopg.InterfaceError("the connection is closed"), Reaction.LOST),
+    "pg cancelled": (psycopg.errors.QueryCanceled("x"), Reaction.LATER),
+    "pg syntax": (psycopg.errors.SyntaxError("x"), Reaction.DEFECT),
+    "ours": (ValueError("(1205)"), Reaction.DEFECT),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_reaction(name):
+    error, expected = ERRORS[name]
+    assert reaction(error) is expected
+    assert reaction(DBAPIError("SELECT 1", None, error)) is expected  # 1205 is no OperationalError: airflow 19856
+
+
+def test_reaction_to_sqlite():
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE t (a PRIMARY KEY, b UNIQUE, c CHECK (c > 0))")
+    connection.execute("INSERT INTO t VALUES (1, 1, 1)")
+    for row, expected in (
+        ("(1, 2, 1)", Reaction.DUPLICATE),
+        ("(2, 1, 1)", Reaction.DUPLICATE),
+        ("(3, 3, 0)", Reaction.DEFECT),
+    ):
+        with pytest.raises(sqlite3.IntegrityError) as caught:
+            connection.execute(f"INSERT INTO t VALUES {row}")
+        assert reaction(caught.value) is expected
+    connection.close()
+
+
+def test_the_error_quotes_no_data():
+    error = unavailable(odbc("08S01", "login of 'Иванов' to 10.0.0.1 failed", 10054))
+    assert isinstance(error, Unavailable)
+    assert error.sent
+    assert str(error) == "the database did not answer: lost (08S01)"
+
+
+class FakeCursor:
+    """A DBAPI cursor that plays a script: an error to raise, or rows to answer."""
+
+    description = ((),)
+
+    def __init__(self, script: list) -> None:
+        self.script, self.statements = script, []
+
+    def execute(self, text, values):
+        assert text.count("=?;") == len(values)
+        self.statements.append(text)
+        step = self.script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        self.rows = step
+
+    def fetchall(self):
+        return self.rows
+
+
+class FakeLink:
+    def __init__(self, script: list) -> None:
+        self._cursor, self.closed = FakeCursor(script), 0
+
+    def cursor(self):
+        return self._cursor
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+NAMES = {"slot": "identsync.task_slot", "rate": "identsync.rate_slot", "presence": "identsync.presence"}
+WON = [(1, 4, 2_000, 1_000, 1, 1_000, 0, 1, 0)]
+ASK = {"holder": "h", "role": 0, "lease_ms": 1000, "interval_ms": 1000, "request": "r", "presence_ttl_ms": 1000}
+
+
+def limiter(*script) -> tuple[Limiter, FakeLink]:
+    link = FakeLink(list(script))
+    return Limiter(mssql.SQLServer(mssql.CLOCK, {**NAMES, "run": "identsync.run_log"}), link), link
+
+
+def test_sql_server_breaks_a_deadlock_and_the_claim_is_asked_again():
+    one, link = limiter(ERRORS["deadlock"][0], ERRORS["snapshot conflict"][0], WON)
+    assert one.claim("k", 1, **ASK).granted
+    assert link.closed == 0
+    assert len(set(link.cursor().statements)) == 1
+
+
+def test_three_deadlocks_in_a_row_are_for_later():
+    one, _ = limiter(*[ERRORS["deadlock"][0]] * 3)
+    with pytest.raises(Unavailable) as caught:
+        one.claim("k", 1, **ASK)
+    assert not caught.value.sent
+
+
+def test_sql_server_lock_timeout_denies_the_claim():
+    one, link = limiter(ERRORS["lock timeout"][0])
+    assert one.claim("k", 1, **ASK).why is Denied.BUSY
+    assert len(link.cursor().statements) == 1
+
+
+def test_sql_server_link_failure_opens_another_connection():
+    one, link = limiter(ERRORS["link"][0], WON)
+    assert one.claim("k", 1, **ASK).fence == 4
+    assert link.closed == 1
+
+
+def test_sql_server_query_timeout_is_not_repeated():
+    one, link = limiter(ERRORS["query timeout"][0])
+    with pytest.raises(Unavailable):
+        one.renew(Fence("k", 1, 4, "h"), 1000)
+    assert len(link.cursor().statements) == 1
+
+
+def test_sql_server_seed_race_is_swallowed():
+    one, link = limiter([], ERRORS["duplicate key"][0], WON)
+    assert one.claim("k", 1, **ASK).granted
+    assert len(link.cursor().statements) == 3
+
+
+def test_a_defect_is_shown_as_it_is():
+    error = ERRORS["output with a trigger"][0]
+    one, _ = limiter(error)
+    with pytest.raises(OdbcError):
+        one.claim("k", 1, **ASK)
+
+
+def test_every_batch_takes_its_parameters_in_order():
+    """Each operation against the fake: as many values as marks, rows only, never a row count."""
+    fence, done = Fence("k", 1, 4, "h"), [(1,)]
+    one, link = limiter(WON, [], done, done, done, [], [(0, "h", 1, 1, 2, 1), (1, "h", 0, 1, 0, 0)], [(0, 70)])
+    claim = one.claim("k", 1, **ASK)
+    one.started(fence, 0, claim)
+    assert one.renew(fence, 1000) == 1
+    assert one.finish(fence, interval_ms=1000, outcome="ok", counts={}, note="")
+    assert one.release(fence)
+    one.leave("h", [1])
+    assert one.seat(1, "h", 0, lease_ms=1000, presence_ttl_ms=1000).granted
+    assert one.permits("sms", 0, 1, period_ms=10, burst=1) == 70
+    assert not link.cursor().script
