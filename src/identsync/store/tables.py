@@ -45,8 +45,7 @@ task_slot = Table(
     Column("last_error", Unicode(400)),
     Column("paused", SmallInteger, nullable=False, server_default=text("0"), doc="1 = a person paused it"),
     Column("min_proto", Integer, nullable=False, server_default=text("1")),
-    PrimaryKeyConstraint("kind", "scope"),
-    Index("task_slot_by_scope", "scope"),
+    PrimaryKeyConstraint("scope", "kind"),  # this order: the seat's reply lists the slots of its scope
 )
 rate_slot = Table(
     "rate_slot",

@@ -50,10 +50,9 @@ def _task_slot() -> None:
         sa.Column("last_error", sa.Unicode(length=400), nullable=True),
         sa.Column("paused", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("min_proto", sa.Integer(), server_default=sa.text("1"), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "scope"),
+        sa.PrimaryKeyConstraint("scope", "kind"),
         schema=_schema(),
     )
-    op.create_index("task_slot_by_scope", "task_slot", ["scope"], schema=_schema())
 
 
 def _rate_slot() -> None:
