@@ -12,9 +12,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from identsync.store import Store, open_store
+
+
+# A fresh clone on a busy machine builds hypothesis's tables of characters within the first example: how long an example
+# takes says nothing of our code, and timing belongs to the benchmarks.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 class Postgres:
