@@ -17,7 +17,6 @@ from sqlalchemy import make_url
 
 from identsync.store import Store, open_store
 
-
 # A fresh clone on a busy machine builds hypothesis's tables of characters within the first example: how long an example
 # takes says nothing of our code, and timing belongs to the benchmarks.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
