@@ -139,6 +139,22 @@ def test_shifts_and_appointments_are_one_snapshot(tables: Engine) -> None:
     assert source.boards(FIRST, 1, 15).counts() == (4, 4, 0)
 
 
+def test_branches_staff_and_boards_of_a_snapshot_are_one_state(tables: Engine) -> None:
+    """While one is read, somebody works on: names and boards still belong together, and the next read is new."""
+    if tables.dialect.name == "sqlite":
+        run(tables, "PRAGMA journal_mode=WAL")
+    shift(tables, 540, 60)
+    source = ClinicSource(tables)
+    writer = create_engine(tables.url)
+    with source.snapshot() as inside:
+        before = inside.staff()
+        book(writer, 1, 540, 60)
+        assert inside.boards(FIRST, 1, 15).counts() == (4, 0, 4)
+        assert inside.staff() == before
+    writer.dispose()
+    assert source.boards(FIRST, 1, 15).counts() == (4, 4, 0)
+
+
 def test_a_read_leaves_no_transaction_behind(network: Engine, source: ClinicSource) -> None:
     source.boards(FIRST, 5, 15)
     with network.connect() as connection:

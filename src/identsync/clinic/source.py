@@ -1,9 +1,10 @@
 """Reading the clinic: branches, staff and patients as records, the schedule straight into the core's boards."""
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, Select, Table, bindparam, select
 
@@ -62,6 +63,15 @@ class ClinicSource:
         self._schema = schema
         self._deadline_s = deadline_s
         self._ask = _Statements(contract.relations(schema))
+        self._held: Connection | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """Give this source inside one transaction: what is read there by one thread is one state of the database."""
+        with self._reading() as connection:
+            inside = copy(self)
+            inside._held = connection
+            yield inside
 
     def branches(self) -> list[Branch]:
         """Give all branches by id."""
@@ -111,7 +121,7 @@ class ClinicSource:
         return None if row is None else " ".join(part for part in row if part)
 
     def _reading(self) -> AbstractContextManager[Connection]:
-        return reading(self._engine, self._schema, self._deadline_s)
+        return nullcontext(self._held) if self._held else reading(self._engine, self._schema, self._deadline_s)
 
 
 @dataclass(frozen=True, slots=True)

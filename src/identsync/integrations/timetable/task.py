@@ -99,16 +99,17 @@ def read(clinic: "ClinicSource", site: Destination, now_ms: int) -> Snapshot:
     A body of several branches has one window: it begins with the day of the branch where the date is earliest and ends
     with the last day of the branch where it is latest.
     """
-    branches = [branch for branch in clinic.branches() if not site.branches or branch.id in site.branches]
-    names, nameless = _names(clinic, branches, site)
-    named = [branch for branch in branches if branch.id in names.branches]
-    parts: list[Part] = []
-    working = busy = 0
-    for first_day, days, ids in _windows(named, site, now_ms):
-        boards = clinic.boards(first_day, days, wire.GRID, ids).select(ids, names.doctors.keys())
-        parts += _parts(boards, names, site)
-        counts = boards.counts()
-        working, busy = working + counts[0], busy + counts[1]
+    with clinic.snapshot() as source:
+        branches = [branch for branch in source.branches() if not site.branches or branch.id in site.branches]
+        names, nameless = _names(source, branches, site)
+        named = [branch for branch in branches if branch.id in names.branches]
+        windows = [
+            source.boards(first_day, days, wire.GRID, ids).select(ids, names.doctors.keys())
+            for first_day, days, ids in _windows(named, site, now_ms)
+        ]
+    parts = [part for boards in windows for part in _parts(boards, names, site)]
+    counts = [boards.counts() for boards in windows]
+    working, busy = sum(count[0] for count in counts), sum(count[1] for count in counts)
     return Snapshot(tuple(parts), names, working, busy, nameless)
 
 
