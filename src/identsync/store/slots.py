@@ -32,9 +32,10 @@ class SlotView:
 
 @dataclass(frozen=True, slots=True)
 class SeatView:
-    """A scope's seat: who holds it until ``eligible_ms`` (None = free), who is present."""
+    """A scope's seat: who holds it until ``eligible_ms`` (None = free), who is present; fence 1 = its first holder."""
 
     scope: int
+    fence: int
     holder: str | None
     since_ms: int | None
     eligible_ms: int
@@ -74,10 +75,13 @@ def seats(connection: Connection, *, presence_ttl_ms: int = 120_000) -> list[Sea
     present: dict[int, list[Present]] = {}
     for scope, client, role, seen_ms in connection.execute(seen.order_by(p.role, p.client)):
         present.setdefault(scope, []).append(Present(client, role, seen_ms))
-    query = select(t.scope, t.holder, t.started_ms, t.eligible_ms, _running(connection)).where(t.kind == SEAT)
+    fields = (t.scope, t.fence, t.holder, t.started_ms, t.eligible_ms, _running(connection))
+    query = select(*fields).where(t.kind == SEAT)
     return [
-        SeatView(scope, holder if held else None, since if held else None, eligible, tuple(present.get(scope, ())))
-        for scope, holder, since, eligible, held in connection.execute(query.order_by(t.scope))
+        SeatView(
+            scope, fence, holder if held else None, since if held else None, eligible, tuple(present.get(scope, ()))
+        )
+        for scope, fence, holder, since, eligible, held in connection.execute(query.order_by(t.scope))
     ]
 
 
