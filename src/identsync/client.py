@@ -162,7 +162,6 @@ class Client:
             rooms=rooms,
             tasks=self.tasks,
             poke=self.poke,
-            snapshot=self.snapshot,
             host=options.host,
             port=options.port,
             language=options.language,

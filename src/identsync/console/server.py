@@ -43,7 +43,7 @@ class Console:
     def __init__(
         self, store: "Store", clinic: "ClinicSource", *,
         rooms: Sequence[tuple[Integration, Any]] = (), tasks: Sequence[Task] = (),
-        poke: Callable[[str, int], None] | None = None, snapshot: Callable[[], Any] | None = None,
+        poke: Callable[[str, int], None] | None = None,
         host: str = "127.0.0.1", port: int = 8765, language: str = "ru", zone: str | None = None,
         password: Callable[[], str] | None = None, names: Sequence[str] = (), user: str = "",
     ) -> None:  # fmt: skip
@@ -52,7 +52,6 @@ class Console:
         self._rooms = rooms
         self._tasks = tasks
         self._poke = poke
-        self._snapshot = snapshot
         self._host = host
         self._port = port
         self._language = language
