@@ -3,10 +3,11 @@
 from dataclasses import replace
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identsync.demo.checker import Grid, JournalRow, Verdict, check
+from identsync.demo.checker import Effect, Grid, JournalRow, Life, Verdict, check
 
 SLOT = ("leads/site", 1)
 GRID = Grid(phase_ms=300, interval_ms=1000)
@@ -89,3 +90,48 @@ def test_fences_must_rise_with_time() -> None:
 
 def test_other_slots_are_left_alone() -> None:
     assert check(journal(), {("x", 0): GRID}, since_ms=0, until_ms=1).runs == 0
+
+
+LEASED = Grid(phase_ms=300, interval_ms=1000, lease_ms=500)
+
+
+def judged_by_lives(rows: list[JournalRow], *lives: Life) -> Verdict:
+    return check(rows, {SLOT: LEASED}, lives=lives, slack_ms=250, settle_ms=2_000)
+
+
+@given(st.integers(1, 9))
+def test_a_claim_the_journal_does_not_know_is_a_hole(fence: int) -> None:
+    rows = [row for row in journal() if row.fence != fence]
+    assert check(rows, {SLOT: GRID}, newest={SLOT: 10}).holes == ((*SLOT, fence),)
+    assert check(journal(), {SLOT: GRID}, newest={SLOT: 11}).holes == ((*SLOT, 11),)
+    assert not check(journal(), {SLOT: GRID}, newest={SLOT: 10}).holes
+
+
+def test_an_effect_under_an_old_fence_is_stale() -> None:
+    verdict = check(journal(), {SLOT: GRID}, effects=[Effect(*SLOT, 3, 3), Effect(*SLOT, 3, 4), Effect(*SLOT, 4, 4)])
+    assert verdict.stale == ((*SLOT, 3),)
+    assert verdict.faults() == ["stale: leads/site 1 at 3"]
+
+
+@pytest.mark.parametrize("role", [0, 1])
+def test_a_slot_starves_only_where_one_client_that_may_run_it_lived_through_the_gap(role: int) -> None:
+    rows = [row for row in journal() if row.fence not in (5, 6)]  # nothing from 13,320 to 16,320
+    assert judged_by_lives(rows, Life(role, 1, 10_000, 20_000)).starved == ((*SLOT, 13_320),)
+    assert not judged_by_lives(rows, Life(role, 2, 10_000, 20_000)).starved  # of another branch
+    assert not judged_by_lives(rows, Life(2, 1, 10_000, 20_000)).starved  # a doctor owes nothing
+    assert not judged_by_lives(rows, Life(role, 1, 10_000, 15_000), Life(role, 1, 14_600, 20_000)).starved
+
+
+def test_a_director_owes_no_run_where_there_is_an_administrator() -> None:
+    rows = [row for row in journal() if row.fence not in (5, 6)]
+    assert not judged_by_lives(rows, Life(1, 1, 10_000, 20_000), Life(0, 1, 18_000, 20_000)).starved
+
+
+def test_a_doctor_never_runs_and_a_director_never_beside_an_administrator() -> None:
+    rows = journal()
+    rows[3] = replace(rows[3], role=2)
+    assert judged_by_lives(rows).roles == ((*SLOT, 4),)
+    rows[3] = replace(rows[3], role=1)
+    assert judged_by_lives(rows, Life(0, 1, 11_000, 13_500)).roles == ((*SLOT, 4),)
+    for administrator in [Life(0, 1, 12_000, 20_000), Life(0, 1, 9_000, 13_000), Life(0, 2, 9_000, 20_000)]:
+        assert not judged_by_lives(rows, administrator).roles  # not known yet, no more, elsewhere
