@@ -33,7 +33,7 @@ class Model:
     slots: dict[Key, Slot] = field(default_factory=dict)
     seats: dict[int, Slot] = field(default_factory=dict)
     presence: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
-    rates: dict[Key, int] = field(default_factory=dict)
+    rates: dict[Key, tuple[int, int]] = field(default_factory=dict)
     runs: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
     def seen(self, scope: int, ttl: int) -> list[Present]:
@@ -141,9 +141,12 @@ class Model:
         return True
 
     def permits(self, channel: str, scope: int, n: int, *, period_ms: int, burst: int) -> int:
-        arrival = min(max(self.rates.get((channel, scope), 0), self.now), self.now + burst * period_ms)
-        wait = arrival + n * period_ms - burst * period_ms - self.now
+        tat, stamp = self.rates.get((channel, scope), (0, 0))
+        if stamp > self.now + 10_000:  # the clock was set back, and the row goes back with it
+            tat -= stamp - self.now
+        first = max(tat, self.now - (burst - 1) * period_ms)
+        wait = first + (n - 1) * period_ms - self.now
         if wait > 0:
             return wait
-        self.rates[channel, scope] = arrival + n * period_ms
+        self.rates[channel, scope] = (first + n * period_ms, self.now)
         return 0

@@ -170,7 +170,8 @@ def test_a_defect_is_shown_as_it_is():
 def test_every_batch_takes_its_parameters_in_order():
     """Each operation against the fake: as many values as marks, rows only, never a row count."""
     fence, done = Fence("k", 1, 4, "h"), [(1,)]
-    one, link = limiter(WON, [], done, done, done, [], [(0, "h", 1, 1, 2, 1), (1, "h", 0, 1, 0, 0)], [(0, 70)])
+    seat, denied = [(0, "h", 1, 1, 2, 1), (1, "h", 0, 1, 0, 0)], [(0, 1070, 1000)]
+    one, link = limiter(WON, [], done, done, done, [], seat, denied, [], done)
     claim = one.claim("k", 1, **ASK)
     one.started(fence, 0, claim)
     assert one.renew(fence, 1000) == 1
@@ -179,4 +180,6 @@ def test_every_batch_takes_its_parameters_in_order():
     one.leave("h", [1])
     assert one.seat(1, "h", 0, lease_ms=1000, presence_ttl_ms=1000).granted
     assert one.permits("sms", 0, 1, period_ms=10, burst=1) == 70
+    one.postpone("sms", 0, 1000)
+    assert one.give_back("sms", 0, taken_ms=2, used_ms=1)
     assert not link.cursor().script

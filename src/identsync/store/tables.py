@@ -52,7 +52,8 @@ rate_slot = Table(
     metadata,
     Column("channel", String(64), nullable=False),
     Column("scope", BigInteger, nullable=False),
-    Column("tat_ms", BigInteger, nullable=False, doc="GCRA's theoretical arrival time"),
+    Column("tat_ms", BigInteger, nullable=False, doc="from when the next permit is good (GCRA)"),
+    Column("stamp_ms", BigInteger, nullable=False, doc="when this row was written: a clock set back is seen by it"),
     PrimaryKeyConstraint("channel", "scope"),
 )
 presence = Table(

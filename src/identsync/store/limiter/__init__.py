@@ -2,13 +2,14 @@
 
 from identsync.store.limiter.grid import due_at, next_due, phase_ms
 from identsync.store.limiter.limiter import SEAT, Limiter
-from identsync.store.limiter.records import Claim, Denied, Fence, Present, SeatReply, SlotDue
+from identsync.store.limiter.records import Claim, Denied, Fence, Grant, Present, SeatReply, SlotDue
 
 __all__ = [
     "SEAT",
     "Claim",
     "Denied",
     "Fence",
+    "Grant",
     "Limiter",
     "Present",
     "SeatReply",

@@ -17,7 +17,7 @@ class Dialect:
     ``seat``: rows (0, holder or '', granted, fence, eligible, now), (1, client, role, seen, 0, 0),
     (2, kind, eligible, paused, held, 0); no row of tag 0 = not seeded yet.
     ``renew``: (remaining,) or None. ``finish`` and ``release``: (now,) or None = stale. ``permits``:
-    (granted, wait) or None.
+    (granted, first, now) or None = another client's seed is not yet in sight. ``give_back``: (1,) or None.
     """
 
     name = ""
@@ -65,6 +65,10 @@ class Dialect:
     def permits(self, cursor: Any, p: Parameters) -> Row | None:
         """Take permits of a channel."""
         return self.one(cursor, "permits", p)
+
+    def postpone(self, cursor: Any, p: Parameters) -> None:
+        """Put off a channel's next permit."""
+        self.run(cursor, "postpone", p)
 
 
 def marks(text: str, form: str) -> str:

@@ -53,7 +53,12 @@ RELEASE_SET = """holder=NULL, request=NULL, finished_ms={now}, stamp_ms={now}, e
 JOURNAL_SET = "finished_ms={now}, outcome=:outcome, counts=:counts, note=:note"
 JOURNAL_ROW = "kind=:kind AND scope=:scope AND fence=:fence"
 
-# GCRA: one number per channel. More than a burst ahead was written before the clock was set back: cut to it.
-ARRIVAL = "(CASE WHEN tat_ms<{now} THEN {now} WHEN tat_ms>{now}+:burst THEN {now}+:burst ELSE tat_ms END)"
+# GCRA, kept as the instant from which the channel's next permit is good. A row stamped in the future was written before
+# the clock was set back: its instant goes back with the clock. (Waiting for the row's lock makes a stamp look a moment
+# younger than now; that is no step.) After a rest the next permit lies :back behind now: that is the burst.
+NEXT = "(CASE WHEN stamp_ms>{now}+10000 THEN tat_ms-stamp_ms+{now} ELSE tat_ms END)"
+FIRST = f"(CASE WHEN {NEXT}<{{now}}-:back THEN {{now}}-:back ELSE {NEXT} END)"
+NEAR = f"{FIRST}<={{now}}+:ahead"
+POSTPONED = f"(CASE WHEN {NEXT}<{{now}}+:after THEN {{now}}+:after ELSE {NEXT} END)"
 RATE_SLOT = "channel=:channel AND scope=:scope"
-CONFORMING = f"{ARRIVAL}+:cost<={{now}}+:burst"
+UNUSED = f"{RATE_SLOT} AND tat_ms=:taken"

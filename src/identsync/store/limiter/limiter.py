@@ -13,7 +13,7 @@ from identsync.store.failures import Reaction, reaction, unavailable
 from identsync.store.limiter.dialect import Dialect, Row
 from identsync.store.limiter.grid import due_at, phase_ms
 from identsync.store.limiter.link import Link
-from identsync.store.limiter.records import Claim, Denied, Fence, Present, SeatReply, SlotDue
+from identsync.store.limiter.records import Claim, Denied, Fence, Grant, Present, SeatReply, SlotDue
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ WAITING = frozenset({"ask"})  # a person must act: the back-off would only nag t
 BACKOFF_BASE_MS = 1000  # doubled by each attempt: 2 s, 4 s, 8 s ..., never later than the next grid instant
 TRIES = 3
 NOTE = 400
+POSTPONED_MS = 86_400_000  # what a Retry-After may ask of a channel: the next refusal says it again
+FARTHEST_MS = 400 * 86_400_000
 
 
 class Limiter:
@@ -125,19 +127,52 @@ class Limiter:
             self._ask(partial(self._dialect.leave, p=p))
 
     def permits(self, channel: str, scope: int, n: int, *, period_ms: float, burst: int) -> int:
-        """Take ``n`` permits of a channel; 0 = taken, else milliseconds to wait before asking again (GCRA).
+        """Take ``n`` permits of a channel to be used at once; 0 = taken, else milliseconds to wait before asking again.
 
         ``period_ms`` is the time in which one permit grows, ``burst`` how many may be taken at once after a rest.
         Raises ValueError for n > burst: such an ask would never be granted. A lost reply costs the permits, no more.
         """
         if not 0 < n <= burst:
             raise ValueError(f"{n} permits of a burst of {burst}")
-        cost = ceil(n * period_ms)
-        p = {"channel": channel, "scope": scope, "cost": cost, "burst": max(cost, floor(burst * period_ms))}
+        cost, back = ceil(n * period_ms), floor((burst - 1) * period_ms)
+        ahead = max(cost, floor(burst * period_ms)) - back - cost  # the last of them is good now
+        grant = self.block(channel, scope, cost_ms=cost, back_ms=back, ahead_ms=ahead)
+        return 0 if grant.granted else max(1, grant.first_ms - ahead - grant.now_ms)
+
+    def block(self, channel: str, scope: int, *, cost_ms: int, back_ms: int, ahead_ms: int) -> Grant:
+        """Take ``cost_ms`` of a channel's time (GCRA), if it begins no later than ``ahead_ms`` from now.
+
+        The time begins where the channel's last block ended, but after a rest no earlier than ``back_ms`` before now.
+        A denied ask takes nothing and tells where it would have begun. A lost reply costs the block, no more.
+        Raises ValueError for a name the column cannot hold and for times beyond 400 days.
+        """
+        _channel(channel)
+        if not (0 < cost_ms <= FARTHEST_MS and 0 <= back_ms <= FARTHEST_MS and -back_ms <= ahead_ms <= FARTHEST_MS):
+            raise ValueError(f"a block of {cost_ms} ms, {back_ms} back, {ahead_ms} ahead")
+        p = {"channel": channel, "scope": scope, "cost": cost_ms, "back": back_ms, "ahead": ahead_ms}
         row = self._ask(lambda cursor: self._dialect.permits(cursor, p), again_after_duplicate=True)
-        if row is not None and row[0]:
-            return 0
-        return max(1, int(row[1])) if row is not None else 1
+        return Grant(bool(row[0]), int(row[1]), int(row[2])) if row is not None else Grant(False, 0, 0)
+
+    def postpone(self, channel: str, scope: int, after_ms: int) -> None:
+        """Let no block of the channel begin before ``after_ms`` from now, at most a day: the other side said so.
+
+        Never brings a channel's next permit forward. Blocks that were granted before stay good.
+        """
+        _channel(channel)
+        p = {"channel": channel, "scope": scope, "after": min(max(0, after_ms), POSTPONED_MS)}
+        self._ask(lambda cursor: self._dialect.postpone(cursor, p), again_after_duplicate=True)
+
+    def give_back(self, channel: str, scope: int, *, taken_ms: int, used_ms: int) -> bool:
+        """Let a block that was to end at ``taken_ms`` end at ``used_ms``; False where another has begun after it."""
+        p = {"channel": channel, "scope": scope, "taken": taken_ms, "used": used_ms}
+        sent = False
+
+        def work(cursor: Any) -> bool:  # once: after a lost reply the same end may be another client's
+            nonlocal sent
+            first, sent = not sent, True
+            return first and self._dialect.one(cursor, "give_back", p) is not None
+
+        return self._ask(work)
 
     def close(self) -> None:
         """Close the connection; the next operation opens it again."""
@@ -197,6 +232,11 @@ class _LockedError(Unavailable):
 
 class _DuplicateError(Exception):
     pass
+
+
+def _channel(name: str) -> None:
+    if not (name.isascii() and 0 < len(name) <= 64):
+        raise ValueError(f"not a channel: {name!r}")
 
 
 def _fence(fence: Fence) -> dict[str, Any]:

@@ -124,15 +124,27 @@ FORGET = _batch(
     "DELETE FROM {presence} WHERE scope=@scope AND (seen_ms<@now-20*@ttl OR seen_ms>@now+20*@ttl);",
 )
 
+_RATE_SEED = f"""IF NOT EXISTS (SELECT 1 FROM {{rate}} WHERE {law.RATE_SLOT})
+  INSERT INTO {{rate}} (channel, scope, tat_ms, stamp_ms) VALUES (@channel, @scope, 0, 0);"""
 PERMITS = _batch(
-    "channel scope cost burst",
-    f"""IF NOT EXISTS (SELECT 1 FROM {{rate}} WHERE {law.RATE_SLOT})
-  INSERT INTO {{rate}} (channel, scope, tat_ms) VALUES (@channel, @scope, 0);
-DECLARE @r TABLE (tat_ms bigint);
-UPDATE {{rate}} WITH (ROWLOCK) SET tat_ms={law.ARRIVAL}+@cost OUTPUT inserted.tat_ms INTO @r
- WHERE {law.RATE_SLOT} AND {law.CONFORMING};
-SELECT CASE WHEN EXISTS (SELECT 1 FROM @r) THEN 1 ELSE 0 END, {law.ARRIVAL}+@cost-@burst-@now
- FROM {{rate}} WHERE {law.RATE_SLOT};""",
+    "channel scope cost back ahead",
+    f"""{_RATE_SEED}
+DECLARE @r TABLE (first_ms bigint);
+UPDATE {{rate}} WITH (ROWLOCK) SET tat_ms={law.FIRST}+@cost, stamp_ms=@now OUTPUT inserted.tat_ms-@cost INTO @r
+ WHERE {law.RATE_SLOT} AND {law.NEAR};
+SELECT CASE WHEN r.first_ms IS NULL THEN 0 ELSE 1 END, COALESCE(r.first_ms, {law.FIRST}), @now
+ FROM {{rate}} t LEFT JOIN @r r ON 1=1 WHERE t.channel=@channel AND t.scope=@scope;""",
+)
+POSTPONE = _batch(
+    "channel scope after",
+    f"""{_RATE_SEED}
+UPDATE {{rate}} WITH (ROWLOCK) SET tat_ms={law.POSTPONED}, stamp_ms=@now WHERE {law.RATE_SLOT};""",
+)
+GIVE_BACK = _batch(
+    "channel scope taken used",
+    f"""DECLARE @r TABLE (tat_ms bigint);
+UPDATE {{rate}} WITH (ROWLOCK) SET tat_ms=@used OUTPUT inserted.tat_ms INTO @r WHERE {law.UNUSED};
+SELECT 1 FROM @r;""",
 )
 
 DONE = _batch("kind scope fence outcome", f"SELECT 1 FROM {{run}} WHERE {law.JOURNAL_ROW} AND outcome=@outcome;")
@@ -161,6 +173,8 @@ class SQLServer(Dialect):
         "leave": LEAVE,
         "forget": FORGET,
         "permits": PERMITS,
+        "postpone": POSTPONE,
+        "give_back": GIVE_BACK,
         "done": DONE,
     }
 

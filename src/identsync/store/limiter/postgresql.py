@@ -66,16 +66,25 @@ DELETE FROM {{presence}} WHERE scope=:scope AND client=:client""")
 FORGET = _law(f"""{_NOW}
 DELETE FROM {{presence}} USING n WHERE scope=:scope AND (seen_ms<n.now-20*:ttl OR seen_ms>n.now+20*:ttl)""")
 
-# In ON CONFLICT only the rejected row is in sight: its tat_ms is now + cost, so now = excluded.tat_ms - cost.
-_CONFLICT = law.ARRIVAL.replace("tat_ms", "r.tat_ms").replace("{now}", "(excluded.tat_ms-:cost)")
+
+# In ON CONFLICT only the rejected row is in sight: its stamp is this statement's clock.
+def _conflict(text: str) -> str:
+    for column in ("tat_ms", "stamp_ms"):
+        text = text.replace(column, f"r.{column}")
+    return text.replace("{now}", "excluded.stamp_ms")
+
+
 PERMITS = _law(f"""{_NOW}, u AS (
-INSERT INTO {{rate}} AS r (channel, scope, tat_ms) SELECT :channel, :scope, n.now+:cost FROM n
- ON CONFLICT (channel, scope) DO UPDATE SET tat_ms={_CONFLICT}+:cost
- WHERE {_CONFLICT}+:cost<=excluded.tat_ms-:cost+:burst
- RETURNING 1)
-SELECT 1, 0::bigint FROM u
-UNION ALL SELECT 0, {law.ARRIVAL}+:cost-:burst-n.now
- FROM {{rate}}, n WHERE {law.RATE_SLOT} AND NOT EXISTS (SELECT 1 FROM u)""")
+INSERT INTO {{rate}} AS r (channel, scope, tat_ms, stamp_ms) SELECT :channel, :scope, n.now-:back+:cost, n.now FROM n
+ ON CONFLICT (channel, scope) DO UPDATE SET tat_ms={_conflict(law.FIRST)}+:cost, stamp_ms=excluded.stamp_ms
+ WHERE {_conflict(law.NEAR)}
+ RETURNING tat_ms-:cost AS first, stamp_ms)
+SELECT 1, first, stamp_ms FROM u
+UNION ALL SELECT 0, {law.FIRST}, n.now FROM {{rate}}, n WHERE {law.RATE_SLOT} AND NOT EXISTS (SELECT 1 FROM u)""")
+POSTPONE = _law(f"""{_NOW}
+INSERT INTO {{rate}} AS r (channel, scope, tat_ms, stamp_ms) SELECT :channel, :scope, n.now+:after, n.now FROM n
+ ON CONFLICT (channel, scope) DO UPDATE SET tat_ms={_conflict(law.POSTPONED)}, stamp_ms=excluded.stamp_ms""")
+GIVE_BACK = f"UPDATE {{rate}} SET tat_ms=:used WHERE {law.UNUSED} RETURNING 1"
 
 DONE = f"SELECT 1 FROM {{run}} WHERE {law.JOURNAL_ROW} AND outcome=:outcome"
 
@@ -99,6 +108,8 @@ class PostgreSQL(Dialect):
         "leave": LEAVE,
         "forget": FORGET,
         "permits": PERMITS,
+        "postpone": POSTPONE,
+        "give_back": GIVE_BACK,
         "done": DONE,
     }
 

@@ -44,6 +44,15 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Answer to an ask for a block of permits: it begins, or denied would have begun, at ``first_ms``."""
+
+    granted: bool
+    first_ms: int
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Present:
     """A client seen lately in a scope; ``role`` 0 = administrator, 1 = director."""
 

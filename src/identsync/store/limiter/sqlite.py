@@ -48,10 +48,14 @@ LEAVE = "DELETE FROM {presence} WHERE scope=:scope AND client=:client"
 FORGET = """DELETE FROM {presence}
  WHERE scope=:scope AND (seen_ms<{clock}-20*:ttl OR seen_ms>{clock}+20*:ttl)"""
 
-RATE_SEED = "INSERT INTO {rate} (channel, scope, tat_ms) VALUES (:channel, :scope, 0) ON CONFLICT DO NOTHING"
-RATE_LOOK = _law(f"SELECT 0, {law.ARRIVAL}+:cost-:burst-{{clock}} FROM {{rate}} WHERE {law.RATE_SLOT}")
-PERMITS = _law(f"""UPDATE {{rate}} SET tat_ms={law.ARRIVAL}+:cost WHERE {law.RATE_SLOT} AND {law.CONFORMING}
- RETURNING 1, 0""")
+RATE_SEED = """INSERT INTO {rate} (channel, scope, tat_ms, stamp_ms) VALUES (:channel, :scope, 0, 0)
+ ON CONFLICT DO NOTHING"""
+RATE_LOOK = _law(f"""SELECT 0, {law.FIRST}, {{clock}}, CASE WHEN {law.NEAR} THEN 1 ELSE 0 END
+ FROM {{rate}} WHERE {law.RATE_SLOT}""")
+PERMITS = _law(f"""UPDATE {{rate}} SET tat_ms={law.FIRST}+:cost, stamp_ms={{clock}} WHERE {law.RATE_SLOT} AND {law.NEAR}
+ RETURNING 1, tat_ms-:cost, stamp_ms""")
+POSTPONE = _law(f"""UPDATE {{rate}} SET tat_ms={law.POSTPONED}, stamp_ms={{clock}} WHERE {law.RATE_SLOT}""")
+GIVE_BACK = f"UPDATE {{rate}} SET tat_ms=:used WHERE {law.UNUSED} RETURNING 1"
 
 DONE = f"SELECT 1 FROM {{run}} WHERE {law.JOURNAL_ROW} AND outcome=:outcome"
 
@@ -82,6 +86,8 @@ class SQLite(Dialect):
         "rate_seed": RATE_SEED,
         "rate_look": RATE_LOOK,
         "permits": PERMITS,
+        "postpone": POSTPONE,
+        "give_back": GIVE_BACK,
         "done": DONE,
     }
 
@@ -132,9 +138,14 @@ class SQLite(Dialect):
         row = self.one(cursor, "rate_look", p)
         if row is None:
             self.run(cursor, "rate_seed", p)
-        elif row[1] > 0:
+        elif not row[3]:
             return row
         return self.one(cursor, "permits", p) or self.one(cursor, "rate_look", p)
+
+    def postpone(self, cursor: Any, p: Parameters) -> None:
+        """Seed the channel where nobody has asked it yet."""
+        self.run(cursor, "rate_seed", p)
+        self.run(cursor, "postpone", p)
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def _rate_slot() -> None:
         sa.Column("channel", sa.String(length=64), nullable=False),
         sa.Column("scope", sa.BigInteger(), nullable=False),
         sa.Column("tat_ms", sa.BigInteger(), nullable=False),
+        sa.Column("stamp_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "scope"),
         schema=_schema(),
     )
