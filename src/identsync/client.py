@@ -138,6 +138,7 @@ class Client:
             branch=self.branch,
             policy=Policy(seat_lease_ms=self.settings.client.lease),
         )
+        await asyncio.to_thread(_introduce, store, engine.client)
         await engine.start()
         try:
             yield engine
@@ -184,6 +185,13 @@ def opened_store(settings: Settings, stack: ExitStack) -> "Store":
     stack.callback(store.close)
     store.migrate()
     return store
+
+
+def _introduce(store: "Store", client: str) -> None:
+    from identsync.store.clients import introduce
+
+    with store.write() as connection:
+        introduce(connection, client)
 
 
 def opened_clinic(settings: Settings, stack: ExitStack) -> "ClinicSource":

@@ -5,7 +5,6 @@
 """
 
 import secrets
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from identsync.console.clock import DatabaseClock
 from identsync.console.desk import Desk
 from identsync.console.drawing import Drawing, Visit, assets
 from identsync.console.events import Sight, Watch
@@ -59,6 +59,7 @@ class Site:
         self._entries = {entry.page.slug: entry for entry in entries}
         self._menu = [entry.page for entry in entries]
         self._desk = desk
+        self._clock = DatabaseClock(store.now_ms)
         self._language = language
         self._zone = zone
         self._metrics = metrics
@@ -100,6 +101,7 @@ class Site:
         return self._html(html, visit, {"x-version": version})
 
     def _draw(self, entry: Entry, visit: Visit) -> tuple[str, str]:
+        self._clock.renew()
         context = self._context(entry, visit.user)
         version = entry.page.version(context)  # before the view: what changes between the two is drawn again
         values = entry.page.view(context, visit.query)
@@ -108,7 +110,7 @@ class Site:
 
     async def _problem(self, visit: Visit, trouble: Trouble, status: int, page: Page | None = None) -> Response:
         page = page or replace(self._menu[0], slug="", title="identsync")
-        given = self._frame(visit, _now_ms()) | {"version": "", "trouble": trouble}
+        given = self._frame(visit, self._clock.now_ms()) | {"version": "", "trouble": trouble}
         html = self._drawing(visit.language).draw("problem.html", visit, page, given)
         return self._html(html, visit, {"x-version": ""}, status)
 
@@ -118,7 +120,7 @@ class Site:
         return {"menu": self._menu, "attention": attention, "now_ms": now_ms, "token": self._token.of(visit.visitor)}
 
     def _html(self, html: str, visit: Visit, headers: Mapping[str, str], status: int = 200) -> Response:
-        marks = {"x-token": self._token.of(visit.visitor), "x-now": str(_now_ms()), "x-boot": self._boot}
+        marks = {"x-token": self._token.of(visit.visitor), "x-now": str(self._clock.now_ms()), "x-boot": self._boot}
         response = Response(html, status, {**headers, **marks}, "text/html; charset=utf-8")
         _keep(response, "identsync_visitor", visit.visitor)
         if visit.query.get("lang") in LANGUAGES:
@@ -186,7 +188,7 @@ class Site:
     # -- the stream ------------------------------------------------------------------------------------------------
 
     async def _events(self, _request: Request) -> Response:
-        return StreamingResponse(self.watch.follow(_now_ms, self._boot), media_type="text/event-stream")
+        return StreamingResponse(self.watch.follow(self._clock.now_ms, self._boot), media_type="text/event-stream")
 
     async def _look(self, last: Sight | None) -> Sight:
         try:
@@ -196,6 +198,7 @@ class Site:
             return Sight(last.versions if last else {}, last.attention if last else {}, trouble=True)
 
     def _sight(self) -> Sight:
+        self._clock.renew()
         versions, attention = {}, {}
         for slug, entry in self._entries.items():
             context = self._context(entry, "")
@@ -206,12 +209,12 @@ class Site:
     # -- the rest --------------------------------------------------------------------------------------------------
 
     async def _show_metrics(self, _request: Request) -> Response:
-        context = PageContext(self._store, self._clinic, None, "", _now_ms())
+        context = PageContext(self._store, self._clinic, None, "", self._clock.now_ms())
         body = await self._desk.call(lambda: self._metrics(context))
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _context(self, entry: Entry, user: str) -> PageContext:
-        return PageContext(self._store, self._clinic, entry.settings, user, _now_ms())
+        return PageContext(self._store, self._clinic, entry.settings, user, self._clock.now_ms())
 
     def _drawing(self, language: str) -> Drawing:
         if language not in self._drawings:
@@ -251,10 +254,6 @@ async def _no_icon(_request: Request) -> Response:
 
 def _keep(response: Response, name: str, value: str) -> None:
     response.set_cookie(name, value, max_age=YEAR, httponly=True, samesite="strict")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _note(error: Exception, page: str) -> None:

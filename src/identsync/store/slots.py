@@ -4,12 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal_column, or_, select, update
 
 from identsync.store.limiter import SEAT, Present
-from identsync.store.tables import presence, run_log, task_slot
+from identsync.store.tables import client, presence, run_log, task_slot
 
 _DAY_MS = 86_400_000
+_NEAR_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class SlotView:
 
 @dataclass(frozen=True, slots=True)
 class SeatView:
-    """A scope's seat: who holds it until ``eligible_ms`` (None = free), who is present; fence 1 = its first holder."""
+    """A scope's seat: who holds it until ``eligible_ms`` (None = free), who is present; fence 1 = its first holder.
+
+    ``stamp_ms`` is when the seat was last taken, renewed or given up; ``since_ms`` when its holder took it.
+    """
 
     scope: int
     fence: int
@@ -40,6 +44,7 @@ class SeatView:
     since_ms: int | None
     eligible_ms: int
     present: tuple[Present, ...]
+    stamp_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +78,30 @@ def seats(connection: Connection, *, presence_ttl_ms: int = 120_000) -> list[Sea
     now, t, p = clock(connection), task_slot.c, presence.c
     seen = select(p.scope, p.client, p.role, p.seen_ms).where(p.seen_ms > now - presence_ttl_ms)
     present: dict[int, list[Present]] = {}
-    for scope, client, role, seen_ms in connection.execute(seen.order_by(p.role, p.client)):
-        present.setdefault(scope, []).append(Present(client, role, seen_ms))
-    fields = (t.scope, t.fence, t.holder, t.started_ms, t.eligible_ms, _running(connection))
-    query = select(*fields).where(t.kind == SEAT)
-    return [
-        SeatView(
-            scope, fence, holder if held else None, since if held else None, eligible, tuple(present.get(scope, ()))
-        )
-        for scope, fence, holder, since, eligible, held in connection.execute(query.order_by(t.scope))
-    ]
+    for scope, who, role, seen_ms in connection.execute(seen.order_by(p.role, p.client)):
+        present.setdefault(scope, []).append(Present(who, role, seen_ms))
+    fields = (t.scope, t.fence, t.holder, t.started_ms, t.eligible_ms, t.stamp_ms, _running(connection))
+    query = select(*fields).where(t.kind == SEAT).order_by(t.scope)
+    found = []
+    for scope, fence, holder, since, eligible, stamp, held in connection.execute(query):
+        led_by, taken = (holder, since) if held else (None, None)
+        found.append(SeatView(scope, fence, led_by, taken, eligible, tuple(present.get(scope, ())), stamp))
+    return found
+
+
+def administrators_seen(connection: Connection) -> dict[int, int]:
+    """Return by scope when an administrator's client last gave a sign of life; those that left in order are gone."""
+    seen = select(presence.c.scope, func.max(presence.c.seen_ms)).where(presence.c.role == 0)
+    return {scope: int(seen_ms) for scope, seen_ms in connection.execute(seen.group_by(presence.c.scope))}
+
+
+def forerunner(connection: Connection, scope: int, holder: str, since_ms: int) -> Present | None:
+    """Return the client that ran the scope's tasks before ``holder`` did, and when; None = none in ten minutes."""
+    r = run_log.c
+    earlier = select(r.holder, r.role, r.started_ms).where(r.scope == scope, r.holder != holder)
+    near = r.started_ms.between(since_ms - _NEAR_MS, since_ms)  # the journal is long, and its index is by time
+    row = connection.execute(earlier.where(near).order_by(r.started_ms.desc()).limit(1)).first()
+    return None if row is None else Present(*row)
 
 
 def run_now(connection: Connection, kind: str, scope: int) -> bool:
@@ -113,9 +132,11 @@ def journal(connection: Connection, limit: int, kind: str | None = None) -> list
 
 
 def trim(connection: Connection, days: int) -> int:
-    """Delete runs and presences older than ``days``; how many runs went."""
+    """Delete runs older than ``days``, and clients not seen for as long; how many runs went."""
     before = clock(connection) - days * _DAY_MS
     connection.execute(delete(presence).where(presence.c.seen_ms < before))
+    gone = client.c.client.not_in(select(presence.c.client))
+    connection.execute(delete(client).where(client.c.started_ms < before, gone))
     return connection.execute(delete(run_log).where(run_log.c.started_ms < before)).rowcount
 
 

@@ -65,6 +65,14 @@ presence = Table(
     Column("seen_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("scope", "client"),
 )
+client = Table(
+    "client",
+    metadata,
+    Column("client", String(64), nullable=False, doc="client id, random per process start"),
+    Column("computer", Unicode(64), nullable=False, doc="what people call it: shown to them, never a holder"),
+    Column("started_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("client"),
+)
 
 # -- the journal -----------------------------------------------------------------------------------------------------
 

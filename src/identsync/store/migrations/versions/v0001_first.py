@@ -16,6 +16,7 @@ def upgrade() -> None:
     _task_slot()
     _rate_slot()
     _presence()
+    _client()
     _run_log()
     _mirror_stream()
     _mirror_item()
@@ -75,6 +76,17 @@ def _presence() -> None:
         sa.Column("role", sa.SmallInteger(), nullable=False),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "client"),
+        schema=_schema(),
+    )
+
+
+def _client() -> None:
+    op.create_table(
+        "client",
+        sa.Column("client", sa.String(length=64), nullable=False),
+        sa.Column("computer", sa.Unicode(length=64), nullable=False),
+        sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("client"),
         schema=_schema(),
     )
 

@@ -1,0 +1,28 @@
+"""What people call the clients: each start of the program writes its computer's name once, shown and never used."""
+
+import socket
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, insert, select
+
+from identsync.store.slots import clock
+from identsync.store.tables import client
+
+NAME = 64
+_AT_ONCE = 500
+
+
+def introduce(connection: Connection, client_id: str, computer: str | None = None) -> None:
+    """Write down on which computer a client runs (this one unless given); once for each client id."""
+    name = (computer or socket.gethostname())[:NAME]
+    connection.execute(insert(client).values(client=client_id, computer=name, started_ms=clock(connection)))
+
+
+def computers(connection: Connection, clients: Iterable[str]) -> dict[str, str]:
+    """Return the computers' names by client id; clients that are not known are left out."""
+    wanted = sorted(set(clients))
+    found: dict[str, str] = {}
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = select(client.c.client, client.c.computer).where(client.c.client.in_(wanted[at : at + _AT_ONCE]))
+        found.update((who, computer) for who, computer in connection.execute(some))
+    return found
