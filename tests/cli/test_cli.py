@@ -175,3 +175,13 @@ def test_version_and_language(cli: Cli) -> None:
     assert "Commands" in cli("--lang", "en", "--help").stdout
     assert "Work until stopped" in cli("--lang", "en", "--help").stdout
     assert "Работать" in cli("--help").stdout
+
+
+def test_doctor_tries_the_limiter_and_writes_a_report_to_mail(cli: Cli, folder: Path) -> None:
+    told = cli("doctor", "--database", "--seconds", "1", "--report", "report.txt", "--json", IDENTSYNC_LANG="en")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["passed"] is True
+    report = (folder / "report.txt").read_text(encoding="utf-8")
+    assert "Result: fit for use" in report
+    assert "Everybody wants one task" in report
+    assert str(folder) not in report  # neither paths nor names leave the clinic

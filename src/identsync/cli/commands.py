@@ -37,6 +37,7 @@ def application() -> typer.Typer:
     )
     app.command(help=_("Создать файл настроек с пояснениями"))(init)
     app.command(help=_("Проверить настройки, базы, представления и все внешние сервисы"))(check)
+    app.command(help=_("Испытать ограничитель на этой базе данных"))(doctor)
     app.command(help=_("Работать, пока не остановят (Ctrl-C)"))(run)
     app.command(help=_("Выполнить одну задачу сейчас"))(once)
     app.command(help=_("Показать состояние задач"))(status)
@@ -83,6 +84,22 @@ def check(settings: SettingsFile = FILE, json: Json = False) -> None:
     else:
         say(_("Всё в порядке."))
     raise typer.Exit(PROBLEMS if found else DONE)
+
+
+def doctor(
+    database: Annotated[bool, typer.Option("--database", help=_("испытать базу данных из настроек"))],
+    settings: SettingsFile = FILE,
+    report: Annotated[Path | None, typer.Option(help=_("куда записать отчёт; без него - файл с датой в имени"))] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help=_("сколько секунд длится состязание"))] = 5.0,
+    json: Json = False,
+) -> None:
+    """Prove the limiter on the database of the settings, in scratch tables that are removed, and write a report."""
+    from identsync.cli.doctor import examine
+    from identsync.settings import load
+
+    if not database:
+        raise typer.BadParameter(_("пока испытывается только база: --database"))
+    raise typer.Exit(DONE if examine(load(settings), report, seconds, json=json) else PROBLEMS)
 
 
 def run() -> None:

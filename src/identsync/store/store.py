@@ -23,20 +23,23 @@ _DIALECTS: Mapping[str, tuple[Callable[..., Dialect], str, str]] = {
 _TABLES = {"slot": tables.task_slot, "rate": tables.rate_slot, "presence": tables.presence, "run": tables.run_log}
 
 
-def open_store(url: str, *, schema: str | None = "identsync", clock: str | None = None) -> "Store":
+def open_store(
+    url: str, *, schema: str | None = "identsync", clock: str | None = None, prefix: str = ""
+) -> "Store":
     """Open the engine's tables at ``url``; nothing is connected yet, nothing migrated.
 
     ``schema`` holds the tables on SQL Server and PostgreSQL (None = the login's default); SQLite has none.
     ``clock`` is a SQL expression for the time in epoch milliseconds, instead of the database's clock: for tests.
+    ``prefix`` stands before the names of the limiter's tables: scratch tables of the database's trial.
     Raises SettingsError for a URL that is wrong, or SQLite on a network drive.
     """
-    return Store(url, schema=schema, clock=clock)
+    return Store(url, schema=schema, clock=clock, prefix=prefix)
 
 
 class Store:
     """The engine's own tables in one database; may be used by several threads."""
 
-    def __init__(self, url: str, *, schema: str | None, clock: str | None) -> None:
+    def __init__(self, url: str, *, schema: str | None, clock: str | None, prefix: str) -> None:
         parsed = database_url(url)
         self.dialect = parsed.get_backend_name()
         self.schema = None if self.dialect == "sqlite" else schema
@@ -45,7 +48,7 @@ class Store:
         self.clock = clock or own_clock
         self.engine = store_engine(parsed).execution_options(**options, identsync_clock=self.clock)
         self._limiter_engine = limiter_engine(parsed)
-        names = self._names()
+        names = self._names(prefix)
         self._statements = statements(self.clock, names)
         self._fence = text(fence.format(**names))
         self._own = local()
@@ -55,9 +58,9 @@ class Store:
     def __repr__(self) -> str:
         return f"<Store {self.dialect} schema={self.schema}>"
 
-    def _names(self) -> dict[str, str]:
-        prefix = f"{self.engine.dialect.identifier_preparer.quote_schema(self.schema)}." if self.schema else ""
-        return {key: f"{prefix}{table.name}" for key, table in _TABLES.items()}
+    def _names(self, prefix: str) -> dict[str, str]:
+        schema = f"{self.engine.dialect.identifier_preparer.quote_schema(self.schema)}." if self.schema else ""
+        return {key: f"{schema}{prefix}{table.name}" for key, table in _TABLES.items()}
 
     def migrate(self) -> None:
         """Bring the tables to this client's version; several clients may start at once.
