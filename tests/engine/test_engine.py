@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from identsync.engine import events as ev
+from identsync.engine.channel import Channel
 from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.engine.loop import Engine, new_loop
 from identsync.engine.run import Run
@@ -271,13 +272,14 @@ async def test_a_poke_runs_a_task_here_even_without_the_seat(store: Store) -> No
 async def test_permits_are_waited_for(store: Store) -> None:
     async def spend(run: Run) -> Outcome:
         before = run.now_ms()
-        for _ in range(3):
-            await run.permits("sms", 2, period_ms=50, burst=2)
+        async with run.permits(Channel("sms", rate=20, burst=2), need=6) as permits:
+            async for _ in permits.each(range(6)):
+                pass
         return Outcome(counts={"ms": run.now_ms() - before})
 
     async with engine(store, task(spend)) as client:
         end = await heard(client, lambda e: isinstance(e, ev.RunEnded) and e.slot == 0)
-        assert 180 <= end.outcome.counts["ms"] < 1_000
+        assert 200 <= end.outcome.counts["ms"] < 1_200  # one at once, five more 50 ms apart
 
 
 @pytest.mark.parametrize("name", ["auto", "uvloop", "asyncio"])

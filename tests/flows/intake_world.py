@@ -131,7 +131,7 @@ def run_once(
         store=store,
         clinic=None,
         worker=worker,
-        ask=None,
+        channels=None,  # type: ignore[arg-type]
         clock_offset_ms=offset,
         log=None,  # type: ignore[arg-type]
     )

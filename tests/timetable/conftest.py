@@ -18,6 +18,7 @@ from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.demo.site.process import SiteProcess
 from identsync.engine.clock import monotonic_ms
 from identsync.engine.integration import Outcome, Task
+from identsync.engine.permits import Channels
 from identsync.engine.run import Run
 from identsync.engine.worker import Worker
 from identsync.integrations.timetable import INTEGRATION
@@ -98,7 +99,7 @@ class Network:
             after_claim(fence)
         worker = Worker()
         run = Run(
-            task, fence, store=self.store, clinic=self.clinic, worker=worker, ask=no_permits,
+            task, fence, store=self.store, clinic=self.clinic, worker=worker, channels=Channels(no_permits),
             clock_offset_ms=claim.now_ms - monotonic_ms(), log=structlog.get_logger(),
         )  # fmt: skip
         try:

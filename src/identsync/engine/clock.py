@@ -6,8 +6,11 @@ import time
 _BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
+def monotonic_ns() -> int:
+    """Return nanoseconds of a clock that never steps back and counts a suspended computer's time as well."""
+    return time.monotonic_ns() if _BOOT is None else time.clock_gettime_ns(_BOOT)
+
+
 def monotonic_ms() -> int:
-    """Return milliseconds of a clock that never steps back and counts a suspended computer's time as well."""
-    if _BOOT is None:
-        return time.monotonic_ns() // 1_000_000
-    return time.clock_gettime_ns(_BOOT) // 1_000_000
+    """Return whole milliseconds of that clock."""
+    return monotonic_ns() // 1_000_000

@@ -17,6 +17,7 @@ from identsync.engine.ending import ending, with_counts
 from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.engine.journal import journal_task
 from identsync.engine.keeper import Keeper
+from identsync.engine.permits import Channels
 from identsync.engine.run import Run
 from identsync.engine.snapshot import Snapshot, snapshot
 from identsync.engine.state import NEVER, Policy, Spec, State, new_state
@@ -84,6 +85,7 @@ class Engine:
         self.keeper = Keeper(
             store.limiter, self.client, role, specs, self.post, self.state.policy.answer_ms, self.bell.ring
         )
+        self.channels = Channels(self.keeper.ask)
         self.live: dict[tuple[int, int], Live] = {}
         self.outcomes: dict[str, int] = {}
         self.abandoned = 0
@@ -218,7 +220,7 @@ class Engine:
         task, fence = self.tasks[action.slot], self.keeper.fence(action.slot, action.fence)
         run = Run(
             task, fence, store=self.store, clinic=self.clinic, worker=self.worker,
-            ask=self.keeper.ask, clock_offset_ms=action.database_ms - action.sent,
+            channels=self.channels, clock_offset_ms=action.database_ms - action.sent,
             log=self._log.bind(kind=task.kind, scope=task.scope, fence=action.fence),
         )  # fmt: skip
         live = Live(run, monotonic_ms())

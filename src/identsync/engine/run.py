@@ -1,23 +1,23 @@
 """A run as its task sees it: the database, the clinic and the permits, all under the run's fence."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from identsync.engine.clock import monotonic_ms
+from identsync.engine.permits import PATIENCE_MS, SPAN_MS, Channels, Permits
 from identsync.errors import StaleFence
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from identsync.clinic.source import ClinicSource
+    from identsync.engine.channel import Channel
     from identsync.engine.integration import Task
     from identsync.engine.worker import Worker
     from identsync.store import Store
-    from identsync.store.limiter import Fence, Limiter
+    from identsync.store.limiter import Fence
 
 T = TypeVar("T")
-Ask = Callable[[Callable[["Limiter"], int]], Awaitable[int]]
 
 
 class Run:
@@ -28,8 +28,8 @@ class Run:
     """
 
     def __init__(
-        self, task: "Task", fence: "Fence", *, store: "Store", clinic: "ClinicSource", worker: "Worker", ask: Ask,
-        clock_offset_ms: int, log: Any,
+        self, task: "Task", fence: "Fence", *, store: "Store", clinic: "ClinicSource", worker: "Worker",
+        channels: Channels, clock_offset_ms: int, log: Any,
     ) -> None:  # fmt: skip
         self.task = task
         self.fence = fence
@@ -39,7 +39,7 @@ class Run:
         self.counts: dict[str, int] = {}
         self.lost = False
         self._worker = worker
-        self._ask = ask
+        self._channels = channels
         self._offset_ms = clock_offset_ms
 
     @property
@@ -78,13 +78,14 @@ class Run:
         """Return ``fn(clinic)``, called in the database thread."""
         return await self._blocking(lambda: fn(self.clinic))
 
-    async def permits(self, channel: str, n: int, *, period_ms: int, burst: int, scope: int = 0) -> None:
-        """Wait for ``n`` permits of a channel that allows one in ``period_ms``, and ``burst`` of them at once.
+    def permits(self, channel: "Channel", *, need: int | None = None, patience_ms: int = PATIENCE_MS) -> Permits:
+        """Give this run's part of an outside service's channel, shared by all clients: ``async with``, then ``take``.
 
-        The channel is shared by all clients of the database. Take permits in blocks (n <= burst), not one by one.
+        ``need`` is how many permits the run has use for (None = not known yet). Where the next one is further away
+        than ``patience_ms``, ``take`` raises Limited, which ends the run as Later and tries again when there are some.
         """
-        while wait := await self._permits(channel, scope, n, period_ms, burst):  # noqa: ASYNC110  no event to wait for
-            await asyncio.sleep(wait / 1000)
+        span = min(SPAN_MS, self.task.lease_ms)
+        return self._channels.open(channel, need=need, patience_ms=patience_ms, span_ms=span, check=self._check)
 
     def progress(self, **counts: int) -> None:
         """Set counts of this run (the newest value counts); the journal gets them even where the run fails."""
@@ -93,10 +94,6 @@ class Run:
     def now_ms(self) -> int:
         """UTC epoch milliseconds on the engine's clock: the database's, as told with the claim of this run."""
         return monotonic_ms() + self._offset_ms
-
-    async def _permits(self, channel: str, scope: int, n: int, period_ms: int, burst: int) -> int:
-        self._check()
-        return await self._ask(lambda limiter: limiter.permits(channel, scope, n, period_ms=period_ms, burst=burst))
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         self._check()
