@@ -1,6 +1,7 @@
 """The compiled core: one line a module, one switch for the limited API (IDENTSYNC_LIMITED_API=1)."""
 
 import os
+import subprocess
 import sys
 from glob import glob
 
@@ -13,6 +14,10 @@ HEADERS = sorted(glob("cext/*.px[di]"))
 
 LIMITED = os.environ.get("IDENTSYNC_LIMITED_API") == "1"
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-strict-aliasing", "-g0"]
+
+
+# A bare Debian has gcc and python3, but no Python.h: as root it is fetched by apt, elsewhere the compiler says so.
+subprocess.run([sys.executable, "tests/prepare.py", "headers"], check=False)
 
 
 def extension(name: str) -> Extension:

@@ -1,33 +1,60 @@
-"""First step of ``poe check``: what the tests need from the system beside Python.
+"""What the project needs from the system beside Python: ``python tests/prepare.py chromium|headers|wine``.
 
-Where this is root on a Debian without Chromium, Chromium is installed by apt; everywhere else nothing is changed and
-the browser tests skip themselves, by name. Environment: IDENTSYNC_CHROMIUM names a browser, IDENTSYNC_PREPARE=no
-keeps the system as it is.
+Where this is root on a Debian without the thing, it is installed by apt; everywhere else nothing is changed, that is
+said, and what needs the thing skips itself, by name. Environment: IDENTSYNC_CHROMIUM names a browser,
+IDENTSYNC_PREPARE=no keeps the system as it is.
 """
 
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+WINE = ("/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine")
 
 
 def chromium() -> str | None:
-    """Return the path of a Chromium of this system."""
+    """Return the path of a Chromium of this system: the browser tests drive it."""
     given = os.environ.get("IDENTSYNC_CHROMIUM")
-    return given or next((path for name in NAMES if (path := shutil.which(name))), None)
+    return given or next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-def main() -> None:
-    """Install Chromium where that is possible, and say what was done."""
-    if path := chromium():
-        print(f"prepare: Chromium is there: {path}", flush=True)
+def headers() -> str | None:
+    """Return the folder of Python.h, if C can be compiled against it: the core is built with it."""
+    folder = Path(sysconfig.get_path("include"))
+    # A bare Debian's gcc comes without the C library's headers, its python3 without its own.
+    libc = sys.platform != "linux" or sys.base_prefix != "/usr" or Path("/usr/include/stdlib.h").exists()
+    return str(folder) if libc and (folder / "Python.h").exists() else None
+
+
+def wine() -> str | None:
+    """Return the path of a 64-bit Wine: the Windows tests run in it."""
+    return next((path for path in WINE if Path(path).exists()), None)
+
+
+THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
+    "chromium": (chromium, ("chromium", "fonts-dejavu-core")),
+    "headers": (headers, ("python3-dev", "libc6-dev")),
+    "wine": (wine, ("wine", "wine64")),
+}
+
+
+def prepare(thing: str) -> str | None:
+    """Install one of THINGS where that is possible, say what was done, and return its path."""
+    there, packages = THINGS[thing]
+    if path := there():
+        say(f"{thing} is there: {path}")
     elif not may_install():
-        print("prepare: no Chromium here (and no apt, or not root): the browser tests will be skipped", flush=True)
+        say(f"no {thing} here (and no apt, or not root): what needs it will be skipped, or fail and say so")
     else:
-        print("prepare: installing Chromium by apt (IDENTSYNC_PREPARE=no skips this)", flush=True)
-        install()
-        print(f"prepare: {chromium() or 'no Chromium could be installed: browser tests will be skipped'}", flush=True)
+        say(f"installing {thing} by apt (IDENTSYNC_PREPARE=no skips this)")
+        install(packages)
+        say(f"{thing}: {there() or 'could not be installed'}")
+    return there()
 
 
 def may_install() -> bool:
@@ -36,16 +63,19 @@ def may_install() -> bool:
     return root and shutil.which("apt-get") is not None and os.environ.get("IDENTSYNC_PREPARE") != "no"
 
 
-def install() -> None:
-    """Install Chromium; a failure is told by apt itself and skips the browser tests, nothing more."""
+def install(packages: tuple[str, ...]) -> None:
+    """Install packages of the system; a failure is told by apt itself, nothing more."""
     quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
-    ):
-        if subprocess.run(command, env=quiet, check=False).returncode:
+    for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
+        if subprocess.run(["apt-get", *command], env=quiet, check=False, stdout=sys.stderr).returncode:
             return
 
 
+def say(sentence: str) -> None:
+    """Print one line where it does not mix with a program's own output."""
+    print(f"prepare: {sentence}", file=sys.stderr, flush=True)
+
+
 if __name__ == "__main__":
-    main()
+    for name in sys.argv[1:] or ["chromium"]:
+        prepare(name)
