@@ -1,24 +1,28 @@
 """Sorted columns (key, digest): made from rows or buffers, compared, packed; and the 64-bit hash that makes digests.
 
-Both columns of a Columns live in one immutable bytes object each, so views of them stay valid and threads need no lock.
+Both columns of a Columns live in memory that never changes nor moves, so views of them stay valid and threads need no
+lock.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from cpython.buffer cimport PyBUF_READ
+from cpython.buffer cimport PyBUF_READ, PyBuffer_FillInfo
 from libc.stdint cimport INT64_MIN, int64_t, uint64_t, uint8_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from bits cimport hash64, load64, store64
+from pages cimport pages
 from rows cimport integer
 
 from array import array
 
 cdef enum:
     HEADER = 24
-    BLOCK = 8192
+    BLOCK = 32  # pairs compared at once
+    PART = 4  # the same, on the way to the first pair of a block that differs
+    LONGEST_WALK = 4096  # steps before equal blocks are looked for again
 
 cdef bytes MAGIC = b"IDSCOL\x01\n"
 
@@ -138,9 +142,20 @@ cdef Columns columns_of(_Pairs pairs):
 cdef Columns columns_from(const int64_t *keys, const int64_t *values, Py_ssize_t n):
     """Copy sorted unique pairs."""
     cdef Columns made = Columns()
-    made._keys = PyBytes_FromStringAndSize(<const char *>keys, n * 8)
-    made._values = PyBytes_FromStringAndSize(<const char *>values, n * 8)
+    made._keys = column_of(keys, n)
+    made._values = column_of(values, n)
     made._open(n)
+    return made
+
+
+cdef _Column column_of(const int64_t *values, Py_ssize_t n):
+    """Copy one column."""
+    cdef _Column made = _Column()
+    made.at = <int64_t *>pages(n * 8)
+    if made.at == NULL:
+        raise MemoryError
+    made.size = n
+    memcpy(made.at, values, n * 8)
     return made
 
 
@@ -152,24 +167,36 @@ cdef object array_of(const int64_t *values, Py_ssize_t n):
 
 
 @cython.final
+cdef class _Column:
+    """The memory of one column: read-only bytes to the outside."""
+
+    cdef int64_t *at
+    cdef Py_ssize_t size
+
+    def __dealloc__(self):
+        free(self.at)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.at, self.size * 8, 1, flags)
+
+
+@cython.final
 cdef class Columns:
     """Sorted unique int64 keys, each with an int64 digest; never changes once made."""
 
-    cdef bytes _keys
-    cdef bytes _values
+    cdef _Column _keys
+    cdef _Column _values
     cdef const int64_t *k
     cdef const int64_t *v
     cdef Py_ssize_t size
 
     def __cinit__(self):
-        self._keys = self._values = b""
-        self._open(0)
+        self._keys = self._values = _Column()
 
-    cdef int _open(self, Py_ssize_t n) except -1:
-        self.k = <const int64_t *>PyBytes_AsString(self._keys)
-        self.v = <const int64_t *>PyBytes_AsString(self._values)
+    cdef void _open(self, Py_ssize_t n):
+        self.k = self._keys.at
+        self.v = self._values.at
         self.size = n
-        return 0
 
     @staticmethod
     def from_rows(rows):
@@ -234,9 +261,14 @@ cdef class Columns:
     def __eq__(self, other):
         if not isinstance(other, Columns):
             return NotImplemented
-        return self._keys == (<Columns>other)._keys and self._values == (<Columns>other)._values
+        return self._same(<Columns>other)
 
     __hash__ = None
+
+    cdef bint _same(self, Columns other) noexcept nogil:
+        if self.size != other.size or self.size == 0:
+            return self.size == other.size
+        return memcmp(self.k, other.k, self.size * 8) == 0 and memcmp(self.v, other.v, self.size * 8) == 0
 
     cdef Py_ssize_t _find(self, int64_t key) noexcept nogil:
         """The index of the last key not above ``key``, or -1 if there is none or it is another."""
@@ -349,73 +381,4 @@ cdef bint overlay(Columns old, Columns set_, Columns gone, _Pairs merged, int64_
     return False
 
 
-@cython.final
-cdef class Changes:
-    """Keys that differ between old and new columns, each list sorted; made by Columns.difference."""
-
-    cdef readonly object added
-    cdef readonly object changed
-    cdef readonly object removed
-
-    def __cinit__(self, Columns old not None, Columns new not None):
-        cdef _Pairs alone = _Pairs()  # first: removed, second: added
-        cdef _Pairs both = _Pairs()  # first: changed
-        cdef Py_ssize_t counts[3]
-        with nogil:
-            merge(old, new, alone, both, counts)
-        self.added = array_of(alone.second, counts[0])
-        self.changed = array_of(both.first, counts[1])
-        self.removed = array_of(alone.first, counts[2])
-
-    def __len__(self):
-        return len(self.added) + len(self.changed) + len(self.removed)
-
-    def __repr__(self):
-        return f"Changes({len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed)"
-
-
-cdef int merge(Columns old, Columns new, _Pairs alone, _Pairs both, Py_ssize_t *counts) except -1 nogil:
-    """Run over both columns: equal keys in runs with a branch-free test of the digests, the rest one by one."""
-    cdef const int64_t *a = old.k
-    cdef const int64_t *b = new.k
-    cdef const int64_t *x = old.v
-    cdef const int64_t *y = new.v
-    cdef Py_ssize_t i = 0
-    cdef Py_ssize_t j = 0
-    cdef Py_ssize_t added = 0
-    cdef Py_ssize_t changed = 0
-    cdef Py_ssize_t removed = 0
-    cdef Py_ssize_t left
-    cdef int64_t *out
-    while i < old.size and j < new.size:
-        both._hold(changed + BLOCK)
-        out = both.first
-        left = min(old.size - i, new.size - j)
-        if left > BLOCK:
-            left = BLOCK
-        while left > 0 and a[i] == b[j]:
-            out[changed] = a[i]
-            changed += x[i] != y[j]
-            i += 1
-            j += 1
-            left -= 1
-        if left == 0:
-            continue
-        alone._hold((added if added > removed else removed) + 1)
-        if a[i] < b[j]:
-            alone.first[removed] = a[i]
-            removed += 1
-            i += 1
-        else:
-            alone.second[added] = b[j]
-            added += 1
-            j += 1
-    left = max(removed + old.size - i, added + new.size - j)
-    if left > 0:
-        alone._hold(left)
-        memcpy(alone.first + removed, a + i, (old.size - i) * 8)
-        memcpy(alone.second + added, b + j, (new.size - j) * 8)
-    counts[0] = added + new.size - j
-    counts[1] = changed
-    counts[2] = removed + old.size - i
-    return 0
+include "changes.pxi"

@@ -41,6 +41,38 @@ def test_difference_is_that_of_the_twin(old: dict[int, int], new: dict[int, int]
     assert len(changes) == sum(map(len, expected))
 
 
+@given(
+    st.integers(0, 400),
+    st.sets(st.integers(0, 400), max_size=12),
+    st.sets(st.integers(0, 400), max_size=12),
+    st.sets(st.integers(0, 400), max_size=12),
+    st.integers(1, 5),
+)
+@settings(max_examples=150)
+def test_long_equal_stretches(n: int, gone: set[int], fresh: set[int], flips: set[int], wide: int) -> None:
+    """Stretches of equal pairs are skipped in blocks; here they begin and end anywhere, also beside one another."""
+    spread = {first + i for first in flips for i in range(wide)}
+    old = {key * 2: key for key in range(n)}
+    new = {key: value + (key // 2 in spread) for key, value in old.items() if key // 2 not in gone}
+    new |= {key * 2 + 1: key for key in fresh}
+    changes = columns_of(old).difference(columns_of(new))
+    expected = twins.columns_difference(old, new)
+    assert (list(changes.added), list(changes.changed), list(changes.removed)) == expected
+
+
+def test_columns_of_several_pages_come_and_go() -> None:
+    keys = array("q", range(700_000))
+    columns = Columns.from_buffers(keys, keys)
+    view = columns.keys
+    other = Columns.from_buffers(keys, array("q", bytes(len(keys) * 8)))
+    assert len(columns.difference(other)) == len(keys) - 1
+    assert columns != other
+    del columns
+    assert view[699_999] == 699_999
+    assert Columns() == Columns.from_rows([])
+    assert Columns().keys.tolist() == []
+
+
 @pytest.mark.parametrize("n", [8191, 8192, 8193, 30_000])
 def test_difference_goes_over_the_edges_of_its_blocks(n: int) -> None:
     old = {key: key for key in range(0, 3 * n, 3)}
