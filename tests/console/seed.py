@@ -17,7 +17,7 @@ from sqlalchemy import insert, update
 from identsync.console.server import Console
 from identsync.engine.integration import Integration, Task
 from identsync.store import Store, open_store
-from identsync.store.tables import lead, presence, run_log, task_slot
+from identsync.store.tables import client, lead, presence, run_log, task_slot
 
 CITIES = [
     ("Калининград", "Europe/Kaliningrad"),
@@ -104,26 +104,48 @@ def now_ms() -> int:
 def seed(store: Store, town: Town, *, failing: float = 0.02, seed: int = 7) -> None:
     """Fill the tables: every branch has its slots, a seat and clients; a share of the slots has trouble."""
     rng, now = random.Random(seed), now_ms()
-    rows: dict[str, list[dict[str, Any]]] = {"slot": [], "run": [], "seen": []}
+    rows: dict[str, list[dict[str, Any]]] = {"slot": [], "run": [], "seen": [], "client": []}
     for scope in [0, *(branch.id for branch in town.known)]:
-        clients = [rng.randbytes(16).hex() for _ in range(rng.randint(1, 4))]
-        rows["slot"].append(slot("seat", scope, now + 20_000, 40 + scope % 7, clients[0], now - 3 * 3600_000))
-        rows["seen"] += [
-            {"scope": scope, "client": c, "role": int(i > 1), "seen_ms": now - 5000} for i, c in enumerate(clients)
-        ]
+        clients = sorted(rng.randbytes(16).hex() for _ in range(rng.randint(1, 4)))
+        add_crew(rows, scope, clients, now)
         for kind in BRANCH if scope else NETWORK:
             add_task(rows, kind, scope, clients[0], now, rng, failing)
     with store.write() as connection:
         connection.execute(insert(task_slot), rows["slot"])
         connection.execute(insert(presence), rows["seen"])
         connection.execute(insert(run_log), rows["run"])
+        connection.execute(insert(client), rows["client"])
+
+
+def add_crew(rows: dict[str, list[dict[str, Any]]], scope: int, clients: list[str], now: int) -> None:
+    """Seat and clients of a scope: led by an administrator, but for a few."""
+    director_leads, gone = scope % 11 == 4, scope % 13 == 6
+    moved = now - 2 * MINUTE if scope % 17 == 5 else now - 3 * 60 * MINUTE
+    seat = slot("seat", scope, now + 25_000, 40 + scope % 7, clients[0], moved, stamp_ms=now - 5_000)
+    if gone:
+        seat |= {"eligible_ms": now - 40 * MINUTE, "stamp_ms": now - 40 * MINUTE - 30_000}
+    rows["slot"].append(seat)
+    for i, who in enumerate(clients):
+        role = int(i > 1 or director_leads)
+        rows["seen"].append(
+            {"scope": scope, "client": who, "role": role, "seen_ms": now - (40 * MINUTE if gone else 5_000)}
+        )
+        rows["client"].append({"client": who, "computer": f"РЕГ-{scope}-{i + 1}", "started_ms": now - 3 * 60 * MINUTE})
+    if director_leads:
+        silent = {"scope": scope, "client": f"{scope:032x}", "role": 0, "seen_ms": now - 9 * MINUTE}
+        rows["seen"].append(silent)
+        rows["client"].append(
+            {"client": silent["client"], "computer": f"РЕГ-{scope}-0", "started_ms": now - 60 * MINUTE}
+        )
 
 
 def stay(store: Store) -> None:
     """Keep the seeded clients alive, as their seats' renewals would."""
+    now = now_ms()
+    held = (task_slot.c.kind == "seat") & (task_slot.c.eligible_ms > now)
     with store.write() as connection:
-        connection.execute(update(presence).values(seen_ms=now_ms()))
-        connection.execute(update(task_slot).where(task_slot.c.kind == "seat").values(eligible_ms=now_ms() + 20_000))
+        connection.execute(update(presence).where(presence.c.seen_ms > now - MINUTE).values(seen_ms=now))
+        connection.execute(update(task_slot).where(held).values(eligible_ms=now + 30_000, stamp_ms=now))
 
 
 def slot(

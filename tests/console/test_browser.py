@@ -1,6 +1,7 @@
 """The console in a real Chromium, as the administrator at the desk sees it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -98,6 +99,41 @@ def test_keys_move_open_act_and_explain(console: Console, place: Store, tab: Tab
     tab.page.keyboard.press("Escape")
     tab.page.keyboard.press("3")
     expect(tab.page).to_have_url(f"{console.url}journal")
+
+
+def test_a_failed_over_branch_is_seen_named_and_explained_without_a_mouse(console: Console, tab: Tab) -> None:
+    tab.page.goto(f"{console.url}overview")
+    line = tab.page.locator("#branch-row-4")  # the seed's branch without an administrator
+    expect(line).to_contain_text("подменяет директор РЕГ-4-1")
+    expect(tab.page.locator("#cell-4")).to_have_class(re.compile("by-stand_in"))
+    tab.page.locator("#map .kinds a", has_text="подменяет директор").focus()
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator(".branch")).to_have_count(1)
+    tab.page.keyboard.press("j")
+    tab.page.keyboard.press("Enter")
+    crew = tab.page.locator("#crew-4")
+    expect(crew).to_contain_text("администратора нет на связи с")
+    expect(crew.locator("tr").first).to_contain_text("ведёт с")
+    expect(crew.locator("tr", has_text="РЕГ-4-0")).to_contain_text("не отзывается")
+    tab.page.keyboard.press("a")
+    expect(tab.page.locator(".branch")).to_have_count(13)
+
+
+def test_who_leads_changes_on_the_page_as_it_changes(console: Console, place: Store, tab: Tab) -> None:
+    tab.page.goto(f"{console.url}overview?branch=1")
+    expect(tab.page.locator("#link-state .dot.ok")).to_be_visible()
+    limiter = place.limiter()
+    limiter.seat(1, "f" * 32, 0, lease_ms=30_000, presence_ttl_ms=180_000)
+    expect(tab.page.locator("#crew-1 tr", has_text="ffffff")).to_contain_text("в очереди")
+    with place.read() as connection:
+        [seat] = [seat for seat in slots.seats(connection) if seat.scope == 1]
+    for one in seat.present:
+        if one.client != "f" * 32:
+            limiter.leave(one.client, [1])
+    expect(tab.page.locator("#branch-row-1")).to_contain_text("сменит ffffff")
+    limiter.seat(1, "f" * 32, 0, lease_ms=30_000, presence_ttl_ms=180_000)
+    expect(tab.page.locator("#branch-row-1")).to_contain_text("ведёт ffffff")
+    expect(tab.page.locator("#crew-1")).to_contain_text("Ведущий сменился")
 
 
 def test_keys_work_in_the_russian_layout(console: Console, tab: Tab) -> None:

@@ -60,8 +60,9 @@ class Member:
 class Crew:
     """A scope's clients: members in line, the holder first, then the silent ones.
 
-    ``since_ms`` is when the holder took the seat, ``by_ms`` when a vacant seat is taken at the latest, ``former`` who
-    led before a recent change of hands, ``administrator_ms`` when an administrator was last seen, where none is alive.
+    ``since_ms`` is when the holder took the seat, ``by_ms`` when a vacant seat is taken at the latest; ``moved``:
+    it changed hands lately, and ``former`` led before; ``administrator_ms`` when an administrator was last seen, where
+    none is alive.
     """
 
     scope: int
@@ -69,6 +70,7 @@ class Crew:
     members: tuple[Member, ...]
     since_ms: int | None = None
     by_ms: int | None = None
+    moved: bool = False
     former: Present | None = None
     administrator_ms: int | None = None
 
@@ -103,7 +105,7 @@ def crews(connection: Connection, now_ms: int, *, told: bool = True) -> dict[int
     found = [crew_of(seat, now_ms) for seat in slots.seats(connection, presence_ttl_ms=SLEEPER_MS)]
     if told:
         gone, looks = slots.administrators_seen(connection), iter(range(1, NEWS + 1))
-        found = [_told(connection, crew, gone, looks, now_ms - RECENT_MS) for crew in found]
+        found = [_told(connection, crew, gone, looks) for crew in found]
     return {crew.scope: crew for crew in found}
 
 
@@ -114,7 +116,8 @@ def crew_of(seat: SeatView, now_ms: int, cap_ms: int = POLICY.backoff_cap_ms) ->
     if seat.holder is not None:
         holder = _holder(seat, seat.holder)
         standing = Standing.STAND_IN if holder.role is Role.DIRECTOR else Standing.LED
-        return Crew(seat.scope, standing, (holder, *line, *silent), seat.since_ms)
+        moved = seat.fence > 1 and seat.since_ms is not None and seat.since_ms > now_ms - RECENT_MS
+        return Crew(seat.scope, standing, (holder, *line, *silent), seat.since_ms, moved=moved)
     if line:
         return Crew(seat.scope, Standing.VACANT, (*line, *silent), by_ms=seat.stamp_ms + line[0].within_ms)
     return Crew(seat.scope, Standing.EMPTY, tuple(silent))
@@ -157,10 +160,10 @@ def _within(gap_ms: int, lease_ms: int, *, barred: bool) -> int:
     return max(look, presence) + lease_ms + lease_ms // 4
 
 
-def _told(connection: Connection, crew: Crew, gone: Mapping[int, int], looks: Iterator[int], recent_ms: int) -> Crew:
-    """Add who led before a change of hands after ``recent_ms``, and since when no administrator is alive."""
+def _told(connection: Connection, crew: Crew, gone: Mapping[int, int], looks: Iterator[int]) -> Crew:
+    """Add who led before a recent change of hands, and since when no administrator is alive."""
     administrator_ms = None if any(one.is_alive_administrator for one in crew.members) else gone.get(crew.scope)
     former = None
-    if crew.holder is not None and crew.since_ms is not None and crew.since_ms > recent_ms and next(looks, None):
+    if crew.moved and crew.holder is not None and crew.since_ms is not None and next(looks, None):
         former = slots.forerunner(connection, crew.scope, crew.holder.client, crew.since_ms)
     return replace(crew, former=former, administrator_ms=administrator_ms)

@@ -147,7 +147,13 @@ def _filters(moments: Moments, speech: Catalog) -> dict[str, Any]:
     def short(context: Context, ms: int, zone: str | None = None) -> str:
         return moments.short(ms, context["now_ms"], zone)
 
-    plain = {"clock": moments.clock, "day": moments.day, "moment": moments.moment, "took": moments.length}
+    plain = {
+        "clock": moments.clock,
+        "day": moments.day,
+        "moment": moments.moment,
+        "took": moments.length,
+        "atmost": moments.atmost,
+    }
     return plain | {
         "ago": ago,
         "until": until,

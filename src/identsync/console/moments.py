@@ -108,12 +108,18 @@ class Moments:
         """How long a run took: 80 мс, 1,2 с, 45 с, 1 мин 20 с."""
         if ms < 1000:
             return self._("{n} мс", n=ms)
-        if ms < 10_000:
+        if ms < 10_000 and ms % 1000:
             tenths = f"{ms // 1000}{'.' if self._.language == 'en' else ','}{ms % 1000 // 100}"
             return self._words("s", n=tenths)
         if ms < HOUR and ms >= MINUTE:
-            return f"{self._words('m', n=ms // MINUTE)}{NO_BREAK}{self._words('s', n=ms % MINUTE // 1000)}"
+            seconds = f"{NO_BREAK}{self._words('s', n=ms % MINUTE // 1000)}" if ms % MINUTE >= 1000 else ""
+            return self._words("m", n=ms // MINUTE) + seconds
         return self.span(ms)
+
+    def atmost(self, ms: int) -> str:
+        """A bound, rounded up to whole seconds, or to minutes from ten minutes on: 34 с, 3 мин 8 с, 18 мин."""
+        unit = 1000 if ms < 10 * MINUTE else MINUTE
+        return self.length(-(-ms // unit) * unit)
 
     def number(self, n: int) -> str:
         """1 234 567 in Russian, 1,234,567 in English."""

@@ -1,103 +1,35 @@
 """Обзор: every task by branch, in words and colour; what failed stands first, with its cause and what to do."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection, and_, func, select
 
-from identsync.console.states import OVERDUE_MS, RANK, STUBBORN, LastRun, State, counts_of, state_of, trouble_of
-from identsync.console.troubles import Trouble
-from identsync.engine.integration import Page, PageContext, Role, Status, Task
+from identsync.console.branches import Names, Row, alive, at_home, causes_of, counts_of_rows, grouped
+from identsync.console.crew import Crew, crews
+from identsync.console.states import OVERDUE_MS, STUBBORN, LastRun, counts_of, state_of, trouble_of
+from identsync.engine.integration import Page, PageContext, Status, Task
 from identsync.errors import AskPerson
 from identsync.store import slots
-from identsync.store.slots import SeatView, SlotView
+from identsync.store.clients import computers
+from identsync.store.slots import SlotView
 from identsync.store.tables import run_log, task_slot
 
 SEAT = "seat"
 ANYWHERE = -1  # no scope: the title of a kind in a branch that this client knows no task of
 FEW = 12  # so many tasks in all are shown at once, more are folded by branch
 BRANCHES_MS = 60_000  # how long the clinic's list of branches is kept
+SIGN_MS = 15_000  # how often the page is drawn anew for the clients' signs of life alone
 
 
 def _(sentence: str) -> str:
     return sentence
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A task of one scope as the page shows it."""
-
-    slot: SlotView
-    title: str
-    state: State
-    last: LastRun | None
-    trouble: Trouble | None
-    detail: str
-
-    @property
-    def id(self) -> str:
-        """The row's id on the page."""
-        return f"task-{self.slot.scope}-{self.slot.kind.replace('/', '-')}"
-
-
-@dataclass(slots=True)
-class Group:
-    """A branch (scope 0: the network) with its tasks, its seat and who is there."""
-
-    scope: int
-    name: str
-    zone: str | None
-    seat: SeatView | None
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def worst(self) -> str:
-        """The colour of the worst task."""
-        return min((row.state.kind for row in self.rows), key=RANK.__getitem__, default="idle")
-
-    @property
-    def noticeable(self) -> list[Row]:
-        """The tasks that are shown of a branch that is not opened."""
-        return [row for row in self.rows if row.state.kind in ("bad", "warn") or row.slot.paused]
-
-    @property
-    def alive(self) -> dict[str, int]:
-        """How many clients are present, by role."""
-        present = self.seat.present if self.seat else ()
-        return {
-            "administrators": sum(one.role == Role.ADMINISTRATOR for one in present),
-            "directors": sum(one.role == Role.DIRECTOR for one in present),
-        }
-
-    @property
-    def last_ms(self) -> int | None:
-        """When anything of the branch last ended well."""
-        return max((row.slot.last_ok_ms for row in self.rows if row.slot.last_ok_ms), default=None)
-
-    @property
-    def next_ms(self) -> int | None:
-        """When the next task of the branch is due."""
-        return min((row.slot.eligible_ms for row in self.rows if not row.slot.paused), default=None)
-
-
-@dataclass(slots=True)
-class Cause:
-    """One thing that needs a person, and every branch where it stands."""
-
-    row: Row
-    places: list[tuple[Group, Row]] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        """The card's id on the page; it stays while the first branch of the cause stays."""
-        return f"cause-{self.row.id}"
-
-    @property
-    def scopes(self) -> str:
-        """The branches' ids as an action takes them."""
-        return ",".join(str(row.slot.scope) for _group, row in self.places)
+OWN = {("journal", 0): _("Уборка журнала")}  # the engine's own task, as people call it here
 
 
 class Overview:
@@ -105,7 +37,7 @@ class Overview:
 
     def __init__(self, tasks: Sequence[Task], poke: Callable[[str, int], None]) -> None:
         self._titles = {(task.kind, task.scope): task.title for task in tasks if task.title}
-        self._titles |= {(task.kind, ANYWHERE): task.title for task in tasks if task.title}
+        self._titles |= {(task.kind, ANYWHERE): task.title for task in tasks if task.title} | OWN
         self._poke = poke
         self._branches: Mapping[int, Any] = {}
         self._branches_at = -float("inf")
@@ -132,40 +64,30 @@ class Overview:
     def _view(self, context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         with context.store.read() as connection:
             views = slots.overview(connection)
-            seats = {seat.scope: seat for seat in slots.seats(connection)}
             runs = _last_runs(connection)
+            found = crews(connection, context.now_ms)
+            names = _names(connection, found.values())
         rows = [self._row(slot, runs.get((slot.kind, slot.scope)), context.now_ms) for slot in views]
-        groups = self._groups(rows, seats, self.branches(context))
+        branches = self.branches(context)
+        groups = grouped(rows, found, branches)
         few = sum(len(group.rows) for group in groups) <= FEW
-        opened = query.get("branch", "")
+        opened, standing = query.get("branch", ""), query.get("crew", "")
         return {
             "groups": groups,
+            "shown": [group for group in groups if standing in ("", group.standing)],
+            "standings": Counter(group.standing for group in groups),
             "opened_by": lambda group: few != (opened == str(group.scope)),
-            "causes": _causes(groups),
-            "counts": _counts(rows),
-            "alive": _alive(seats.values()),
+            "causes": causes_of(groups),
+            "counts": counts_of_rows(rows),
+            "alive": alive(found.values()),
+            "called": names,
+            "home": at_home(found, branches),
         }
 
     def _row(self, slot: SlotView, last: LastRun | None, now_ms: int) -> Row:
         state = state_of(slot, last, now_ms)
         trouble, detail = trouble_of(slot, last, state)
         return Row(slot, self.title(slot.kind, slot.scope), state, last, trouble, detail)
-
-    def _groups(self, rows: Sequence[Row], seats: Mapping[int, SeatView], branches: Mapping[int, Any]) -> list[Group]:
-        groups: dict[int, Group] = {}
-        for row in rows:
-            scope = row.slot.scope
-            if scope not in groups:
-                branch = branches.get(scope)
-                groups[scope] = Group(
-                    scope, branch.name if branch else "", branch.zone if branch else None, seats.get(scope)
-                )
-            groups[scope].rows.append(row)
-        for group in groups.values():
-            group.rows.sort(key=lambda row: (RANK[row.state.kind], row.title))
-        return sorted(
-            groups.values(), key=lambda group: (group.scope != 0, min(RANK[group.worst], 2), group.name, group.scope)
-        )
 
     def _run(self, context: PageContext, form: Mapping[str, str]) -> str:
         kind, scopes = _slots(form)
@@ -197,25 +119,11 @@ class Overview:
             raise AskPerson(_("Такой задачи уже нет"), hint=_("Обновите страницу."))
 
 
-def _causes(groups: Sequence[Group]) -> list[Cause]:
-    """Return what needs a person, the same trouble of the same task in many branches as one cause."""
-    causes: dict[tuple[str, str, str], Cause] = {}
-    for group in groups:
-        for row in group.rows:
-            if row.state.attention:
-                why = row.trouble.title if row.trouble else row.detail
-                causes.setdefault((row.slot.kind, row.state.words, why), Cause(row)).places.append((group, row))
-    return sorted(causes.values(), key=lambda cause: -len(cause.places))
-
-
-def _alive(seats: Iterable[SeatView]) -> dict[Role, int]:
-    """Return how many clients are present in the network, by role."""
-    present = {(one.client, one.role) for seat in seats for one in seat.present}
-    return {role: sum(of == role for _client, of in present) for role in (Role.ADMINISTRATOR, Role.DIRECTOR)}
-
-
 def version(context: PageContext) -> str:
-    """Return what changes whenever a run begins or ends, a task is paused, or a seat changes hands."""
+    """Return what changes with a run's begin and end, a pause, a seat that changes hands, a client that comes or goes.
+
+    It changes every quarter of a minute besides: the clients' last signs of life are on the page.
+    """
     columns = task_slot.c
     held = func.sum(func.coalesce(func.length(columns.holder), 0))
     with context.store.read() as connection:
@@ -233,7 +141,9 @@ def version(context: PageContext) -> str:
             select(func.sum(columns.fence), func.count(columns.holder)).where(columns.kind == SEAT)
         ).one()
         overdue = connection.execute(_overdue(context.now_ms)).scalar_one()
-    return "-".join(str(part or 0) for part in (*row, *seated, overdue))
+        marks = "".join(crew.mark for crew in crews(connection, context.now_ms, told=False).values())
+    parts = (*row, *seated, overdue, crc32(marks.encode()), context.now_ms // SIGN_MS)
+    return "-".join(str(part or 0) for part in parts)
 
 
 def attention(context: PageContext) -> int:
@@ -259,6 +169,12 @@ def _overdue(now_ms: int) -> Any:
     return select(func.count()).where(slot.kind != SEAT, slot.paused == 0, slot.eligible_ms <= now_ms - OVERDUE_MS)
 
 
+def _names(connection: Connection, found: Collection[Crew]) -> Names:
+    present = [one.client for crew in found for one in crew.members]
+    former = [crew.former.client for crew in found if crew.former]
+    return Names(computers(connection, [*present, *former]), present)
+
+
 def _last_runs(connection: Connection) -> dict[tuple[str, int], LastRun]:
     """Return for every slot its newest run; for a running one the run before, whose outcome still stands."""
     slot, log = task_slot.c, run_log.c
@@ -271,13 +187,6 @@ def _last_runs(connection: Connection) -> dict[tuple[str, int], LastRun]:
             continue
         runs[kind, scope] = LastRun(outcome, started, finished, counts_of(counts), note or "")
     return runs
-
-
-def _counts(rows: Sequence[Row]) -> dict[str, int]:
-    counts = dict.fromkeys(RANK, 0)
-    for row in rows:
-        counts[row.state.kind] += 1
-    return counts | {"all": len(rows), "paused": sum(row.slot.paused for row in rows)}
 
 
 def _slots(form: Mapping[str, str]) -> tuple[str, list[int]]:

@@ -401,7 +401,9 @@ function current() {
 function step(by) {
   const all = rows();
   const at = all.indexOf(current());
-  if (all.length) select(all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)]);
+  if (!all.length) return;
+  select(all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)]);
+  if (!current().contains(document.activeElement)) document.activeElement.blur();  // Enter now means the row, not a link left behind
 }
 
 page.addEventListener("click", (event) => {
