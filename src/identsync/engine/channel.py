@@ -81,7 +81,8 @@ class Channel:
         spacing = self.period_ms + width - tolerance
         cost = max(1, ceil(n * spacing - _HAIR_MS))
         full = max(n, int(cost / spacing))  # what a last, broken millisecond still holds
-        return Terms(full, cost, floor(width - slack_ms), spacing, width)
+        back = width - slack_ms - 2 * GRAIN_MS - SLEW * (cost + width)  # what Block doubts must not eat up the slack
+        return Terms(full, cost, max(0, floor(back)), spacing, width)
 
 
 @dataclass(frozen=True, slots=True)

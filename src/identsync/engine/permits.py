@@ -11,9 +11,9 @@
                 await permits.postpone(answer.retry_after_ms)
 
 An ask is granted a block in the order of asking, if it begins within the run's patience; else Limited tells when, and
-nothing was taken. A block spans about a second of the channel, so a client that dies loses a second of it and no more;
-what a run leaves over goes to this client's other runs, or back to the database where nobody asked after it. The wait
-is a timer of the event loop: no thread waits, and the database's thread has no part in it.
+nothing was taken. A block spans at most two seconds of the channel, so a client that dies costs it two seconds and no
+more; what a run leaves over goes to this client's other runs, or back to the database where nobody asked after it. The
+wait is a timer of the event loop: no thread waits, and the database's thread has no part in it.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ T = TypeVar("T")
 Ask = Callable[[Callable[["Limiter"], Any]], Awaitable[Any]]
 Answer = tuple[float, "Grant", float]
 
-SPAN_MS = 1_000
-PATIENCE_MS = 30_000
+SPAN_MS = 2_000
+PATIENCE_MS = 60_000
 
 
 def now_ms() -> float:
@@ -96,8 +96,10 @@ class Permits:
         """Wait for one permit and use it: what it is for is due now.
 
         Raises Limited, with ``after_ms``, where the channel is taken for longer than the patience; StaleFence where
-        the run has lost its task; Unavailable where the database does not answer.
+        the run has lost its task; Unavailable where the database does not answer; RuntimeError outside ``async with``.
         """
+        if self not in self._tap.users:
+            raise RuntimeError("permits are taken inside 'async with'")
         async with self._tap.turn:
             while wait := self._tap.wait():
                 self._check()

@@ -1,0 +1,467 @@
+"""Permits: no window of any length holds more uses than the ceiling, and nearly all of it can be used."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, text
+
+from ceiling import excess, share
+from engine.permits_world import Ledger, World, for_seconds, hungry, world
+from identsync.engine.channel import Block, Channel
+from identsync.errors import Limited, StaleFence, Unavailable
+from identsync.store import Store, open_store
+from identsync.store.tables import rate_slot
+
+SMS = Channel("sms", 20, 20)
+EPS = 1e-6  # of a permit: floating point
+
+# -- the law, step by step -------------------------------------------------------------------------------------------
+
+CHANNELS = st.builds(
+    Channel, st.just("x"), st.sampled_from([0.1, 1.0, 3.0, 7.0, 20.0, 333.0, 20_000.0]), st.sampled_from([1, 2, 5, 40])
+)
+MS = st.one_of(st.just(0.0), st.floats(0, 3), st.floats(0, 300), st.floats(0, 20_000))
+
+
+@settings(max_examples=60)
+@given(channel=CHANNELS, data=st.data())
+def test_no_window_exceeds_the_ceiling_however_slow_the_way_and_the_use(channel: Channel, data: st.DataObject) -> None:
+    """Blocks of many clients, each with its own clock, way and habits; a use comes at any moment wait() allows."""
+    now, uses = 1e9, []
+    ledger = Ledger(lambda: now)
+    for _ in range(data.draw(st.integers(1, 8))):
+        now += data.draw(MS)
+        n, slack = data.draw(st.integers(1, 12)), data.draw(st.sampled_from([40.0, 100.0, 2_000.0]))
+        terms = channel.terms(n, slack)
+        grant = ledger.block("x", 0, cost_ms=terms.cost_ms, back_ms=terms.back_ms, ahead_ms=300 * 86_400_000)
+        drift, origin = data.draw(st.sampled_from([0.9995, 1.0, 1.0005])), data.draw(st.sampled_from([0.0, 1e7]))
+        there, back, at, start = data.draw(MS), data.draw(MS), now, now
+        block = Block(terms, grant, origin - there * drift, origin + back * drift)
+        at += back
+        while (wait := block.wait(origin + (at - start) * drift)) is not None:
+            if wait:
+                at += wait / drift + data.draw(MS)
+                continue
+            block.take()
+            uses.append(at)
+            at += data.draw(MS)
+    assert not uses or excess(uses, channel.rate, channel.burst) <= EPS
+
+
+class Twins:
+    """The ledger and a database's limiter with one clock between them: they must say the same."""
+
+    def __init__(self, store: Store) -> None:
+        self.now = 1_800_000_000_000
+        self.store = store
+        self.limiter = store.limiter()
+
+    def begin(self) -> None:
+        self.ledger = Ledger(lambda: self.now)
+        with self.store.write() as connection:
+            connection.execute(delete(rate_slot))
+
+    def move(self, ms: int) -> None:
+        self.now += ms
+        with self.store.write() as connection:
+            connection.execute(text("UPDATE test_clock SET now_ms=:now"), {"now": self.now})
+
+    def both(self, name: str, *values: object, **named: object) -> object:
+        answers = [getattr(each, name)(*values, **named) for each in (self.ledger, self.limiter)]
+        assert answers[0] == answers[1]
+        return answers[0]
+
+
+@pytest.fixture
+def twins(store_url: str) -> Iterator[Twins]:
+    store = open_store(store_url)
+    with store.write() as connection:
+        connection.execute(text("CREATE TABLE test_clock (now_ms bigint NOT NULL)"))
+        connection.execute(text("INSERT INTO test_clock VALUES (0)"))
+    store.close()
+    store = open_store(store_url, clock="(SELECT now_ms FROM test_clock)")
+    yield Twins(store)
+    store.close()
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("move"), st.sampled_from([1, 40, 700, 5_000, 100_000, -500, -9_000, -3_600_000])),
+        st.tuples(st.just("block"), st.sampled_from([1, 50, 1_000, 40_000]), st.sampled_from([0, 950, 86_400_000])),
+        st.tuples(st.just("postpone"), st.sampled_from([-5, 0, 3_000, 3_600_000, 10**30])),
+        st.tuples(st.just("give_back"), st.integers(0, 1_000)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@given(steps=STEPS)
+def test_the_statements_answer_as_the_model(twins: Twins, steps: list[tuple[object, ...]]) -> None:
+    twins.begin()
+    ends = [0]
+    for name, *values in steps:
+        match name, values:
+            case "move", [int(ms)]:
+                twins.move(ms)
+            case "block", [int(cost), int(back)]:
+                grant = twins.both("block", "sms", 0, cost_ms=cost, back_ms=back, ahead_ms=60_000)
+                ends += [grant.first_ms + cost] if grant.granted else []  # type: ignore[attr-defined]
+            case "postpone", [int(after)]:
+                twins.both("postpone", "sms", 0, after)
+            case "give_back", [int(ms)]:
+                twins.both("give_back", "sms", 0, taken_ms=ends[-1], used_ms=ends[-1] - ms)
+
+
+# -- many clients in a minute of virtual time ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("need", [None, 7, 1_000])
+@pytest.mark.parametrize("channel", [SMS, Channel("x", 90, 20), Channel("x", 1, 2), Channel("x", 3, 3)], ids=str)
+def test_sixteen_clients_use_nearly_all_of_a_minute(channel: Channel, need: int | None) -> None:
+    with world() as w:
+        for_seconds(w, 60, *[hungry(w, channel, need) for _ in range(16)])
+    assert excess(w.uses, channel.rate, channel.burst) <= EPS
+    assert len(w.uses) >= 0.95 * (channel.burst + 60 * channel.rate)
+
+
+def test_statements_are_by_the_block_however_many_clients() -> None:
+    channel = Channel("pbx", 100, 50)
+    with world() as w:
+        for_seconds(w, 60, *[hungry(w, channel, 400) for _ in range(16)])
+    used_up, under_way = len(w.uses) / (2 * channel.rate), 16
+    assert w.ledger.statements <= used_up + 2 * under_way  # those are given back at the end
+
+
+def test_a_long_way_costs_a_little_of_the_pace_and_never_the_ceiling() -> None:
+    """A database 150 ms away, and no burst to make up for it: the block learns how long the way is."""
+    channel = Channel("geocoder", 1, 1)
+    with world(trip_ms=150) as w:
+        for_seconds(w, 120, hungry(w, channel))
+    assert excess(w.uses, channel.rate, channel.burst) <= EPS
+    assert len(w.uses) >= 60
+
+
+def test_the_dead_lose_their_block_and_no_more() -> None:
+    """Of sixteen clients eight stop, block in hand, and give nothing back: two seconds of the channel each."""
+
+    async def dies(w: World, after: int) -> None:
+        permits = w.client().open(SMS, need=500)
+        await permits.__aenter__()
+        await w.use(permits, after)
+
+    with world() as w:
+        for_seconds(w, 60, *[hungry(w, SMS, 100) for _ in range(8)], *[dies(w, n) for n in range(1, 9)])
+    assert excess(w.uses, SMS.rate, SMS.burst) <= EPS
+    assert len(w.uses) >= 0.95 * (SMS.burst + 60 * SMS.rate) - 8 * 2 * SMS.rate
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_slow_the_hasty_and_the_postponed_share_a_channel(seed: int) -> None:
+    async def hasty(w: World) -> None:
+        channels = w.client()
+        while True:
+            async with channels.open(SMS, need=30) as permits:
+                await w.use(permits, w.random.randint(0, 10))  # and the rest is given back
+            await asyncio.sleep(w.random.random())
+
+    async def refused(w: World) -> None:
+        async with w.client().open(SMS) as permits:
+            while True:
+                await w.use(permits, 20)
+                await permits.postpone(w.random.randint(0, 1_500))
+
+    with world(seed) as w:
+        for_seconds(w, 60, hungry(w, SMS, 50, busy_ms=300), hungry(w, SMS, 5), hasty(w), hasty(w), refused(w))
+    assert excess(w.uses, SMS.rate, SMS.burst) <= EPS
+    assert len(w.uses) >= 300
+
+
+def test_a_client_that_is_slower_than_the_channel_takes_smaller_blocks() -> None:
+    """One use in 0.5 s where twenty a second are allowed: the others get what it cannot use."""
+    with world() as w:
+        slow: list[float] = []
+
+        async def takes_its_time() -> None:
+            async with w.client().open(SMS, need=1_000) as permits:
+                while True:
+                    await permits.take()
+                    slow.append(w.time())
+                    await asyncio.sleep(0.5)
+
+        for_seconds(w, 60, takes_its_time(), *[hungry(w, SMS, 100) for _ in range(3)])
+    assert len(slow) >= 10
+    assert len(w.uses) + len(slow) >= 0.8 * 60 * SMS.rate
+
+
+# -- one client ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def w() -> Iterator[World]:
+    with world() as w:
+        yield w
+
+
+def test_several_tasks_and_runs_of_a_client_share_a_block(w: World) -> None:
+    async def main() -> None:
+        channels = w.client()
+        async with channels.open(SMS, need=20) as one, channels.open(SMS, need=10) as other:
+            await asyncio.gather(*[w.use(one, 5) for _ in range(4)], *[w.use(other, 5) for _ in range(2)])
+        assert channels.counts == {"granted": 1, "denied": 0, "used": 30, "missed": 0, "given_back": 0}
+
+    w.run_until_complete(main())
+    assert w.ledger.statements == 1
+    assert excess(w.uses, SMS.rate, SMS.burst) <= EPS
+
+
+def test_a_burst_after_a_rest_then_the_pace(w: World) -> None:
+    async def main() -> None:
+        async with w.client().open(SMS, need=40) as permits:
+            await w.use(permits, 40)
+
+    w.run_until_complete(main())
+    at_once = [at for at in w.uses if at < w.uses[0] + 1]
+    assert len(at_once) >= SMS.burst - 2  # the rest of the burst is room for lateness
+    assert all(b - a == pytest.approx(50, abs=1.5) for a, b in pairwise(w.uses[20:]))
+
+
+def test_a_full_channel_says_when_and_takes_nothing(w: World) -> None:
+    geocoder = Channel.quota("geocoder", 1_000, 86_400, at_once=2)
+
+    async def main() -> None:
+        async with w.client().open(geocoder, need=5) as permits:
+            await w.use(permits, 2)
+            before = dict(w.ledger.rows)
+            with pytest.raises(Limited) as caught:
+                await permits.take()
+            assert w.ledger.rows == before
+            assert caught.value.after_ms == pytest.approx(86_400, abs=200)
+            asked = w.ledger.statements
+            await asyncio.sleep(caught.value.after_ms / 1000)
+            await w.use(permits)
+            assert w.ledger.statements == asked + 1  # no second question
+
+    w.run_until_complete(main())
+    assert excess(w.uses, geocoder.rate, geocoder.burst) <= EPS
+
+
+def test_a_quota_holds_in_every_window_of_its_length() -> None:
+    quota = Channel.quota("day", 100, 3_600, at_once=20)
+    with world() as w:
+        client = w.client()
+
+        async def greedy() -> None:
+            async with client.open(quota) as permits:
+                while True:
+                    try:
+                        await w.use(permits)
+                    except Limited as error:
+                        await asyncio.sleep((error.after_ms or 0) / 1000)
+
+        for_seconds(w, 4 * 3_600, greedy())
+    assert all(sum(at <= x <= at + 3_600_000 for x in w.uses) <= 100 for at in w.uses)
+    assert len(w.uses) >= 0.95 * (20 + 4 * 80)
+
+
+def test_what_a_run_leaves_over_comes_back(w: World) -> None:
+    async def main() -> None:
+        channels = w.client()
+        async with channels.open(SMS, need=40) as permits:
+            await w.use(permits, 25)
+        await asyncio.sleep(0.1)
+        assert channels.counts["given_back"] == 1
+        async with w.client().open(SMS, need=1) as permits:
+            await w.use(permits)
+
+    w.run_until_complete(main())
+    assert w.uses[-1] - w.uses[-2] < 200  # not behind the fifteen that nobody used
+    assert excess(w.uses, SMS.rate, SMS.burst) <= EPS
+
+
+def test_nothing_comes_back_once_another_has_asked(w: World) -> None:
+    async def main() -> None:
+        one, other = w.client(), w.client()
+        async with one.open(SMS, need=40) as permits:
+            await w.use(permits, 25)
+            async with other.open(SMS, need=20) as others:
+                waiting = asyncio.ensure_future(w.use(others, 20))
+                await asyncio.sleep(0.1)
+                await permits.__aexit__()
+                await waiting
+        async with one.open(SMS, need=40) as permits:
+            await w.use(permits, 40)
+
+    w.run_until_complete(main())
+    assert len(w.uses) == 85
+    assert excess(w.uses, SMS.rate, SMS.burst) <= EPS
+
+
+def test_a_retry_after_stops_everybody(w: World) -> None:
+    async def main() -> None:
+        one, other = w.client(), w.client()
+        async with one.open(SMS, need=40) as permits, other.open(SMS, need=1) as others:
+            await w.use(permits, 5)
+            await permits.postpone(7_000)
+            told = w.time()
+            await asyncio.gather(w.use(permits), w.use(others))
+            assert all(at >= (told + 6.98) * 1000 for at in w.uses[5:])
+            await permits.postpone(3_600_000)
+            with pytest.raises(Limited) as caught:
+                await permits.take()
+            assert 3_590_000 < (caught.value.after_ms or 0) <= 3_600_000
+
+    w.run_until_complete(main())
+
+
+def test_an_answer_that_was_on_its_way_does_not_outlive_a_retry_after(w: World) -> None:
+    async def main() -> None:
+        async with w.client().open(SMS, need=9) as permits:
+            asking = asyncio.ensure_future(w.use(permits))
+            await asyncio.sleep(0)
+            await permits.postpone(5_000)
+            await asking
+        assert w.uses[0] > 4_900
+
+    w.run_until_complete(main())
+
+
+def test_a_cancelled_wait_loses_no_block(w: World) -> None:
+    async def main() -> None:
+        channels = w.client()
+        async with channels.open(SMS, need=20) as permits:
+            asking = asyncio.ensure_future(permits.take())
+            await asyncio.sleep(0.0001)
+            asking.cancel()
+            await w.use(permits, 20)
+        assert channels.counts["granted"] == 1
+        assert w.ledger.statements == 1
+
+    w.run_until_complete(main())
+
+
+def test_a_run_cancelled_while_asking_gives_its_block_back(w: World) -> None:
+    async def main() -> None:
+        async def run() -> None:
+            async with channels.open(SMS, need=20) as permits:
+                await permits.take()
+
+        channels = w.client()
+        running = asyncio.ensure_future(run())
+        await asyncio.sleep(0.0001)
+        running.cancel()
+        await asyncio.sleep(1)
+        assert channels.counts["given_back"] == 1
+        (first, stamp) = w.ledger.rows["sms", 0]
+        assert first <= stamp  # nothing is taken
+
+    w.run_until_complete(main())
+
+
+def test_a_run_that_lost_its_task_gets_no_permit(w: World) -> None:
+    """Lost while it waited for its permit to become good: the use would be a second client's as well."""
+    lost = False
+
+    def check() -> None:
+        if lost:
+            raise StaleFence("taken over")
+
+    async def main() -> None:
+        nonlocal lost
+        channel = Channel("slow", 1, 1)
+        async with w.client().open(channel, need=2, check=check) as permits:
+            await w.use(permits)
+            waiting = asyncio.ensure_future(permits.take())
+            await asyncio.sleep(0.2)
+            lost = True
+            with pytest.raises(StaleFence):
+                await waiting
+
+    w.run_until_complete(main())
+
+
+def test_a_database_that_does_not_answer_is_said_and_asked_again_later(w: World) -> None:
+    broken = True
+
+    async def ask(work: Callable[..., object]) -> object:
+        if broken:
+            raise Unavailable("no answer")
+        return await w.ask(work)
+
+    async def main() -> None:
+        nonlocal broken
+        from identsync.engine.permits import Channels
+
+        async with Channels(ask).open(SMS) as permits:
+            with pytest.raises(Unavailable):
+                await permits.take()
+            broken = False
+            await w.use(permits)
+
+    w.run_until_complete(main())
+
+
+def test_waiting_is_a_timer_and_not_a_loop(w: World) -> None:
+    async def main() -> None:
+        async with w.client().open(Channel("slow", 5, 1), need=50) as permits:
+            await w.use(permits, 50)
+
+    w.run_until_complete(main())
+    assert w.reads <= 4 * 50
+
+
+def test_twenty_thousand_a_second(w: World) -> None:
+    """Periods far below the clock's millisecond: blocks cost whole ones and hold all that fits in."""
+    fast = Channel("fast", 20_000, 2_000)
+    for_seconds(w, 2, *[hungry(w, fast) for _ in range(2)])
+    assert excess(w.uses, fast.rate, fast.burst) <= EPS
+    assert share(w.uses, fast.rate, fast.burst) >= 0.9
+    assert w.reads <= 3 * len(w.uses)  # no spinning until the next twentieth of a millisecond
+    one = fast.terms(1, 40)
+    assert (one.cost_ms, one.n) == (1, 20)
+
+
+def test_permits_are_taken_inside_their_run(w: World) -> None:
+    permits = w.client().open(SMS)
+    with pytest.raises(RuntimeError, match="async with"):
+        w.run_until_complete(permits.take())
+
+
+def test_more_permits_than_the_burst_are_paced_not_refused(w: World) -> None:
+    async def main() -> None:
+        async with w.client().open(Channel("x", 10, 2), need=15) as permits:
+            await w.use(permits, 15)
+
+    w.run_until_complete(main())
+    assert w.ledger.statements == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [("", 1, 1), ("смс", 1, 1), ("x" * 65, 1, 1), ("x", 0, 1), ("x", -1, 1), ("x", float("nan"), 1),
+     ("x", float("inf"), 1), ("x", 1e-9, 1), ("x", 1e7, 1), ("x", 1, 0), ("x", 1, 10**7), ("x", 1e-5, 1_000)],
+)  # fmt: skip
+def test_a_channel_that_makes_no_sense_is_refused(values: tuple[str, float, int]) -> None:
+    with pytest.raises(ValueError, match=r"channel|permits"):
+        Channel(*values)
+
+
+@pytest.mark.parametrize("at_once", [0, 100, 101, -1])
+def test_a_quota_keeps_some_of_itself_for_later(at_once: int) -> None:
+    with pytest.raises(ValueError, match="at once"):
+        Channel.quota("x", 100, 86_400, at_once)
+
+
+def test_a_store_refuses_what_its_columns_cannot_hold(store: Store) -> None:
+    limiter, good = store.limiter(), {"cost_ms": 1, "back_ms": 0, "ahead_ms": 0}
+    for bad in ({"cost_ms": 0}, {"cost_ms": 10**18}, {"back_ms": -1}, {"ahead_ms": 10**18}, {"ahead_ms": -1}):
+        with pytest.raises(ValueError, match="block"):
+            limiter.block("sms", 0, **good | bad)
+    with pytest.raises(ValueError, match="channel"):
+        limiter.block("смс", 0, **good)
+    with pytest.raises(ValueError, match="channel"):
+        limiter.postpone("x" * 65, 0, 1)
