@@ -26,7 +26,6 @@ def hammer(store: Store, seconds: float, interval_ms: int) -> list[list[int]]:
         claim = ask(store, client, interval_ms)
         if claim.granted:
             fence = Fence(KIND, SCOPE, claim.fence, client)
-            limiter.started(fence, 0, claim)
             won.append([claim.fence, claim.started_ms, claim.due_ms])
             assert limiter.finish(fence, interval_ms=interval_ms, outcome="ok", counts={}, note="")
     return won

@@ -35,6 +35,7 @@ class Model:
     presence: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     rates: dict[Key, tuple[int, int]] = field(default_factory=dict)
     runs: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    holders: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
     def seen(self, scope: int, ttl: int) -> list[Present]:
         fresh = [
@@ -58,6 +59,8 @@ class Model:
             slot.holder, slot.request, slot.min_proto = holder, request, max(proto, slot.min_proto)
             slot.eligible, slot.stamp = self.now + lease_ms, self.now
             due_ms = due_at(kind, scope, interval_ms, slot.started)
+            self.runs.setdefault((kind, scope, slot.fence), "running")
+            self.holders[kind, scope, slot.fence] = holder
             return Claim(True, slot.fence, slot.eligible, self.now, slot.attempt, slot.started, due_ms)
         if slot.paused:
             why = Denied.PAUSED
@@ -81,13 +84,17 @@ class Model:
     def _end(self, slot: Slot, fence: Fence, outcome: str) -> None:
         slot.holder = slot.request = None
         slot.finished = slot.stamp = self.now
-        if (fence.kind, fence.scope, fence.number) in self.runs:
-            self.runs[fence.kind, fence.scope, fence.number] = outcome
+        self.runs[fence.kind, fence.scope, fence.number] = outcome
+
+    def done(self, fence: Fence, outcome: str) -> bool:
+        """Was it ended so by an earlier try?"""
+        run = (fence.kind, fence.scope, fence.number)
+        return self.holders.get(run) == fence.holder and self.runs.get(run) == outcome
 
     def finish(self, fence: Fence, *, interval_ms, outcome, counts, note, retry_ms=None) -> bool:
         slot = self.held(fence)
         if slot is None:
-            return False
+            return self.done(fence, outcome)
         self._end(slot, fence, outcome)
         slot.error = None if outcome == "ok" else note
         grid = next_due(fence.kind, fence.scope, interval_ms, self.now)
@@ -103,7 +110,7 @@ class Model:
     def release(self, fence: Fence) -> bool:
         slot = self.held(fence)
         if slot is None:
-            return False
+            return self.done(fence, "released")
         self._end(slot, fence, "released")
         slot.eligible, slot.attempt = self.now, max(0, slot.attempt - 1)
         return True

@@ -66,8 +66,6 @@ class Machine(RuleBasedStateMachine):
         if claim.granted:
             fence = Fence(kind, scope, claim.fence, client)
             self.fences = [*self.fences, fence][-6:]
-            self.limiter.started(fence, CLIENTS[client], claim)
-            self.model.runs.setdefault((kind, scope, claim.fence), "running")
 
     @rule(data=st.data(), lease=st.sampled_from([LEASE, 500]))
     def renew(self, data: st.DataObject, lease: int) -> None:

@@ -149,7 +149,6 @@ def test_what_people_see(store):
     limiter.seat(7, "director", 1, lease_ms=5_000, presence_ttl_ms=60_000)
     answer = limiter.claim("a/x", 7, **ASK, holder="admin", request="1")
     fence = Fence("a/x", 7, answer.fence, "admin")
-    limiter.started(fence, 0, answer)
     with store.read() as connection:
         [running], [seat], [run] = slots.overview(connection), slots.seats(connection), slots.journal(connection, 5)
     assert (running.kind, running.running, running.holder, running.paused) == ("a/x", True, "admin", False)
@@ -172,8 +171,7 @@ def test_what_people_see(store):
 
 def test_a_run_whose_client_died_is_shown_as_died(store):
     limiter = store.limiter()
-    answer = limiter.claim("a/x", 7, **ASK, holder="h", request="1")
-    limiter.started(Fence("a/x", 7, 1, "h"), 0, answer)
+    limiter.claim("a/x", 7, **ASK, holder="h", request="1")
     with store.write() as connection:
         connection.execute(update(task_slot).values(eligible_ms=1))
         assert slots.journal(connection, 1)[0].outcome == "died"

@@ -112,7 +112,7 @@ class FakeLink:
 
 
 NAMES = {"slot": "identsync.task_slot", "rate": "identsync.rate_slot", "presence": "identsync.presence"}
-WON = [(1, 4, 2_000, 1_000, 1, 1_000, 0, 1, 0)]
+WON = [(5, 0, "", 1, 4, 2_000, 1_000, 1, 1_000, 0, 1, 0)]
 ASK = {"holder": "h", "role": 0, "lease_ms": 1000, "interval_ms": 1000, "request": "r", "presence_ttl_ms": 1000}
 
 
@@ -169,11 +169,10 @@ def test_a_defect_is_shown_as_it_is():
 
 def test_every_batch_takes_its_parameters_in_order():
     """Each operation against the fake: as many values as marks, rows only, never a row count."""
-    fence, done = Fence("k", 1, 4, "h"), [(1,)]
-    seat, denied = [(0, "h", 1, 1, 2, 1), (1, "h", 0, 1, 0, 0)], [(0, 1070, 1000)]
-    one, link = limiter(WON, [], done, done, done, [], seat, denied, [], done)
-    claim = one.claim("k", 1, **ASK)
-    one.started(fence, 0, claim)
+    fence, ended, done = Fence("k", 1, 4, "h"), [(3, 0, "", 1)], [(1,)]
+    seat, denied = [(0, 0, "h", 1, 1, 2, 1)], [(0, 1070, 1000)]
+    one, link = limiter(WON, [(4, 0, "", 1, 1)], ended, ended, [], seat, denied, [], done)
+    assert one.claim("k", 1, **ASK).granted
     assert one.renew(fence, 1000) == 1
     assert one.finish(fence, interval_ms=1000, outcome="ok", counts={}, note="")
     assert one.release(fence)

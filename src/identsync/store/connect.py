@@ -13,8 +13,13 @@ DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "mssql": "mss
 WRITE = "identsync_write"  # execution option: the transaction is going to write
 
 _SQLITE_BUSY_S = 10.0
+_SQLITE_LIMITER_BUSY_S = 2.0  # then the limiter says that nothing is known; a lease is longer
 _POSTGRESQL_SETUP = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
-_POSTGRESQL_LOCKS = "SET lock_timeout=2000"  # a claim that meets an open effect is denied, it does not hang
+# A limiter's ask that meets a locked row says so, it does not hang; its statements are planned once.
+_POSTGRESQL_LIMITER = ["SET lock_timeout=100", "SET plan_cache_mode=force_generic_plan"]
+# A client frozen in the middle of a write would hold its rows for ever: the server ends it. SQL Server has no such
+# setting; there the rows stay locked until the connection dies, and other clients are told so.
+_POSTGRESQL_WRITES = ["SET idle_in_transaction_session_timeout=20000"]
 
 
 def database_url(text: str) -> URL:
@@ -66,15 +71,17 @@ def store_engine(url: URL) -> Engine:
 
 def limiter_engine(url: URL) -> Engine:
     """Make the engine of the limiter's connections: autocommit, each closed for good when it is given back."""
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **_options(url))
+    engine = create_engine(
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **_options(url, _SQLITE_LIMITER_BUSY_S)
+    )
     _on_connect(engine, autocommit=True)
     return engine
 
 
-def _options(url: URL) -> dict[str, Any]:
+def _options(url: URL, busy_s: float = _SQLITE_BUSY_S) -> dict[str, Any]:
     name = url.get_backend_name()
     if name == "sqlite":
-        return {"connect_args": {"check_same_thread": False, "timeout": _SQLITE_BUSY_S}}
+        return {"connect_args": {"check_same_thread": False, "timeout": busy_s}}
     if name == "postgresql":
         return {"connect_args": {"connect_timeout": 10}}
     import pyodbc
@@ -88,7 +95,7 @@ def _on_connect(engine: Engine, *, autocommit: bool) -> None:
     if name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
     elif name == "postgresql":
-        texts = [_POSTGRESQL_SETUP, _POSTGRESQL_LOCKS] if autocommit else [_POSTGRESQL_SETUP]
+        texts = [_POSTGRESQL_SETUP, *(_POSTGRESQL_LIMITER if autocommit else _POSTGRESQL_WRITES)]
         event.listen(engine, "connect", lambda connection, _: _set_up_postgresql(connection, texts))
 
 

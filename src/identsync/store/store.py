@@ -23,9 +23,7 @@ _DIALECTS: Mapping[str, tuple[Callable[..., Dialect], str, str]] = {
 _TABLES = {"slot": tables.task_slot, "rate": tables.rate_slot, "presence": tables.presence, "run": tables.run_log}
 
 
-def open_store(
-    url: str, *, schema: str | None = "identsync", clock: str | None = None, prefix: str = ""
-) -> "Store":
+def open_store(url: str, *, schema: str | None = "identsync", clock: str | None = None, prefix: str = "") -> "Store":
     """Open the engine's tables at ``url``; nothing is connected yet, nothing migrated.
 
     ``schema`` holds the tables on SQL Server and PostgreSQL (None = the login's default); SQLite has none.
@@ -101,7 +99,7 @@ class Store:
         """Give this thread's limiter: one autocommit connection, opened by the first ask and again when it breaks."""
         own: Limiter | None = getattr(self._own, "limiter", None)
         if own is None:
-            link = Link(self._limiter_engine)
+            link = Link(self._limiter_engine, self._statements.cursor)
             with self._lock:
                 self._links.append(link)
             own = self._own.limiter = Limiter(self._statements, link)

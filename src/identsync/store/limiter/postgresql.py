@@ -6,64 +6,25 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from identsync.store.limiter import law
-from identsync.store.limiter.dialect import Dialect, marks
+from identsync.store.limiter.dialect import Dialect, Parameters, Row, Turn, numbered
+from identsync.store.limiter.postgresql_turn import NOW, Shape, shape, text, values
 
 CLOCK = "(extract(epoch from clock_timestamp())*1000)::bigint"
-_NOW = "WITH n AS MATERIALIZED (SELECT {clock} AS now)"
 
 
 def _law(text: str) -> str:
     return text.replace("{now}", "n.now")
 
 
-CLAIM = _law(f"""{_NOW}, u AS (
-UPDATE {{slot}} SET {law.CLAIM_SET}
- FROM n WHERE {law.SLOT} AND {law.GRANTABLE}
- RETURNING fence, eligible_ms, n.now, attempt, started_ms)
-SELECT 1, fence, eligible_ms, now, attempt, started_ms, 0, 0, 0 FROM u
-UNION ALL
-SELECT 0, fence, eligible_ms, n.now, attempt, started_ms, paused, min_proto, {law.BLOCKED}
- FROM {{slot}}, n WHERE {law.SLOT} AND NOT EXISTS (SELECT 1 FROM u)""")
-
-SEED = _law(f"""{_NOW}
+SEED = _law(f"""{NOW}
 INSERT INTO {{slot}} (kind, scope, eligible_ms, stamp_ms, min_proto) SELECT :kind, :scope, n.now, n.now, :proto FROM n
  ON CONFLICT DO NOTHING""")
 
-# The presence written here is not visible to the SELECT beside it: our own row comes from RETURNING.
-SEAT = _law(f"""{_NOW}, p AS (
-INSERT INTO {{presence}} AS e (scope, client, role, seen_ms) SELECT :scope, :client, :role, n.now FROM n
- ON CONFLICT (scope, client) DO UPDATE SET role=excluded.role, seen_ms=excluded.seen_ms
- RETURNING e.client, e.role, e.seen_ms), u AS (
-UPDATE {{slot}} SET {law.SEAT_SET}
- FROM n WHERE {law.SEAT_SLOT} AND {law.SEAT_GRANTABLE}
- RETURNING fence, eligible_ms, n.now)
-SELECT 0, :client, 1, fence, eligible_ms, now FROM u
-UNION ALL SELECT 0, COALESCE(holder, ''), 0, fence, eligible_ms, n.now FROM {{slot}}, n
- WHERE {law.SEAT_SLOT} AND NOT EXISTS (SELECT 1 FROM u)
-UNION ALL SELECT 1, client, role, seen_ms, 0, 0 FROM p
-UNION ALL SELECT 1, client, role, seen_ms, 0, 0 FROM {{presence}}, n WHERE {law.SEEN} AND client<>:client
-UNION ALL SELECT 2, kind, eligible_ms, paused, CASE WHEN holder IS NULL THEN 0 ELSE 1 END, 0
- FROM {{slot}} WHERE scope=:scope AND kind<>'seat'""")
-
-STARTED = """INSERT INTO {run} (kind, scope, fence, holder, role, due_ms, started_ms, outcome)
- VALUES (:kind, :scope, :fence, :holder, :role, :due, :started, 'running') ON CONFLICT DO NOTHING"""
-
-RENEW = _law(f"""{_NOW}
-UPDATE {{slot}} SET {law.RENEW_SET} FROM n WHERE {law.RENEWABLE} RETURNING eligible_ms-n.now""")
-
-_JOURNAL = law.JOURNAL_SET.replace("{now}", "u.now")
-_ENDED = f""", j AS (UPDATE {{run}} SET {_JOURNAL} FROM u WHERE {law.JOURNAL_ROW})
-SELECT now FROM u"""
-FINISH = _law(f"""{_NOW}, u AS (
-UPDATE {{slot}} SET {law.FINISH_SET} FROM n WHERE {law.OURS} RETURNING n.now){_ENDED}""")
-RELEASE = _law(f"""{_NOW}, u AS (
-UPDATE {{slot}} SET {law.RELEASE_SET} FROM n WHERE {law.OURS} RETURNING n.now){_ENDED}""")
-
-LEAVE = _law(f"""{_NOW}, u AS (
+LEAVE = _law(f"""{NOW}, u AS (
 UPDATE {{slot}} SET holder=NULL, eligible_ms=n.now, stamp_ms=n.now FROM n WHERE {law.SEAT_SLOT} AND holder=:client)
 DELETE FROM {{presence}} WHERE scope=:scope AND client=:client""")
 
-FORGET = _law(f"""{_NOW}
+FORGET = _law(f"""{NOW}
 DELETE FROM {{presence}} USING n WHERE scope=:scope AND (seen_ms<n.now-20*:ttl OR seen_ms>n.now+20*:ttl)""")
 
 
@@ -74,44 +35,67 @@ def _conflict(text: str) -> str:
     return text.replace("{now}", "excluded.stamp_ms")
 
 
-PERMITS = _law(f"""{_NOW}, u AS (
+PERMITS = _law(f"""{NOW}, u AS (
 INSERT INTO {{rate}} AS r (channel, scope, tat_ms, stamp_ms) SELECT :channel, :scope, n.now-:back+:cost, n.now FROM n
  ON CONFLICT (channel, scope) DO UPDATE SET tat_ms={_conflict(law.FIRST)}+:cost, stamp_ms=excluded.stamp_ms
  WHERE {_conflict(law.NEAR)}
  RETURNING tat_ms-:cost AS first, stamp_ms)
 SELECT 1, first, stamp_ms FROM u
 UNION ALL SELECT 0, {law.FIRST}, n.now FROM {{rate}}, n WHERE {law.RATE_SLOT} AND NOT EXISTS (SELECT 1 FROM u)""")
-POSTPONE = _law(f"""{_NOW}
+POSTPONE = _law(f"""{NOW}
 INSERT INTO {{rate}} AS r (channel, scope, tat_ms, stamp_ms) SELECT :channel, :scope, n.now+:after, n.now FROM n
  ON CONFLICT (channel, scope) DO UPDATE SET tat_ms={_conflict(law.POSTPONED)}, stamp_ms=excluded.stamp_ms""")
 GIVE_BACK = f"UPDATE {{rate}} SET tat_ms=:used WHERE {law.UNUSED} RETURNING 1"
-
-DONE = f"SELECT 1 FROM {{run}} WHERE {law.JOURNAL_ROW} AND outcome=:outcome"
 
 # The row stays locked until the effect's transaction ends; a claim waits for it, or finds it taken and is denied.
 FENCE = f"SELECT 1 FROM {{slot}} WHERE {law.OURS} FOR NO KEY UPDATE"
 
 
 class PostgreSQL(Dialect):
-    """Statements for psycopg."""
+    """Statements for psycopg: its raw cursor takes ``$1``, so that no text is parsed again."""
 
     name = "postgresql"
     power = "(1::bigint<<LEAST(attempt,16))"
     statements: ClassVar[Mapping[str, str]] = {
-        "claim": CLAIM,
         "seed": SEED,
-        "seat": SEAT,
-        "started": STARTED,
-        "renew": RENEW,
-        "finish": FINISH,
-        "release": RELEASE,
         "leave": LEAVE,
         "forget": FORGET,
         "permits": PERMITS,
         "postpone": POSTPONE,
         "give_back": GIVE_BACK,
-        "done": DONE,
     }
 
-    def _compile(self, text: str) -> Any:
-        return marks(text.replace("%", "%%"), "%({})s")
+    def __init__(self, clock: str, tables: Mapping[str, str]) -> None:
+        super().__init__(clock, tables)
+        self._turns: dict[Shape, bytes] = {}
+
+    def _compile(self, text: str) -> tuple[bytes, list[str]]:
+        statement, names = numbered(text, "${}")
+        return statement.encode(), names
+
+    def cursor(self, connection: Any) -> Any:
+        """Open a raw cursor; every whole number goes as int8, so that one text is one prepared statement."""
+        import psycopg
+        from psycopg.types.numeric import Int8BinaryDumper
+
+        connection.adapters.register_dumper(int, Int8BinaryDumper)
+        cursor = psycopg.RawCursor(connection)
+        cursor.format = psycopg.pq.Format.BINARY
+        return cursor
+
+    def run(self, cursor: Any, statement: str, p: Parameters) -> list[Row]:
+        """Run one statement; values go by number."""
+        compiled, names = self._texts[statement]
+        cursor.execute(compiled, [p[name] for name in names])
+        rows: list[Row] = cursor.fetchall() if cursor.description else []
+        return rows
+
+    def turn(self, cursor: Any, turn: Turn) -> list[Row]:
+        """All of the turn in one statement."""
+        form = shape(turn)
+        statement = self._turns.get(form)
+        if statement is None:
+            statement = self._turns[form] = self._named(text(form)).encode()
+        cursor.execute(statement, values(turn))
+        rows: list[Row] = cursor.fetchall()
+        return rows

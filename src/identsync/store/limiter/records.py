@@ -1,7 +1,9 @@
-"""What the limiter answers. Times are epoch milliseconds of the database's clock."""
+"""What the limiter is asked and what it answers. Times are epoch milliseconds of the database's clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Final, TypeAlias
 
 
 class Denied(StrEnum):
@@ -12,7 +14,17 @@ class Denied(StrEnum):
     ROLE = "role"  # a director, and an administrator is at work
     PROTO = "proto"  # the row belongs to newer clients: never ask again
     RACED = "raced"  # another client won this instant and the reply is older than its win: ask again in 50-250 ms
-    BUSY = "busy"  # the row or the database stayed locked for too long: ask again soon; times are 0
+    BUSY = "busy"  # the row is locked just now, so nothing is known: ask again in 50-250 ms; times are 0
+
+
+class Locked(Enum):
+    """The row is locked just now, so nothing is known: ask again."""
+
+    LOCKED = "locked"
+
+
+LOCKED: Final = Locked.LOCKED
+Remaining: TypeAlias = int | Locked | None  # ms that remain of a renewed lease, LOCKED, None = the lease is lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +98,64 @@ class SeatReply:
     present: tuple[Present, ...] = ()
     slots: tuple[SlotDue, ...] = ()
     holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeatAsk:
+    """Stamp presence in ``scope``, claim its seat or renew it, list who is present and what is due."""
+
+    scope: int
+    lease_ms: int
+    presence_ttl_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimAsk:
+    """Ask to run (kind, scope) now; ``request`` is new for every ask, the same again after a lost reply."""
+
+    kind: str
+    scope: int
+    lease_ms: int
+    interval_ms: int
+    request: str
+    presence_ttl_ms: int
+    proto: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Extend the lease of a run to ``lease_ms`` from now."""
+
+    fence: Fence
+    lease_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """End a run and its journal row. ``release`` hands it over unfinished: the slot is due at once.
+
+    Else the slot is due after ``retry_ms`` where given; else, after 'ok', 'partial' and 'ask', at the next grid
+    instant; else at that instant or after the back-off of its attempt, +-20 %, whichever is sooner.
+    """
+
+    fence: Fence
+    interval_ms: int
+    outcome: str
+    counts: Mapping[str, int]
+    note: str
+    retry_ms: int | None = None
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnReply:
+    """Answers in the order of the asks.
+
+    ``endings``: True = written, or found written by an earlier try whose reply was lost; False = the fence is stale,
+    nothing was changed; None = the row is locked just now, ask again.
+    """
+
+    seats: tuple[SeatReply, ...] = ()
+    endings: tuple[bool | None, ...] = ()
+    renewals: tuple[Remaining, ...] = ()
+    claims: tuple[Claim, ...] = ()

@@ -1,0 +1,191 @@
+"""The statement of a turn on PostgreSQL, made of the parts that the turn has.
+
+What is asked stands in it as VALUES, in rows of 1, 4 or 8, the spare ones about a slot that is never there: so there
+are few texts, and each is planned once in a connection's life. In a turn of several asks each row is first locked with
+SKIP LOCKED, so nothing is ever waited for; a single ask needs no such step and waits for its row at most as long as
+``lock_timeout``. Correctness rests on neither: it is the UPDATE's own predicate that decides, which PostgreSQL
+evaluates on the row's newest version. All parts see the database as it was before the turn.
+"""
+
+# ruff: noqa: S608 (only names of our own tables and the clock are put into these texts; values are parameters)
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from typing import Any
+
+from identsync.store.limiter import law
+from identsync.store.limiter.dialect import (
+    CLAIM_ROW,
+    ENDING_ROW,
+    PRESENT_ROW,
+    RENEWAL_ROW,
+    SEAT_ROW,
+    SLOT_ROW,
+    Row,
+    Turn,
+    replaced,
+)
+
+NOW = "WITH n AS MATERIALIZED (SELECT {clock} AS now)"
+Shape = tuple[int, int, int, int, int, bool]  # rows of seats, endings, renewals, claims; role; one ask alone
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a turn. Its asks are the relation ``letter`` with columns ``letter_name``, its UPDATE is ``letter``u.
+
+    ``answers``: select list and the rest of each SELECT; ``{rest}`` there = asks whose row the UPDATE did not change.
+    """
+
+    letter: str
+    ask: tuple[str, ...]
+    where: str
+    change: str
+    returning: str
+    after: str
+    answers: tuple[tuple[str, str], ...]
+
+
+CLAIM = Part(
+    "c",
+    law.CLAIM_ASK,
+    f"{law.SLOT} AND {law.GRANTABLE}",
+    law.CLAIM_SET,
+    ":i, :kind, :scope, :phase, :interval, fence, eligible_ms, n.now, attempt, started_ms",
+    f"""cj AS (INSERT INTO {{run}} ({law.JOURNAL})
+ SELECT :kind, :scope, fence, :holder, :role, {law.GRID_INSTANT}, started_ms, 'running' FROM cu
+ ON CONFLICT DO NOTHING)""",
+    (
+        (f"{CLAIM_ROW}|:i|''|{law.WRITTEN}|fence|eligible_ms|now|attempt|started_ms", "FROM cu"),
+        (
+            f"{CLAIM_ROW}|:i|''|{{denied}}|fence|eligible_ms|n.now|attempt|started_ms|paused|min_proto|{law.BLOCKED}",
+            f"FROM {{slot}}, n, c WHERE {law.SLOT} AND {{rest}}",
+        ),
+    ),
+)
+# The presence written here is not visible to the SELECT beside it: the asker knows its own.
+SEAT = Part(
+    "s",
+    law.SEAT_ASK,
+    f"{law.SEAT_SLOT} AND {law.SEAT_GRANTABLE}",
+    law.SEAT_SET,
+    ":i, fence, eligible_ms, n.now",
+    """sp AS (INSERT INTO {presence} (scope, client, role, seen_ms) SELECT :scope, :client, :role, n.now FROM n, s
+ ON CONFLICT (scope, client) DO UPDATE SET role=excluded.role, seen_ms=excluded.seen_ms)""",
+    (
+        (f"{SEAT_ROW}|:i|:client|1|fence|eligible_ms|now", "FROM su"),
+        (
+            f"{SEAT_ROW}|:i|COALESCE(holder, '')|0|fence|eligible_ms|n.now",
+            f"FROM {{slot}}, n, s WHERE {law.SEAT_SLOT} AND {{rest}}",
+        ),
+        (f"{PRESENT_ROW}|:i|client|role|seen_ms", f"FROM {{presence}}, n, s WHERE {law.SEEN}"),
+        (
+            f"{SLOT_ROW}|:i|kind|eligible_ms|paused|{law.HELD}",
+            "FROM {slot}, s WHERE scope=:scope AND kind<>'seat'",
+        ),
+    ),
+)
+ENDING = Part(
+    "e",
+    law.ENDING_ASK,
+    law.OURS,
+    law.ENDING_SET,
+    ":i, :kind, :scope, :fence, :outcome, :counts, :note, n.now",
+    f"ej AS (UPDATE {{run}} SET {law.JOURNAL_SET.replace('{now}', 'eu.now')} FROM eu WHERE {law.JOURNAL_ROW})",
+    (
+        (f"{ENDING_ROW}|:i|''|{law.WRITTEN}", "FROM eu"),
+        (
+            f"{ENDING_ROW}|:i|''|CASE WHEN {law.OURS} THEN {law.UNKNOWN} WHEN {law.DONE} THEN {law.WRITTEN}"
+            f" ELSE {law.STALE} END",
+            f"FROM {{slot}}, e WHERE {law.SLOT} AND {{rest}}",
+        ),
+    ),
+)
+RENEWAL = Part(
+    "r",
+    law.RENEWAL_ASK,
+    law.RENEWABLE,
+    law.RENEW_SET,
+    ":i, eligible_ms-n.now AS remaining",
+    "",
+    (
+        (f"{RENEWAL_ROW}|:i|''|{law.WRITTEN}|remaining", "FROM ru"),
+        (f"{RENEWAL_ROW}|:i|''|{law.UNKNOWN}", f"FROM {{slot}}, n, r WHERE {law.RENEWABLE} AND {{rest}}"),
+    ),
+)
+PARTS = (SEAT, ENDING, RENEWAL, CLAIM)
+_SPARE = {part.letter: tuple("" if name in law.STRINGS else 1 for name in part.ask) for part in PARTS}
+
+
+def shape(turn: Turn) -> Shape:
+    """Tell which text the turn needs."""
+    endings, renewals, claims = map(_arity, (turn.endings, turn.renewals, turn.claims))
+    return len(turn.seats), endings, renewals, claims, turn.role, len(turn) == 1
+
+
+def values(turn: Turn) -> list[Any]:
+    """Give the values of ``$1``, ``$2`` and so on."""
+    asks = zip(PARTS[1:], (turn.endings, turn.renewals, turn.claims), strict=True)
+    padded = ((*rows, *[_SPARE[part.letter]] * (_arity(rows) - len(rows))) for part, rows in asks)
+    return [turn.client, *chain.from_iterable(turn.seats), *chain.from_iterable(chain.from_iterable(padded))]
+
+
+def text(form: Shape) -> str:
+    """Compose the statement of such a turn; clock and names of tables stay to be put in."""
+    *arities, role, alone = form
+    present = [(part, arity) for part, arity in zip(PARTS, arities, strict=True) if arity]
+    numbers = count(2)
+    ctes, answers = [NOW], []
+    for part, arity in present:
+        names = {name: f"{part.letter}_{name}" for name in ("i", *part.ask)}
+        names |= {"holder": "$1::text", "client": "$1::text", "role": str(role)}
+        ctes += [replaced(cte, names) for cte in _ctes(part, arity, numbers, alone=alone)]
+        answers += [(replaced(columns, names), tail) for columns, tail in _answers(part, arity, names, alone=alone)]
+    return (",\n".join(ctes) + "\n" + "\nUNION ALL ".join(_selects(answers))).replace("{now}", "n.now")
+
+
+def _ctes(part: Part, arity: int, numbers: Iterator[int], *, alone: bool) -> Iterator[str]:
+    """The asks, the locking step, the UPDATE, what follows from it."""
+    one = part.letter
+    rows = (", ".join(_cast(name, next(numbers)) for name in part.ask) for _ in range(arity))
+    yield (
+        f"{one} (:i, {', '.join(f':{name}' for name in part.ask)}) AS NOT MATERIALIZED (VALUES\n"
+        + ",\n".join(f" ({i}, {row})" for i, row in enumerate(rows))
+        + ")"
+    )
+    if not alone:
+        yield f"""{one}l AS MATERIALIZED (SELECT {one}.* FROM {{slot}} AS slot, n, {one} WHERE {part.where}
+ FOR NO KEY UPDATE OF slot SKIP LOCKED)"""
+    asks = one if alone else f"{one}l"
+    yield f"""{one}u AS (UPDATE {{slot}} SET {part.change}
+ FROM n, {asks} WHERE {part.where}
+ RETURNING {part.returning})"""
+    if part.after:
+        yield part.after
+
+
+def _cast(name: str, number: int) -> str:
+    return f"${number}::{'text' if name in law.STRINGS else 'bigint'}"
+
+
+def _answers(part: Part, arity: int, names: Mapping[str, str], *, alone: bool) -> Iterator[tuple[str, str]]:
+    one = part.letter
+    same = "" if arity == 1 else f" u WHERE u.{one}_i={one}.{one}_i"
+    rest = f"NOT EXISTS (SELECT 1 FROM {one}u{same})"
+    # Not ours although it may be: another client holds the row, or changed it just now.
+    denied = "0" if alone else f"CASE WHEN {part.where} THEN {law.UNKNOWN} ELSE 0 END"
+    for columns, tail in part.answers:
+        yield columns.replace("{denied}", denied), replaced(tail.replace("{rest}", rest), names)
+
+
+def _selects(answers: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Give every SELECT as many columns as the widest has."""
+    lists = [columns.split("|") for columns, _ in answers]
+    width = max(map(len, lists))
+    for columns, (_, tail) in zip(lists, answers, strict=True):
+        yield f"SELECT {', '.join(columns + ['0'] * (width - len(columns)))} {tail}"
+
+
+def _arity(rows: Sequence[Row]) -> int:
+    return len(rows) if len(rows) < 2 else 4 if len(rows) < 5 else 8
