@@ -19,7 +19,7 @@ class Woke(Struct, frozen=True):
 
 
 class SeatAnswered(Struct, frozen=True):
-    """The answer to AskSeat."""
+    """The answer to AskSeat; its list of slots is older than the answers to the rest of its turn."""
 
     scope: int
     sequence: int
@@ -41,7 +41,7 @@ class Rang(Struct, frozen=True):
 
 
 class Claimed(Struct, frozen=True):
-    """The answer to one ask of AskClaims: granted, or denied with the winner's row."""
+    """The answer to AskClaim: granted, or denied with the winner's row."""
 
     slot: int
     request: str
@@ -128,7 +128,7 @@ Event: TypeAlias = (
 
 
 class AskSeat(Struct, frozen=True):
-    """Stamp presence and claim or renew the seat (Limiter.seat)."""
+    """Stamp presence and claim or renew the seat."""
 
     scope: int
     sequence: int
@@ -136,22 +136,36 @@ class AskSeat(Struct, frozen=True):
     ttl_ms: int
 
 
-class ClaimAsk(Struct, frozen=True):
-    """One slot to ask for under a request id (Limiter.claim)."""
+class AskClaim(Struct, frozen=True):
+    """Ask for one slot under a request id."""
 
     slot: int
     request: str
     ttl_ms: int
 
 
-class AskClaims(Struct, frozen=True):
-    """Ask for these slots, one statement each, in this order."""
+class FinishRun(Struct, frozen=True):
+    """Write the outcome and set the next due time; ``release`` = make the slot eligible now."""
 
-    asks: tuple[ClaimAsk, ...]
+    slot: int
+    fence: int
+    outcome: Outcome
+    release: bool = False
+
+
+class Turn(Struct, frozen=True):
+    """Say all this to the limiter in one statement (Limiter.turn): delivered, lost or doubled as a whole.
+
+    Each item is answered by an event of its own, in this order. A slot stands at most once in a turn.
+    """
+
+    seats: tuple[AskSeat, ...] = ()
+    finishes: tuple[FinishRun, ...] = ()
+    claims: tuple[AskClaim, ...] = ()
 
 
 class StartRun(Struct, frozen=True):
-    """Start the task; renew its lease each ``every_ms`` until FinishRun is answered, DropRun, or ``renew_until``."""
+    """Start the task; renew its lease each ``every_ms`` until its finish is answered, DropRun, or ``renew_until``."""
 
     slot: int
     fence: int
@@ -175,15 +189,6 @@ class AbandonRun(Struct, frozen=True):
 
     slot: int
     fence: int
-
-
-class FinishRun(Struct, frozen=True):
-    """Write the outcome and set the next due time; ``release`` = make the slot eligible now."""
-
-    slot: int
-    fence: int
-    outcome: Outcome
-    release: bool = False
 
 
 class DropRun(Struct, frozen=True):
@@ -223,6 +228,5 @@ class Stopped(Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    AskSeat | AskClaims | StartRun | CancelRun | AbandonRun | FinishRun | DropRun | LeaveSeats | Listen | Remember
-    | SleepUntil | Stopped
-)  # fmt: skip
+    Turn | StartRun | CancelRun | AbandonRun | DropRun | LeaveSeats | Listen | Remember | SleepUntil | Stopped
+)

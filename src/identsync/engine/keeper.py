@@ -1,7 +1,6 @@
-"""The lease keeper: a thread with its own limiter connection for seats, claims, renewals and finishes.
+"""The lease keeper: a thread with its own limiter connection that sends what the agenda says, one statement at a time.
 
-Renewals are standing orders that come before everything else in the queue: neither a busy event loop nor a long read of
-the clinic costs a lease. What an ask finds is posted as an event; an exception is posted as a failure, never guessed.
+Neither a busy event loop nor a long read of the clinic costs a lease.
 """
 
 import asyncio
@@ -9,58 +8,33 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
+from identsync.engine.agenda import Agenda, Job
 from identsync.engine.clock import monotonic_ms
-from identsync.engine.events import (
-    AskClaims,
-    AskSeat,
-    ClaimAsk,
-    Claimed,
-    ClaimFailed,
-    DropRun,
-    Event,
-    Finished,
-    FinishFailed,
-    FinishRun,
-    LeaseLost,
-    LeaveSeats,
-    Left,
-    Renewed,
-    RenewFailed,
-    SeatAnswered,
-    SeatFailed,
-    StartRun,
-)
+from identsync.engine.events import Claimed, DropRun, Event, LeaveSeats, RenewFailed, StartRun, Turn
 from identsync.engine.integration import Role
-from identsync.engine.state import Spec
+from identsync.engine.state import NEVER, Spec
+from identsync.errors import Unavailable
 from identsync.store.limiter import Fence, Limiter
 
 T = TypeVar("T")
-Post = Callable[[Event], None]
 log = structlog.get_logger("identsync.engine")
 
 
-@dataclass(slots=True)
-class _Order:
-    """A lease to be renewed each ``every`` ms until local time ``until``."""
+class Post(Protocol):
+    """Hands events over to the loop, in their order."""
 
-    slot: int
-    fence: Fence
-    lease_ms: int
-    every: int
-    until: int
-    at: int
+    def __call__(self, *events: Event) -> None:
+        """Post them."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Command:
+class _Errand:
     work: Callable[[Limiter], object]
     failed: Callable[[BaseException], None]
-    expires: int
 
 
 class Keeper:
@@ -78,18 +52,15 @@ class Keeper:
     ) -> None:
         self._open_limiter = limiter
         self._limiter: Limiter | None = None
-        self._client = client
-        self._role = int(role)
-        self._specs = specs
         self._post = post
-        self._answer_ms = answer_ms
         self._ring = ring
-        self._commands: deque[_Command] = deque()
-        self._orders: dict[tuple[int, int], _Order] = {}
-        self._turn = threading.Condition()
+        self._agenda = Agenda(client, role, specs, answer_ms)
+        self._errands: deque[_Errand] = deque()
+        self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="identsync-keeper", daemon=True)
-        self.counts = {"seat": 0, "claim": 0, "granted": 0, "renew": 0, "renew_failed": 0, "finish": 0, "failed": 0}
+        names = ("turn", "seat", "claim", "granted", "renew", "renew_failed", "finish", "failed")
+        self.counts = dict.fromkeys(names, 0)
 
     def start(self) -> None:
         """Start the thread."""
@@ -97,54 +68,31 @@ class Keeper:
 
     def close(self, timeout: float = 5.0) -> bool:
         """End the thread after the queued statements; False where it did not end in time (seconds)."""
-        with self._turn:
+        with self._changed:
             self._closed = True
-            self._turn.notify()
+            self._changed.notify()
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     # -- orders, from the loop's thread
 
-    def ask_seat(self, action: AskSeat) -> None:
-        """Queue an ask for a seat; answered by SeatAnswered or SeatFailed."""
-        self._put(lambda limiter: self._seat(limiter, action), SeatFailed(action.scope, action.sequence))
-
-    def ask_claims(self, action: AskClaims) -> None:
-        """Queue asks for slots, one statement each; each answered by Claimed or ClaimFailed."""
-        for ask in action.asks:
-            self._put(partial(self._claim, ask=ask), ClaimFailed(ask.slot, ask.request))
+    def send(self, action: Turn | LeaveSeats) -> None:
+        """Queue a statement; each of its items is answered by an event, or given up by the step."""
+        with self._changed:
+            self._agenda.put(action, monotonic_ms())
+            self._changed.notify()
 
     def hold(self, action: StartRun) -> None:
         """Renew the run's lease from now on."""
-        fence = self.fence(action.slot, action.fence)
-        first = action.sent + action.every_ms
-        order = _Order(action.slot, fence, action.lease_ms, action.every_ms, action.renew_until, first)
-        with self._turn:
-            self._orders[action.slot, action.fence] = order
-            self._turn.notify()
+        with self._changed:
+            self._agenda.hold(action)
+            self._changed.notify()
 
     def drop(self, action: DropRun) -> None:
         """Renew no more."""
-        with self._turn:
-            self._orders.pop((action.slot, action.fence), None)
-
-    def finish(self, action: FinishRun) -> None:
-        """Queue the end of a run; answered by Finished or FinishFailed."""
-        self._put(lambda limiter: self._finish(limiter, action), FinishFailed(action.slot, action.fence))
-
-    def leave(self, action: LeaveSeats) -> None:
-        """Queue the giving up of seats; answered by Left in any case."""
-
-        def work(limiter: Limiter) -> None:
-            limiter.leave(self._client, action.scopes)
-            self._post(Left())
-            try:
-                self._ring(action.scopes)
-            except Exception as error:
-                log.warning("the bell could not be rung", error=type(error).__name__)
-
-        self._put(work, Left())
+        with self._changed:
+            self._agenda.drop(action)
 
     def ask(self, work: Callable[[Limiter], T]) -> "asyncio.Future[T]":
         """Queue ``work(limiter)`` and return a future of the running loop with its result."""
@@ -158,118 +106,100 @@ class Keeper:
         def perform(limiter: Limiter) -> None:
             loop.call_soon_threadsafe(settle, work(limiter), None)
 
-        self._enqueue(_Command(perform, lambda error: _quietly(loop, settle, None, error), 1 << 62))
+        with self._changed:
+            self._errands.append(_Errand(perform, lambda error: _quietly(loop, settle, None, error)))
+            self._changed.notify()
         return future
 
     def fence(self, slot: int, number: int) -> Fence:
         """Return the fence of a claim of this client."""
-        spec = self._specs[slot]
-        return Fence(spec.kind, spec.scope, number, self._client)
-
-    def _put(self, work: Callable[[Limiter], object], failure: Event) -> None:
-        def failed(error: BaseException) -> None:
-            self.counts["failed"] += 1
-            log.warning("the limiter did not answer", ask=type(failure).__name__, error=type(error).__name__)
-            self._post(failure)
-
-        self._enqueue(_Command(work, failed, monotonic_ms() + self._answer_ms))
-
-    def _enqueue(self, command: _Command) -> None:
-        with self._turn:
-            self._commands.append(command)
-            self._turn.notify()
+        return self._agenda.who.fence(slot, number)
 
     # -- the thread
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            if isinstance(job, _Order):
-                self._renew(job)
-            else:
-                self._perform(job)
+        while (jobs := self._next()) is not None:
+            for job in jobs:
+                self._perform(job) if isinstance(job, Job) else self._run(job)
         if self._limiter is not None:
             self._limiter.close()
 
-    def _next(self) -> _Order | _Command | None:
-        """Wait for the next thing to do: a renewal that is due, else the oldest command; None = closed."""
-        with self._turn:
+    def _next(self) -> list[Job | _Errand] | None:
+        """Wait for something to do: a statement of the agenda and an errand take turns; None = closed."""
+        with self._changed:
             while True:
                 now = monotonic_ms()
-                order = min(self._orders.values(), key=lambda each: each.at, default=None)
-                if order is not None and order.at <= now:
-                    return order
-                if self._commands:
-                    return self._commands.popleft()
+                job = self._agenda.next(now)
+                jobs: list[Job | _Errand] = [job] if isinstance(job, Job) else []
+                if self._errands:
+                    jobs.append(self._errands.popleft())
+                if jobs:
+                    return jobs
                 if self._closed:
                     return None
-                self._turn.wait(None if order is None else (order.at - now) / 1000)
+                assert isinstance(job, int)
+                self._changed.wait(None if job == NEVER else (job - now) / 1000)
 
-    def _perform(self, command: _Command) -> None:
-        if monotonic_ms() >= command.expires:
-            return  # given up by the step long ago
+    def _run(self, errand: _Errand) -> None:
         try:
-            command.work(self._connection())
+            errand.work(self._connection())
         except BaseException as error:
-            command.failed(error)
+            errand.failed(error)
+
+    def _perform(self, job: Job) -> None:
+        sent = monotonic_ms()
+        self.counts["turn"] += 1
+        try:
+            reply = job.perform(self._connection())
+        except Exception as error:
+            self._failed(job, error)
+            return
+        with self._changed:
+            events = self._agenda.answered(job, reply, sent, monotonic_ms())
+        self._count(job, events)
+        self._post(*events)
+        if isinstance(job.action, LeaveSeats):
+            self._tell(job.action.scopes)
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        """Answer a failure. A mistake, unlike a database that is away, is one item's: the others go by themselves."""
+        log.warning("the limiter did not answer", error=type(error).__name__)
+        again = [] if isinstance(error, Unavailable) else self._apart(job, error)
+        if again:
+            for each in again:
+                self._perform(each)
+            return
+        with self._changed:
+            events = self._agenda.failed(job, monotonic_ms())
+        self.counts["failed"] += 1
+        self._count(job, events)
+        self._post(*events)
+
+    def _apart(self, job: Job, error: Exception) -> list[Job]:
+        parts = job.parts()
+        bare = job.bare(error) if len(parts) == 1 else None
+        return parts if len(parts) > 1 else [bare] if bare else []
 
     def _connection(self) -> Limiter:
         if self._limiter is None:
             self._limiter = self._open_limiter()
         return self._limiter
 
-    def _renew(self, order: _Order) -> None:
-        sent = monotonic_ms()
-        key = (order.slot, order.fence.number)
-        if sent >= order.until:
-            self._orders.pop(key, None)
-            return
+    def _count(self, job: Job, events: Sequence[Event]) -> None:
+        if isinstance(job.action, Turn):
+            self.counts["seat"] += len(job.action.seats)
+            self.counts["claim"] += len(job.action.claims)
+            self.counts["finish"] += len(job.action.finishes)
+        failed = sum(isinstance(event, RenewFailed) for event in events)
+        self.counts["renew_failed"] += failed
+        self.counts["renew"] += len(job.orders) - failed
+        self.counts["granted"] += sum(isinstance(event, Claimed) and event.claim.granted for event in events)
+
+    def _tell(self, scopes: tuple[int, ...]) -> None:
         try:
-            remaining = self._connection().renew(order.fence, order.lease_ms)
+            self._ring(scopes)
         except Exception as error:
-            self.counts["renew_failed"] += 1
-            log.warning("a lease could not be renewed", kind=order.fence.kind, error=type(error).__name__)
-            order.at = monotonic_ms() + max(1, order.every // 2)
-            self._post(RenewFailed(*key))
-            return
-        self.counts["renew"] += 1
-        order.at = sent + order.every
-        if remaining is None:
-            self._orders.pop(key, None)
-        self._post(LeaseLost(*key) if remaining is None else Renewed(*key, sent, remaining))
-
-    def _seat(self, limiter: Limiter, action: AskSeat) -> None:
-        sent = monotonic_ms()
-        self.counts["seat"] += 1
-        reply = limiter.seat(
-            action.scope, self._client, self._role, lease_ms=action.lease_ms, presence_ttl_ms=action.ttl_ms
-        )
-        self._post(SeatAnswered(action.scope, action.sequence, sent, reply))
-
-    def _claim(self, limiter: Limiter, ask: ClaimAsk) -> None:
-        spec, sent = self._specs[ask.slot], monotonic_ms()
-        self.counts["claim"] += 1
-        claim = limiter.claim(
-            spec.kind, spec.scope, holder=self._client, role=self._role, lease_ms=spec.lease_ms,
-            interval_ms=spec.interval_ms, request=ask.request, presence_ttl_ms=ask.ttl_ms, proto=spec.proto,
-        )  # fmt: skip
-        if claim.granted:
-            self.counts["granted"] += 1
-            limiter.started(self.fence(ask.slot, claim.fence), self._role, claim)
-        self._post(Claimed(ask.slot, ask.request, sent, claim))
-
-    def _finish(self, limiter: Limiter, action: FinishRun) -> None:
-        fence, outcome = self.fence(action.slot, action.fence), action.outcome
-        self.counts["finish"] += 1
-        if action.release:
-            written = limiter.release(fence, outcome=str(outcome.status))
-        else:
-            written = limiter.finish(
-                fence, interval_ms=self._specs[action.slot].interval_ms, outcome=str(outcome.status),
-                counts=outcome.counts, note=outcome.note[:400], retry_ms=outcome.retry_ms,
-            )  # fmt: skip
-        with self._turn:
-            self._orders.pop((action.slot, action.fence), None)
-        self._post(Finished(action.slot, action.fence, written))
+            log.warning("the bell could not be rung", error=type(error).__name__)
 
 
 def _quietly(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: object) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -153,12 +154,12 @@ class Engine:
 
     # -- events
 
-    def post(self, event: ev.Event) -> None:
-        """Hand an event over from any thread."""
+    def post(self, *events: ev.Event) -> None:
+        """Hand events over from any thread."""
         loop = self._loop
         if loop is None or loop.is_closed():
             return
-        self._inbox.append(event)
+        self._inbox.extend(events)
         try:
             loop.call_soon_threadsafe(self._drain)
         except RuntimeError:  # closed in between
@@ -249,6 +250,7 @@ class Engine:
         done, _ = await asyncio.wait({call}, timeout=grace)
         if not done and self.worker.replace(live.run):
             live.run.lost = True
+            await asyncio.to_thread(live.run.sever)  # before the finish: it would meet the row locked
             live.run.log.error("a database call hangs: its thread was replaced", call_ms=int(grace * 1000))
 
     def _ended(self, slot: int, fence: int, live: Live, outcome: Outcome) -> None:
@@ -274,7 +276,8 @@ class Engine:
         live = self.live.get((action.slot, action.fence))
         if live is not None:
             live.abandoned = live.run.lost = True
-            self.worker.replace(live.run)
+            if self.worker.replace(live.run):
+                threading.Thread(target=live.run.sever, name="identsync-sever", daemon=True).start()
             live.run.log.error("the task ignores its cancellation and was abandoned")
 
     def _remember(self, action: ev.Remember) -> None:
@@ -307,11 +310,9 @@ class Engine:
 
 
 _CARRY_OUT: dict[type, Callable[[Engine, Any], None]] = {
-    ev.AskSeat: lambda engine, action: engine.keeper.ask_seat(action),
-    ev.AskClaims: lambda engine, action: engine.keeper.ask_claims(action),
-    ev.FinishRun: lambda engine, action: engine.keeper.finish(action),
+    ev.Turn: lambda engine, action: engine.keeper.send(action),
+    ev.LeaveSeats: lambda engine, action: engine.keeper.send(action),
     ev.DropRun: lambda engine, action: engine.keeper.drop(action),
-    ev.LeaveSeats: lambda engine, action: engine.keeper.leave(action),
     ev.StartRun: Engine._start_run,
     ev.CancelRun: Engine._cancel_run,
     ev.AbandonRun: Engine._abandon_run,

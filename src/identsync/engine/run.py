@@ -1,11 +1,13 @@
 """A run as its task sees it: the database, the clinic and the permits, all under the run's fence."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from identsync.engine.clock import monotonic_ms
 from identsync.engine.permits import PATIENCE_MS, SPAN_MS, Channels, Permits
 from identsync.errors import StaleFence
+from identsync.store.sever import sever
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -41,6 +43,7 @@ class Run:
         self._worker = worker
         self._channels = channels
         self._offset_ms = clock_offset_ms
+        self._raw: Any = None  # the DBAPI connection of the call in the database thread
 
     @property
     def kind(self) -> str:
@@ -54,12 +57,7 @@ class Run:
 
     async def read(self, fn: "Callable[[Connection], T]") -> T:
         """Return ``fn(connection)``, called in the database thread in a read transaction on the engine's tables."""
-
-        def work() -> T:
-            with self.store.read() as connection:
-                return fn(connection)
-
-        return await self._blocking(work)
+        return await self._blocking(lambda: self._within(self.store.read(), fn))
 
     async def write(self, fn: "Callable[[Connection], T]") -> T:
         """Return ``fn(connection)``, called in a transaction that commits only under this run's fence.
@@ -67,12 +65,7 @@ class Run:
         Raises StaleFence, with nothing written, where another client holds the task now. Keep it short: it holds the
         task's row, and on SQLite the only write lock there is.
         """
-
-        def work() -> T:
-            with self.store.write(self.fence) as connection:
-                return fn(connection)
-
-        return await self._blocking(work)
+        return await self._blocking(lambda: self._within(self.store.write(self.fence), fn))
 
     async def clinic_read(self, fn: "Callable[[ClinicSource], T]") -> T:
         """Return ``fn(clinic)``, called in the database thread."""
@@ -94,6 +87,20 @@ class Run:
     def now_ms(self) -> int:
         """UTC epoch milliseconds on the engine's clock: the database's, as told with the claim of this run."""
         return monotonic_ms() + self._offset_ms
+
+    def sever(self) -> None:
+        """Break the database connection of a call that hangs: its transaction is undone, its row free. Blocks."""
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            sever(raw)
+
+    def _within(self, transaction: "AbstractContextManager[Connection]", fn: "Callable[[Connection], T]") -> T:
+        with transaction as connection:
+            self._raw = connection.connection.dbapi_connection
+            try:
+                return fn(connection)
+            finally:
+                self._raw = None
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         self._check()

@@ -15,13 +15,14 @@ from identsync.engine.events import (
     Renewed,
     RunEnded,
     StartRun,
+    Turn,
 )  # fmt: skip
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.state import NEVER, Holding, Slot, margin
 from identsync.store.limiter import Claim, Denied
 
 _QUICK = 3  # claims denied without a later time that are asked again at once
-_GIVEN_BACK = (Status.RELEASED, Status.LOST)
+GIVEN_BACK = (Status.RELEASED, Status.LOST)
 
 # -- answers to claims ----------------------------------------------------------------------------------------------
 
@@ -35,14 +36,15 @@ def claimed(d: Draft, event: Claimed) -> None:
         if claim.granted:  # an answer so late that it was given up: nothing was started under it
             _give_back(d, event.slot, claim.fence)
         return
+    poked = slot.poked
     slot = d.slot(event.slot, request="", asked=0, failures=0, poked=False, known=True)
     if claim.granted:
-        _granted(d, event, slot)
+        _granted(d, event, slot, poked=poked)
     else:
         _denied(d, event.slot, slot, claim)
 
 
-def _granted(d: Draft, event: Claimed, slot: Slot) -> None:
+def _granted(d: Draft, event: Claimed, slot: Slot, *, poked: bool) -> None:
     claim, spec = event.claim, slot.spec
     trusted = event.sent + claim.eligible_ms - claim.now_ms - margin(spec.lease_ms)
     d.slot(event.slot, stale=0, phase=d.now + claim.due_ms - claim.now_ms)
@@ -50,7 +52,7 @@ def _granted(d: Draft, event: Claimed, slot: Slot) -> None:
         _give_back(d, event.slot, claim.fence)
         return
     deadline = d.now + spec.deadline_ms
-    run = Holding(claim.fence, d.now, deadline, trusted)
+    run = Holding(claim.fence, d.now, deadline, trusted, poked=poked)
     d.slot(event.slot, run=run, fence=claim.fence)
     until = deadline + 2 * d.old.policy.cancel_grace_ms
     every = max(1, spec.lease_ms // 3)
@@ -66,7 +68,7 @@ def _give_back(d: Draft, i: int, fence: int) -> None:
         )
         d.slot(i, run=run, fence=fence)
     else:
-        d.act(FinishRun(i, fence, Outcome(Status.RELEASED), release=True))
+        d.act(Turn(finishes=(FinishRun(i, fence, Outcome(Status.RELEASED), release=True),)))
 
 
 def _denied(d: Draft, i: int, slot: Slot, claim: Claim) -> None:
@@ -81,7 +83,7 @@ def _denied(d: Draft, i: int, slot: Slot, claim: Claim) -> None:
         quick = stale <= _QUICK and claim.why is not Denied.ROLE
         wait = d.jitter(50, 250) if quick else min(slot.spec.interval_ms, d.old.policy.seat_lease_max_ms)
         due = d.now + wait
-    d.slot(i, due=due, stale=stale)
+    d.slot(i, due=due, stale=stale, adopted=False, newer=claim.why is Denied.PROTO)
 
 
 def claim_failed(d: Draft, event: ClaimFailed) -> None:
@@ -144,7 +146,7 @@ def finished(d: Draft, event: Finished) -> None:
         return
     if not event.written:
         due = d.now + slot.spec.lease_ms
-    elif run.outcome.status in _GIVEN_BACK:
+    elif run.outcome.status in GIVEN_BACK:
         due = d.now + d.jitter(1_000, 3_000)
     else:
         due = _next_due(slot, d.now)
@@ -206,14 +208,37 @@ def _watch_task(d: Draft, i: int, run: Holding) -> int:
 
 
 def _watch_finish(d: Draft, i: int, run: Holding) -> int:
-    assert run.outcome is not None
-    if run.finishing:
-        if d.now < run.finishing + d.old.policy.answer_ms:
-            return run.finishing + d.old.policy.answer_ms
-        finish_failed(d, FinishFailed(i, run.fence))
-        return _watch_finish(d, i, d.run(i))
-    if d.now < run.finish_at:
-        return run.finish_at
-    d.act(FinishRun(i, run.fence, run.outcome, release=run.outcome.status in _GIVEN_BACK))
-    d.run(i, finishing=d.now)
-    return d.now + d.old.policy.answer_ms
+    """Wait no longer for an answer that does not come; the turn asks again."""
+    if not run.finishing:
+        return NEVER
+    late = run.finishing + d.old.policy.answer_ms
+    if d.now < late:
+        return late
+    finish_failed(d, FinishFailed(i, run.fence))
+    return NEVER
+
+
+# -- how long a wish may wait for company in its turn -----------------------------------------------------------------
+
+
+def slack(d: Draft, slot: Slot) -> int:
+    """Return how long a claim that is due may wait, ms; a person, a first run and a doubt wait for nothing."""
+    if slot.poked or slot.request or slot.stale or not slot.known:
+        return 0
+    return min(d.old.policy.claim_slack_ms, slot.spec.interval_ms // 15)
+
+
+def patience(d: Draft, slot: Slot, run: Holding) -> int:
+    """Return how long an end that may be told may wait, ms: never into the next instant, nor far into the trust."""
+    longest = min(d.old.policy.finish_slack_ms, slot.spec.lease_ms // 10, slot.spec.interval_ms // 15)
+    if _is_awaited(run, 10 * longest) or _next_due(slot, run.finish_at) <= run.finish_at + 2 * longest:
+        return 0
+    return max(0, min(longest, run.trusted_until - slot.spec.lease_ms // 2 - run.finish_at))
+
+
+def _is_awaited(run: Holding, soon: int) -> bool:
+    """Say whether somebody waits for the end: a person, another client, the other side's retry, an earlier try."""
+    outcome = run.outcome
+    assert outcome is not None
+    retried = outcome.retry_ms is not None and outcome.retry_ms < soon
+    return run.poked or run.failures > 0 or outcome.status in GIVEN_BACK or retried

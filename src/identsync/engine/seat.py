@@ -1,16 +1,19 @@
 """The seat: who of a branch's clients bothers to ask, and when the others look again (facts: limiter.md B6).
 
 A follower sleeps until the end of the winner's lease plus a spacing that doubles with its rank, so the first follower
-takes over within a lease and thousands of others cost next to nothing. Administrators rank before directors.
+takes over within a lease and thousands of others cost next to nothing. Administrators rank before directors. A slot
+that the holder neglects (it is too old for it, or its runs hang) is adopted by the follower that sees it, without the
+seat.
 """
 
 from identsync.engine.draft import Draft
-from identsync.engine.events import AskSeat, LeaveSeats, Listen, Rang, SeatAnswered, SeatFailed
+from identsync.engine.events import LeaveSeats, Listen, Rang, SeatAnswered, SeatFailed
 from identsync.engine.integration import Role
 from identsync.engine.state import NEVER, Seat, Spec, margin
 from identsync.store.limiter import SeatReply, SlotDue
 
 _QUICK = 4  # stale answers in a row that are asked again at once
+_AFAR = 8  # leases between two looks of a client that only watches
 _HEIRS = 2  # followers that listen for the bell
 
 
@@ -59,7 +62,7 @@ def answered(d: Draft, event: SeatAnswered) -> None:
         _won(d, seat, event)
     else:
         _denied(d, seat, reply, barred)
-    _news(d, reply)
+    _news(d, seat, reply, barred=barred > 0)
 
 
 def failed(d: Draft, event: SeatFailed) -> None:
@@ -88,15 +91,20 @@ def is_open(d: Draft, seat: Seat) -> bool:
     return seat.scope == first.scope or d.holds(first.scope)
 
 
+def is_watched(d: Draft, seat: Seat) -> bool:
+    """Say whether this client looks at the seat: the first in its branch's line at the network's too, now and then."""
+    return is_open(d, seat) or d.seats[0].rank == 1
+
+
 def advance(d: Draft) -> int:
-    """Ask where it is time to, give up what can no longer be trusted; return when to wake for the seats."""
+    """Give up what can no longer be trusted or waited for; return when to look again. Asks are the turn's."""
     for position in range(len(d.seats)):
         seat = d.seats[position]
         if seat.fence and d.now >= seat.trusted_until:
             seat = _lost(d, seat)
         if seat.asked and d.now >= seat.asked + d.old.policy.answer_ms:
             failed(d, SeatFailed(seat.scope, seat.sequence))
-    wake = min((_look(d, position) for position in range(len(d.seats))), default=NEVER)
+    wake = min((_watched(d, each) for each in d.seats), default=NEVER)
     heirs = tuple(s.scope for s in d.seats if not s.fence and 0 < s.rank <= _HEIRS and is_open(d, s))
     if heirs != d.old.listening:
         d.set(listening=heirs)
@@ -104,20 +112,10 @@ def advance(d: Draft) -> int:
     return wake
 
 
-def _look(d: Draft, position: int) -> int:
-    seat = d.seats[position]
-    if not is_open(d, seat):
-        return NEVER
-    if not seat.asked and d.now >= seat.look_at:
-        seat = _ask(d, seat)
-    wake = seat.asked + d.old.policy.answer_ms if seat.asked else seat.look_at
+def _watched(d: Draft, seat: Seat) -> int:
+    """Return when the seat's trust or the patience for an answer ends."""
+    wake = seat.asked + d.old.policy.answer_ms if seat.asked and is_watched(d, seat) else NEVER
     return min(wake, seat.trusted_until) if seat.fence else wake
-
-
-def _ask(d: Draft, seat: Seat) -> Seat:
-    sequence = seat.sequence + 1
-    d.act(AskSeat(seat.scope, sequence, seat.lease_ms, seat.ttl_ms))
-    return d.seat(seat.scope, asked=d.now, sequence=sequence)
 
 
 def _won(d: Draft, seat: Seat, event: SeatAnswered) -> None:
@@ -127,8 +125,8 @@ def _won(d: Draft, seat: Seat, event: SeatAnswered) -> None:
     third = seat.lease_ms // 3
     look = event.sent + third - d.jitter(0, max(1, third // 8))
     d.seat(
-        seat.scope, fence=reply.fence, trusted_until=trusted, look_at=max(look, d.now + 50), rank=0, stale=0,
-        free_at=d.now + remaining,
+        seat.scope, fence=reply.fence, trusted_until=trusted, soft_at=event.sent + seat.lease_ms // 4,
+        look_at=max(look, d.now + 50), rank=0, stale=0, free_at=d.now + remaining,
     )  # fmt: skip
     if not seat.fence:
         _enter(d, seat.scope)
@@ -159,6 +157,8 @@ def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
     else:  # free all the same: the answer is older than the winner, or the row was locked
         stale = seat.stale + 1
         wait = d.jitter(50, 250) if stale <= _QUICK else seat.lease_ms + d.jitter(0, seat.lease_ms // 4)
+    if not is_open(d, seat):
+        wait = max(wait, min(cap, _AFAR * seat.lease_ms))
     d.seat(seat.scope, look_at=d.now + max(1, wait), rank=rank, stale=stale, free_at=d.now + max(0, remaining))
 
 
@@ -190,12 +190,16 @@ def _lost(d: Draft, seat: Seat) -> Seat:
     return d.seat(seat.scope, fence=0, trusted_until=0)
 
 
-def _news(d: Draft, reply: SeatReply) -> None:
-    """Re-arm from what the seat's answer tells of the slots: run now, pause, other clients' runs."""
+def _news(d: Draft, seat: Seat, reply: SeatReply, *, barred: bool) -> None:
+    """Re-arm from what the seat's answer tells of the slots: run now, pause, other clients' runs, what nobody runs."""
     for news in reply.slots:
         i = d.old.index.get((news.kind, news.scope))
-        if i is not None:
-            _rearm(d, i, news, d.now + news.eligible_ms - reply.now_ms)
+        if i is None:
+            continue
+        _rearm(d, i, news, d.now + news.eligible_ms - reply.now_ms)
+        neglected = not news.paused and reply.now_ms - news.eligible_ms > 2 * seat.lease_ms
+        if neglected and not reply.granted and not barred:
+            d.slot(i, adopted=True)
 
 
 def horizon(spec: Spec) -> int:

@@ -36,6 +36,8 @@ class Policy(Struct, frozen=True):
     answer_ms: int = 30_000  # an ask without any answer is given up after this
     cancel_grace_ms: int = 5_000  # a cancelled task has this long to end before it is abandoned
     finish_grace_ms: int = 1_000  # when the client stops, runs may end by themselves this long
+    claim_slack_ms: int = 5_000  # a claim may wait this long for company, and at most a fifteenth of its interval
+    finish_slack_ms: int = 1_000  # a finish may, and at most a tenth of its lease
     batch: int = 8  # asks for claims under way at once
     max_runs: int = 8  # runs at once
     max_abandoned: int = 3  # runs of one slot that ignore their cancellation; then the slot is left to other clients
@@ -53,8 +55,9 @@ class Holding(Struct, frozen=True):
     abandoned: bool = False
     outcome: Outcome | None = None  # the task has ended; the finish is to be acknowledged
     finishing: int = 0  # when the finish was asked for; 0 = not under way
-    finish_at: int = NEVER  # when the finish is tried again
+    finish_at: int = NEVER  # when the finish may be asked for
     failures: int = 0
+    poked: bool = False  # a person waits for it
 
 
 class Slot(Struct, frozen=True):
@@ -70,6 +73,8 @@ class Slot(Struct, frozen=True):
     failures: int = 0
     poked: bool = False  # a person wants it now: asked for without the seat as well
     known: bool = False  # the database has told its due time
+    adopted: bool = False  # the seat's holder neglects it: asked for without the seat, until another client runs it
+    newer: bool = False  # the row belongs to clients of a newer protocol
     fence: int = 0  # the newest fence seen here
     run: Holding | None = None
     abandoned: int = 0
@@ -84,7 +89,8 @@ class Seat(Struct, frozen=True):
     ttl_ms: int
     fence: int = 0  # 0 = not held
     trusted_until: int = 0
-    look_at: int = 0
+    soft_at: int = 0  # from then on it is asked for where something else is sent anyway
+    look_at: int = 0  # then it is asked for
     asked: int = 0  # when the ask under way was made; 0 = none
     sequence: int = 0
     failures: int = 0

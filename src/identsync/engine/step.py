@@ -10,12 +10,10 @@ are used as differences within one reply and never compared with the client's.
 from collections.abc import Callable
 from typing import Any
 
-from identsync.engine import runs, seat
+from identsync.engine import runs, seat, turn
 from identsync.engine.draft import Draft
 from identsync.engine.events import (
     Action,
-    AskClaims,
-    ClaimAsk,
     Claimed,
     ClaimFailed,
     Event,
@@ -26,7 +24,6 @@ from identsync.engine.events import (
     Left,
     Poked,
     Rang,
-    Remember,
     Renewed,
     RenewFailed,
     RunEnded,
@@ -38,8 +35,7 @@ from identsync.engine.events import (
     Stopping,
     Woke,
 )
-from identsync.engine.integration import Role
-from identsync.engine.state import NEVER, Slot, State
+from identsync.engine.state import NEVER, State
 
 _LEAVE_MS = 500  # how long after their cancellation runs may keep the seats of a client that stops
 
@@ -113,64 +109,14 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
 def _advance(d: Draft) -> None:
     stopping = d.get("stop_at") != NEVER
     wake = NEVER
-    if d.get("started") and not stopping and not d.get("stopped"):
+    if d.get("started") and not stopping:
         wake = seat.advance(d)
-    wants = []
     for i in range(len(d.slots)):
         wake = min(wake, runs.watch(d, i))
-        if _wants(d, d.slots[i], stopping):
-            wants.append(i)
-    asked = _ask(d, wants)
-    if wants:
-        wake = min(wake, d.now + d.old.policy.answer_ms)
+    wake = min(wake, turn.compose(d))
     if stopping:
         wake = min(wake, _end(d))
-    _remember(d, stopping, room=asked)
     d.act(SleepUntil(wake))
-
-
-def _wants(d: Draft, slot: Slot, stopping: bool) -> bool:
-    return not stopping and slot.due <= d.now and slot.run is None and not slot.asked and _may(d, slot)
-
-
-def _may(d: Draft, slot: Slot) -> bool:
-    if slot.abandoned >= d.old.policy.max_abandoned or d.old.role is Role.DOCTOR:
-        return False
-    return slot.poked or slot.request != "" or d.holds(slot.spec.scope)
-
-
-def _ask(d: Draft, wants: list[int]) -> bool:
-    """Ask for the slots that have waited longest; return whether there was room for all that want to be asked for."""
-    policy = d.old.policy
-    asking = sum(1 for slot in d.slots if slot.asked)
-    running = sum(1 for slot in d.slots if slot.run is not None)
-    room = max(0, min(policy.batch - asking, policy.max_runs - running - asking))
-    chosen = sorted(wants, key=lambda i: d.slots[i].due)[:room]
-    if chosen:
-        d.act(AskClaims(tuple(_claim_ask(d, i) for i in chosen)))
-    return len(chosen) == len(wants)
-
-
-def _claim_ask(d: Draft, i: int) -> ClaimAsk:
-    slot = d.slots[i]
-    if not slot.request:
-        asks = d.get("asks") + 1
-        d.set(asks=asks)
-        slot = d.slot(i, request=f"{d.old.client}-{asks}", first_asked=d.now)
-    d.slot(i, asked=d.now)
-    scope = d.seat_of(slot.spec.scope)
-    return ClaimAsk(i, slot.request, scope.ttl_ms if scope else d.seats[0].ttl_ms)
-
-
-def _remember(d: Draft, stopping: bool, *, room: bool) -> None:
-    """Tell the memory of the core when each slot is worth a thought; what makes room again is an event of its own."""
-    for i in range(len(d.slots)):
-        slot = d.slots[i]
-        idle = slot.run is None and not slot.asked and not stopping and _may(d, slot)
-        due = slot.due if idle and (room or slot.due > d.now) else NEVER
-        if due != slot.told:
-            d.slot(i, told=due)
-            d.act(Remember(i, due))
 
 
 def _end(d: Draft) -> int:
