@@ -12,6 +12,9 @@ import pytest
 
 from conftest import Cli  # type: ignore[import-not-found]
 from identsync.demo.site.process import SiteProcess
+from identsync.engine.integration import Role
+from identsync.store import open_store
+from identsync.store.clients import introduce
 
 DEMO_KEY = {"SITE_KEY": "demo-key"}
 
@@ -79,9 +82,31 @@ def test_once_and_status(cli: Cli, folder: Path) -> None:
     table = cli("status", COLUMNS="160")
     assert table.returncode == 0
     assert "leads/site" in table.stdout
+    assert state["crews"] == []  # nobody holds a seat: `once` needs none
     unknown = cli("once", "leads/other")
     assert unknown.returncode == 2
     assert "leads/site" in unknown.stderr
+
+
+def test_status_says_who_leads_who_is_next_and_that_a_director_stands_in(cli: Cli, folder: Path) -> None:
+    store = open_store(f"sqlite:///{folder / 'identsync.db'}")
+    store.migrate()
+    with store.write() as connection:
+        introduce(connection, "d1", "Кабинет-1")
+        introduce(connection, "d2", "Кабинет-2")
+    for client in ("d1", "d2"):
+        store.limiter().seat(1, client, int(Role.DIRECTOR), lease_ms=30_000, presence_ttl_ms=180_000)
+    store.close()
+    [crew] = json.loads(cli("status", "--json").stdout)["crews"]
+    assert (crew["scope"], crew["standing"], crew["holder"]["computer"]) == (1, "stand_in", "Кабинет-1")
+    assert [(heir["computer"], heir["role"], heir["within_ms"]) for heir in crew["heirs"]] == [
+        ("Кабинет-2", "director", 33_750)
+    ]
+    said = cli("status", COLUMNS="170").stdout
+    for word in ("Кабинет-1", "Кабинет-2", "Дд", "34 с", "подменяет директор"):
+        assert word in said
+    assert "stands in" in cli("status", COLUMNS="170", IDENTSYNC_LANG="en").stdout
+    assert cli("status", PYTHONIOENCODING="cp1251").returncode == 0  # an old Windows console
 
 
 def test_a_branch_that_the_clinic_does_not_have(cli: Cli, folder: Path) -> None:

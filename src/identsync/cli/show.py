@@ -1,42 +1,47 @@
 """``identsync status`` as a table and as JSON."""
 
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
 
-from identsync.client import opened_store
-from identsync.errors import Problem
+from identsync.cli.crews import crews_json, crews_table
+from identsync.client import opened_clinic, opened_store
+from identsync.console.crew import crews
+from identsync.errors import IdentsyncError, Problem
 from identsync.language import _
 from identsync.settings import Settings
 from identsync.store import slots
+from identsync.store.clients import computers
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def status_json(settings: Settings) -> None:
-    """Print one object: now_ms, slots and seats, each as the store describes it."""
-    typer.echo(orjson.dumps(_state(settings), option=orjson.OPT_INDENT_2).decode())
+    """Print one object: now_ms, slots and seats as the store describes them, crews as the page shows them."""
+    state = _state(settings)
+    told = {name: state[name] for name in ("now_ms", "slots", "seats")}
+    told["crews"] = crews_json(state["crews"], state["computers"])
+    typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
 
 
 def status_table(settings: Settings) -> None:
-    """Print a table of the slots and a line for each seat."""
+    """Print a table of the tasks, and one of who leads each branch and who is next."""
     from rich.console import Console
-    from rich.table import Table
 
-    state = _state(settings)
-    console = Console()
-    if not state["slots"]:
+    state, console = _state(settings), Console()
+    place = partial(_place, _branch_names(settings))
+    if state["slots"]:
+        console.print(_tasks(state, place))
+    else:
         console.print(_("Задач ещё не было: запустите identsync run."))
-        return
-    table = Table(title=_("Задачи"))
-    for heading in (_("задача"), _("филиал"), _("состояние"), _("следующий раз"), _("последний успех"), _("ошибка")):
-        table.add_column(heading, overflow="fold")
-    for slot in state["slots"]:
-        table.add_row(*_row(slot, state["now_ms"]))
-    console.print(table)
-    for seat in state["seats"]:
-        console.print(_seat(seat))
+    if state["crews"]:
+        console.print(crews_table(state["crews"], state["computers"], place, state["now_ms"]))
 
 
 def problems_json(found: list[Problem]) -> str:
@@ -47,20 +52,48 @@ def problems_json(found: list[Problem]) -> str:
 def _state(settings: Settings) -> dict[str, Any]:
     with ExitStack() as stack:
         store = opened_store(settings, stack)
+        now_ms = store.now_ms()
         with store.read() as connection:
-            tasks, seats = slots.overview(connection), slots.seats(connection)
-        return {
-            "now_ms": store.now_ms(),
-            "slots": [asdict(slot) for slot in tasks],
-            "seats": [asdict(seat) for seat in seats],
-        }
+            found = crews(connection, now_ms)
+            former = [crew.former.client for crew in found.values() if crew.former]
+            present = [one.client for crew in found.values() for one in crew.members]
+            return {
+                "now_ms": now_ms,
+                "slots": [asdict(slot) for slot in slots.overview(connection)],
+                "seats": [asdict(seat) for seat in slots.seats(connection)],
+                "crews": found,
+                "computers": computers(connection, [*present, *former]),
+            }
 
 
-def _row(slot: dict[str, Any], now_ms: int) -> tuple[str, ...]:
-    scope = str(slot["scope"]) if slot["scope"] else _("вся сеть")
+def _branch_names(settings: Settings) -> dict[int, str]:
+    """Return what the clinic calls its branches; nothing where its database does not answer."""
+    with ExitStack() as stack:
+        try:
+            return {branch.id: branch.name for branch in opened_clinic(settings, stack).branches()}
+        except IdentsyncError:
+            return {}
+
+
+def _tasks(state: Mapping[str, Any], place: Callable[[int], str]) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=_("Задачи"))
+    for heading in (_("задача"), _("филиал"), _("состояние"), _("следующий раз"), _("последний успех"), _("ошибка")):
+        table.add_column(heading, overflow="fold")
+    for slot in state["slots"]:
+        table.add_row(*_row(slot, place, state["now_ms"]))
+    return table
+
+
+def _place(names: Mapping[int, str], scope: int) -> str:
+    return names.get(scope, _("филиал {id}", id=scope)) if scope else _("вся сеть")
+
+
+def _row(slot: dict[str, Any], place: Callable[[int], str], now_ms: int) -> tuple[str, ...]:
     due = "" if slot["running"] or slot["paused"] else _ahead(slot["eligible_ms"] - now_ms)
     last = _("не было") if slot["last_ok_ms"] is None else _ago(now_ms - slot["last_ok_ms"])
-    return slot["kind"], scope, _word(slot), due, last, slot["last_error"] or ""
+    return slot["kind"], place(slot["scope"]), _word(slot), due, last, slot["last_error"] or ""
 
 
 def _word(slot: dict[str, Any]) -> str:
@@ -69,12 +102,6 @@ def _word(slot: dict[str, Any]) -> str:
     if slot["running"]:
         return _("выполняется")
     return _("ошибка, будет повтор") if slot["attempt"] else _("ждёт своего времени")
-
-
-def _seat(seat: dict[str, Any]) -> str:
-    where = _("филиал {id}", id=seat["scope"]) if seat["scope"] else _("вся сеть")
-    who = seat["holder"][:8] if seat["holder"] else _("никто")
-    return _("{where}: дежурит {who}, на связи программ: {count}", where=where, who=who, count=len(seat["present"]))
 
 
 def _ahead(ms: int) -> str:

@@ -5,11 +5,13 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
+from identsync.console.branches import Names
 from identsync.console.overview import SEAT, Overview, version
 from identsync.console.states import WORDS, LastRun, State, counts_of
 from identsync.console.troubles import of_note
 from identsync.engine.integration import Page, PageContext
 from identsync.store import slots
+from identsync.store.clients import computers
 from identsync.store.tables import run_log, task_slot
 
 LIMIT = 100
@@ -39,11 +41,14 @@ class Journal:
             found = connection.execute(_wanted(query).limit(LIMIT + 1)).mappings().all()
             running = {(slot.kind, slot.scope, slot.fence) for slot in slots.overview(connection) if slot.running}
             kinds = connection.execute(_kinds()).scalars().all()
+            holders = {row["holder"] for row in found}
+            called = Names(computers(connection, holders), holders)
         branches = self._overview.branches(context)
         only = branches.get(int(query["branch"])) if query.get("branch", "").isdecimal() else None
         return {
             "shown_zone": only.zone if only else None,  # one clock for the whole list, else its order looks wrong
             "runs": [self._run(row, branches, running) for row in found[:LIMIT]],
+            "called": called,
             "older_ms": found[LIMIT - 1]["started_ms"] if len(found) > LIMIT else None,
             "kinds": [(kind, self._overview.title(kind, 0)) for kind in kinds],
             "branches": sorted(branches.values(), key=lambda branch: branch.name),
