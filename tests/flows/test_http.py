@@ -8,7 +8,8 @@ import zlib
 import pytest
 
 from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unexpected
-from identsync.flows.http import Http, _retry_after
+from identsync.flows.answer import _retry_after
+from identsync.flows.http import Http
 
 from .conftest import Rogue, Seen, answer
 

@@ -1,35 +1,19 @@
 """The one door to the outside over HTTP: everything is capped, every call ends, every failure says what happens next.
 
-========================================  ==========================================================================
-what came                                 what is raised
-========================================  ==========================================================================
-no connection, no name, bad certificate   ``Unavailable(sent=False)``: nothing has left this computer
-lost answer, total deadline, 408, 5xx     ``Unavailable``; ``sent`` says whether the request may have arrived
-429                                       ``Limited`` with the server's Retry-After
-401, 403                                  ``Refused``; the plain-text reason is kept in ``raw``
-other 4xx                                 ``Unexpected`` for a GET; an ``Answer`` for a POST: the body was not liked
-a redirect other than 307                 ``Unexpected``: 301 and 302 would lose the body, so nobody follows them
-200 with HTML, half a JSON, no JSON       ``Unexpected`` with the beginning of the answer in ``raw``
-an answer longer than the cap             ``Unexpected``; the rest is never read
-========================================  ==========================================================================
-
-Messages name the method and the host, never a path, a query, a key or a body. No other module imports httpx.
+No connection, no name, a bad certificate: ``Unavailable(sent=False)``, nothing has left this computer. A lost answer,
+or the total deadline: ``Unavailable``; ``sent`` says whether the request may have arrived. What an answer that came is
+worth stands in ``answer.py``. No other module imports httpx.
 """
 
 import asyncio
 import functools
-import json
 import logging
-import time
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
 
-import orjson
-
-from identsync.errors import Limited, Refused, Unavailable, Unexpected
+from identsync.errors import Unavailable, Unexpected
+from identsync.flows.answer import Asked, Reply, decoded, judge, read
 from identsync.language import _
 
 if TYPE_CHECKING:
@@ -41,13 +25,9 @@ DEADLINE = 45.0  # seconds for a whole call, the usual timeout of an IDENT servi
 CONNECT = 15.0
 MAX_ANSWER = 8 * 1024 * 1024
 MAX_REDIRECTS = 3
-MAX_RETRY_AFTER_MS = 24 * 3600 * 1000
-RAW = 2000  # characters of an answer that are kept for people
 JSON_TYPE = "application/json; charset=utf-8"
 GET_ATTEMPTS = 3
 POOL = 8
-
-HTML = ("<!doctype html", "<html")
 
 Pieces = Callable[[], Iterator[memoryview]]
 
@@ -65,42 +45,21 @@ class Answer:
         return 200 <= self.status < 300
 
 
-@dataclass(slots=True)
-class _Call:
+@dataclass(slots=True, kw_only=True)
+class _Call(Asked):
     """One request on its way: where it goes, what it carries, whether its first byte has left."""
 
-    method: str
     url: "httpx.URL"
     headers: dict[str, str]
-    pieces: Pieces | None
-    max_bytes: int
+    pieces: Pieces | None = None
     sent: bool = False
-    keyless: bool = False  # a redirect led to another origin: the key stays at home
 
-    def words(self, text: str) -> str:
-        return f"{self.method} {self.url.host}: {text}"
-
-    def unexpected(self, text: str, raw: str = "") -> Unexpected:
-        hint = _("Проверьте адрес (url) в настройках: он пишется без имени метода.")
-        return Unexpected(self.words(text), hint=hint, raw=raw)
+    @classmethod
+    def to(cls, method: str, url: "httpx.URL", headers: Mapping[str, str] | None, max_bytes: int) -> "_Call":
+        return cls(method=method, host=url.host, max_bytes=max_bytes, url=url, headers=dict(headers or {}))
 
     async def trace(self, event: str, info: object) -> None:  # noqa: ARG002
         self.sent = self.sent or event.endswith("send_request_headers.started")
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body[: RAW * 4].decode("utf-8", "replace").strip()[:RAW]
-
-    @property
-    def html(self) -> bool:
-        return "text/html" in self.headers.get("content-type", "") or self.text[:64].lower().startswith(HTML)
 
 
 class Http:
@@ -143,14 +102,14 @@ class Http:
         """Return the decoded JSON of a GET; what passes by itself is tried again within ``deadline`` seconds."""
         import stamina
 
-        reply: _Reply | None = None
-        call = _Call("GET", _target("GET", url, params), dict(headers or {}), None, max_bytes)
+        reply: Reply | None = None
+        call = _Call.to("GET", _target("GET", url, params), headers, max_bytes)
         async with _Deadline(call, deadline):
             async for attempt in stamina.retry_context(on=_passing, attempts=attempts, timeout=deadline):
                 with attempt:
                     reply = await self._exchange(call)
         assert reply is not None
-        return _json(call, reply)
+        return decoded(call, reply)
 
     async def post_chunks(
         self,
@@ -167,30 +126,31 @@ class Http:
 
         With ``gzip`` the body is compressed whole before the first byte leaves (a timetable shrinks 23 times).
         """
-        call = _Call("POST", _target("POST", url), dict(headers or {}), chunks, max_answer)
+        call = _Call.to("POST", _target("POST", url), headers, max_answer)
+        call.pieces = chunks
         async with _Deadline(call, deadline):
             if gzip:
                 packed = _gzip(chunks())
                 call.pieces = lambda: iter((memoryview(packed),))
                 call.headers["Content-Encoding"] = "gzip"
             call.headers["Content-Type"] = content_type
-            call.headers["Content-Length"] = str(sum(piece.nbytes for piece in call.pieces()))  # type: ignore[misc]
+            call.headers["Content-Length"] = str(sum(piece.nbytes for piece in call.pieces()))
             reply = await self._exchange(call)
         if reply.status < 300 and reply.html:
             raise call.unexpected(_("вместо ответа службы пришла веб-страница"), reply.text)
         return Answer(reply.status, reply.text)
 
-    async def _exchange(self, call: _Call) -> _Reply:
+    async def _exchange(self, call: _Call) -> Reply:
         """Send, follow 307 only, and raise for every status that is not an answer to the question."""
         for _hop in range(MAX_REDIRECTS + 1):
             reply = await self._send(call)
             if reply.status != 307:
-                _raise_for(call, reply)
+                judge(call, reply)
                 return reply
             _follow(call, reply)
         raise call.unexpected(_("перенаправлений больше {n}", n=MAX_REDIRECTS))
 
-    async def _send(self, call: _Call) -> _Reply:
+    async def _send(self, call: _Call) -> Reply:
         import httpx
 
         if self._client is None:
@@ -202,7 +162,7 @@ class Http:
             )
             response = await self._client.send(request, stream=True)
             try:
-                return _Reply(response.status_code, response.headers, await _read(call, response))
+                return await read(call, response.status_code, response.headers, response.aiter_raw())
             finally:
                 await response.aclose()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError) as error:
@@ -277,34 +237,7 @@ def _gzip(pieces: Iterator[memoryview]) -> bytes:
     return b"".join([packer.compress(piece) for piece in pieces] + [packer.flush()])
 
 
-async def _read(call: _Call, response: "httpx.Response") -> bytes:
-    """Read at most the cap, counted after unpacking: a small answer may unpack to gigabytes."""
-    coding = response.headers.get("content-encoding", "identity").strip().lower()
-    if coding not in {"identity", "gzip", "x-gzip", "deflate"}:
-        raise call.unexpected(_("ответ в кодировке, о которой не просили"))
-    unpack = zlib.decompressobj(47) if coding != "identity" else None
-    parts: list[bytes] = []
-    left = call.max_bytes
-    async for piece in response.aiter_raw():
-        try:
-            plain = unpack.decompress(piece, left + 1) if unpack else piece
-        except zlib.error:
-            raise call.unexpected(_("сжатый ответ повреждён")) from None
-        parts.append(plain)
-        left -= len(plain)
-        if left < 0:
-            return _cut(call, response.status_code, b"".join(parts))
-    return b"".join(parts)
-
-
-def _cut(call: _Call, status: int, body: bytes) -> bytes:
-    if status >= 300 or call.method == "POST":
-        return body[: call.max_bytes]  # only the beginning matters: it is a reason for people
-    raw = body[:RAW].decode("utf-8", "replace")
-    raise call.unexpected(_("ответ длиннее {n} байт", n=call.max_bytes), raw)
-
-
-def _follow(call: _Call, reply: _Reply) -> None:
+def _follow(call: _Call, reply: Reply) -> None:
     """Turn the call to the place a 307 names: same method and body, the key stays with its origin."""
     import httpx
 
@@ -318,7 +251,7 @@ def _follow(call: _Call, reply: _Reply) -> None:
         content = {"content-type", "content-length", "content-encoding"}
         call.headers = {name: value for name, value in call.headers.items() if name.lower() in content}
         call.keyless = True
-    call.url = target
+    call.url, call.host = target, target.host
     call.sent = False  # whoever answered 307 has not taken the body
 
 
@@ -328,59 +261,3 @@ def _origin(url: "httpx.URL") -> tuple[str, str, int]:
 
 def _upgrade(old: "httpx.URL", new: "httpx.URL") -> bool:
     return _origin(old) == ("http", new.host, 80) and _origin(new) == ("https", old.host, 443)
-
-
-def _raise_for(call: _Call, reply: _Reply) -> None:
-    """Raise for every status that ends the call; 2xx, and a POST's 4xx about its body, pass."""
-    status, text, after = reply.status, reply.text, _retry_after(reply.headers)
-    if status in {401, 403}:
-        raise _refused(call, status, text)
-    if status == 429:
-        raise Limited(call.words(_("просят обращаться реже (429)")), after_ms=after, raw=text)
-    if status >= 500 or status == 408:
-        words = call.words(_("сервер сейчас не работает ({status})", status=status))
-        raise Unavailable(words, sent=True, after_ms=after, raw=text)
-    if status < 200 or 300 <= status < 400:
-        raise call.unexpected(_("перенаправление {status}, а допустимо только 307", status=status), text)
-    if status >= 400 and call.method != "POST":
-        raise call.unexpected(_("запрос не принят ({status})", status=status), text)
-
-
-def _refused(call: _Call, status: int, text: str) -> Refused:
-    words = call.words(_("в доступе отказано ({status})", status=status))
-    if call.keyless:
-        words += ": " + _("перенаправили на другой сервер, а туда ключ не посылается")
-    return Refused(words, hint=_("Проверьте ключ в настройках и права на той стороне."), raw=text)
-
-
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    """Milliseconds of Retry-After (seconds or an HTTP date), at most a day; None where it says nothing usable."""
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value) if value.isdigit() else parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(0, min(int(seconds * 1000), MAX_RETRY_AFTER_MS))
-
-
-def _json(call: _Call, reply: _Reply) -> Any:
-    if reply.status != 200:
-        raise call.unexpected(_("ответ {status} вместо 200", status=reply.status), reply.text)
-    body = reply.body.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return _forgiving(call, reply, body)
-
-
-def _forgiving(call: _Call, reply: _Reply, body: bytes) -> Any:
-    """Read what orjson refuses for half an emoji or a byte of another code page: a bad row must not cost the page."""
-    try:
-        return json.loads(body.decode("utf-8", "replace"), parse_constant=_no_number)
-    except (ValueError, RecursionError):
-        words = _("вместо данных пришла веб-страница") if reply.html else _("вместо данных не JSON или его обрывок")
-        raise call.unexpected(words, reply.text) from None
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(name)  # NaN and Infinity are no JSON
