@@ -56,13 +56,19 @@ class Sent:
     brakes: tuple[tuple[str, int, int], ...] = ()  # what shrank, hours before, hours now
     allowed: bool = False
     parts: list[Boards] = field(default_factory=list)
+    _place: dict[tuple[int, int], Boards] = field(default_factory=dict)  # of each seat of the branch
+
+    def keep(self, parts: list[Boards], branch: int) -> None:
+        """Take over what the site has, and where the branch's doctors stand in it."""
+        self.parts = parts
+        self._place = {seat: boards for boards in reversed(parts) for seat in boards.seats if seat[0] == branch}
 
     def strip(self, branch: int, doctor: int, day: int) -> tuple[bytes, bytes] | None:
         """Return what the site has of a doctor's day, None where it has nothing."""
-        for boards in self.parts:
-            if (branch, doctor) in boards.seats and 0 <= day - boards.first_day < boards.days:
-                return boards.strip(branch, doctor, day)
-        return None
+        boards = self._place.get((branch, doctor))
+        if boards is None or not 0 <= day - boards.first_day < boards.days:
+            return None
+        return boards.strip(branch, doctor, day)
 
 
 def sites_of(context: PageContext, branches: Sequence["Branch"], branch: "Branch") -> list[Sent]:
@@ -99,7 +105,7 @@ def _sent(
     if slot is not None:
         sent.due_ms, sent.running = slot.eligible_ms, slot.running
     if covers:
-        _said(sent, items)
+        _said(sent, items, branch.id)
     sent.brakes = tuple((_measure(weight), _hours(before), _hours(now)) for weight, before, now in stopped.asked)
     sent.allowed = stopped.allowed
     sent.kind, sent.word, sent.meaning = _state(sent, items, slot)
@@ -108,12 +114,12 @@ def _sent(
     return sent
 
 
-def _said(sent: Sent, items: Sequence[Any]) -> None:
+def _said(sent: Sent, items: Sequence[Any], branch: int) -> None:
     """Take over what the site answered: of several bodies the one in the worst state speaks."""
     order = list(STATES)
     for item in sorted(items, key=lambda item: (order.index(item.state), -item.changed_ms))[:1]:
         sent.answer, sent.sent_ms, sent.retry_ms = item.answer or "", item.changed_ms, item.retry_ms
-    sent.parts = [boards for item in items if item.payload for boards in _unpacked(item.payload)]
+    sent.keep([boards for item in items if item.payload for boards in _unpacked(item.payload)], branch)
 
 
 def _unpacked(payload: bytes) -> list[Boards]:
