@@ -1,9 +1,9 @@
 """The limiter as plain Python on dicts: what the statements of every database must answer, one call after another."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from identsync.store import Claim, Denied, Fence, Present, SeatReply, SlotDue
-from identsync.store.limiter import due_at, next_due
+from identsync.store.limiter import ClaimAsk, Ending, SeatAsk, TurnReply, due_at, next_due
 
 Key = tuple[str, int]
 
@@ -107,11 +107,11 @@ class Model:
             slot.eligible = self.now + retry_ms
         return True
 
-    def release(self, fence: Fence) -> bool:
+    def release(self, fence: Fence, outcome: str = "released") -> bool:
         slot = self.held(fence)
         if slot is None:
-            return self.done(fence, "released")
-        self._end(slot, fence, "released")
+            return self.done(fence, outcome)
+        self._end(slot, fence, outcome)
         slot.eligible, slot.attempt = self.now, max(0, slot.attempt - 1)
         return True
 
@@ -132,6 +132,32 @@ class Model:
         )
         present = tuple(self.seen(scope, presence_ttl_ms))
         return SeatReply(granted, slot.fence, slot.eligible, self.now, present, slots, slot.holder)
+
+    def turn(self, client: str, role: int, *, seats=(), endings=(), renewals=(), claims=()) -> TurnReply:
+        """One moment, the seats before the rest; what is not seeded yet is seeded, and asked for in a second turn."""
+        new = [ask for ask in claims if (ask.kind, ask.scope) not in self.slots]
+        new_seats = [ask for ask in seats if ask.scope not in self.seats]
+        answers = {id(ask): self._seat(ask, client, role) for ask in seats if ask not in new_seats}
+        ended = tuple(self.end(each) for each in endings)
+        renewed = tuple(self.renew(each.fence, each.lease_ms) for each in renewals)
+        answers |= {id(ask): self._claim(ask, client, role) for ask in claims if ask not in new}
+        self.slots |= {(ask.kind, ask.scope): Slot(self.now, self.now, ask.proto) for ask in new}
+        answers |= {id(ask): self._seat(ask, client, role) for ask in new_seats}
+        answers |= {id(ask): self._claim(ask, client, role) for ask in new}
+        return TurnReply(tuple(answers[id(s)] for s in seats), ended, renewed, tuple(answers[id(c)] for c in claims))
+
+    def _seat(self, ask: SeatAsk, client: str, role: int) -> SeatReply:
+        return self.seat(ask.scope, client, role, lease_ms=ask.lease_ms, presence_ttl_ms=ask.presence_ttl_ms)
+
+    def _claim(self, ask: ClaimAsk, client: str, role: int) -> Claim:
+        return self.claim(**asdict(ask), holder=client, role=role)
+
+    def end(self, ending: Ending) -> bool:
+        if ending.release:
+            return self.release(ending.fence, outcome=ending.outcome)
+        p = asdict(ending) | {"fence": ending.fence}
+        del p["release"]
+        return self.finish(**p)
 
     def leave(self, client: str, scopes) -> None:
         for scope in scopes:

@@ -10,8 +10,8 @@ from limiter_model import Model, Slot
 from sqlalchemy import delete, insert, select, text, update
 
 from identsync.errors import StaleFence
-from identsync.store import Fence, Store, open_store, slots
-from identsync.store.limiter import Limiter
+from identsync.store import Fence, SeatReply, Store, open_store, slots
+from identsync.store.limiter import ClaimAsk, Ending, Limiter, Renewal, SeatAsk
 from identsync.store.tables import mirror_stream, presence, rate_slot, run_log, task_slot
 
 START = 1_800_000_000_000
@@ -20,7 +20,12 @@ CLIENTS = {"a": 0, "d": 1, "e": 1, "doctor": 2}
 CLIENT = st.sampled_from(sorted(CLIENTS))
 SLOT = st.sampled_from([("x/one", 7), ("x/one", 7), ("x/two", 0)])  # few, so that clients meet
 SCOPE = st.sampled_from([7, 7, 0])
+TURN_SLOTS = [("x/one", 7), ("x/two", 0), ("x/three", 7), ("x/four", 7), ("x/five", 0), ("x/six", 7)]
 OUTCOME = st.sampled_from(["ok", "partial", "ask", "later", "failed", "late"])
+
+
+def in_order(reply: SeatReply) -> SeatReply:
+    return replace(reply, slots=tuple(sorted(reply.slots, key=lambda s: s.kind)))
 
 
 class Machine(RuleBasedStateMachine):
@@ -65,7 +70,7 @@ class Machine(RuleBasedStateMachine):
         assert claim == expected
         if claim.granted:
             fence = Fence(kind, scope, claim.fence, client)
-            self.fences = [*self.fences, fence][-6:]
+            self.fences = [*self.fences, fence][-8:]
 
     @rule(data=st.data(), lease=st.sampled_from([LEASE, 500]))
     def renew(self, data: st.DataObject, lease: int) -> None:
@@ -85,6 +90,38 @@ class Machine(RuleBasedStateMachine):
         if self.fences:
             fence = data.draw(st.sampled_from(self.fences))
             assert self.limiter.release(fence) == self.model.release(fence)
+
+    @rule(client=CLIENT, data=st.data())
+    def turn(self, client: str, data: st.DataObject) -> None:
+        """A turn of several: each slot in one part of it at most."""
+        mine = {(f.kind, f.scope): f for f in self.fences if f.holder == client}
+        part = st.sampled_from(["ending", "release", "renewal", "claim", "claim", ""])
+        parts = {slot: data.draw(part) for slot in TURN_SLOTS}
+        chosen = {name: [mine[s] for s, p in parts.items() if p == name and s in mine] for name in parts.values()}
+        outcome = data.draw(OUTCOME)
+        p = {
+            "seats": [SeatAsk(scope, LEASE, TTL) for scope in data.draw(st.sampled_from([(), (7,), (7, 0)]))],
+            "endings": [
+                *(Ending(f, INTERVAL, outcome, {"n": 1}, "because") for f in chosen.get("ending", ())),
+                *(Ending(f, INTERVAL, "released", {}, "", release=True) for f in chosen.get("release", ())),
+            ],
+            "renewals": [Renewal(f, LEASE) for f in chosen.get("renewal", ())],
+            "claims": [self.claim_ask(client, *slot) for slot, name in parts.items() if name == "claim"],
+        }
+        if client == "doctor":
+            p["seats"] = []
+        if any(p.values()):
+            expected = self.model.turn(client, CLIENTS[client], **p)
+            reply = self.limiter.turn(client, CLIENTS[client], **p)
+            assert replace(reply, seats=tuple(map(in_order, reply.seats))) == expected
+            for ask, claim in zip(p["claims"], reply.claims, strict=True):
+                if claim.granted:
+                    self.fences = [*self.fences, Fence(ask.kind, ask.scope, claim.fence, client)][-8:]
+
+    def claim_ask(self, client: str, kind: str, scope: int) -> ClaimAsk:
+        self.asked += 1
+        self.asks[client, kind, scope] = f"request{self.asked}"
+        return ClaimAsk(kind, scope, LEASE, INTERVAL, self.asks[client, kind, scope], TTL)
 
     @rule(data=st.data())
     def write_an_effect(self, data: st.DataObject) -> None:
@@ -106,7 +143,7 @@ class Machine(RuleBasedStateMachine):
         p = {"lease_ms": LEASE, "presence_ttl_ms": TTL}
         expected = self.model.seat(scope, client, CLIENTS[client], **p)
         reply = self.limiter.seat(scope, client, CLIENTS[client], **p)
-        assert replace(reply, slots=tuple(sorted(reply.slots, key=lambda s: s.kind))) == expected
+        assert in_order(reply) == expected
 
     @rule(client=CLIENT)
     def leave(self, client: str) -> None:

@@ -43,6 +43,7 @@ ERRORS = {
     "pg duplicate": (psycopg.errors.UniqueViolation("x"), Reaction.DUPLICATE),
     "pg terminated": (psycopg.errors.AdminShutdown("x"), Reaction.LOST),
     "pg read-only": (psycopg.errors.ReadOnlySqlTransaction("x"), Reaction.LOST),
+    "pg frozen": (psycopg.errors.IdleInTransactionSessionTimeout("x"), Reaction.LOST),
     "pg socket": (psycopg.OperationalError("server closed the connection unexpectedly"), Reaction.LOST),
     "pg closed": (psycopg.InterfaceError("the connection is closed"), Reaction.LOST),
     "pg cancelled": (psycopg.errors.QueryCanceled("x"), Reaction.LATER),

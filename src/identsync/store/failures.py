@@ -40,6 +40,7 @@ _STATE = {
     "57P03": Reaction.LOST,
     "57P05": Reaction.LOST,
     "25006": Reaction.LOST,
+    "25P03": Reaction.LOST,  # idle_in_transaction_session_timeout: this client was frozen in the middle of a write
     "53300": Reaction.LATER,
     "57014": Reaction.LATER,
     "HYT00": Reaction.LATER,

@@ -23,9 +23,10 @@ class _DuplicateError(Exception):
 
 
 class Asking:
-    """A dialect's statements over one connection."""
+    """A dialect's statements over one connection; ``ties`` counts those the server undid to break a deadlock."""
 
     def __init__(self, dialect: Dialect, link: Link) -> None:
+        self.ties = 0
         self._dialect = dialect
         self._link = link
 
@@ -58,6 +59,7 @@ class Asking:
 
     def _judge(self, error: Exception, again_after_duplicate: bool) -> bool:
         kind = reaction(error)
+        self.ties += kind is Reaction.AGAIN
         if kind is Reaction.LOST:
             self._link.close()
         elif kind is Reaction.DEFECT:

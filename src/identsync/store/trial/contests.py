@@ -1,17 +1,19 @@
 """The contests: what eight connections do to each other on the limiter's statements."""
 
 import random
+import secrets
 import threading
 import time
 from itertools import pairwise
 
 from identsync.errors import Unavailable
 from identsync.language import _
-from identsync.store.limiter import Claim, Fence
+from identsync.store.limiter import Claim, ClaimAsk, Ending, Fence
 from identsync.store.trial.findings import Finding, percentiles, verdict
-from identsync.store.trial.ground import Ground
+from identsync.store.trial.ground import LEASE_MS, TTL_MS, Ground
 
 INTERVAL_MS = 200
+_KINDS = tuple(f"turns-{i}" for i in range(6))
 _HOLD_S = {"sqlite": 0.5}  # there an ask waits for the end; elsewhere 2.5 s, longer than its lock time-out
 
 
@@ -73,6 +75,46 @@ def _add(g: Ground, fence: Fence) -> bool:
     n = g.count()
     time.sleep(0.002)
     return g.put(fence, n + 1)
+
+
+def turns(g: Ground) -> Finding:
+    """Each connection says several things in one statement, about the same few tasks, in an order of its own."""
+    until = time.monotonic() + g.seconds
+    parts = g.together(lambda holder: _turns(g, holder, until))
+    runs: dict[str, list[Claim]] = {}
+    for part in parts:
+        for kind, claim in part[0]:
+            runs.setdefault(kind, []).append(claim)
+    grants = sum(map(len, runs.values()))
+    doubled = grants - sum(len({claim.due_ms for claim in claims}) for claims in runs.values())
+    holes = sum(max(claim.fence for claim in claims) - len({c.fence for c in claims}) for claims in runs.values())
+    ties, failed = sum(part[1] for part in parts), sum(part[2] for part in parts)
+    told = _(
+        "захватов {grants}, двойных {doubled}, взаимных блокировок {deadlocks}, ошибок {failed}",
+        grants=grants, doubled=doubled, deadlocks=ties, failed=failed,
+    )  # fmt: skip
+    sound = grants > len(_KINDS) and not doubled and not holes and not failed
+    return Finding("turns", _("Несколько дел одним запросом"), verdict(good=sound), told, {"deadlocks": ties})
+
+
+def _turns(g: Ground, holder: str, until: float) -> tuple[list[tuple[str, Claim]], int, int]:
+    limiter, granted, failed = g.store.limiter(), [], 0
+    endings: list[Ending] = []
+    while (asking := time.monotonic() < until) or endings:
+        busy = {ending.fence.kind for ending in endings}
+        free = [kind for kind in random.sample(_KINDS, len(_KINDS)) if kind not in busy]
+        asks = [ClaimAsk(kind, 1, LEASE_MS, INTERVAL_MS, secrets.token_hex(8), TTL_MS) for kind in free[:4]]
+        try:
+            reply = limiter.turn(holder, 0, endings=endings, claims=asks if asking else ())
+        except Unavailable:
+            failed += 1
+            continue
+        won = [(ask.kind, claim) for ask, claim in zip(asks, reply.claims, strict=False) if claim.granted]
+        held = [ending for ending, ended in zip(endings, reply.endings, strict=True) if ended is None]
+        fences = (Fence(kind, 1, claim.fence, holder) for kind, claim in won)
+        endings = held + [Ending(fence, INTERVAL_MS, "ok", {}, "") for fence in fences]
+        granted += won
+    return granted, limiter.ties, failed
 
 
 def zombie(g: Ground) -> Finding:

@@ -15,6 +15,7 @@ CONTESTS: Sequence[Callable[[Ground], Finding]] = (
     contests.clock,
     contests.lost_answer,
     contests.claims,
+    contests.turns,
     contests.zombie,
     contests.locked_row,
     contests.rates,
