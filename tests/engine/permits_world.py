@@ -67,6 +67,7 @@ class World(asyncio.SelectorEventLoop):
         super().__init__(self._jump)
         self.random = random.Random(seed)
         self.trip_ms = trip_ms
+        self.offset = 0.0  # by how much the database's clock is wrong, ms
         self.uses: list[float] = []
         self.reads = 0  # of the clients' clock
         self._shift = 0.0
@@ -76,7 +77,7 @@ class World(asyncio.SelectorEventLoop):
         return self._jump.now
 
     def clock(self) -> float:
-        return 1_800_000_000_000 + self.time() * 1000
+        return 1_800_000_000_000 + self.time() * 1000 + self.offset
 
     def local(self) -> float:
         """The clients' clock; inside an ask it shows when the ask was sent, and after it when the answer is there."""

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 
 from ceiling import excess, share
 from engine.permits_world import Ledger, World, for_seconds, hungry, world
 from identsync.engine.channel import Block, Channel
 from identsync.errors import Limited, StaleFence, Unavailable
 from identsync.store import Store, open_store
+from identsync.store.limiter import Limiter
 from identsync.store.tables import rate_slot
 
 SMS = Channel("sms", 20, 20)
@@ -179,6 +181,34 @@ def test_the_slow_the_hasty_and_the_postponed_share_a_channel(seed: int) -> None
         for_seconds(w, 60, hungry(w, SMS, 50, busy_ms=300), hungry(w, SMS, 5), hasty(w), hasty(w), refused(w))
     assert excess(w.uses, SMS.rate, SMS.burst) <= EPS
     assert len(w.uses) >= 300
+
+
+@pytest.mark.parametrize("back_ms", [700, 9_000, 3 * 3_600_000])
+def test_a_clock_set_back_lifts_no_ceiling_and_stops_nobody_for_long(back_ms: int) -> None:
+    async def set_back(w: World) -> None:
+        for _ in range(3):
+            await asyncio.sleep(15)
+            w.offset -= back_ms
+
+    with world() as w:
+        for_seconds(w, 60, set_back(w), *[hungry(w, SMS, 30) for _ in range(4)])
+    assert excess(w.uses, SMS.rate, SMS.burst) <= EPS
+    lost_s = 3 * back_ms / 1000 if back_ms <= 10_000 else 0  # small steps are waited out, large ones followed
+    assert len(w.uses) >= 0.9 * (60 - lost_s) * SMS.rate
+
+
+def test_a_clock_set_forward_costs_what_was_under_way_and_no_more() -> None:
+    """Nothing can tell it from time gone by: a burst grows anew, beside the blocks already granted."""
+
+    async def set_forward(w: World) -> None:
+        await asyncio.sleep(20)
+        w.offset += 3_600_000
+
+    with world() as w:
+        for_seconds(w, 60, set_forward(w), *[hungry(w, SMS, 30) for _ in range(4)])
+    assert excess(w.uses, SMS.rate, SMS.burst) <= SMS.burst + 4 * 30
+    assert excess([at for at in w.uses if at < 20_000], SMS.rate, SMS.burst) <= EPS
+    assert excess([at for at in w.uses if at > 27_000], SMS.rate, SMS.burst) <= EPS
 
 
 def test_a_client_that_is_slower_than_the_channel_takes_smaller_blocks() -> None:
@@ -454,6 +484,60 @@ def test_a_channel_that_makes_no_sense_is_refused(values: tuple[str, float, int]
 def test_a_quota_keeps_some_of_itself_for_later(at_once: int) -> None:
     with pytest.raises(ValueError, match="at once"):
         Channel.quota("x", 100, 86_400, at_once)
+
+
+class GoneError(Exception):
+    sqlstate = "08006"
+
+
+@pytest.fixture
+def lossy(store: Store, monkeypatch: pytest.MonkeyPatch) -> Limiter:
+    """A limiter whose first reply is lost after the database has done what it was asked."""
+    limiter, lost = store.limiter(), []
+    real = limiter._link.cursor
+
+    class Cursor:
+        def __init__(self, cursor: Any) -> None:
+            self._cursor = cursor
+
+        def fetchall(self) -> list[Any]:
+            rows: list[Any] = self._cursor.fetchall()
+            if not lost and rows:
+                lost.append(rows)
+                raise GoneError
+            return rows
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._cursor, name)
+
+    limiter.block("warm", 0, cost_ms=1, back_ms=0, ahead_ms=0)
+    monkeypatch.setattr(limiter._link, "cursor", lambda: Cursor(real()))
+    return limiter
+
+
+def tat(store: Store) -> int:
+    with store.read() as connection:
+        return int(connection.execute(select(rate_slot.c.tat_ms).where(rate_slot.c.channel == "sms")).scalar_one())
+
+
+def test_a_lost_reply_costs_a_block_and_is_not_given_back_twice(store: Store, lossy: Limiter) -> None:
+    other = open_store(store.engine.url.render_as_string(hide_password=False))
+    first = other.limiter().block("sms", 0, cost_ms=1_000, back_ms=0, ahead_ms=10_000)
+    end = first.first_ms + 1_000
+    assert not lossy.give_back("sms", 0, taken_ms=end, used_ms=end - 400)  # done, and nobody heard of it
+    assert tat(store) == end - 400
+    again = other.limiter().block("sms", 0, cost_ms=400, back_ms=0, ahead_ms=10_000)
+    assert (again.granted, again.first_ms) == (True, end - 400)
+    assert tat(store) == end
+    other.close()
+
+
+def test_an_ask_whose_reply_is_lost_is_asked_again(store: Store, lossy: Limiter) -> None:
+    begun = store.now_ms()
+    grant = lossy.block("sms", 0, cost_ms=1_000, back_ms=0, ahead_ms=10_000)
+    assert grant.granted
+    assert grant.first_ms >= begun + 999
+    assert tat(store) == grant.first_ms + 1_000
 
 
 def test_a_store_refuses_what_its_columns_cannot_hold(store: Store) -> None:
