@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,20 +62,25 @@ class Plan:
 
 @dataclass(slots=True)
 class Report:
-    """What came of it; ``excess`` is by how many uses the worst window was above the ceiling (below 0 = never)."""
+    """What came of it; ``excess`` is by how many uses the worst window was above the ceiling (below 0 = never).
+
+    ``pause_ms`` is the longest time in which nobody used anything.
+    """
 
     dialect: str
     used: int
     share: float
     excess: float
+    pause_ms: float
     clock_doubt_ms: float
     statements_per_permit: float
     counts: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         used = f"{self.used} permits used, {self.share:.1%} of the ceiling; worst window {self.excess:+.2f}"
-        cost = f"{self.statements_per_permit:.3f} statements a permit"
-        return f"{self.dialect}: {used} (clocks agree to {self.clock_doubt_ms:.2f} ms); {cost}; {self.counts}"
+        doubt = f"(clocks agree to {self.clock_doubt_ms:.2f} ms)"
+        cost = f"{self.statements_per_permit:.3f} statements a permit, longest pause {self.pause_ms:.0f} ms"
+        return f"{self.dialect}: {used} {doubt}; {cost}; {self.counts}"
 
 
 # -- one client ------------------------------------------------------------------------------------------------------
@@ -206,6 +212,7 @@ def judge(plan: Plan, folder: Path, until: float) -> Report:
         used=len(uses),
         share=len(uses) / (plan.burst + plan.rate * seconds),
         excess=excess(uses, plan.rate, plan.burst),
+        pause_ms=max(b - a for a, b in pairwise(sorted(uses))),
         clock_doubt_ms=(after - before) / 2,
         statements_per_permit=asked / max(1, counts["used"]),
         counts=dict(counts),
