@@ -73,6 +73,12 @@ def test_a_turn_carries_everything_at_once(store: Store) -> None:
         ]
 
 
+def test_a_turn_with_nothing_to_say_says_nothing(store: Store) -> None:
+    limiter = store.limiter()
+    assert limiter.turn("me", 0) == TurnReply()
+    assert limiter._link._cursor is None
+
+
 def test_a_stale_ending_or_renewal_spoils_nothing_else(store: Store) -> None:
     [old, mine] = held(store, "me", "x/old", "x/mine")
     make_due(store)

@@ -14,16 +14,16 @@ SEAT_ROW, PRESENT_ROW, SLOT_ROW, ENDING_ROW, RENEWAL_ROW, CLAIM_ROW = range(6)
 _MARK = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """All that a client says at once; each ask is a row of the values that law.py names (SEAT_ASK and so on)."""
 
     client: str
     role: int
-    seats: Sequence[Row] = ()
-    endings: Sequence[Row] = ()
-    renewals: Sequence[Row] = ()
-    claims: Sequence[Row] = ()
+    seats: Sequence[Row]
+    endings: Sequence[Row]
+    renewals: Sequence[Row]
+    claims: Sequence[Row]
 
     def __len__(self) -> int:
         return len(self.seats) + len(self.endings) + len(self.renewals) + len(self.claims)

@@ -1,8 +1,10 @@
 """The grid of due instants: phase + k * interval of epoch milliseconds; the phase spreads the kinds and branches."""
 
+from functools import lru_cache
 from zlib import crc32
 
 
+@lru_cache(4096)
 def phase_ms(kind: str, scope: int, interval_ms: int) -> int:
     """Milliseconds by which the slot's grid is shifted; the same in every client and version."""
     return crc32(f"{kind}\0{scope}".encode("ascii")) % interval_ms

@@ -60,6 +60,8 @@ class Limiter(Channels):
             [turns.renewal_row(each) for each in renewals],
             [turns.claim_row(each) for each in claims],
         )
+        if not len(asked):
+            return TurnReply()
         try:
             rows = self._ask(
                 lambda cursor: self._dialect.turn(cursor, asked), again_after_duplicate=True, patient=False

@@ -9,9 +9,9 @@ evaluates on the row's newest version. All parts see the database as it was befo
 
 # ruff: noqa: S608 (only names of our own tables and the clock are put into these texts; values are parameters)
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from typing import Any
 
 from identsync.store.limiter import law
@@ -33,15 +33,18 @@ Shape = tuple[int, int, int, int, int, bool]  # rows of seats, endings, renewals
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a turn. Its asks are the relation ``letter`` with columns ``letter_name``, its UPDATE is ``letter``u.
+    """A part of a turn. Several asks are the relation ``letter`` with columns ``letter_name``.
 
-    ``answers``: select list and the rest of each SELECT; ``{rest}`` there = asks whose row the UPDATE did not change.
+    ``change``: what its UPDATE, the CTE ``letter``u, sets; ``keys``: what that returns besides where there are several
+    asks; ``answers``: columns and source of each SELECT. ``{rest}`` = asks whose row the UPDATE did not change,
+    ``{asks}`` = the relation, if there is one.
     """
 
     letter: str
     ask: tuple[str, ...]
     where: str
     change: str
+    keys: str
     returning: str
     after: str
     answers: tuple[tuple[str, str], ...]
@@ -52,15 +55,16 @@ CLAIM = Part(
     law.CLAIM_ASK,
     f"{law.SLOT} AND {law.GRANTABLE}",
     law.CLAIM_SET,
-    ":i, :kind, :scope, :phase, :interval, fence, eligible_ms, n.now, attempt, started_ms",
+    ":i, :kind, :scope, :phase, :interval",
+    "fence, eligible_ms, n.now, attempt, started_ms",
     f"""cj AS (INSERT INTO {{run}} ({law.JOURNAL})
  SELECT :kind, :scope, fence, :holder, :role, {law.GRID_INSTANT}, started_ms, 'running' FROM cu
  ON CONFLICT DO NOTHING)""",
     (
-        (f"{CLAIM_ROW}|:i|''|{law.WRITTEN}|fence|eligible_ms|now|attempt|started_ms", "FROM cu"),
+        (f"{CLAIM_ROW}|:i|''|{law.WRITTEN}|fence|eligible_ms|now|attempt|started_ms", "cu"),
         (
             f"{CLAIM_ROW}|:i|''|{{denied}}|fence|eligible_ms|n.now|attempt|started_ms|paused|min_proto|{law.BLOCKED}",
-            f"FROM {{slot}}, n, c WHERE {law.SLOT} AND {{rest}}",
+            f"{{slot}}, n{{asks}} WHERE {law.SLOT} AND {{rest}}",
         ),
     ),
 )
@@ -70,19 +74,20 @@ SEAT = Part(
     law.SEAT_ASK,
     f"{law.SEAT_SLOT} AND {law.SEAT_GRANTABLE}",
     law.SEAT_SET,
-    ":i, fence, eligible_ms, n.now",
-    """sp AS (INSERT INTO {presence} (scope, client, role, seen_ms) SELECT :scope, :client, :role, n.now FROM n, s
+    ":i",
+    "fence, eligible_ms, n.now",
+    """sp AS (INSERT INTO {presence} (scope, client, role, seen_ms) SELECT :scope, :client, :role, n.now FROM n{asks}
  ON CONFLICT (scope, client) DO UPDATE SET role=excluded.role, seen_ms=excluded.seen_ms)""",
     (
-        (f"{SEAT_ROW}|:i|:client|1|fence|eligible_ms|now", "FROM su"),
+        (f"{SEAT_ROW}|:i|:client|1|fence|eligible_ms|now", "su"),
         (
             f"{SEAT_ROW}|:i|COALESCE(holder, '')|0|fence|eligible_ms|n.now",
-            f"FROM {{slot}}, n, s WHERE {law.SEAT_SLOT} AND {{rest}}",
+            f"{{slot}}, n{{asks}} WHERE {law.SEAT_SLOT} AND {{rest}}",
         ),
-        (f"{PRESENT_ROW}|:i|client|role|seen_ms", f"FROM {{presence}}, n, s WHERE {law.SEEN}"),
+        (f"{PRESENT_ROW}|:i|client|role|seen_ms", f"{{presence}}, n{{asks}} WHERE {law.SEEN}"),
         (
             f"{SLOT_ROW}|:i|kind|eligible_ms|paused|{law.HELD}",
-            "FROM {slot}, s WHERE scope=:scope AND kind<>'seat'",
+            "{slot}{asks} WHERE scope=:scope AND kind<>'seat'",
         ),
     ),
 )
@@ -91,14 +96,15 @@ ENDING = Part(
     law.ENDING_ASK,
     law.OURS,
     law.ENDING_SET,
-    ":i, :kind, :scope, :fence, :outcome, :counts, :note, n.now",
+    ":i, :kind, :scope, :fence, :outcome, :counts, :note",
+    "n.now",
     f"ej AS (UPDATE {{run}} SET {law.JOURNAL_SET.replace('{now}', 'eu.now')} FROM eu WHERE {law.JOURNAL_ROW})",
     (
-        (f"{ENDING_ROW}|:i|''|{law.WRITTEN}", "FROM eu"),
+        (f"{ENDING_ROW}|:i|''|{law.WRITTEN}", "eu"),
         (
             f"{ENDING_ROW}|:i|''|CASE WHEN {law.OURS} THEN {law.UNKNOWN} WHEN {law.DONE} THEN {law.WRITTEN}"
             f" ELSE {law.STALE} END",
-            f"FROM {{slot}}, e WHERE {law.SLOT} AND {{rest}}",
+            f"{{slot}}{{asks}} WHERE {law.SLOT} AND {{rest}}",
         ),
     ),
 )
@@ -107,11 +113,12 @@ RENEWAL = Part(
     law.RENEWAL_ASK,
     law.RENEWABLE,
     law.RENEW_SET,
-    ":i, eligible_ms-n.now AS remaining",
+    ":i",
+    "eligible_ms-n.now AS remaining",
     "",
     (
-        (f"{RENEWAL_ROW}|:i|''|{law.WRITTEN}|remaining", "FROM ru"),
-        (f"{RENEWAL_ROW}|:i|''|{law.UNKNOWN}", f"FROM {{slot}}, n, r WHERE {law.RENEWABLE} AND {{rest}}"),
+        (f"{RENEWAL_ROW}|:i|''|{law.WRITTEN}|remaining", "ru"),
+        (f"{RENEWAL_ROW}|:i|''|{law.UNKNOWN}", f"{{slot}}, n{{asks}} WHERE {law.RENEWABLE} AND {{rest}}"),
     ),
 )
 PARTS = (SEAT, ENDING, RENEWAL, CLAIM)
@@ -120,71 +127,84 @@ _SPARE = {part.letter: tuple("" if name in law.STRINGS else 1 for name in part.a
 
 def shape(turn: Turn) -> Shape:
     """Tell which text the turn needs."""
-    endings, renewals, claims = map(_arity, (turn.endings, turn.renewals, turn.claims))
+    endings, renewals, claims = _arity(turn.endings), _arity(turn.renewals), _arity(turn.claims)
     return len(turn.seats), endings, renewals, claims, turn.role, len(turn) == 1
 
 
 def values(turn: Turn) -> list[Any]:
     """Give the values of ``$1``, ``$2`` and so on."""
-    asks = zip(PARTS[1:], (turn.endings, turn.renewals, turn.claims), strict=True)
-    padded = ((*rows, *[_SPARE[part.letter]] * (_arity(rows) - len(rows))) for part, rows in asks)
-    return [turn.client, *chain.from_iterable(turn.seats), *chain.from_iterable(chain.from_iterable(padded))]
+    found: list[Any] = [turn.client]
+    for row in turn.seats:
+        found += row
+    for part, rows in ((ENDING, turn.endings), (RENEWAL, turn.renewals), (CLAIM, turn.claims)):
+        for row in rows:
+            found += row
+        if len(rows) > 1:
+            found += _SPARE[part.letter] * (_arity(rows) - len(rows))
+    return found
 
 
 def text(form: Shape) -> str:
     """Compose the statement of such a turn; clock and names of tables stay to be put in."""
     *arities, role, alone = form
-    present = [(part, arity) for part, arity in zip(PARTS, arities, strict=True) if arity]
     numbers = count(2)
-    ctes, answers = [NOW], []
-    for part, arity in present:
-        names = {name: f"{part.letter}_{name}" for name in ("i", *part.ask)}
-        names |= {"holder": "$1::text", "client": "$1::text", "role": str(role)}
-        ctes += [replaced(cte, names) for cte in _ctes(part, arity, numbers, alone=alone)]
-        answers += [(replaced(columns, names), tail) for columns, tail in _answers(part, arity, names, alone=alone)]
-    return (",\n".join(ctes) + "\n" + "\nUNION ALL ".join(_selects(answers))).replace("{now}", "n.now")
+    ctes, selects = [NOW], []
+    for part, arity in zip(PARTS, arities, strict=True):
+        if arity:
+            shared = {"holder": "$1::text", "client": "$1::text", "role": str(role)}
+            rows = [[_cast(name, next(numbers)) for name in part.ask] for _ in range(arity)]
+            # One row needs no relation: its values stand where they are used.
+            names = dict(zip(part.ask, rows[0], strict=True)) | {"i": "0"}
+            if arity > 1:
+                names = {name: f"{part.letter}_{name}" for name in ("i", *part.ask)}
+                ctes.append(_asks(part, rows))
+            ctes += [replaced(cte, names | shared) for cte in _changes(part, arity, alone=alone)]
+            for columns, source in _answers(part, arity, alone=alone):
+                selects.append((replaced(columns, names | shared), replaced(source, names | shared)))
+    return (",\n".join(ctes) + "\n" + "\nUNION ALL ".join(_padded(selects))).replace("{now}", "n.now")
 
 
-def _ctes(part: Part, arity: int, numbers: Iterator[int], *, alone: bool) -> Iterator[str]:
-    """The asks, the locking step, the UPDATE, what follows from it."""
+def _asks(part: Part, rows: Sequence[Sequence[str]]) -> str:
+    columns = ", ".join(f"{part.letter}_{name}" for name in ("i", *part.ask))
+    lines = ",\n".join(f" ({i}, {', '.join(row)})" for i, row in enumerate(rows))
+    return f"{part.letter} ({columns}) AS NOT MATERIALIZED (VALUES\n{lines})"
+
+
+def _changes(part: Part, arity: int, *, alone: bool) -> Iterator[str]:
+    """The locking step, the UPDATE, what follows from it."""
     one = part.letter
-    rows = (", ".join(_cast(name, next(numbers)) for name in part.ask) for _ in range(arity))
-    yield (
-        f"{one} (:i, {', '.join(f':{name}' for name in part.ask)}) AS NOT MATERIALIZED (VALUES\n"
-        + ",\n".join(f" ({i}, {row})" for i, row in enumerate(rows))
-        + ")"
-    )
+    asks, columns = ("", "1") if arity == 1 else (f", {one}", f"{one}.*")
     if not alone:
-        yield f"""{one}l AS MATERIALIZED (SELECT {one}.* FROM {{slot}} AS slot, n, {one} WHERE {part.where}
+        yield f"""{one}l AS MATERIALIZED (SELECT {columns} FROM {{slot}} AS slot, n{asks} WHERE {part.where}
  FOR NO KEY UPDATE OF slot SKIP LOCKED)"""
-    asks = one if alone else f"{one}l"
+        asks = f", {one}l"
     yield f"""{one}u AS (UPDATE {{slot}} SET {part.change}
- FROM n, {asks} WHERE {part.where}
- RETURNING {part.returning})"""
+ FROM n{asks} WHERE {part.where}
+ RETURNING {part.returning if arity == 1 else f"{part.keys}, {part.returning}"})"""
     if part.after:
-        yield part.after
+        yield part.after.replace("{asks}", "" if arity == 1 else f", {one}")
 
 
 def _cast(name: str, number: int) -> str:
     return f"${number}::{'text' if name in law.STRINGS else 'bigint'}"
 
 
-def _answers(part: Part, arity: int, names: Mapping[str, str], *, alone: bool) -> Iterator[tuple[str, str]]:
+def _answers(part: Part, arity: int, *, alone: bool) -> Iterator[tuple[str, str]]:
     one = part.letter
-    same = "" if arity == 1 else f" u WHERE u.{one}_i={one}.{one}_i"
-    rest = f"NOT EXISTS (SELECT 1 FROM {one}u{same})"
+    asks, same = ("", "") if arity == 1 else (f", {one}", f" u WHERE u.{one}_i={one}.{one}_i")
     # Not ours although it may be: another client holds the row, or changed it just now.
     denied = "0" if alone else f"CASE WHEN {part.where} THEN {law.UNKNOWN} ELSE 0 END"
-    for columns, tail in part.answers:
-        yield columns.replace("{denied}", denied), replaced(tail.replace("{rest}", rest), names)
+    rest = f"NOT EXISTS (SELECT 1 FROM {one}u{same})"
+    for columns, source in part.answers:
+        yield columns.replace("{denied}", denied), source.replace("{asks}", asks).replace("{rest}", rest)
 
 
-def _selects(answers: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _padded(selects: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Give every SELECT as many columns as the widest has."""
-    lists = [columns.split("|") for columns, _ in answers]
+    lists = [columns.split("|") for columns, _ in selects]
     width = max(map(len, lists))
-    for columns, (_, tail) in zip(lists, answers, strict=True):
-        yield f"SELECT {', '.join(columns + ['0'] * (width - len(columns)))} {tail}"
+    for columns, (_, source) in zip(lists, selects, strict=True):
+        yield f"SELECT {', '.join(columns + ['0'] * (width - len(columns)))} FROM {source}"
 
 
 def _arity(rows: Sequence[Row]) -> int:

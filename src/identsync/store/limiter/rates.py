@@ -3,7 +3,7 @@
 from math import ceil, floor
 from typing import Any
 
-from identsync.store.limiter.asking import Asking
+from identsync.store.limiter.asking import Asking, LockedError
 from identsync.store.limiter.records import Grant
 
 POSTPONED_MS = 86_400_000  # what a Retry-After may ask of a channel: the next refusal says it again
@@ -30,14 +30,19 @@ class Channels(Asking):
         """Take ``cost_ms`` of a channel's time (GCRA), if it begins no later than ``ahead_ms`` from now.
 
         The time begins where the channel's last block ended, but after a rest no earlier than ``back_ms`` before now.
-        A denied ask takes nothing and tells where it would have begun. A lost reply costs the block, no more.
+        A denied ask takes nothing and tells where it would have begun; where the row was locked, times are 0. A lost
+        reply costs the block, no more.
+
         Raises ValueError for a name the column cannot hold and for times beyond 400 days.
         """
         _channel(channel)
         if not (0 < cost_ms <= FARTHEST_MS and 0 <= back_ms <= FARTHEST_MS and -back_ms <= ahead_ms <= FARTHEST_MS):
             raise ValueError(f"a block of {cost_ms} ms, {back_ms} back, {ahead_ms} ahead")
         p = {"channel": channel, "scope": scope, "cost": cost_ms, "back": back_ms, "ahead": ahead_ms}
-        row = self._ask(lambda cursor: self._dialect.permits(cursor, p), again_after_duplicate=True)
+        try:
+            row = self._ask(lambda cursor: self._dialect.permits(cursor, p), again_after_duplicate=True, patient=False)
+        except LockedError:  # many ask at once: the caller waits without this thread
+            row = None
         return Grant(bool(row[0]), int(row[1]), int(row[2])) if row is not None else Grant(False, 0, 0)
 
     def postpone(self, channel: str, scope: int, after_ms: int) -> None:

@@ -1,7 +1,7 @@
 """A turn in and out: what is asked as rows of values, what the database answers as records."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from identsync.store.limiter import law
 from identsync.store.limiter.dialect import (
@@ -35,6 +35,7 @@ GOOD = frozenset({"ok", "partial"})  # outcomes that count as a success
 WAITING = frozenset({"ask"})  # a person must act: the back-off would only nag the other side
 NOTE = 400
 SEATS, ASKS = 2, 8  # the most of each in one turn
+_ENDED = {law.STALE: False, law.WRITTEN: True, law.UNKNOWN: None}
 BUSY = Claim(False, 0, 0, 0, why=Denied.BUSY)
 RACED = Claim(False, 0, 0, 0, why=Denied.RACED)
 
@@ -47,19 +48,21 @@ def check(
     claims: Sequence[ClaimAsk],
 ) -> None:
     """Raise ValueError for too many asks, two on one slot, another client's fence, a kind not of 1-64 ASCII letters."""
-    if len(seats) > SEATS or max(len(endings), len(renewals), len(claims)) > ASKS:
+    if len(seats) > SEATS or len(endings) > ASKS or len(renewals) > ASKS or len(claims) > ASKS:
         raise ValueError("too many asks in one turn")
-    fences = [each.fence for each in endings] + [each.fence for each in renewals]
-    if any(fence.holder != client for fence in fences):
-        raise ValueError("a fence of another client")
-    slots = [(SEAT, each.scope) for each in seats]
+    fences = [each.fence for each in endings]
+    fences += [each.fence for each in renewals]
+    for fence in fences:
+        if fence.holder != client:
+            raise ValueError("a fence of another client")
+    slots = [(each.kind, each.scope) for each in claims]
     slots += [(fence.kind, fence.scope) for fence in fences]
-    slots += [(each.kind, each.scope) for each in claims]
-    if len(set(slots)) < len(slots):
-        raise ValueError("two asks on the same slot in one turn")
     for kind, _ in slots:
         if not (kind.isascii() and 0 < len(kind) <= 64):
             raise ValueError(f"not a kind: {kind!r}")
+    slots += [(SEAT, each.scope) for each in seats]
+    if len(slots) > 1 and len(set(slots)) < len(slots):
+        raise ValueError("two asks on the same slot in one turn")
 
 
 def seat_row(ask: SeatAsk) -> Row:
@@ -99,15 +102,19 @@ def claim_row(ask: ClaimAsk) -> Row:
 
 def unseeded(turn: Turn, rows: Iterable[Row]) -> tuple[list[int], list[int]]:
     """Numbers of the seats and of the claims that no row answers: their slots are not there yet."""
-    told = {(row[0], row[1]) for row in rows}
-    seats = [i for i in range(len(turn.seats)) if (SEAT_ROW, i) not in told]
-    return seats, [i for i in range(len(turn.claims)) if (CLAIM_ROW, i) not in told]
+    seats, claims = list(range(len(turn.seats))), list(range(len(turn.claims)))
+    for row in rows:
+        if row[0] == CLAIM_ROW:
+            claims.remove(row[1])
+        elif row[0] == SEAT_ROW:
+            seats.remove(row[1])
+    return seats, claims
 
 
 def again(turn: Turn, seats: Sequence[int], claims: Sequence[int]) -> Turn:
     """Make a turn of these seats and claims of ``turn`` alone."""
-    some = (tuple(turn.seats[i] for i in seats), tuple(turn.claims[i] for i in claims))
-    return Turn(turn.client, turn.role, seats=some[0], claims=some[1])
+    some = ([turn.seats[i] for i in seats], [turn.claims[i] for i in claims])
+    return Turn(turn.client, turn.role, some[0], [], [], some[1])
 
 
 def merged(rows: Iterable[Row], more: Iterable[Row], seats: Sequence[int], claims: Sequence[int]) -> list[Row]:
@@ -118,19 +125,21 @@ def merged(rows: Iterable[Row], more: Iterable[Row], seats: Sequence[int], claim
 
 def reply(turn: Turn, rows: Iterable[Row]) -> TurnReply:
     """Read the rows of a turn; a claim that no row answers was seeded by another client just now."""
-    by_part: dict[int, list[Row]] = {}
-    for row in rows:
-        by_part.setdefault(row[0], []).append(row)
     endings: list[bool | None] = [False] * len(turn.endings)
-    for row in by_part.get(ENDING_ROW, ()):
-        endings[row[1]] = None if row[3] == law.UNKNOWN else row[3] == law.WRITTEN
     renewals: list[Remaining] = [None] * len(turn.renewals)
-    for row in by_part.get(RENEWAL_ROW, ()):
-        renewals[row[1]] = row[4] if row[3] == law.WRITTEN else LOCKED if row[3] == law.UNKNOWN else None
     claims = [RACED] * len(turn.claims)
-    for row in by_part.get(CLAIM_ROW, ()):
-        claims[row[1]] = _claim(turn.claims[row[1]], row)
-    seats = tuple(_seat(turn, i, by_part) for i in range(len(turn.seats)))
+    listed: list[Row] = []
+    for row in rows:
+        tag, i = row[0], row[1]
+        if tag == CLAIM_ROW:
+            claims[i] = _claim(turn.claims[i], row)
+        elif tag == ENDING_ROW:
+            endings[i] = _ENDED[row[3]]
+        elif tag == RENEWAL_ROW:
+            renewals[i] = row[4] if row[3] == law.WRITTEN else LOCKED if row[3] == law.UNKNOWN else None
+        else:
+            listed.append(row)
+    seats = tuple([_seat(turn, i, [row for row in listed if row[1] == i]) for i in range(len(turn.seats))])
     return TurnReply(seats, tuple(endings), tuple(renewals), tuple(claims))
 
 
@@ -163,13 +172,14 @@ def _claim(asked: Row, row: Row) -> Claim:
     return Claim(False, fence, eligible, now, attempt, started or 0, why=why)
 
 
-def _seat(turn: Turn, i: int, by_part: Mapping[int, Sequence[Row]]) -> SeatReply:
-    scope = turn.seats[i][0]
-    row = next((row for row in by_part.get(SEAT_ROW, ()) if row[1] == i), None)
-    if row is None:
+def _seat(turn: Turn, i: int, rows: Sequence[Row]) -> SeatReply:
+    seat = next((row for row in rows if row[0] == SEAT_ROW), None)
+    if seat is None:
         return SeatReply(False, 0, 0, 0)
-    holder, granted, fence, eligible, now = row[2:7]
-    others = [Present(r[2], r[3], r[4]) for r in by_part.get(PRESENT_ROW, ()) if r[1] == i]
-    present = sorted([*others, Present(turn.client, turn.role, now)], key=lambda p: (p.role, p.client))
-    slots = tuple(SlotDue(r[2], scope, r[3], bool(r[4]), bool(r[5])) for r in by_part.get(SLOT_ROW, ()) if r[1] == i)
-    return SeatReply(bool(granted), fence, eligible, now, tuple(present), slots, holder or None)
+    holder, granted, fence, eligible, now = seat[2:7]
+    present = [Present(row[2], row[3], row[4]) for row in rows if row[0] == PRESENT_ROW]
+    present.append(Present(turn.client, turn.role, now))
+    present.sort(key=lambda p: (p.role, p.client))
+    scope = turn.seats[i][0]
+    slots = [SlotDue(row[2], scope, row[3], bool(row[4]), bool(row[5])) for row in rows if row[0] == SLOT_ROW]
+    return SeatReply(bool(granted), fence, eligible, now, tuple(present), tuple(slots), holder or None)
