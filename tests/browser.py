@@ -26,6 +26,28 @@ MISSING = (
     "to run the tests of the console's pages in a real browser"
 )
 
+# WCAG 2: a contrast of 4.5 is legible for everybody.
+DIM = """() => {
+  const parse = (text) => (text.match(/[0-9.]+/g) || []).map(Number);
+  const linear = (v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
+  const paper = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const said = (e) => e.nodeName !== "KBD" && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+  const contrast = (e) => {
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(paper(e))].sort((a, b) => b - a);
+    return (a + .05) / (b + .05);
+  };
+  return [...document.querySelectorAll("main *")]
+    .filter((e) => e.checkVisibility({ opacityProperty: true }) && said(e) && contrast(e) < 4.5)
+    .map((e) => `${e.className} ${e.textContent.trim().slice(0, 30)} ${contrast(e).toFixed(2)}`);
+}"""
+
 
 def find() -> str | None:
     """Return the path of a Chromium-like browser, or None."""
@@ -61,6 +83,11 @@ class Tab:
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")
+
+
+def dim(page: Page) -> list[str]:
+    """Return the texts of a page that stand out too little from the paper behind them, each with its contrast."""
+    return list(page.evaluate(DIM))
 
 
 @contextmanager

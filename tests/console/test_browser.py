@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
 from seed import add_lead, rooms, seed, tasks, town
 
-from browser import Tab, browser, serving, tab
+from browser import Tab, browser, dim, serving, tab
 from identsync.console.i18n import catalog
 from identsync.console.moments import Moments
 from identsync.console.server import Console
@@ -57,6 +58,15 @@ def test_pages_load_without_complaint_and_fit_a_small_screen(console: Console, t
         expect(tab.page.locator(".link-word")).to_have_text("на связи")
         width = tab.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert width[0] <= width[1], slug
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everything_written_can_be_read(console: Console, tab: Tab, theme: Literal["light", "dark"]) -> None:
+    tab.page.emulate_media(color_scheme=theme)
+    for address in ("overview?branch=4", "leads", "journal"):
+        tab.page.goto(f"{console.url}{address}")
+        expect(tab.page.locator("h1")).to_be_visible()
+        assert dim(tab.page) == [], address
 
 
 def test_a_lead_is_on_the_page_within_two_seconds(console: Console, place: Store, tab: Tab) -> None:

@@ -11,6 +11,7 @@ from identsync.engine.integration import Outcome, Task
 from identsync.engine.run import Run
 from identsync.engine.worker import Worker
 from identsync.errors import Unavailable
+from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Periods, Row, Window, fingerprint, intake
 from identsync.store import Store
 from identsync.store.limiter import Fence
@@ -55,9 +56,9 @@ class World:
             offset = 0
         return found if self.ignore_limit or not limit else found[offset : offset + limit]
 
-    def parse(self, raw: object) -> Row[str] | list[str]:
+    def parse(self, raw: object) -> Row[str] | list[Flaw]:
         if not isinstance(raw, dict) or "id" not in raw:
-            return ["not a row", "and nothing in it"]
+            return [Flaw("not a row"), Flaw("and nothing in {place}", {"place": "it"})]
         return Row(fingerprint(raw["id"]), raw["at"], raw["id"])
 
     def known(self, connection: Connection, keys: Sequence[str]) -> Collection[str]:

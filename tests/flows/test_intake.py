@@ -1,6 +1,5 @@
 """Windows, pages, cursor and worklist of the intake, on SQLite and PostgreSQL."""
 
-import json
 import time
 
 import pytest
@@ -8,6 +7,7 @@ from sqlalchemy import select
 
 from identsync.engine.integration import Status
 from identsync.errors import StaleFence, Unavailable, Unexpected
+from identsync.flows.flaw import loaded
 from identsync.flows.intake import OPEN_END_MS, Periods, fingerprint, printable
 from identsync.store import Store
 from identsync.store.tables import intake_reject
@@ -69,7 +69,7 @@ class TestRows:
         with store.read() as connection:
             row = connection.execute(select(intake_reject)).first()
         assert row is not None
-        assert json.loads(row.problems) == ["not a row", "and nothing in it"]
+        assert [str(flaw) for flaw in loaded(row.problems)] == ["not a row", "and nothing in it"]
         assert max(len(raw) for raw in rejected(store)) == 8000
 
     def test_new_bad_rows_are_said(self, store: Store) -> None:

@@ -43,7 +43,7 @@ def test_bad_rows_wait_for_a_person_and_cost_nobody(desk: Desk, site: SiteProces
     assert len(desk.leads()) == 2
     assert len(desk.rejects()) == 3
     bad = desk.view(state="bad")["bad"]
-    assert any("нет обязательного поля DateAndTime" in row["problems"] for row in bad)
+    assert any("нет обязательного поля DateAndTime" in map(str, row["flaws"]) for row in bad)
     desk.do("dismiss", id=bad[0]["id"])
     assert len(desk.view(state="bad")["bad"]) == 2
 

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from identsync.engine.integration import Outcome, Status
 from identsync.errors import Unexpected
+from identsync.flows.flaw import Flaw, dumped
 from identsync.language import _
 from identsync.store.tables import intake_cursor, intake_reject
 
@@ -90,8 +91,8 @@ class Source(Protocol[T]):
     async def fetch(self, window: Window, limit: int, offset: int) -> object:
         """Return the decoded answer for one page; anything but a list is refused by the flow."""
 
-    def parse(self, raw: object) -> Row[T] | list[str]:
-        """Return the row, or every problem of it in words; never raises."""
+    def parse(self, raw: object) -> Row[T] | list[Flaw]:
+        """Return the row, or everything that is wrong with it; never raises."""
 
     def known(self, connection: Connection, keys: Sequence[str]) -> Collection[str]:
         """Return which of at most ``KEYS_AT_ONCE`` keys are here already."""
@@ -152,16 +153,16 @@ class _Intake(Generic[T]):
             _moving(seen, page)
             offset += len(page)
 
-    async def _read_aside(self, page: list[Any]) -> tuple[list[Row[T]], dict[str, tuple[Any, list[str]]]]:
+    async def _read_aside(self, page: list[Any]) -> tuple[list[Row[T]], dict[str, tuple[Any, list[Flaw]]]]:
         """Read a page, a large one in a thread: the engine's loop stays free for leases and people."""
         if len(page) <= READ_IN_PLACE:
             return self._read(page)
         return await asyncio.to_thread(self._read, page)
 
-    def _read(self, page: list[Any]) -> tuple[list[Row[T]], dict[str, tuple[Any, list[str]]]]:
+    def _read(self, page: list[Any]) -> tuple[list[Row[T]], dict[str, tuple[Any, list[Flaw]]]]:
         """Split a page into rows, the first of each key, and bad rows by their fingerprint."""
         rows: dict[str, Row[T]] = {}
-        bad: dict[str, tuple[Any, list[str]]] = {}
+        bad: dict[str, tuple[Any, list[Flaw]]] = {}
         for raw in page:
             parsed = self._source.parse(raw)
             if isinstance(parsed, list):
@@ -177,7 +178,7 @@ class _Intake(Generic[T]):
         reached = min(newest if window.last else window.end_ms, self._run.now_ms())
         return max(reached, window.start_ms if self._cursor is None else self._cursor)
 
-    async def _write(self, rows: list[Row[T]], bad: Mapping[str, tuple[Any, list[str]]], reached: int | None) -> None:
+    async def _write(self, rows: list[Row[T]], bad: Mapping[str, tuple[Any, list[Flaw]]], reached: int | None) -> None:
         fresh, strange = await self._run.read(lambda connection: self._fresh(connection, rows, bad))
         enriched = await self._source.enrich(fresh) if fresh else []
         moved = reached if reached != self._cursor else None
@@ -190,7 +191,7 @@ class _Intake(Generic[T]):
         self._run.progress(**_as_counts(self._counts))
 
     def _fresh(
-        self, connection: Connection, rows: list[Row[T]], bad: Mapping[str, tuple[Any, list[str]]]
+        self, connection: Connection, rows: list[Row[T]], bad: Mapping[str, tuple[Any, list[Flaw]]]
     ) -> tuple[list[Row[T]], list[dict[str, Any]]]:
         known: set[str] = set()
         for keys in _portions([row.key for row in rows]):
@@ -203,8 +204,8 @@ class _Intake(Generic[T]):
         strange = [self._reject(key, raw, why, now) for key, (raw, why) in bad.items() if key not in listed]
         return [row for row in rows if row.key not in known], strange
 
-    def _reject(self, key: str, raw: object, problems: list[str], now: int) -> dict[str, Any]:
-        words = json.dumps([printable(problem) for problem in problems[:PROBLEMS_KEPT]], ensure_ascii=False)
+    def _reject(self, key: str, raw: object, flaws: list[Flaw], now: int) -> dict[str, Any]:
+        words = printable(dumped(flaws[:PROBLEMS_KEPT]))
         text = printable(spelled(raw))[:RAW_KEPT]
         return {"stream": self._stream, "key": key, "received_ms": now, "problems": words, "raw": text}
 

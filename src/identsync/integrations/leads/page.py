@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from identsync.engine.integration import Page, PageContext
 from identsync.errors import AskPerson, IdentsyncError
+from identsync.flows.flaw import loaded
 from identsync.integrations.leads import states
 from identsync.integrations.leads.task import phone_key, stream_of
 from identsync.store.tables import intake_reject, lead, lead_event, task_slot
@@ -282,7 +283,7 @@ def _bad(connection: Connection, choice: _Choice) -> list[dict[str, Any]]:
 
 def _rejected(row: Any) -> dict[str, Any]:
     site = row.stream.partition("/")[2]
-    return dict(row._mapping) | {"site": site, "problems": orjson.loads(row.problems)}
+    return dict(row._mapping) | {"site": site, "flaws": loaded(row.problems)}
 
 
 def _rejects() -> Any:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select
 
 from identsync.engine.integration import Outcome, Task
 from identsync.errors import IdentsyncError, Problem
+from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Periods, Row, Window, intake
 from identsync.integrations.leads import wire
 from identsync.integrations.leads.settings import DAY_MS, LeadsSite
@@ -95,7 +96,7 @@ class Tickets:
         query = wire.query(window, self._zone, limit, offset)
         return await ask(self._http, self._site, self._key, query)
 
-    def parse(self, raw: object) -> Row[Lead] | list[str]:
+    def parse(self, raw: object) -> Row[Lead] | list[Flaw]:
         """Read one ticket."""
         row = wire.parse(raw, self._zone, fix_plus8=self._site.fix_plus8)
         return row if isinstance(row, list) else Row(row.key, row.at_ms, Lead(row.value))
