@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 
 from ceiling import excess, share
 from engine.permits_world import Ledger, World, for_seconds, hungry, world
 from identsync.engine.channel import Block, Channel
 from identsync.errors import Limited, StaleFence, Unavailable
 from identsync.store import Store, open_store
-from identsync.store.limiter import Limiter
+from identsync.store.limiter import Grant, Limiter
 from identsync.store.tables import rate_slot
 
 SMS = Channel("sms", 20, 20)
@@ -435,6 +435,29 @@ def test_a_database_that_does_not_answer_is_said_and_asked_again_later(w: World)
     w.run_until_complete(main())
 
 
+def test_a_row_that_is_locked_is_asked_for_again_and_not_for_ever(w: World) -> None:
+    locked = 3
+    real = w.ledger.block
+
+    def block(*values: Any, **named: Any) -> Grant:
+        nonlocal locked
+        locked -= 1
+        return Grant(False, 0, 0) if locked >= 0 else real(*values, **named)
+
+    async def main() -> None:
+        nonlocal locked
+        w.ledger.block = block  # type: ignore[method-assign]
+        async with w.client().open(SMS, need=5, patience_ms=2_000) as permits:
+            await w.use(permits, 5)
+            locked = 1_000
+            with pytest.raises(Unavailable, match="locked"):
+                await permits.take()
+            assert 2_000 <= w.time() * 1000 - w.uses[-1] < 2_300
+
+    w.run_until_complete(main())
+    assert len(w.uses) == 5
+
+
 def test_waiting_is_a_timer_and_not_a_loop(w: World) -> None:
     async def main() -> None:
         async with w.client().open(Channel("slow", 5, 1), need=50) as permits:
@@ -484,6 +507,18 @@ def test_a_channel_that_makes_no_sense_is_refused(values: tuple[str, float, int]
 def test_a_quota_keeps_some_of_itself_for_later(at_once: int) -> None:
     with pytest.raises(ValueError, match="at once"):
         Channel.quota("x", 100, 86_400, at_once)
+
+
+@pytest.mark.postgresql
+def test_a_locked_channel_does_not_keep_the_asking_thread(clone: Callable[[str], str]) -> None:
+    store = open_store(clone("postgresql"))
+    limiter, ask = store.limiter(), {"cost_ms": 50, "back_ms": 0, "ahead_ms": 1_000}
+    assert limiter.block("sms", 0, **ask).granted
+    with store.write() as connection:
+        connection.execute(update(rate_slot).values(stamp_ms=rate_slot.c.stamp_ms))
+        assert limiter.block("sms", 0, **ask) == Grant(False, 0, 0)
+    assert limiter.block("sms", 0, **ask).granted
+    store.close()
 
 
 class GoneError(Exception):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from identsync.engine.channel import SLACK_MOST_MS, SLACK_MS, Block, Channel, Terms
 from identsync.engine.clock import monotonic_ns
-from identsync.errors import Limited
+from identsync.errors import Limited, Unavailable
 
 if TYPE_CHECKING:
     from identsync.store.limiter import Grant, Limiter
@@ -137,6 +137,7 @@ class _Tap:
         self.users: set[Permits] = set()
         self._block: Block | None = None
         self._asking: asyncio.Future[Answer] | None = None
+        self._unknown_since = 0.0  # since when asks were denied for no reason
         self._stops = 0  # how often the channel was postponed: an answer to an older ask is worth nothing
         self._size = 0  # permits of the next block, 0 = nothing learned yet
         self._slack_ms = SLACK_MS
@@ -178,11 +179,16 @@ class _Tap:
         return future
 
     async def _denied(self, grant: "Grant", user: Permits) -> None:
+        """Say when; ask again where the answer does not: the row was locked, or is older than another's grant."""
         self._counts["denied"] += 1
         lead = grant.first_ms - grant.now_ms
         if lead > user.patience_ms:
             raise Limited(f"{self._channel.name}: the channel is taken", after_ms=lead)
-        await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311  the answer is older than another's grant
+        self._unknown_since = self._unknown_since or now_ms()
+        if now_ms() > self._unknown_since + user.patience_ms:
+            self._unknown_since = 0.0
+            raise Unavailable(f"{self._channel.name}: the channel stays locked", sent=False)
+        await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311
 
     def _next_terms(self, user: Permits) -> Terms:
         """Size the next block: about a span of the channel, no more than is needed, nor than was used up in time."""
@@ -214,6 +220,7 @@ class _Tap:
         asked, grant, answered = future.result()
         if not grant.granted:
             return
+        self._unknown_since = 0.0
         self._counts["granted"] += 1
         self._slack_ms = min(SLACK_MOST_MS, max(SLACK_MS + 2 * (answered - asked), 0.9 * self._slack_ms))
         if stops == self._stops:
