@@ -1,6 +1,7 @@
 """A real engine on a real database, with tasks that behave and tasks that do not."""
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -282,11 +283,15 @@ async def test_permits_are_waited_for(store: Store) -> None:
         assert 200 <= end.outcome.counts["ms"] < 1_200  # one at once, five more 50 ms apart
 
 
-@pytest.mark.parametrize("name", ["auto", "uvloop", "asyncio"])
+FAST = "winloop" if sys.platform == "win32" else "uvloop"
+
+
+@pytest.mark.parametrize("name", ["auto", FAST, "asyncio"])
 def test_loops_by_name(name: str) -> None:
     loop = new_loop(name)
     assert loop.run_until_complete(asyncio.sleep(0, "ran")) == "ran"
     loop.close()
+    assert type(loop).__module__.startswith("asyncio" if name == "asyncio" else FAST)
     with pytest.raises(ValueError, match="loop is one of"):
         new_loop("trio")
 
@@ -320,4 +325,5 @@ async def test_counts_are_there_for_prometheus(clone: Callable[[str], str]) -> N
         text = generate_latest(registry).decode()
     store.close()
     assert 'identsync_runs_total{outcome="ok"}' in text
+    assert 'identsync_permits_total{what="used"} 0.0' in text
     assert "identsync_seats 2.0" in text
