@@ -7,10 +7,10 @@ period T = 1 / rate, width w and spacing s, the ceiling holds where::
 
     s = T + max(0, w - (burst - 1) * T)
 
-for if the uses i < j of k + 1 permits are the first and the last in some window, j is used no sooner than its instant,
-which lies at least k * T + (w - (burst - 1) * T) after i's, and i no later than w after its own; so the window is at
-least k * T - (burst - 1) * T long, whoever holds the permits and in whatever order they ask. A permit whose time has
-passed is dropped, never used late: late uses are what bunches up.
+For of the k + 1 permits used in some window let i own the earliest instant and j the latest. j is used no sooner than
+its instant, which lies at least k * T + (w - (burst - 1) * T) after i's; i is used no later than w after its own. So
+the window is at least k * T - (burst - 1) * T long: k + 1 <= burst + rate * W, whoever holds the permits and in
+whatever order they ask. A permit whose time has passed is dropped, never used late: late uses are what bunches up.
 
 So the burst is also the room for lateness: with a burst of 1 there is none, and a spacing is stretched by the slack
 that the way from the database to the use takes (40 ms at least). Give a burst of 2 or more where the service allows it.

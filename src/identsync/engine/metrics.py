@@ -24,8 +24,12 @@ class EngineCollector:
         asks = CounterMetricFamily("identsync_limiter", "Asks of the limiter, by kind", labels=["ask"])
         for ask, count in engine.keeper.counts.items():
             asks.add_metric([ask], count)
+        permits = CounterMetricFamily("identsync_permits", "Permits of outside services", labels=["what"])
+        for what, count in engine.channels.counts.items():
+            permits.add_metric([what], count)
         yield runs
         yield asks
+        yield permits
         yield CounterMetricFamily("identsync_abandoned", "Tasks that ignored cancellation", value=engine.abandoned)
         yield CounterMetricFamily("identsync_threads_replaced", "Hung database calls", value=engine.worker.replaced)
         yield GaugeMetricFamily("identsync_running", "Runs going on", value=len(engine.live))

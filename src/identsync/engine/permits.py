@@ -10,6 +10,9 @@
             if answer.status == 429:
                 await permits.postpone(answer.retry_after_ms)
 
+Where a service has two limits, a pace and a day's quota, take from the scarcer first: a permit of the other is good for
+its burst's time only.
+
 An ask is granted a block in the order of asking, if it begins within the run's patience; else Limited tells when, and
 nothing was taken. A block spans at most two seconds of the channel, so a client that dies costs it two seconds and no
 more; what a run leaves over goes to this client's other runs, or back to the database where nobody asked after it. The
