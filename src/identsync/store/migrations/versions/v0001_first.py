@@ -52,6 +52,7 @@ def _task_slot() -> None:
         sa.Column("paused", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("min_proto", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.PrimaryKeyConstraint("scope", "kind"),
+        postgresql_with={"fillfactor": 50},
         schema=_schema(),
     )
 
@@ -64,6 +65,7 @@ def _rate_slot() -> None:
         sa.Column("tat_ms", sa.BigInteger(), nullable=False),
         sa.Column("stamp_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "scope"),
+        postgresql_with={"fillfactor": 50},
         schema=_schema(),
     )
 
@@ -76,6 +78,7 @@ def _presence() -> None:
         sa.Column("role", sa.SmallInteger(), nullable=False),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "client"),
+        postgresql_with={"fillfactor": 50},
         schema=_schema(),
     )
 
@@ -106,6 +109,7 @@ def _run_log() -> None:
         sa.Column("counts", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("note", sa.Unicode(length=400), nullable=True),
         sa.PrimaryKeyConstraint("kind", "scope", "fence"),
+        postgresql_with={"fillfactor": 50},
         schema=_schema(),
     )
     op.create_index("run_log_by_time", "run_log", ["started_ms"], schema=_schema())
