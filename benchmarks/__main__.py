@@ -12,7 +12,7 @@ from rich.table import Table
 
 from benchmarks.harness import OURS, Result
 
-NAMES = ("board", "columns", "free", "payload", "memory", "statement", "round")
+NAMES = ("board", "columns", "free", "payload", "memory", "statement", "rates", "round")
 
 
 def main() -> int:
