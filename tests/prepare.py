@@ -1,4 +1,4 @@
-"""What the project needs from the system beside Python: ``python tests/prepare.py chromium|headers|wine``.
+"""What the project needs from the system beside Python: ``python tests/prepare.py [THING...]``, see THINGS.
 
 Where this is root on a Debian without the thing, it is installed by apt; everywhere else nothing is changed, that is
 said, and what needs the thing skips itself, by name. Environment: IDENTSYNC_CHROMIUM names a browser,
@@ -31,6 +31,16 @@ def headers() -> str | None:
     return str(folder) if libc and (folder / "Python.h").exists() else None
 
 
+def spin() -> str | None:
+    """Return the path of the model checker: the limiter's Promela model is checked by it."""
+    return shutil.which("spin")
+
+
+def faketime() -> str | None:
+    """Return the path of libfaketime's program: under fire, some clients have a wrong wall clock."""
+    return shutil.which("faketime")
+
+
 def wine() -> str | None:
     """Return the path of a 64-bit Wine: the Windows tests run in it."""
     return next((path for path in WINE if Path(path).exists()), None)
@@ -39,6 +49,8 @@ def wine() -> str | None:
 THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
     "chromium": (chromium, ("chromium", "fonts-dejavu-core")),
     "headers": (headers, ("python3-dev", "libc6-dev")),
+    "spin": (spin, ("spin",)),
+    "faketime": (faketime, ("faketime",)),
     "wine": (wine, ("wine", "wine64")),
 }
 
