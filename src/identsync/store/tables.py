@@ -26,6 +26,7 @@ metadata = MetaData()
 ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 
 # On PostgreSQL a page is left half empty, so that a row's new version fits beside the old one and no index is touched.
+# On SQLite these tables are their own primary index: one tree less to write.
 _ROOM = {"fillfactor": 50}
 
 # -- the limiter (facts: limiter.md B5) ------------------------------------------------------------------------------
@@ -50,6 +51,7 @@ task_slot = Table(
     Column("min_proto", Integer, nullable=False, server_default=text("1")),
     PrimaryKeyConstraint("scope", "kind"),  # this order: the seat's reply lists the slots of its scope
     postgresql_with=_ROOM,
+    sqlite_with_rowid=False,
 )
 rate_slot = Table(
     "rate_slot",
@@ -60,6 +62,7 @@ rate_slot = Table(
     Column("stamp_ms", BigInteger, nullable=False, doc="when this row was written: a clock set back is seen by it"),
     PrimaryKeyConstraint("channel", "scope"),
     postgresql_with=_ROOM,
+    sqlite_with_rowid=False,
 )
 presence = Table(
     "presence",
@@ -70,6 +73,7 @@ presence = Table(
     Column("seen_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("scope", "client"),
     postgresql_with=_ROOM,
+    sqlite_with_rowid=False,
 )
 client = Table(
     "client",
@@ -99,6 +103,7 @@ run_log = Table(
     PrimaryKeyConstraint("kind", "scope", "fence"),
     Index("run_log_by_time", "started_ms"),
     postgresql_with=_ROOM,
+    sqlite_with_rowid=False,
 )
 
 # -- the mirror ------------------------------------------------------------------------------------------------------

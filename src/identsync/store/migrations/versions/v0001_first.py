@@ -53,6 +53,7 @@ def _task_slot() -> None:
         sa.Column("min_proto", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.PrimaryKeyConstraint("scope", "kind"),
         postgresql_with={"fillfactor": 50},
+        sqlite_with_rowid=False,
         schema=_schema(),
     )
 
@@ -66,6 +67,7 @@ def _rate_slot() -> None:
         sa.Column("stamp_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "scope"),
         postgresql_with={"fillfactor": 50},
+        sqlite_with_rowid=False,
         schema=_schema(),
     )
 
@@ -79,6 +81,7 @@ def _presence() -> None:
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "client"),
         postgresql_with={"fillfactor": 50},
+        sqlite_with_rowid=False,
         schema=_schema(),
     )
 
@@ -110,6 +113,7 @@ def _run_log() -> None:
         sa.Column("note", sa.Unicode(length=400), nullable=True),
         sa.PrimaryKeyConstraint("kind", "scope", "fence"),
         postgresql_with={"fillfactor": 50},
+        sqlite_with_rowid=False,
         schema=_schema(),
     )
     op.create_index("run_log_by_time", "run_log", ["started_ms"], schema=_schema())
