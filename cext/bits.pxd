@@ -46,6 +46,13 @@ cdef extern from *:
         return x & 0x7f;
     }
 
+    /* Ask for the cache line at p long before it is read; p may be any address, also beyond an end. */
+    #if defined(_MSC_VER) && !defined(__clang__)
+    #define is_fetch(p) ((void)(p))
+    #else
+    #define is_fetch(p) __builtin_prefetch(p)
+    #endif
+
     /* The low n ones, 0 <= n <= 64. */
     IS_INLINE uint64_t is_ones(int64_t n) { return n <= 0 ? 0 : ~(uint64_t)0 >> (64 - n); }
 
@@ -113,6 +120,7 @@ cdef extern from *:
     }
     #endif
     """
+    void fetch "is_fetch"(const void *p) noexcept nogil
     int ctz64 "is_ctz64"(uint64_t x) noexcept nogil
     uint64_t popcount64 "is_popcount64"(uint64_t x) noexcept nogil
     uint64_t ones "is_ones"(int64_t n) noexcept nogil

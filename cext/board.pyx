@@ -11,8 +11,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from bitmap cimport fill, has, next_one, next_zero
-from bits cimport ctz64, hash64, le64, load64, ones, popcount64, store64
+from bitmap cimport fill, has, next_one, next_zero, spell
+from bits cimport ctz64, fetch, hash64, le64, load64, ones, popcount64, store64
 from rows cimport integer
 
 from array import array
@@ -28,6 +28,7 @@ cdef enum:
     MAX_WORDS = 5
     MAX_SHORT = 96  # cells of the longest board of two words
     HEADER = 56
+    AHEAD = 128  # rows asked for before they are read
 
 cdef int64_t MAX_ID = 0x7FFFFFFF
 cdef int64_t FIRST_DAY = -719162  # 0001-01-01
@@ -86,12 +87,12 @@ cdef class Boards:
         self.a_day = MINUTES // self.minutes
         self.wide = (self.a_day + 63) >> 6
         self.inverse = ((1 << 20) + self.minutes - 1) // self.minutes
-        self._seat(sorted({(id_of(b, "branch"), id_of(d, "doctor")) for b, d in seats}))
+        self._seat(sorted(dict.fromkeys([id_of(b, "branch") << 32 | id_of(d, "doctor") for b, d in seats])))
 
-    cdef int _seat(self, list seats) except -1:
+    cdef int _seat(self, list keys) except -1:
+        """Take the seats' sorted keys and make the boards, all of them zero."""
         cdef Py_ssize_t i
-        cdef int64_t b, d
-        self.size = len(seats)
+        self.size = len(keys)
         if self.size * self.span > MAX_BYTES // (16 * self.wide):
             raise ValueError("boards of more than 2 GiB")
         self.keys = <int64_t *>malloc(8 * self.size + 8)
@@ -99,8 +100,7 @@ cdef class Boards:
         if self.keys == NULL or self.bits == NULL:
             raise MemoryError
         for i in range(self.size):
-            b, d = seats[i]
-            self.keys[i] = b << 32 | d
+            self.keys[i] = keys[i]
         return 0
 
     def __dealloc__(self):
@@ -391,24 +391,20 @@ cdef class Boards:
         return n // 2
 
     cdef int64_t _edges(self, int64_t *edges, int64_t room, uint64_t working, uint64_t flip) noexcept nogil:
-        """Walk each board's bits where they differ from the cell before; count on when there is no more room."""
+        """Spell out each board's bits that differ from the cell before; count on when there is no more room."""
         cdef const uint64_t *p = self.bits
         cdef int64_t n = 0
-        cdef int64_t board, w, base
-        cdef uint64_t x, carry, edge
+        cdef int64_t board, w
+        cdef uint64_t x, carry
+        cdef uint64_t edge[MAX_WORDS + 1]
         for board in range(self.size * self.span):
             carry = 0
-            base = board * self.a_day
             for w in range(self.wide):
                 x = (p[w] | ~working) & (p[self.wide + w] ^ ~flip)
-                edge = x ^ (x << 1 | carry)
+                edge[w] = x ^ (x << 1 | carry)
                 carry = x >> 63
-                while edge:
-                    if n < room:
-                        edges[n] = base + ctz64(edge)
-                    n += 1
-                    edge &= edge - 1
-                base += 64
+            edge[self.wide] = 0
+            n = spell(edge, self.wide, board * self.a_day, edges, n, room)
             p += 2 * self.wide
         return n
 

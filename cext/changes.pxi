@@ -38,11 +38,17 @@ cdef int compare(Columns old, Columns new, _Pairs alone, _Pairs both, Found *fou
     cdef Py_ssize_t j = 0
     cdef Py_ssize_t steps = BLOCK
     cdef Py_ssize_t left
+    cdef int t
     found[0] = Found(0, 0, 0)
     while True:
         left = min(old.size - i, new.size - j)
         if left == 0:
             break
+        for t in range(AHEAD, AHEAD + BLOCK, 8):  # a cache line of each column
+            fetch(old.k + i + t)
+            fetch(new.k + j + t)
+            fetch(old.v + i + t)
+            fetch(new.v + j + t)
         if left >= BLOCK and same(old.k + i, new.k + j, old.v + i, new.v + j, BLOCK):
             i += BLOCK
             j += BLOCK

@@ -12,7 +12,7 @@ from libc.stdint cimport INT64_MIN, int64_t, uint64_t, uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bits cimport hash64, load64, store64
+from bits cimport fetch, hash64, load64, store64
 from pages cimport pages
 from rows cimport integer
 
@@ -20,6 +20,7 @@ from array import array
 
 cdef enum:
     HEADER = 24
+    AHEAD = 128  # pairs asked for before they are read
     BLOCK = 32  # pairs compared at once
     PART = 4  # the same, on the way to the first pair of a block that differs
     LONGEST_WALK = 4096  # steps before equal blocks are looked for again

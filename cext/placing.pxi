@@ -49,21 +49,47 @@ cdef int place(Boards boards, int64_t seat, int plane, int64_t start, int64_t le
         high -= MINUTES
 
 
+cdef struct Day:
+    uint64_t before[MAX_SHORT + 1][2]  # the cells before each cell, as a bitmap
+    uint8_t first[MINUTES + 1]  # of a row that begins in this minute
+    uint8_t last[MINUTES + 1]  # the cell behind the last of a row that ends there
+
+
+cdef void make_day(Day *day, Boards boards, int plane) noexcept nogil:
+    """Look up once what every row of a day of up to two words asks for; shifts are rounded inward."""
+    cdef int64_t cell, minute
+    cdef int64_t inward = boards.minutes - 1 if plane == WORKING else 0
+    cdef int64_t outward = boards.minutes - 1 if plane == BUSY else 0
+    for cell in range(MAX_SHORT + 1):
+        day.before[cell][0] = ones(cell if cell < 64 else 64)
+        day.before[cell][1] = ones(cell - 64)
+    for minute in range(MINUTES + 1):
+        day.first[minute] = <uint8_t>((<uint64_t>(minute + inward) * boards.inverse) >> 20)
+        day.last[minute] = <uint8_t>((<uint64_t>(minute + outward) * boards.inverse) >> 20)
+
+
 cdef Py_ssize_t place_all(
     Boards boards, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
     Py_ssize_t n, int plane,
 ) noexcept nogil:
     """Add all rows, as many at a time as lie in one board; what is odd in any way goes one by one."""
     cdef Py_ssize_t i = 0
-    cdef Py_ssize_t taken
+    cdef Py_ssize_t taken = 0
     cdef Py_ssize_t ignored = 0
+    cdef Py_ssize_t at
     cdef int64_t seat
     cdef int64_t hint = 0
     cdef uint64_t base = <uint64_t>(boards.start * MINUTES)
     cdef uint64_t minute
-    cdef uint64_t before[MAX_SHORT + 1][2]
-    fill_before(before)
+    cdef Day day
+    if boards.wide <= 2:
+        make_day(&day, boards, plane)
     while i < n:
+        for at in range(i + AHEAD, i + AHEAD + taken, 8):  # a cache line of each column
+            fetch(branch + at)
+            fetch(doctor + at)
+            fetch(start + at)
+            fetch(length + at)
         seat = find(boards, branch[i], doctor[i], hint)
         if seat < 0:
             ignored += 1
@@ -75,8 +101,8 @@ cdef Py_ssize_t place_all(
         if boards.wide <= 2 and minute < <uint64_t>(boards.span * MINUTES):
             minute //= MINUTES
             taken = place_day(
-                boards, branch + i, doctor + i, start + i, length + i, n - i, before,
-                boards._board(seat, <int64_t>minute) + plane * boards.wide, base + minute * MINUTES, plane)
+                &day, branch + i, doctor + i, start + i, length + i, n - i,
+                boards._board(seat, <int64_t>minute) + plane * boards.wide, boards.wide, base + minute * MINUTES)
             i += taken
         if taken == 0:
             ignored += place(boards, seat, plane, start[i], length[i])
@@ -84,25 +110,14 @@ cdef Py_ssize_t place_all(
     return ignored
 
 
-cdef void fill_before(uint64_t (*before)[2]) noexcept nogil:
-    """For boards of up to two words: the cells before each cell, as a bitmap."""
-    cdef int64_t cell
-    for cell in range(MAX_SHORT + 1):
-        before[cell][0] = ones(cell if cell < 64 else 64)
-        before[cell][1] = ones(cell - 64)
-
-
 cdef Py_ssize_t place_day(
-    Boards boards, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
-    Py_ssize_t n, uint64_t (*before)[2], uint64_t *bitmap, uint64_t morning, int plane,
+    const Day *day, const int64_t *branch, const int64_t *doctor, const int64_t *start, const int64_t *length,
+    Py_ssize_t n, uint64_t *bitmap, int64_t wide, uint64_t morning,
 ) noexcept nogil:
     """Add the rows that lie in one board, until one does not; return how many did."""
     cdef Py_ssize_t i = 0
     cdef int64_t b = branch[0]
     cdef int64_t d = doctor[0]
-    cdef uint64_t inverse = boards.inverse
-    cdef uint64_t inward = boards.minutes - 1 if plane == WORKING else 0
-    cdef uint64_t outward = boards.minutes - 1 if plane == BUSY else 0
     cdef uint64_t low = 0
     cdef uint64_t high = 0
     cdef uint64_t minute, size, first, last
@@ -111,12 +126,12 @@ cdef Py_ssize_t place_day(
         size = <uint64_t>length[i]
         if minute >= MINUTES or size - 1 >= MINUTES - minute:
             break
-        first = ((minute + inward) * inverse) >> 20
-        last = ((minute + size + outward) * inverse) >> 20
-        low |= before[last][0] & ~before[first][0]
-        high |= before[last][1] & ~before[first][1]
+        first = day.first[minute]
+        last = day.last[minute + size]
+        low |= day.before[last][0] & ~day.before[first][0]
+        high |= day.before[last][1] & ~day.before[first][1]
         i += 1
     bitmap[0] |= low
-    if boards.wide == 2:
+    if wide == 2:
         bitmap[1] |= high
     return i

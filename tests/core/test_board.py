@@ -1,5 +1,6 @@
 """Boards against their twin."""
 
+import random
 from array import array
 from collections.abc import Sequence
 
@@ -73,6 +74,27 @@ def test_spans_are_those_of_the_twin(pair: tuple[Boards, twins.Boards]) -> None:
         assert list(zip(edges[0:-1:2], edges[1::2], strict=True)) == expected
         assert edges[-1] == -1
         assert spans(array("q")) == len(expected)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_spans_of_crowded_days_in_any_room(grid: int) -> None:
+    """Every cell by chance: runs over the borders of words, more edges in a day than a word has bits."""
+    chance = random.Random(grid)
+    mine, twin = Boards(SEATS, DAY, 2, grid), twins.Boards(SEATS, DAY, 2, grid)
+    rows = [
+        (*seat, (DAY * 1440) + cell * grid, grid)
+        for seat in SEATS
+        for cell in range(2 * 1440 // grid)
+        if chance.random() < chance.choice([0.1, 0.5, 0.9])
+    ]
+    assert mine.add_busy_columns(*columns(rows)) == twin.add_busy(rows) == 0
+    expected = [edge for span in twin.spans(twin.busy) for edge in span]
+    for room in (0, 1, 63, 64, 65, len(expected) - 1, len(expected), len(expected) + 70):
+        kept = array("q", [-1] * (room + 8))
+        assert mine.busy_spans(memoryview(kept)[:room]) == len(expected) // 2
+        seen = min(room, len(expected))
+        assert kept[:seen].tolist() == expected[:seen]
+        assert kept[room:].tolist() == [-1] * 8
 
 
 @given(row_lists, row_lists, grids, st.integers(0, 4))

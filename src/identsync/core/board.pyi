@@ -105,7 +105,8 @@ class Boards:
         """Write the maximal busy spans into a writable int64 buffer: first cell, cell behind the last, and so on.
 
         Cells are counted over all boards: (seat index x days + day index) x cells + cell of the day; a span ends with
-        its day, and is not cut at LONGEST_RUN. Returns how many spans there are; what has no room is not written.
+        its day, and is not cut at LONGEST_RUN. Returns how many spans there are; what has no room is not written. What
+        the buffer holds behind the last span is undefined.
         """
     def free_spans(self, edges: Buffer) -> int:
         """Write the maximal free spans (working and not busy) in the same way."""
