@@ -6,9 +6,11 @@
 
     async with run.permits(SMS, need=len(batch)) as permits:
         async for message in permits.each(batch):  # as many tasks as you like may take from one ``permits``
-            answer = await send(message)
-            if answer.status == 429:
-                await permits.postpone(answer.retry_after_ms)
+            try:
+                await send(message)
+            except Limited as error:  # 429, Retry-After
+                await permits.postpone(error.after_ms or 60_000)
+                raise
 
 Where a service has two limits, a pace and a day's quota, take from the scarcer first: a permit of the other is good for
 its burst's time only.
