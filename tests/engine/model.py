@@ -1,12 +1,29 @@
 """The limiter as a dict: what store/limiter/law.py says in SQL, in plain Python, with a clock that a test may turn."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from identsync.store.limiter import Claim, Denied, Present, SeatReply, SlotDue
+from engine.world import BASE_MS
+from identsync.store.limiter import (
+    Claim,
+    ClaimAsk,
+    Denied,
+    Ending,
+    Present,
+    Renewal,
+    SeatAsk,
+    SeatReply,
+    SlotDue,
+    TurnReply,
+)
 from identsync.store.limiter.grid import due_at, next_due
+from identsync.store.limiter.records import LOCKED, Remaining
 
 SEAT = "seat"
-GOOD = ("ok", "partial", "ask")
+GOOD = ("ok", "partial")
+IDLE_MS = 5_000  # the server ends a transaction in which nothing happens for so long
+Key = tuple[str, int]
 
 
 @dataclass(slots=True)
@@ -19,6 +36,8 @@ class Row:
     started: int = 0
     attempt: int = 0
     paused: bool = False
+    proto: int = 1
+    lock: "Writing | None" = None
 
 
 @dataclass(slots=True)
@@ -34,7 +53,7 @@ class Entry:
     started: int
     at: int
     outcome: str = "running"
-    finished: int | None = None
+    retry: int | None = None
     ended: int | None = None
 
 
@@ -49,121 +68,259 @@ class Effect:
     at: int
 
 
+@dataclass(slots=True, eq=False)
+class Writing:
+    """An open transaction of a task's write; it holds the slot's row."""
+
+    kind: str
+    scope: int
+    fence: int
+    since: int
+    open: bool = True
+
+
+class TornError(Exception):
+    """The connection broke between two items of a turn."""
+
+
+def _nothing(*_: object) -> None:
+    return
+
+
 @dataclass
 class Database:
-    """Slots, seats, presence and the journal; ``time`` is true virtual time, ``offset`` what its clock is off by."""
+    """Slots, seats, presence and the journal; ``time`` is true virtual time, ``offset`` what its clock is off by.
+
+    ``granted``, ``seen`` and ``gone`` hear of what is answered: (client, role, kind, scope, proto,
+    claim), (client, role, scope, ttl), (client, scopes).
+    """
 
     time: int = 0
-    offset: int = 1_700_000_000_000
-    rows: dict[tuple[str, int], Row] = field(default_factory=dict)
+    offset: int = BASE_MS
+    rows: dict[Key, Row] = field(default_factory=dict)
+    slots: dict[int, dict[str, Row]] = field(default_factory=dict)
     presence: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
     journal: dict[tuple[str, int, int], Entry] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
+    writings: set[Writing] = field(default_factory=set)
     statements: int = 0
+    tear: int | None = None  # the next turn breaks after so many items (SQL Server: each is its own transaction)
+    granted: Callable[..., None] = _nothing
+    seen: Callable[..., None] = _nothing
+    gone: Callable[..., None] = _nothing
 
     @property
     def now(self) -> int:
         return self.time + self.offset
 
-    def seat(self, scope: int, client: str, role: int, lease: int, ttl: int) -> SeatReply:
+    # -- the limiter's operations
+
+    def turn(
+        self, client: str, role: int, *, seats: Sequence[SeatAsk] = (), endings: Sequence[Ending] = (),
+        renewals: Sequence[Renewal] = (), claims: Sequence[ClaimAsk] = (),
+    ) -> TurnReply:  # fmt: skip
+        """All of it in one statement; a row that is held costs only its own answer."""
         self.statements += 1
+        return TurnReply(
+            tuple(self._item(self.seat, a.scope, client, role, a.lease_ms, a.presence_ttl_ms) for a in seats),
+            tuple(self._item(self.ending, each) for each in endings),
+            tuple(self._item(self.renewal, each) for each in renewals),
+            tuple(self._item(self.asked, client, role, each) for each in claims),
+        )
+
+    def _item(self, work: Callable[..., Any], *asked: Any) -> Any:
+        if self.tear is not None:
+            self.tear -= 1
+            if self.tear < 0:
+                raise TornError
+        return work(*asked)
+
+    def ending(self, end: Ending) -> bool | None:
+        key = (end.fence.kind, end.fence.scope, end.fence.number, end.fence.holder)
+        if self.held(*key):
+            return None
+        if end.release:
+            return self.release(*key, end.outcome)
+        return self.finish(*key, end.interval_ms, end.outcome, end.retry_ms)
+
+    def renewal(self, renewal: Renewal) -> Remaining:
+        key = (renewal.fence.kind, renewal.fence.scope, renewal.fence.number, renewal.fence.holder)
+        return LOCKED if self.held(*key) else self.renew(*key, renewal.lease_ms)
+
+    def asked(self, client: str, role: int, ask: ClaimAsk) -> Claim:
+        if self.locked(self.row(ask.kind, ask.scope)):
+            return Claim(False, 0, 0, 0, why=Denied.BUSY)
+        key = (ask.kind, ask.scope, client, role)
+        return self.claim(*key, ask.lease_ms, ask.interval_ms, ask.request, ask.presence_ttl_ms, ask.proto)
+
+    def seat(self, scope: int, client: str, role: int, lease: int, ttl: int) -> SeatReply:
         present = self.presence.setdefault(scope, {})
+        present.pop(client, None)
         present[client] = (role, self.now)
-        row = self.rows.setdefault((SEAT, scope), Row())
+        self.seen(client, role, scope, ttl)
+        row = self.row(SEAT, scope)
         holder = present.get(row.holder or "", (0, 0))
-        free = row.holder in (client, None) or self._due(row, lease) or holder[0] > role
-        granted = free and self._admitted(scope, role, ttl)
+        free = row.holder in (client, None) or self.due(row, lease) or holder[0] > role
+        granted = free and self.admitted(scope, role, ttl)
         if granted:
             if row.holder != client:
                 row.fence, row.started, row.holder = row.fence + 1, self.now, client
             row.eligible, row.stamp = self.now + lease, self.now
-        fresh = [Present(c, r, seen) for c, (r, seen) in present.items() if abs(self.now - seen) < ttl]
-        slots = [
-            SlotDue(k, s, r.eligible, r.paused, r.holder is not None) for (k, s), r in self.rows.items() if s == scope
-        ]
-        slots = [s for s in slots if s.kind != SEAT]
-        return SeatReply(granted, row.fence, row.eligible, self.now, tuple(fresh), tuple(slots), row.holder)
+        fresh = tuple(Present(c, r, seen) for c, (r, seen) in present.items() if abs(self.now - seen) < ttl)
+        slots = tuple(
+            SlotDue(kind, scope, r.eligible, r.paused, r.holder is not None)
+            for kind, r in self.slots.get(scope, {}).items()
+            if kind != SEAT
+        )
+        return SeatReply(granted, row.fence, row.eligible, self.now, fresh, slots, row.holder)
 
     def claim(
-        self, kind: str, scope: int, holder: str, role: int, lease: int, interval: int, request: str, ttl: int
-    ) -> Claim:
-        self.statements += 1
-        row = self.rows.setdefault((kind, scope), Row())
+        self, kind: str, scope: int, holder: str, role: int, lease: int, interval: int, request: str, ttl: int,
+        proto: int = 1,
+    ) -> Claim:  # fmt: skip
+        row = self.row(kind, scope)
         again = row.holder == holder and row.request == request
-        admitted = self._admitted(scope, role, ttl)
-        if not again and not (self._due(row, max(interval, lease)) and not row.paused and admitted):
-            why = Denied.PAUSED if row.paused else Denied.WAIT if admitted else Denied.ROLE
-            why = Denied.RACED if why is Denied.WAIT and row.eligible <= self.now else why
+        if not again and (why := self.denied(row, scope, role, max(interval, lease), ttl, proto)):
             return Claim(False, row.fence, row.eligible, self.now, why=why)
         if not again:
             row.fence, row.attempt, row.started = row.fence + 1, row.attempt + 1, self.now
         row.holder, row.request, row.eligible, row.stamp = holder, request, self.now + lease, self.now
+        row.proto = max(row.proto, proto)
         due = due_at(kind, scope, interval, row.started)
         entry = Entry(kind, scope, row.fence, holder, role, due, row.started, self.time)
         self.journal.setdefault((kind, scope, row.fence), entry)
-        return Claim(True, row.fence, row.eligible, self.now, row.attempt, row.started, due)
+        claim = Claim(True, row.fence, row.eligible, self.now, row.attempt, row.started, due)
+        self.granted(holder, role, kind, scope, proto, claim)
+        return claim
+
+    def denied(self, row: Row, scope: int, role: int, horizon: int, ttl: int, proto: int) -> Denied | None:
+        if row.paused:
+            return Denied.PAUSED
+        if row.proto > proto:
+            return Denied.PROTO
+        if not self.admitted(scope, role, ttl):
+            return Denied.ROLE
+        if self.due(row, horizon):
+            return None
+        return Denied.WAIT if row.eligible > self.now else Denied.RACED
 
     def renew(self, kind: str, scope: int, fence: int, holder: str, lease: int) -> int | None:
-        self.statements += 1
-        row = self._ours(kind, scope, fence, holder)
+        row = self.ours(kind, scope, fence, holder)
         if row is None or row.eligible <= self.now:
             return None
         row.eligible, row.stamp = self.now + lease, self.now
         return lease
 
-    def finish(self, kind: str, scope: int, fence: int, holder: str, interval: int, outcome: str) -> bool:
-        row = self._ours(kind, scope, fence, holder)
+    def finish(
+        self, kind: str, scope: int, fence: int, holder: str, interval: int, outcome: str, retry: int | None = None
+    ) -> bool:
+        row = self.ours(kind, scope, fence, holder)
         if row is None:
-            self.statements += 1
-            return self._was(kind, scope, fence, outcome)
+            return self.was(kind, scope, fence, outcome)
         grid = next_due(kind, scope, interval, self.now)
-        backoff = self.now + (1_000 << row.attempt)
-        row.eligible = grid if outcome in GOOD else min(grid, backoff)
-        row.attempt = 0 if outcome in GOOD[:2] else row.attempt
-        return self._end(row, (kind, scope, fence), outcome)
+        backoff = self.now + (1_000 << min(row.attempt, 16))
+        row.eligible = grid if outcome in (*GOOD, "ask") else min(grid, backoff)
+        if retry is not None:
+            row.eligible = self.now + retry
+        row.attempt = 0 if outcome in GOOD else row.attempt
+        return self.end(row, (kind, scope, fence), outcome, retry)
 
     def release(self, kind: str, scope: int, fence: int, holder: str, outcome: str) -> bool:
-        row = self._ours(kind, scope, fence, holder)
+        row = self.ours(kind, scope, fence, holder)
         if row is None:
-            self.statements += 1
-            return self._was(kind, scope, fence, outcome)
+            return self.was(kind, scope, fence, outcome)
         row.eligible, row.attempt = self.now, max(0, row.attempt - 1)
-        return self._end(row, (kind, scope, fence), outcome)
+        return self.end(row, (kind, scope, fence), outcome, None)
 
     def leave(self, client: str, scopes: tuple[int, ...]) -> None:
-        self.statements += 1
+        self.statements += len(scopes)
+        self.gone(client, scopes)
         for scope in scopes:
             self.presence.get(scope, {}).pop(client, None)
             row = self.rows.get((SEAT, scope))
             if row is not None and row.holder == client:
                 row.holder, row.eligible, row.stamp = None, self.now, self.now
 
-    def write(self, kind: str, scope: int, fence: int, holder: str) -> bool:
-        """An effect: committed only under the newest fence."""
-        row = self._ours(kind, scope, fence, holder)
-        if row is not None:
-            self.effects.append(Effect(kind, scope, fence, row.fence, self.time))
-        return row is not None
+    # -- tasks' writes: the row is held from the look at the fence to the commit
 
-    def _due(self, row: Row, horizon: int) -> bool:
+    def write(self, kind: str, scope: int, fence: int, holder: str) -> "Writing | None":
+        """Begin a write; None = the fence is stale, or another write holds the row."""
+        row = self.ours(kind, scope, fence, holder)
+        if row is None or self.locked(row):
+            return None
+        row.lock = Writing(kind, scope, fence, self.time)
+        self.writings.add(row.lock)
+        return row.lock
+
+    def commit(self, writing: Writing) -> None:
+        row = self.rows[writing.kind, writing.scope]
+        if writing.open:
+            self.effects.append(Effect(writing.kind, writing.scope, writing.fence, row.fence, self.time))
+        self.rollback(writing)
+
+    def rollback(self, writing: Writing) -> None:
+        writing.open = False
+        self.writings.discard(writing)
+        row = self.rows[writing.kind, writing.scope]
+        if row.lock is writing:
+            row.lock = None
+
+    def restart(self) -> None:
+        """Connections fail and what was not committed is lost."""
+        for writing in list(self.writings):
+            self.rollback(writing)
+
+    # -- persons
+
+    def run_now(self, kind: str, scope: int) -> bool:
+        row = self.rows.get((kind, scope))
+        if row is None or row.paused or (row.holder is not None and row.eligible > self.now):
+            return False
+        row.eligible = row.stamp = self.now
+        return True
+
+    def pause(self, kind: str, scope: int, paused: bool) -> None:
+        self.row(kind, scope).paused = paused
+
+    # -- the law
+
+    def row(self, kind: str, scope: int) -> Row:
+        row = self.rows.get((kind, scope))
+        if row is None:
+            row = self.rows[kind, scope] = Row()
+            self.slots.setdefault(scope, {})[kind] = row
+        return row
+
+    def locked(self, row: Row) -> bool:
+        if row.lock is not None and self.time - row.lock.since > IDLE_MS:
+            self.rollback(row.lock)
+        return row.lock is not None
+
+    def due(self, row: Row, horizon: int) -> bool:
         return row.eligible <= self.now or row.stamp > self.now + horizon
 
-    def _admitted(self, scope: int, role: int, ttl: int) -> bool:
-        seen = [at for r, at in self.presence.get(scope, {}).values() if r == 0 and abs(self.now - at) < ttl]
-        return role == 0 or (role == 1 and not seen)
+    def admitted(self, scope: int, role: int, ttl: int) -> bool:
+        if role:
+            seen = self.presence.get(scope, {}).values()
+            return role == 1 and not any(r == 0 and abs(self.now - at) < ttl for r, at in seen)
+        return True
 
-    def _ours(self, kind: str, scope: int, fence: int, holder: str) -> Row | None:
+    def ours(self, kind: str, scope: int, fence: int, holder: str) -> Row | None:
+        """The row, if it is that run's."""
         row = self.rows.get((kind, scope))
         return row if row is not None and row.fence == fence and row.holder == holder else None
 
-    def _was(self, kind: str, scope: int, fence: int, outcome: str) -> bool:
+    def held(self, kind: str, scope: int, fence: int, holder: str) -> bool:
+        row = self.ours(kind, scope, fence, holder)
+        return row is not None and self.locked(row)
+
+    def was(self, kind: str, scope: int, fence: int, outcome: str) -> bool:
         entry = self.journal.get((kind, scope, fence))
         return entry is not None and entry.outcome == outcome
 
-    def _end(self, row: Row, key: tuple[str, int, int], outcome: str) -> bool:
-        self.statements += 1
+    def end(self, row: Row, key: tuple[str, int, int], outcome: str, retry: int | None) -> bool:
         row.holder = row.request = None
         row.stamp = self.now
         entry = self.journal[key]
-        entry.outcome, entry.finished, entry.ended = outcome, self.now, self.time
+        entry.outcome, entry.retry, entry.ended = outcome, retry, self.time
         return True

@@ -1,0 +1,261 @@
+"""Broken engines and databases, each against one rule of the limiter's sheet; the simulator must find every one."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec.structs import replace as altered
+
+from engine.model import Database, Row
+from engine.simulator import Simulation, Step
+from engine.world import QUIET, World
+from identsync.engine import events as ev
+from identsync.engine.integration import Role
+from identsync.engine.state import NEVER, State, margin
+from identsync.engine.step import step
+from identsync.store.limiter import Claim
+
+Stepped = tuple[State, tuple[Any, ...]]
+
+# -- engines --------------------------------------------------------------------------------------------------------
+
+
+def exception_is_ownership(state: State, event: Any, now: int) -> Stepped:
+    if isinstance(event, ev.RenewFailed):
+        event = ev.Renewed(event.slot, event.fence, now, 3_000)
+    return step(state, event, now)
+
+
+def trust_from_the_answer(state: State, event: Any, now: int) -> Stepped:
+    if isinstance(event, ev.Claimed | ev.Renewed):
+        event = altered(event, sent=now)
+    return step(state, event, now)
+
+
+def lease_trusted_to_its_end(state: State, event: Any, now: int) -> Stepped:
+    if isinstance(event, ev.Claimed | ev.Renewed):
+        event = altered(event, sent=event.sent + margin(state.slots[event.slot].spec.lease_ms))
+    return step(state, event, now)
+
+
+def lost_lease_ignored(state: State, event: Any, now: int) -> Stepped:
+    if isinstance(event, ev.LeaseLost):
+        event = ev.Renewed(event.slot, event.fence, now, 3_000)
+    return step(state, event, now)
+
+
+def time_never_up(state: State, event: Any, now: int) -> Stepped:
+    """No deadline: a hung task is renewed for ever."""
+    state, actions = step(state, event, now)
+    slots = [altered(s, run=s.run and altered(s.run, deadline=NEVER)) for s in state.slots]
+    actions = tuple(altered(a, renew_until=NEVER) if isinstance(a, ev.StartRun) else a for a in actions)
+    return altered(state, slots=tuple(slots)), actions
+
+
+def no_back_off(state: State, event: Any, now: int) -> Stepped:
+    state, actions = step(state, event, now)
+    if isinstance(event, ev.SeatFailed):
+        seats = [altered(s, look_at=now) if s.scope == event.scope else s for s in state.seats]
+        state, actions = altered(state, seats=tuple(seats)), (*actions, ev.SleepUntil(now))
+    return state, actions
+
+
+def everybody_asks(state: State, event: Any, now: int) -> Stepped:
+    """Who has no seat asks as well."""
+    slots = tuple(altered(slot, poked=True, due=now if slot.due == NEVER else slot.due) for slot in state.slots)
+    state, actions = step(altered(state, slots=slots), event, now)
+    return state, actions
+
+
+# -- databases ------------------------------------------------------------------------------------------------------
+
+
+class ClientsClock(Database):
+    """Rule 1: the asking client's own wall clock decides."""
+
+    who = ""
+
+    @property
+    def now(self) -> int:
+        wall = random.Random(self.who).randrange(-4_000, 4_000) if self.who else 0
+        return self.time + self.offset + wall
+
+    def claim(self, kind: str, scope: int, holder: str, *rest: Any) -> Claim:
+        self.who = holder
+        claim = super().claim(kind, scope, holder, *rest)
+        self.who = ""
+        return claim
+
+
+class ExcludedWhileRunning(Database):
+    """Rule 2: the slot is free again when the run ends, not when it is next due."""
+
+    def end(self, row: Row, *rest: Any) -> bool:
+        row.eligible = self.now
+        return super().end(row, *rest)
+
+
+class NeedsReaper(Database):
+    """Rule 3: only a finish frees a slot; who died keeps it."""
+
+    def due(self, row: Row, horizon: int) -> bool:
+        return super().due(row, horizon) and row.holder is None
+
+
+class SameFenceAfterCrash(Database):
+    """Rule 4: a slot taken over keeps its fence."""
+
+    def claim(self, kind: str, scope: int, holder: str, *rest: Any) -> Claim:
+        row = self.row(kind, scope)
+        if row.holder not in (None, holder) and row.lock is None and row.eligible <= self.now and not row.paused:
+            row.fence -= 1
+        return super().claim(kind, scope, holder, *rest)
+
+
+class RenewalWithoutFence(Database):
+    """Rule 4: whoever renews is believed."""
+
+    def renew(self, kind: str, scope: int, fence: int, holder: str, lease: int) -> int | None:
+        row = self.row(kind, scope)
+        if row.lock is None and row.holder is not None:
+            return super().renew(kind, scope, row.fence, row.holder, lease)
+        return super().renew(kind, scope, fence, holder, lease)
+
+
+class FinishWithoutFence(Database):
+    """Rule 4: a zombie's finish frees its successor's slot."""
+
+    def end(self, *rest: Any) -> bool:
+        self.loose = False
+        return super().end(*rest)
+
+    def finish(self, *rest: Any) -> bool:
+        self.loose = True
+        written = super().finish(*rest)
+        self.loose = False
+        return written
+
+    loose = False
+
+    def ours(self, kind: str, scope: int, fence: int, holder: str) -> Row | None:
+        row = self.row(kind, scope)
+        loose = self.loose and row.holder is not None and row.lock is None
+        return row if loose else super().ours(kind, scope, fence, holder)
+
+
+class EffectWithoutFence(Database):
+    """Rule 4: a write is not guarded."""
+
+    def write(self, kind: str, scope: int, fence: int, holder: str) -> Any:
+        row = self.row(kind, scope)
+        if row.holder is None or row.lock is not None:
+            return super().write(kind, scope, fence, holder)
+        writing = super().write(kind, scope, row.fence, row.holder)
+        writing.fence = fence
+        return writing
+
+
+class LateHeartbeat(Database):
+    """Rule 7: a claim leases nothing, the first renewal would."""
+
+    def claim(self, kind: str, scope: int, holder: str, *rest: Any) -> Claim:
+        claim = super().claim(kind, scope, holder, *rest)
+        if claim.granted:
+            self.row(kind, scope).eligible = self.now
+        return claim
+
+
+class LooksThenWrites(Database):
+    """Rule 8: the look and the update are two statements; the row may change between them."""
+
+    def due(self, row: Row, horizon: int) -> bool:
+        return super().due(row, horizon) or self.now - row.started < 12
+
+
+class OldCopiesClaim(Database):
+    """Rule 11: the protocol of the row is not looked at."""
+
+    def denied(self, row: Row, scope: int, role: int, horizon: int, ttl: int, proto: int) -> Any:
+        return super().denied(row, scope, role, horizon, ttl, max(proto, row.proto))
+
+
+class PauseIgnored(Database):
+    def denied(self, row: Row, *rest: Any) -> Any:
+        paused, row.paused = row.paused, False
+        why = super().denied(row, *rest)
+        row.paused = paused
+        return why
+
+
+class ClockSetBackStalls(Database):
+    """A row of the future is believed."""
+
+    def due(self, row: Row, horizon: int) -> bool:
+        return row.eligible <= self.now
+
+
+class EverybodyAdmitted(Database):
+    """The role is not looked at."""
+
+    def admitted(self, scope: int, role: int, ttl: int) -> bool:
+        return True
+
+
+class DirectorsAdmitted(Database):
+    """A director never minds administrators."""
+
+    def admitted(self, scope: int, role: int, ttl: int) -> bool:
+        return role < Role.DOCTOR
+
+
+class DoctorsAsk(Simulation):
+    """A doctor's client has tasks."""
+
+    def acts_as(self, role: Role) -> Role:
+        return Role.ADMINISTRATOR if role is Role.DOCTOR else role
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is broken, in which world, and what the simulator says of it."""
+
+    says: str
+    step: Step = step
+    db: Callable[[], Database] = Database
+    world: World | None = None  # None = the seed's own
+    simulation: type[Simulation] = Simulation
+
+    def violations(self, seed: int) -> list[str]:
+        """Return what the simulator finds, of the kind it should find."""
+        found = self.simulation(seed, self.world, self.step, self.db).run()
+        return [text for text in found if self.says in text]
+
+
+HARSH = replace(World(), kill=0.02, pause=0.03, restart=0.03, lose=0.1, slow=0.1, hang=0.1, jump=0.0)
+TURNED = replace(World(), jump=0.1)
+MUTANTS: Mapping[str, Mutant] = {
+    "exception_is_ownership": Mutant("trusts", exception_is_ownership, world=HARSH),
+    "trust_from_the_answer": Mutant("trusts", trust_from_the_answer, world=HARSH),
+    "lease_trusted_to_its_end": Mutant(
+        "trusts", lease_trusted_to_its_end, world=replace(World(), sicken=0.1, hang=0.2, pace=80)
+    ),
+    "lost_lease_ignored": Mutant("trusts", lost_lease_ignored, world=TURNED),
+    "time_never_up": Mutant("starved", time_never_up, world=replace(HARSH, hang=0.5)),
+    "no_back_off": Mutant("times in a second", no_back_off, world=replace(HARSH, slow=0.0)),
+    "everybody_asks": Mutant("statements for", everybody_asks, world=replace(QUIET, clients=24)),
+    "clients_clock": Mutant("trusts", db=ClientsClock, world=HARSH),
+    "excluded_while_running": Mutant("both served", db=ExcludedWhileRunning),
+    "needs_reaper": Mutant("starved", db=NeedsReaper),
+    "same_fence_after_crash": Mutant("is granted", db=SameFenceAfterCrash),
+    "renewal_without_fence": Mutant("trusts", db=RenewalWithoutFence, world=TURNED),
+    "finish_without_fence": Mutant("overlapping", db=FinishWithoutFence, world=HARSH),
+    "effect_without_fence": Mutant("stale", db=EffectWithoutFence, world=HARSH),
+    "late_heartbeat": Mutant("trusts", db=LateHeartbeat),
+    "looks_then_writes": Mutant("trusts", db=LooksThenWrites, step=everybody_asks),
+    "old_copies_claim": Mutant("protocol", db=OldCopiesClaim, world=replace(World(), old=0.4)),
+    "pause_ignored": Mutant("paused", db=PauseIgnored, world=replace(World(), hold=0.2)),
+    "clock_set_back_stalls": Mutant("starved", db=ClockSetBackStalls, world=TURNED),
+    "directors_admitted": Mutant("a director", db=DirectorsAdmitted),
+    "doctors_admitted": Mutant("a doctor", db=EverybodyAdmitted, simulation=DoctorsAsk),
+}
