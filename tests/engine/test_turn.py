@@ -167,6 +167,22 @@ def test_but_not_one_that_is_only_late() -> None:
     assert follower(60_000).all(ev.Turn) == []
 
 
+def test_and_one_out_of_reach_since_the_clock_of_the_database_was_set_back() -> None:
+    """Once in twice its interval: the database grants it by its stamp."""
+    one = follower(-1_500_000)
+    assert later(one, 31_000).claims[0].slot == 0  # type: ignore[union-attr]
+
+
+def test_a_seat_that_is_held_and_to_be_asked_for_at_once_is() -> None:
+    """The first in its branch's line found the network's seat free, and then its branch's."""
+    one = One(specs=[FAST, Spec("net", 0, MINUTE, 10_000, 30_000)]).take(ev.Started()).seated(granted=False)
+    one.seated(scope=0)
+    one.take(ev.Rang(1)).seated()
+    assert [ask.scope for ask in one.all(ev.AskSeat)] == [0]
+    assert all(turn.seats or turn.finishes or turn.claims for turn in one.all(ev.Turn))
+    assert one.only(ev.SleepUntil).at > one.now
+
+
 def test_a_client_too_old_for_a_slot_never_asks_again() -> None:
     one = holder(-9_000, 50_000)
     one.take(ev.Claimed(0, one.state.slots[0].request, one.now, Claim(False, 5, DB - 3, DB, why=Denied.PROTO)))

@@ -14,7 +14,7 @@ from identsync.store.limiter import SeatReply, SlotDue
 
 _QUICK = 4  # stale answers in a row that are asked again at once
 _AFAR = 8  # leases between two looks of a client that only watches
-_HEIRS = 2  # followers that listen for the bell
+_HEIRS = 2  # followers that listen for the bell, and are punctual without it
 
 
 def spacing(lease_ms: int, rank: int, cap_ms: int) -> int:
@@ -93,7 +93,7 @@ def is_open(d: Draft, seat: Seat) -> bool:
 
 def is_watched(d: Draft, seat: Seat) -> bool:
     """Say whether this client looks at the seat: the first in its branch's line at the network's too, now and then."""
-    return is_open(d, seat) or d.seats[0].rank == 1
+    return is_open(d, seat) or 0 < d.seats[0].rank <= _HEIRS
 
 
 def advance(d: Draft) -> int:
@@ -150,7 +150,8 @@ def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
     rank = rank_of(reply, d.old.client, d.old.role, seat.lease_ms, cap)
     if remaining > 0:
         gap = spacing(seat.lease_ms, rank, cap)
-        wait = min(cap, remaining + gap - seat.lease_ms) + d.jitter(0, max(1, gap // 8))
+        late = gap // 8 if rank <= _HEIRS else gap // 2  # thousands that started together must not stay together
+        wait = min(cap, remaining + gap - seat.lease_ms) + d.jitter(0, max(1, late))
         stale = 0
     elif barred:
         wait, stale, rank = barred + d.jitter(0, seat.lease_ms // 4), 0, 0
@@ -197,9 +198,14 @@ def _news(d: Draft, seat: Seat, reply: SeatReply, *, barred: bool) -> None:
         if i is None:
             continue
         _rearm(d, i, news, d.now + news.eligible_ms - reply.now_ms)
-        neglected = not news.paused and reply.now_ms - news.eligible_ms > 2 * seat.lease_ms
-        if neglected and not reply.granted and not barred:
+        if not reply.granted and not barred and _is_neglected(d, seat, i, news, reply.now_ms):
             d.slot(i, adopted=True)
+
+
+def _is_neglected(d: Draft, seat: Seat, i: int, news: SlotDue, now_ms: int) -> bool:
+    """Say whether a slot is long overdue, or out of reach since the database's clock was set back."""
+    overdue = now_ms - news.eligible_ms
+    return not news.paused and (overdue > 2 * seat.lease_ms or -overdue > horizon(d.slots[i].spec))
 
 
 def horizon(spec: Spec) -> int:

@@ -27,7 +27,7 @@ class Policy(Struct, frozen=True):
     """How patient a client is, in milliseconds; the same for all clients of a network."""
 
     seat_lease_ms: int | None = None  # None = the shortest interval of the scope's tasks, between the next two
-    seat_lease_min_ms: int = 2_000
+    seat_lease_min_ms: int = 20_000
     seat_lease_max_ms: int = 30_000
     presence_ttl_ms: int | None = None  # None = 6 seat leases: the first three followers look more often than that
     backoff_cap_ms: int = 16 * 60_000  # the longest sleep of a follower

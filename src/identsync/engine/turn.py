@@ -4,7 +4,7 @@ Each wish has a *soft* time, from which it may be sent, and a *hard* time, at wh
 are soft go along. So a lone claim is one statement, and a busy seat's claims, ends and renewals share theirs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from identsync.engine import runs, seat
@@ -24,73 +24,73 @@ class Wish(NamedTuple):
     at: int
 
 
+class Wishes(NamedTuple):
+    """All that a client wants to say; no claims where there is no room: what makes room is an event of its own."""
+
+    seats: list[Wish]
+    ends: list[Wish]
+    claims: list[Wish]
+    room: int  # for so many claims
+
+    def hard(self) -> int:
+        """Return when the first must go."""
+        return min((wish.hard for wishes in (self.seats, self.ends, self.claims) for wish in wishes), default=NEVER)
+
+
 def compose(d: Draft) -> int:
     """Send what must go now, with all that may; remember what is due later; return when to look again."""
-    wake = NEVER
-    if _next(d) <= d.now:
-        _send(d)
-        wake = d.now + d.old.policy.answer_ms
-    _remember(d)
-    return min(wake, _next(d))
-
-
-def may(d: Draft, slot: Slot) -> bool:
-    """Say whether this client is to ask for the slot: it holds the seat, was poked, or may have won unheard."""
-    if slot.abandoned >= d.old.policy.max_abandoned or d.old.role is Role.DOCTOR:
-        return False
-    mine = not slot.newer and (slot.adopted or d.holds(slot.spec.scope))
-    return mine or slot.poked or slot.request != ""
+    wishes, wake = _wishes(d), NEVER
+    if wishes.hard() <= d.now:
+        _send(d, wishes)
+        wishes, wake = _wishes(d), d.now + d.old.policy.answer_ms
+    _remember(d, wishes.claims)
+    return min(wake, wishes.hard())
 
 
 # -- wishes ---------------------------------------------------------------------------------------------------------
 
 
-def _stopping(d: Draft) -> bool:
-    return bool(d.get("stop_at") != NEVER)
+def _wishes(d: Draft) -> Wishes:
+    stopping = d.get("stop_at") != NEVER
+    asking = running = 0
+    ends: list[Wish] = []
+    claims: list[Wish] = []
+    held = {each.scope for each in d.seats if d.holds(each.scope)}
+    for at, slot in enumerate(d.slots):
+        run = slot.run
+        if slot.asked:
+            asking += 1
+        elif run is None:
+            if slot.due < NEVER and not stopping and _may(d, slot, held):
+                claims.append(Wish(slot.due, slot.due + runs.slack(d, slot), at))
+        elif run.outcome is None:
+            running += 1
+        elif not run.finishing:
+            ends.append(Wish(run.finish_at, run.finish_at + (0 if stopping else runs.patience(d, slot, run)), at))
+    room = max(0, min(d.old.policy.batch - asking, d.old.policy.max_runs - running - asking))
+    seats = list(_seats(d)) if d.get("started") and not stopping else []
+    return Wishes(seats, ends, claims if room else [], room)
 
 
 def _seats(d: Draft) -> Iterator[Wish]:
-    if not d.get("started") or _stopping(d):
-        return
     for at, each in enumerate(d.seats):
         if not each.asked and seat.is_watched(d, each):
-            yield Wish(each.soft_at if each.fence else each.look_at, each.look_at, at)
+            yield Wish(min(each.soft_at, each.look_at) if each.fence else each.look_at, each.look_at, at)
 
 
-def _ends(d: Draft) -> Iterator[Wish]:
-    for at, slot in enumerate(d.slots):
-        run = slot.run
-        if run is not None and run.outcome is not None and not run.finishing:
-            patience = 0 if _stopping(d) else runs.patience(d, slot, run)
-            yield Wish(run.finish_at, run.finish_at + patience, at)
-
-
-def _claims(d: Draft) -> Iterator[Wish]:
-    if _stopping(d):
-        return
-    for at, slot in enumerate(d.slots):
-        if slot.due < NEVER and slot.run is None and not slot.asked and may(d, slot):
-            yield Wish(slot.due, slot.due + runs.slack(d, slot), at)
-
-
-def _room(d: Draft) -> int:
-    policy = d.old.policy
-    asking = sum(1 for slot in d.slots if slot.asked)
-    running = sum(1 for slot in d.slots if slot.run is not None and slot.run.outcome is None)
-    return max(0, min(policy.batch - asking, policy.max_runs - running - asking))
-
-
-def _next(d: Draft) -> int:
-    """Return the next hard time; claims without room have none: what makes room is an event of its own."""
-    claims = _claims(d) if _room(d) else ()
-    return min((wish.hard for wish in (*_seats(d), *_ends(d), *claims)), default=NEVER)
+def _may(d: Draft, slot: Slot, held: set[int]) -> bool:
+    """Say whether this client is to ask for the slot: it holds the seat, was poked, or may have won unheard."""
+    if slot.abandoned >= d.old.policy.max_abandoned or d.old.role is Role.DOCTOR:
+        return False
+    mine = not slot.newer and (slot.adopted or slot.spec.scope in held)
+    return mine or slot.poked or slot.request != ""
 
 
 # -- sending --------------------------------------------------------------------------------------------------------
 
 
-def _send(d: Draft) -> None:
-    seats, ends, claims = _soft(d, _seats(d)), _soft(d, _ends(d)), _soft(d, _claims(d))[: _room(d)]
+def _send(d: Draft, wishes: Wishes) -> None:
+    seats, ends, claims = _soft(d, wishes.seats), _soft(d, wishes.ends), _soft(d, wishes.claims)[: wishes.room]
     for first in range(0, max(len(ends), len(claims), 1), MOST):
         part = slice(first, first + MOST)
         asks = tuple(_ask_seat(d, d.seats[at]) for at in seats) if not first else ()
@@ -98,7 +98,7 @@ def _send(d: Draft) -> None:
         d.act(Turn(asks, finishes, tuple(_claim(d, at) for at in claims[part])))
 
 
-def _soft(d: Draft, wishes: Iterable[Wish]) -> list[int]:
+def _soft(d: Draft, wishes: list[Wish]) -> list[int]:
     """Return what may be sent now, the oldest first."""
     return [wish.at for wish in sorted(wishes) if wish.soft <= d.now]
 
@@ -125,11 +125,11 @@ def _claim(d: Draft, at: int) -> AskClaim:
     return AskClaim(at, slot.request, scope.ttl_ms if scope else d.seats[0].ttl_ms)
 
 
-def _remember(d: Draft) -> None:
+def _remember(d: Draft, claims: list[Wish]) -> None:
     """Tell the memory of the core when each slot is to be asked for at the latest."""
-    able = {wish.at: wish.hard for wish in _claims(d)} if _room(d) else {}
-    for at in range(len(d.slots)):
+    able = {wish.at: wish.hard for wish in claims}
+    for at, slot in enumerate(d.slots):
         due = able.get(at, NEVER)
-        if due != d.slots[at].told:
+        if due != slot.told:
             d.slot(at, told=due)
             d.act(Remember(at, due))
