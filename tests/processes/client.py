@@ -78,7 +78,7 @@ class Work:
     async def _count(self, run: Run) -> None:
         before = await run.read(partial(scratch.value, kind=run.kind, scope=run.scope))
         write = partial(scratch.count, fence=run.fence, new=before + 1)
-        pause = self._random.uniform(0.0, 0.15)
+        pause = self._random.uniform(0.0, 0.25)
         if self._random.random() < 0.5:
             await asyncio.to_thread(self._stubborn, run, write, pause)
         else:

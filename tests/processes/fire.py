@@ -116,12 +116,12 @@ class Fire:
         if set(kinds) <= PROCESSES.keys():
             self.phases.append((begin, now_ms()))
 
-    def calm(self, seconds: float = 0.0) -> None:
-        """Nothing happens, until every slot has run well twice; at least so many seconds."""
+    def calm(self, seconds: float = 0.0, *, runs: int = 2) -> None:
+        """Nothing happens, until every slot has run well that often; at least so many seconds."""
         begin, since = now_ms(), self.store.now_ms()
         until = time.monotonic() + CALM_S
         self._work(time.monotonic() + seconds)
-        while time.monotonic() < until and not self._all_ran(since, 2):
+        while time.monotonic() < until and not self._all_ran(since, runs):
             self._work(time.monotonic() + 0.1)
         self.phases.append((begin, now_ms()))
 
