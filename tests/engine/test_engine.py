@@ -178,7 +178,7 @@ async def test_a_database_call_that_hangs_loses_its_thread_and_nobody_else_waits
     assert journal(store, "test/two")[0].counts == '{"rows": 1}'
 
 
-async def test_a_blocked_loop_costs_no_lease(store: Store) -> None:
+async def test_apscheduler_1116_a_blocked_loop_costs_no_lease(store: Store) -> None:
     async def block(run: Run) -> Outcome:
         time.sleep(1.5)  # noqa: ASYNC251  three leases long
         await run.write(lambda connection: None)

@@ -65,7 +65,7 @@ def check_runs(store_url: str, won: list[list[int]], interval: int) -> None:
     assert {r.outcome for r in runs} == {"ok"}
 
 
-def test_a_killed_holder_is_followed_when_its_lease_ends(store_url):
+def test_procrastinate_1408_a_killed_holder_is_followed_when_its_lease_ends(store_url):
     """Crash: nothing is reaped, the end of the lease alone frees the slot (Procrastinate 1408, 1518)."""
     store = open_store(store_url)
     with ExitStack() as stack:

@@ -1,49 +1,30 @@
-"""The limiter's rules one by one, on real databases; names say which public bug a rule answers."""
+"""The limiter's twelve rules, on SQLite and PostgreSQL; a test is named after the public bug that its rule answers.
+
+1  the database's clock alone decides                   mlflow 25199
+2  excluded until next due, not while it runs           shedlock 6, objectstack 14619
+3  due time and lease in one column, nothing to reap    procrastinate 1408
+4  a fence with every claim, on every write             oban_py 32, redlock
+5  trust is measured before sending, errors end it      redbeat 208, oban 1488; apscheduler 1116 (tests/engine)
+6  losers re-arm from the winner's row                  pgboss 914
+7  signs of life are written by the claim itself        pgqueuer 536, meltano 9147
+8  no SELECT that an UPDATE believes                    apscheduler 959
+9  one row a statement, by key; ties are asked again    dbscheduler 348
+10 what a client remembers is never authoritative       jobrunr 808 (and tests/engine)
+11 an old client does not claim a newer row             hangfire, n8n 30607
+12 a grid with a phase; missed instants are one run     hangfire_relaxed
+"""
 
 import threading
 from contextlib import suppress
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, insert, select, text, update
+from limiter_asks import MINUTE, BreakOnce, LostConnection, claim, effect, effects, finish, granted, set_slot
+from sqlalchemy import func, insert, select, update
 
 from identsync.errors import StaleFence, Unavailable
-from identsync.store import Claim, Denied, Fence, slots
+from identsync.store import Claim, Denied, Fence, open_store
 from identsync.store.limiter import due_at, next_due, phase_ms
-from identsync.store.tables import mirror_stream, task_slot
-
-MINUTE = 60_000
-ASK = {"role": 0, "lease_ms": 5_000, "interval_ms": MINUTE, "presence_ttl_ms": 60_000}
-
-
-def claim(store, holder="me", **changes):
-    p = ASK | {"holder": holder, "request": uuid4().hex} | changes
-    return store.limiter().claim("room/site", 7, **p)
-
-
-def granted(store, holder="me", **changes) -> Fence:
-    answer = claim(store, holder, **changes)
-    assert answer.granted
-    return Fence("room/site", 7, answer.fence, holder)
-
-
-def finish(store, fence, outcome="ok", **changes) -> bool:
-    p = {"interval_ms": MINUTE, "outcome": outcome, "counts": {}, "note": ""} | changes
-    return store.limiter().finish(fence, **p)
-
-
-def set_slot(store, **values) -> None:
-    with store.write() as connection:
-        connection.execute(update(task_slot).values(**values))
-
-
-def effect(connection, name) -> None:
-    connection.execute(insert(mirror_stream).values(stream=name, scope=7, changed_ms=0))
-
-
-def effects(store) -> list[str]:
-    with store.read() as connection:
-        return sorted(connection.execute(select(mirror_stream.c.stream)).scalars())
+from identsync.store.tables import mirror_stream, run_log, task_slot
 
 
 def test_shedlock_6_a_slot_is_excluded_until_due_not_only_while_it_runs(store):
@@ -54,6 +35,23 @@ def test_shedlock_6_a_slot_is_excluded_until_due_not_only_while_it_runs(store):
     assert again.eligible_ms == next_due("room/site", 7, MINUTE, again.now_ms)
 
 
+def test_objectstack_14619_a_long_run_is_not_joined_by_a_second_one(store):
+    """The lease is renewed while it runs: an ask in the meantime finds the slot taken, however long it runs."""
+    fence = granted(store)
+    set_slot(store, started_ms=1)  # hours ago
+    assert store.limiter().renew(fence, 5_000) == 5_000
+    assert claim(store, "other").why is Denied.WAIT
+    assert finish(store, fence)
+
+
+def test_procrastinate_1408_nothing_is_left_to_reap(store):
+    """A holder died: the end of its lease alone makes the slot due, in one statement, and the next run is another's."""
+    dead = granted(store, "dead")
+    set_slot(store, eligible_ms=store.now_ms())
+    heir = claim(store, "heir")
+    assert (heir.granted, heir.fence, heir.attempt) == (True, dead.number + 1, 2)
+
+
 def test_pgboss_914_rearm_from_winner(store):
     winner = claim(store, "winner")
     loser = claim(store, "loser")
@@ -61,7 +59,7 @@ def test_pgboss_914_rearm_from_winner(store):
     assert 0 < loser.eligible_ms - loser.now_ms <= 5_000
 
 
-def test_oban_1488_a_lease_that_ended_is_not_renewed(store):
+def test_oban_1488_stale_leader_does_not_renew(store):
     fence = granted(store)
     set_slot(store, eligible_ms=store.now_ms() - 1)
     assert store.limiter().renew(fence, 5_000) is None
@@ -92,7 +90,7 @@ def test_a_stale_finish_changes_nothing(store):
     assert not finish(store, new, "failed")
 
 
-def test_a_zombie_writes_nothing(store):
+def test_redlock_a_zombie_writes_nothing(store):
     zombie = granted(store, "zombie")
     with store.write(zombie) as connection:
         effect(connection, "in time")
@@ -103,19 +101,6 @@ def test_a_zombie_writes_nothing(store):
     with store.write(heir) as connection:
         effect(connection, "heir")
     assert effects(store) == ["heir", "in time"]
-
-
-def test_a_failed_block_commits_nothing(store):
-    fence = granted(store)
-
-    def half_done() -> None:
-        with store.write(fence) as connection:
-            effect(connection, "half")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        half_done()
-    assert effects(store) == []
 
 
 def test_nobody_takes_a_task_over_while_an_effect_is_open(store):
@@ -166,48 +151,6 @@ def test_shedlock_fuzz_a_counter_under_the_lock_is_exact(store):
         assert connection.execute(select(func.max(mirror_stream.c.weight))).scalar() == 4 * per_thread
 
 
-def test_a_lost_reply_costs_no_interval(store):
-    """Ambiguous claim: the connection breaks after the commit; the same request gets the same fence."""
-    limiter = store.limiter()
-    claim(store, "somebody")  # seeds
-    set_slot(store, eligible_ms=0)
-    once = BreakOnce(limiter)
-    answer = claim(store, "me")
-    assert once.broke
-    assert answer.granted
-    assert answer.fence == 2
-    assert answer.attempt == 2
-
-
-def test_a_finish_whose_reply_was_lost_is_a_finish(store):
-    fence = granted(store)
-    once = BreakOnce(store.limiter())
-    assert finish(store, fence)
-    assert once.broke
-
-
-class BreakOnce:
-    """Lets the next turn through to the database and loses its reply."""
-
-    def __init__(self, limiter) -> None:
-        self._dialect, self.broke = limiter._dialect, False
-        limiter._dialect = self
-
-    def __getattr__(self, name):
-        return getattr(self._dialect, name)
-
-    def turn(self, cursor, turn):
-        answer = self._dialect.turn(cursor, turn)
-        if self.broke:
-            return answer
-        self.broke = True
-        raise LostConnection
-
-
-class LostConnection(Exception):
-    sqlstate = "08006"
-
-
 def test_redbeat_208_exception_is_not_ownership(store):
     """A renewal that cannot reach the database raises; it never answers as if the lease were kept."""
     fence = granted(store)
@@ -223,8 +166,8 @@ class Unreachable:
         raise LostConnection
 
 
-def test_apscheduler_959_two_workers_on_a_fresh_slot(store):
-    """Both seed the same row at once; one runs."""
+def test_apscheduler_959_sqlite_two_workers(store):
+    """Four ask for a slot nobody has seeded yet, at once; one runs. What a SELECT saw before is believed by nobody."""
     barrier, answers = threading.Barrier(4), []
 
     def work(name: str) -> None:
@@ -241,6 +184,63 @@ def test_apscheduler_959_two_workers_on_a_fresh_slot(store):
     assert sorted(a.granted for a in answers) == [False, False, False, True]
 
 
+def test_apscheduler_959_a_look_that_is_out_of_date_grants_nothing(store):
+    """SQLite looks without a lock first: another client's claim right after the look wins."""
+    if store.dialect != "sqlite":
+        pytest.skip("PostgreSQL has no look before its statement")
+    assert finish(store, granted(store), retry_ms=0)
+    limiter, other = store.limiter(), open_store(store.engine.url.render_as_string())
+    run, looked = limiter._dialect.run, []
+
+    def overtaken(cursor, statement, p):
+        rows = run(cursor, statement, p)
+        if statement == "look" and not looked:
+            looked.append(granted(other, "quick"))
+        return rows
+
+    limiter._dialect.run = overtaken
+    slow = claim(store, "slow")
+    assert (slow.granted, slow.fence, slow.why) == (False, looked[0].number, Denied.WAIT)
+    other.close()
+
+
+def test_dbscheduler_348_a_tie_is_asked_again(store):
+    """A deadlock that the server broke is no answer: the same statement again, and it is granted once."""
+    limiter = store.limiter()
+    once = BreakOnce(limiter, DeadlockError())
+    assert claim(store).granted
+    assert once.broke
+    assert limiter.ties == 1
+    assert claim(store, "other").why is Denied.WAIT
+
+
+class DeadlockError(Exception):
+    sqlstate = "40P01"
+
+
+def test_jobrunr_808_the_row_decides_not_what_a_client_remembers(store):
+    """A client that believes in a due time, its own run or its own pause is put right by the row, in the same reply."""
+    mine = granted(store)
+    with store.write() as connection:  # somewhere else: given up, paused, run by another
+        connection.execute(update(task_slot).values(eligible_ms=0))
+    theirs = granted(store, "other")
+    assert not finish(store, mine)
+    assert finish(store, theirs)
+    told = claim(store)
+    assert (told.why, told.fence) == (Denied.WAIT, theirs.number)
+    set_slot(store, paused=1, eligible_ms=0)
+    assert claim(store).why is Denied.PAUSED
+
+
+def test_n8n_30607_a_newer_version_takes_the_row_from_the_old_one(store):
+    old = granted(store, "old", proto=1)
+    set_slot(store, eligible_ms=0)
+    new = granted(store, "new", proto=2)
+    assert not finish(store, old)
+    assert finish(store, new, retry_ms=0)
+    assert claim(store, "old", proto=1).why is Denied.PROTO
+
+
 def test_hangfire_an_old_version_does_not_claim_a_newer_row(store):
     assert finish(store, granted(store, proto=2), retry_ms=0)
     old = claim(store, proto=1)
@@ -255,6 +255,16 @@ def test_meltano_9147_the_claim_itself_writes_the_signs_of_life(store):
     assert (row.holder, row.started_ms, row.eligible_ms) == ("me", answer.now_ms, answer.now_ms + 5_000)
 
 
+def test_pgqueuer_536_no_run_without_a_row_in_the_journal(store):
+    """A client killed right after its claim has left the row that says so; asked again, it is written once."""
+    answer = claim(store, request="one")
+    assert claim(store, request="one").fence == answer.fence
+    with store.read() as connection:
+        [run] = connection.execute(select(run_log)).all()
+    assert (run.fence, run.holder, run.outcome, run.finished_ms) == (answer.fence, "me", "running", None)
+    assert (run.started_ms, run.due_ms) == (answer.started_ms, answer.due_ms)
+
+
 def test_mlflow_25199_the_client_clock_decides_nothing(store, monkeypatch):
     assert finish(store, granted(store))
     monkeypatch.setattr("time.time", lambda: 4e9)
@@ -262,43 +272,15 @@ def test_mlflow_25199_the_client_clock_decides_nothing(store, monkeypatch):
     assert claim(store).why is Denied.WAIT
 
 
-def test_roles(store):
-    limiter = store.limiter()
-    assert claim(store, role=2).why is Denied.ROLE
-    director = granted(store, "director", role=1)
-    assert finish(store, director, retry_ms=0)
-    limiter.seat(7, "admin", 0, lease_ms=5_000, presence_ttl_ms=60_000)
-    assert claim(store, "director", role=1).why is Denied.ROLE
-    assert not limiter.seat(7, "director", 1, lease_ms=5_000, presence_ttl_ms=60_000).granted
-    limiter.leave("admin", [7])
-    assert limiter.seat(7, "director", 1, lease_ms=5_000, presence_ttl_ms=60_000).granted
-    assert claim(store, "director", role=1).granted
-    back = limiter.seat(7, "admin", 0, lease_ms=5_000, presence_ttl_ms=60_000)
-    assert (back.granted, back.holder) == (True, "admin")  # a director may do nothing now, so he keeps no seat either
-
-
-def test_backoff_grows_and_never_passes_the_grid(store):
-    waits = []
-    for _ in range(9):
-        fence = granted(store, interval_ms=86_400_000)
-        assert finish(store, fence, "failed", interval_ms=86_400_000, note="boom")
-        denied = claim(store, interval_ms=86_400_000)
-        waits.append((denied.eligible_ms - denied.now_ms, denied.now_ms))
-        set_slot(store, eligible_ms=0)
-    for attempt, (wait, now) in enumerate(waits, 1):
-        grid = next_due("room/site", 7, 86_400_000, now) - now
-        assert min(grid, 800 * 2**attempt) - 100 <= wait <= min(grid, 1200 * 2**attempt)
-    fence = granted(store)
-    assert finish(store, fence)
-    assert claim(store).attempt == 0
-
-
-def test_retry_after_is_obeyed_beyond_the_interval(store):
-    """429 with Retry-After of two days on a task of one minute: the horizon does not heal it away."""
-    assert finish(store, granted(store), "later", retry_ms=172_800_000)
-    denied = claim(store)
-    assert denied.why is Denied.WAIT
-    assert denied.eligible_ms - denied.now_ms > 172_000_000
+def test_hangfire_relaxed_missed_instants_are_one_run(store):
+    """After an hour in which nobody asked, one run, and then the next instant of the grid."""
+    assert finish(store, granted(store))
+    set_slot(store, eligible_ms=store.now_ms() - 3_600_000)
+    late = granted(store)
+    assert finish(store, late)
+    then = claim(store)
+    assert then.why is Denied.WAIT
+    assert then.eligible_ms == next_due("room/site", 7, MINUTE, then.now_ms)
 
 
 def test_grid_and_phase():
@@ -309,80 +291,3 @@ def test_grid_and_phase():
         assert due > now >= due_at("a", 1, MINUTE, now) == due - MINUTE
         assert due % MINUTE == phase_ms("a", 1, MINUTE)
     assert phase_ms("leads/site", 3, MINUTE) == 19_897  # the same in every version: clients of two versions share rows
-
-
-def test_notes_are_cut_to_the_column(store):
-    fence = granted(store)
-    assert finish(store, fence, "failed", note="я" * 399 + "🦷" * 10, counts={"sent": 1})
-    with store.read() as connection:
-        run = slots.journal(connection, 1)[0]
-        view = slots.overview(connection)[0]
-    assert run.note == "я" * 399
-    assert view.last_error == run.note
-    assert run.counts == {"sent": 1}
-
-
-@pytest.mark.parametrize("kind", ["", "k" * 65, "заявки"])
-def test_a_kind_the_column_cannot_hold_is_refused(store, kind):
-    with pytest.raises(ValueError, match="kind"):
-        store.limiter().claim(kind, 1, **ASK, holder="me", request="r")
-
-
-def test_permits_beyond_a_burst_are_a_mistake(store):
-    with pytest.raises(ValueError, match="burst"):
-        store.limiter().permits("sms", 0, 11, period_ms=10, burst=10)
-
-
-def test_a_limiter_belongs_to_one_thread(store):
-    limiter, caught = store.limiter(), []
-    claim(store)
-
-    def work() -> None:
-        try:
-            limiter.claim("room/site", 7, **ASK, holder="me", request="r")
-        except RuntimeError as error:
-            caught.append(error)
-        assert store.limiter() is not limiter
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert caught
-
-
-@pytest.mark.postgresql
-def test_the_limiter_comes_back_after_the_server_cut_its_connection(store):
-    if store.dialect != "postgresql":
-        pytest.skip("SQLite has no server")
-    fence = granted(store)
-    pid = store.limiter()._link.cursor().connection.info.backend_pid
-    with store.write() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-    assert store.limiter().renew(fence, 5_000) == 5_000
-    store.limiter()._link._connection.driver_connection.pgconn.finish()  # a dead socket, noticed at the next ask
-    assert store.limiter().renew(fence, 5_000) == 5_000
-
-
-def test_one_statement_per_check(store):
-    """A claim, denied or granted, is one statement on PostgreSQL; on SQLite there is no wire to count."""
-    claim(store, "somebody")
-    limiter = store.limiter()
-    counting = Counting(limiter._link.cursor())
-    limiter._link._cursor = counting
-    claim(store)
-    denied = counting.statements
-    set_slot(store, eligible_ms=0)
-    claim(store)
-    assert (denied, counting.statements - denied) == ((1, 1) if store.dialect == "postgresql" else (1, 5))
-
-
-class Counting:
-    def __init__(self, cursor) -> None:
-        self._cursor, self.statements = cursor, 0
-
-    def execute(self, *arguments):
-        self.statements += 1
-        return self._cursor.execute(*arguments)
-
-    def __getattr__(self, name):
-        return getattr(self._cursor, name)

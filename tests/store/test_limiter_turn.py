@@ -197,7 +197,7 @@ def asked(turn: dict[str, Any], number: int, fences: dict[tuple[str, str, int], 
 # -- many at once ----------------------------------------------------------------------------------------------------
 
 
-def test_overlapping_turns_in_opposite_orders_grant_each_slot_once(store: Store) -> None:
+def test_dbscheduler_348_overlapping_turns_in_opposite_orders_grant_each_slot_once(store: Store) -> None:
     """No deadlock, no double grant, no slot left lying, however the two meet."""
     kinds = [f"x/{n}" for n in range(4)]
     held(store, "seeder", *kinds)
