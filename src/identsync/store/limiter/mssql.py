@@ -16,11 +16,12 @@ from identsync.store.limiter.mssql_turn import Shape, batch, shape, text, values
 
 CLOCK = "DATEDIFF_BIG(MILLISECOND,'19700101',SYSUTCDATETIME())"
 _LOCKS = "SET LOCK_TIMEOUT 2000;"
+_CROWD = "SET LOCK_TIMEOUT 100;"  # a channel's row is asked for by many: who meets a lock comes again by itself
 
 
-def _batch(names: str, body: str) -> str:
+def _batch(names: str, body: str, locks: str = _LOCKS) -> str:
     variables = [(name, name) for name in names.split()]
-    return batch(variables, f"{_LOCKS}\n{marks(body, '@{}')}")
+    return batch(variables, f"{locks}\n{marks(body, '@{}')}")
 
 
 def _parameters(text: str) -> list[str]:
@@ -52,8 +53,9 @@ PERMITS = _batch(
 DECLARE @r TABLE (first_ms bigint);
 UPDATE {{rate}} WITH (ROWLOCK) SET tat_ms={law.FIRST}+@cost, stamp_ms=@now OUTPUT inserted.tat_ms-@cost INTO @r
  WHERE {law.RATE_SLOT} AND {law.NEAR};
-SELECT CASE WHEN r.first_ms IS NULL THEN 0 ELSE 1 END, COALESCE(r.first_ms, {law.FIRST}), @now
- FROM {{rate}} t LEFT JOIN @r r ON 1=1 WHERE t.channel=@channel AND t.scope=@scope;""",
+IF EXISTS (SELECT 1 FROM @r) SELECT 1, first_ms, @now FROM @r;
+ELSE SELECT 0, {law.FIRST}, @now FROM {{rate}} WHERE {law.RATE_SLOT};""",
+    _CROWD,
 )
 POSTPONE = _batch(
     "channel scope after",
