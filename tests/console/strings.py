@@ -19,7 +19,7 @@ def of_templates() -> Iterator[tuple[str, str]]:
     """Yield (sentence, file) of each ``_("…")`` and ``plural(n, "…")`` of the templates."""
     environment = Environment(autoescape=True)
     for path in sorted((SOURCE / "console" / "templates").rglob("*.html")):
-        tree = environment.parse(path.read_text())
+        tree = environment.parse(path.read_text("utf-8"))
         for _line, _function, said in extract_from_ast(tree, ("_", "plural")):
             texts = said if isinstance(said, tuple) else (said,)
             yield from ((text, str(path.relative_to(SOURCE))) for text in texts if isinstance(text, str))
@@ -28,7 +28,7 @@ def of_templates() -> Iterator[tuple[str, str]]:
 def of_modules() -> Iterator[tuple[str, str]]:
     """Yield (sentence, file) of each ``_("…")`` in modules that mark their sentences for the console."""
     for path in sorted([*(SOURCE / "console").rglob("*.py"), *(SOURCE / "integrations").rglob("*.py")]):
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text("utf-8"))
         marks = any(isinstance(node, ast.FunctionDef) and node.name == "_" for node in tree.body)
         if marks:
             yield from ((text, str(path.relative_to(SOURCE))) for text in _marked(tree))

@@ -39,7 +39,7 @@ def test_the_next_is_an_administrator_before_a_director_then_by_id_and_each_has_
         (A, 0, 0),
         (C, 1, 33_750),  # a look every lease, an eighth late
         (D, 2, 67_500),
-        (B, 3, 187_500),  # an administrator's presence lasts six leases
+        (B, 3, 217_500),  # an administrator's presence lasts six leases
     ]
 
 

@@ -92,7 +92,8 @@ def _who(crew: Crew, named: Names, now_ms: int) -> tuple[str, ...]:
     if heir is None:
         return leads, signs, since, _("некому"), ""
     left = heir.within_ms if crew.by_ms is None else max(crew.by_ms - now_ms, 0)
-    return leads, signs, since, named(heir.client), _("{count} с", count=-(-left // 1000))
+    follows = named(heir.client) if crew.scope else _("кто успеет, их {count}", count=len(crew.heirs))
+    return leads, signs, since, follows, _("{count} с", count=-(-left // 1000))
 
 
 def _seen(ago_ms: int) -> str:

@@ -1,7 +1,7 @@
 """Who holds each branch's seat, who is alive beside it, who takes over next and how soon, by the engine's own rules.
 
 A scope's clients stand in line as ``engine/seat.py`` has them: the holder, then administrators before directors, each
-in the order of their ids. The follower of rank r looks every lease * 2^(r-1), and an eighth later at the latest.
+in the order of their ids. The follower of rank r looks every lease * 2^(r-1), the first two at most an eighth late.
 Counted from the holder's last sign of life, that look finds the seat free; so the bounds here are constants, not
 countdowns. A director looks as often, but is admitted only when the last administrator has been silent for the
 presence time.
@@ -26,6 +26,7 @@ SHOWN_SILENT_MS = 15 * 60_000  # how long a client that fell silent is still sho
 RECENT_MS = 10 * 60_000  # how long a change of hands is news
 NEWS = 8  # so many changes of hands are looked up in the journal; more at once is a network that was switched on
 LEASES_OF_PRESENCE = 6  # as Policy.presence_ttl_ms says
+PUNCTUAL = 2  # followers whose look is at most an eighth late; the others' is at most half late
 
 
 class Standing(StrEnum):
@@ -102,7 +103,7 @@ class Crew:
 
 def crews(connection: Connection, now_ms: int, *, told: bool = True) -> dict[int, Crew]:
     """Return the crew of every scope that has a seat; ``told``: with what the journal knows of changes of hands."""
-    found = [crew_of(seat, now_ms) for seat in slots.seats(connection, presence_ttl_ms=SLEEPER_MS)]
+    found = _with_network([crew_of(seat, now_ms) for seat in slots.seats(connection, presence_ttl_ms=SLEEPER_MS)])
     if told:
         gone, looks = slots.administrators_seen(connection), iter(range(1, NEWS + 1))
         found = [_told(connection, crew, gone, looks) for crew in found]
@@ -142,22 +143,55 @@ def _line(seat: SeatView, now_ms: int, lease_ms: int, cap_ms: int) -> tuple[list
         if one.client == seat.holder:
             continue
         if age <= gap * 3 // 2 + 1_000:
-            within = _within(gap, lease_ms, barred=ruled and role is Role.DIRECTOR)
-            line.append(Member(one.client, role, one.seen_ms, len(line) + 1, within))
+            rank = len(line) + 1
+            within = _within(rank, lease_ms, cap_ms, barred=ruled and role is Role.DIRECTOR)
+            line.append(Member(one.client, role, one.seen_ms, rank, within))
         elif age <= SHOWN_SILENT_MS:
             silent.append(Member(one.client, role, one.seen_ms, None))
     return line, sorted(silent, key=lambda one: -one.seen_ms)
 
 
-def _within(gap_ms: int, lease_ms: int, *, barred: bool) -> int:
-    """Return how long after the holder's last sign of life a follower that looks every ``gap_ms`` has the seat, ms."""
-    look = gap_ms + gap_ms // 8
+def _within(rank: int, lease_ms: int, cap_ms: int, *, barred: bool) -> int:
+    """Return how long after the holder's last sign of life the follower of a rank has the seat, ms."""
+    gap = spacing(lease_ms, rank, cap_ms)
+    look = gap + (gap // 8 if rank <= PUNCTUAL else gap // 2)
     if not barred:
         return look
     presence = LEASES_OF_PRESENCE * lease_ms
     if look <= presence - lease_ms:
         return presence + lease_ms // 4
     return max(look, presence) + lease_ms + lease_ms // 4
+
+
+def _with_network(found: list[Crew], cap_ms: int = POLICY.backoff_cap_ms) -> list[Crew]:
+    """Return the crews with the network's (scope 0) as it is: only those that lead a branch can lead the network."""
+    leading = {crew.holder.client: crew for crew in found if crew.scope and crew.holder}
+    return [crew if crew.scope else _network(crew, leading, cap_ms) for crew in found]
+
+
+def _network(crew: Crew, leading: Mapping[str, Crew], cap_ms: int) -> Crew:
+    """Return the network's crew: who leads another branch is alive, however seldom it looks here."""
+    asleep = [replace(one, within_ms=cap_ms + cap_ms // 2) for one in crew.silent]
+    heirs = {one.client: one for one in (*crew.heirs, *asleep) if one.client in leading}
+    heirs |= {one.client: one for one in _at_home(crew, leading)}
+    if not heirs:
+        return crew
+    line = [
+        replace(one, rank=rank) for rank, one in enumerate(sorted(heirs.values(), key=lambda one: one.within_ms), 1)
+    ]
+    holder = [crew.holder] if crew.holder else []
+    by_ms = None if crew.by_ms is None else crew.by_ms - crew.heirs[0].within_ms + line[0].within_ms
+    return replace(crew, members=(*holder, *line), by_ms=by_ms)
+
+
+def _at_home(crew: Crew, leading: Mapping[str, Crew]) -> list[Member]:
+    """Return who inherits the holder's branch, and asks for the network at once: no director while others lead."""
+    home = leading.get(crew.holder.client) if crew.holder else None
+    heirs = home.heirs[:1] if home else ()
+    alone = len(leading) == 1
+    return [
+        replace(one, rank=0, within_ms=2 * one.within_ms) for one in heirs if alone or one.role is Role.ADMINISTRATOR
+    ]
 
 
 def _told(connection: Connection, crew: Crew, gone: Mapping[int, int], looks: Iterator[int]) -> Crew:
