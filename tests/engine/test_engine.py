@@ -283,6 +283,19 @@ async def test_permits_are_waited_for(store: Store) -> None:
         assert 200 <= end.outcome.counts["ms"] < 1_200  # one at once, five more 50 ms apart
 
 
+async def test_a_full_channel_ends_the_run_until_there_are_permits_again(store: Store) -> None:
+    async def spend(run: Run) -> Outcome:
+        async with run.permits(Channel.quota("geocoder", 1_000, 86_400, at_once=1)) as permits:
+            async for _ in permits.each(range(2)):
+                run.progress(asked=run.counts.get("asked", 0) + 1)
+        return Outcome()
+
+    async with engine(store, task(spend)) as client:
+        end = await heard(client, lambda e: isinstance(e, ev.RunEnded) and e.slot == 0)
+        assert (end.outcome.status, end.outcome.counts) == (Status.LATER, {"asked": 1})
+        assert 80_000 < end.outcome.retry_ms < 90_000
+
+
 FAST = "winloop" if sys.platform == "win32" else "uvloop"
 
 
