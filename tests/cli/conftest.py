@@ -32,6 +32,8 @@ def cli(tmp_path: Path) -> Cli:
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "identsync", *arguments]
         env = os.environ | {"IDENTSYNC_LANG": "ru", "IDENTSYNC_SETTINGS": "identsync.toml"} | environment
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=env, check=False)
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60, env=env, check=False
+        )
 
     return run

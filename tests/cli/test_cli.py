@@ -135,7 +135,7 @@ def test_run_stays_small_and_hands_over(cli: Cli, folder: Path, signal_name: str
         assert cli("status").returncode == 0  # makes the tables, as the first start of all does
         process = subprocess.Popen(
             [sys.executable, "-m", "identsync", "run", "--attached"],
-            cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
             env=os.environ | DEMO_KEY | {"IDENTSYNC_LANG": "ru"},
         )  # fmt: skip
         assert process.stdout is not None

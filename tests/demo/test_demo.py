@@ -18,7 +18,7 @@ KEYS += ["leads_doubled", "timetables_confirmed", "errors"]
 def start(*options: str, folder: Path) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "identsync", "demo", "--port", "0", *options]
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "IDENTSYNC_LANG": "ru", "COLUMNS": "120"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment)
 
 
 def left_behind(folder: Path) -> list[str]:
