@@ -15,10 +15,13 @@ whatever order they ask. A permit whose time has passed is dropped, never used l
 So the burst is also the room for lateness: with a burst of 1 there is none, and a spacing is stretched by the slack
 that the way from the database to the use takes (40 ms at least). Give a burst of 2 or more where the service allows it.
 
-What is assumed: the database's clock runs at the speed of ours (NTP slews by 0.5 ms a second at most) and is read
-between the moment the ask was sent and the moment its answer came. A clock set back is followed (store/limiter/law.py);
-one set forward cuts the blocks already granted loose: at most those are too many, once. A process that is stopped
-between a permit and its use is late, and nothing on this side can tell.
+What is assumed: the database's clock runs at the speed of ours, but for 0.1 ms a second, and is read between the moment
+the ask was sent and the moment its answer came. A clock set back is followed (store/limiter/law.py); one set forward
+cuts the blocks already granted loose: at most those are too many, once. A process that is stopped between a permit and
+its use is late, and nothing on this side can tell.
+
+core.limiter.Pace decides by itself, for a pace that nobody shares; here the database has decided, and a block is a
+timetable to be read.
 """
 
 from dataclasses import dataclass
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 SLACK_MS = 40.0  # the least time left to use a permit in: a slow timer (16 ms on Windows) and a busy loop
 SLACK_MOST_MS = 2_000.0
 GRAIN_MS = 1.0  # the databases' clocks tell whole milliseconds
-SLEW = 0.0005
+SLEW = 0.0001  # two computers' clocks drift apart by less
 _LONGEST_MS = 366 * 86_400_000
 _HAIR_MS = 1e-6  # 7 * (1000 / 7) is not to cost 1001 ms
 
@@ -81,8 +84,8 @@ class Channel:
         spacing = self.period_ms + width - tolerance
         cost = max(1, ceil(n * spacing - _HAIR_MS))
         full = max(n, int(cost / spacing))  # what a last, broken millisecond still holds
-        back = width - slack_ms - 2 * GRAIN_MS - SLEW * (cost + width)  # what Block doubts must not eat up the slack
-        return Terms(full, cost, max(0, floor(back)), spacing, width)
+        doubt = 2 * GRAIN_MS + SLEW * (2 * (full - 1) * spacing + width)  # Block's, which must not eat up the slack
+        return Terms(full, cost, max(0, floor(width - slack_ms - doubt)), spacing, width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class Block:
 
     def __init__(self, terms: Terms, grant: "Grant", asked: float, answered: float) -> None:
         lead = grant.first_ms - grant.now_ms
-        ahead = max(0, lead) + terms.cost_ms
+        ahead = max(0, lead) + (terms.n - 1) * terms.spacing_ms
         self._terms = terms
         self._first_ms = grant.first_ms
         self._opens = answered + lead + GRAIN_MS + SLEW * ahead
