@@ -123,3 +123,18 @@ def test_beside_an_open_lead_the_selected_rows_buttons_hide_no_text_and_are_the_
     expect(tab.page.locator(".notice").last).to_have_text("Заявка отмечена: Спам")
     assert {lead.id: lead.state for lead in desk.leads()}[opened] == "new"
     assert {lead.id: lead.state for lead in desk.leads()}[other] == "spam"
+
+
+def test_a_site_that_does_not_answer_is_named_in_words_not_by_an_exception(
+    desk: Desk,
+    site: SiteProcess,
+    console: Any,
+    tab: Tab,  # noqa: F811
+) -> None:
+    site.fault("fail", status=503, times=None)
+    take_in(desk)
+    tab.page.goto(f"{console.url}leads")
+    trouble = tab.page.locator("#trouble-1")
+    expect(trouble).to_contain_text("Лендинг: заявок с этого сайта сейчас нет")
+    expect(trouble).to_contain_text("Другая сторона не отвечает")
+    assert "Unavailable" not in trouble.inner_text()

@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 
 from identsync.console.i18n import Catalog, catalog
 from identsync.console.moments import Moments, hhmm, iso, phone
+from identsync.console.troubles import of_note
 from identsync.console.words import said_counts
 from identsync.engine.integration import Page
 
@@ -147,6 +148,10 @@ def _filters(moments: Moments, speech: Catalog) -> dict[str, Any]:
     def short(context: Context, ms: int, zone: str | None = None) -> str:
         return moments.short(ms, context["now_ms"], zone)
 
+    def told(note: str | None) -> str:
+        trouble, detail = of_note(note or "")
+        return ": ".join(text for text in (speech.say(trouble.title) if trouble else "", speech.say(detail)) if text)
+
     plain = {
         "clock": moments.clock,
         "day": moments.day,
@@ -159,6 +164,7 @@ def _filters(moments: Moments, speech: Catalog) -> dict[str, Any]:
         "until": until,
         "span": span,
         "short": short,
+        "told": told,
         "counts": partial(said_counts, speech),
         "number": moments.number,
         "iso": iso,
