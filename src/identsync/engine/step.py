@@ -1,10 +1,7 @@
 """The engine's decisions: a pure function of what a client knows, what happened, and its own clock.
 
-Terms: a *slot* is a task in a scope, one row of the database; a *claim* raises its *fence* and leases it. The *trust
-window* of a lease ends at ``t_send + remaining - margin`` on this client's monotonic clock; t_send is from before the
-request was sent, so the window closes before the database lets anybody else in, whatever the clocks say. Only the
-holder of a scope's *seat* bothers to ask. An exception is never ownership: it extends no window. Times of the database
-are used as differences within one reply and never compared with the client's.
+Terms, and why this is safe: ``identsync.engine``. An exception is never ownership: it extends no trust window. Times
+of the database are used as differences within one reply and never compared with the client's.
 """
 
 from collections.abc import Callable
