@@ -239,3 +239,27 @@ def test_retry_after_dates_and_nonsense():
     assert _retry_after({"retry-after": "999999999"}) == 24 * 3600 * 1000
     assert _retry_after({"retry-after": "-5"}) is None
     assert _retry_after({}) is None
+
+
+async def test_a_question_of_another_protocol_has_statuses_for_answers(rogue: Rogue, http: Http):
+    """WebDAV: what is an error for one method is the answer for another, and nothing is sent twice."""
+    rogue.answers(412, b"already there", etag='"7"')
+    reply = await http.ask("PUT", rogue.url + "/x.ics", {"If-None-Match": "*"}, b"BEGIN", passing={412})
+    assert (reply.status, reply.headers["etag"]) == (412, '"7"')
+    assert (rogue.seen[0].method, rogue.seen[0].body) == ("PUT", b"BEGIN")
+    with pytest.raises(Unexpected):
+        await http.ask("PUT", rogue.url + "/x.ics", {}, b"BEGIN")
+    rogue.answers(403, b"<error/>")
+    assert (await http.ask("REPORT", rogue.url, passing={403})).text == "<error/>"
+    with pytest.raises(Refused):
+        await http.ask("REPORT", rogue.url)
+    rogue.answers(503)
+    with pytest.raises(Unavailable):
+        await http.ask("PUT", rogue.url, body=b"x", passing={412})
+    assert len(rogue.seen) == 5
+
+
+async def test_a_redirect_may_be_an_answer(rogue: Rogue, http: Http):
+    rogue.answers(301, location="/dav/")
+    reply = await http.ask("PROPFIND", rogue.url + "/.well-known/caldav", passing={301})
+    assert reply.headers["location"] == "/dav/"

@@ -8,7 +8,7 @@ worth stands in ``answer.py``. No other module imports httpx.
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -52,6 +52,7 @@ class _Call(Asked):
     url: "httpx.URL"
     headers: dict[str, str]
     pieces: Pieces | None = None
+    passing: Collection[int] = ()  # statuses that are answers to the question, whatever judge() would say
     sent: bool = False
 
     @classmethod
@@ -140,10 +141,36 @@ class Http:
             raise call.unexpected(_("вместо ответа службы пришла веб-страница"), reply.text)
         return Answer(reply.status, reply.text)
 
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        passing: Collection[int] = (),
+        max_bytes: int = MAX_ANSWER,
+        deadline: float = DEADLINE,
+    ) -> Reply:
+        """Send one request of any method, never retried; give its answer if it is 2xx or ``passing``.
+
+        For protocols whose questions are answered by a status: 404, 409, 412 of WebDAV and REST; a redirect that is
+        ``passing`` (other than 307) is not followed. Every other status raises as ``answer.py`` says.
+        """
+        call = _Call.to(method, _target(method, url), headers, max_bytes)
+        call.passing = passing
+        if body:
+            call.pieces = lambda: iter((memoryview(body),))
+            call.headers["Content-Length"] = str(len(body))
+        async with _Deadline(call, deadline):
+            return await self._exchange(call)
+
     async def _exchange(self, call: _Call) -> Reply:
         """Send, follow 307 only, and raise for every status that is not an answer to the question."""
         for _hop in range(MAX_REDIRECTS + 1):
             reply = await self._send(call)
+            if reply.status in call.passing:
+                return reply
             if reply.status != 307:
                 judge(call, reply)
                 return reply
