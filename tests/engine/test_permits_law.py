@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ceiling import excess
@@ -20,7 +20,7 @@ CHANNELS = st.builds(
 MS = st.one_of(st.just(0.0), st.floats(0, 3), st.floats(0, 300), st.floats(0, 20_000))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(channel=CHANNELS, data=st.data())
 def test_no_window_exceeds_the_ceiling_however_slow_the_way_and_the_use(channel: Channel, data: st.DataObject) -> None:
     """Blocks of many clients, each with its own clock, way and habits; a use comes at any moment wait() allows."""

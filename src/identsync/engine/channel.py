@@ -28,12 +28,14 @@ from dataclasses import dataclass
 from math import ceil, floor, isfinite
 from typing import TYPE_CHECKING
 
+from identsync.engine.clock import TICK_MS
+
 if TYPE_CHECKING:
     from identsync.store.limiter import Grant
 
-SLACK_MS = 40.0  # the least time left to use a permit in: a slow timer (16 ms on Windows) and a busy loop
+SLACK_MS = 40.0 + 2 * TICK_MS  # the least time left to use a permit in: a slow timer and a busy loop
 SLACK_MOST_MS = 2_000.0
-GRAIN_MS = 1.0  # the databases' clocks tell whole milliseconds
+GRAIN_MS = 1.0 + TICK_MS  # the databases' clocks tell whole milliseconds, ours may be as old as its tick
 SLEW = 0.0001  # two computers' clocks drift apart by less
 _LONGEST_MS = 366 * 86_400_000
 _HAIR_MS = 1e-6  # 7 * (1000 / 7) is not to cost 1001 ms

@@ -4,6 +4,7 @@ import time
 
 # Linux has two monotonic clocks; this one goes on in suspend, as the only one of Windows does.
 _BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+TICK_MS = 0.0 if _BOOT is not None else time.get_clock_info("monotonic").resolution * 1000  # 16 on Windows
 
 
 def monotonic_ns() -> int:
