@@ -12,7 +12,7 @@ from rich.table import Table
 
 from benchmarks.harness import OURS, Result
 
-NAMES = ("board", "columns", "free", "payload", "memory", "statement", "rates", "round")
+NAMES = ("board", "columns", "free", "payload", "memory", "statement", "rates", "round", "fleet")
 
 
 def main() -> int:
@@ -38,10 +38,13 @@ def main() -> int:
 def show(results: list[Result]) -> None:
     """Print a table a case; the last column says how many times our time a contender takes."""
     for case, rows in groupby(results, lambda one: (one["benchmark"], one["case"])):
+        found = list(rows)
+        if "unit" in found[0]:
+            show_counts(": ".join(case), found)
+            continue
         table = Table(title=": ".join(case), title_justify="left")
         for head in ("contender", "ms", "ns an item", "GB/s", "peak MB", f"x {OURS}"):
             table.add_column(head, justify="left" if head == "contender" else "right")
-        found = list(rows)
         ours = next((one["seconds"] for one in found if one["contender"] == OURS), None)
         for one in sorted(found, key=lambda one: float(one["seconds"])):
             seconds, size = one["seconds"], one["bytes"]
@@ -51,6 +54,22 @@ def show(results: list[Result]) -> None:
                 f"{seconds / ours:,.2f}" if ours else "",
             )  # fmt: skip
         Console(width=110).print(table)
+
+
+SECONDS = ("lateness_p50", "lateness_p99", "takeover_p50", "takeover_p95", "exit_p95")
+
+
+def show_counts(title: str, found: list[Result]) -> None:
+    """Print a table of counts, and of how many times ours a contender has, beside waiting times in seconds."""
+    table = Table(title=title, title_justify="left")
+    told = [name for name in SECONDS if any(name in one for one in found)]
+    for head in ("contender", found[0]["unit"], f"x {OURS}", *(name.replace("_", " ") for name in told)):
+        table.add_column(head, justify="left" if head == "contender" else "right")
+    ours = next((one["count"] for one in found if one["contender"] == OURS), None)
+    for one in found:
+        waits = (f"{one[name]:.2f} s" if one.get(name) is not None else "" for name in told)
+        table.add_row(one["contender"], f"{one['count']:,}", f"{one['count'] / ours:,.1f}" if ours else "", *waits)
+    Console(width=130).print(table)
 
 
 if __name__ == "__main__":
