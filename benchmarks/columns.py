@@ -29,6 +29,6 @@ def run(*, quick: bool) -> Iterator[Result]:
         }
         counts = {name: made() for name, made in contenders.items() if not name.startswith("floor")}
         assert len(set(counts.values())) == 1, counts
-        size = sum(one.nbytes for one in arrays)
+        size, runs = sum(one.nbytes for one in arrays), 3 if quick else 7
         case = f"{len(new.keys):,} keys, {changed:.0%} changed"
-        yield from measure("columns", case, contenders, items=len(new.keys), size=size, runs=7)
+        yield from measure("columns", case, contenders, items=len(new.keys), size=size, runs=runs)

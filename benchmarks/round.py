@@ -202,7 +202,7 @@ def _embedded(folder: Path, stack: contextlib.ExitStack) -> str | None:
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure a branch and the network on every database there is."""
-    branches, runs = (20, 3) if quick else (100, 5)
+    branches, runs = (8, 3) if quick else (100, 5)
     settings = GeneratorSettings(branches=branches, doctors=20, days=62, seed=1, first_day=FIRST_DAY - 1)
     with databases() as urls:
         for dialect, url in urls.items():
