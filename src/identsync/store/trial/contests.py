@@ -200,3 +200,16 @@ def rates(g: Ground) -> Finding:
     told = _("взято {taken} при потолке {ceiling}", taken=taken, ceiling=ceiling)
     figures = {"taken": taken, "ceiling": ceiling, "asks": sum(part[1] for part in parts)}
     return Finding("rates", _("Общий потолок скорости"), verdict(good=0.5 * ceiling < taken <= ceiling), told, figures)
+
+
+def blocks(g: Ground) -> Finding:
+    """A block of permits is granted, given back once and not twice; a channel put off is put off for everybody."""
+    limiter, pause_ms = g.store.limiter(), 5_000
+    block = limiter.block("blocks", 1, cost_ms=500, back_ms=0, ahead_ms=TTL_MS)
+    back = [limiter.give_back("blocks", 1, taken_ms=block.first_ms + 500, used_ms=block.first_ms) for _try in range(2)]
+    limiter.postpone("blocks", 1, pause_ms)
+    later = limiter.block("blocks", 1, cost_ms=500, back_ms=0, ahead_ms=TTL_MS)
+    off_ms = later.first_ms - later.now_ms
+    told = _("после отсрочки на {pause} мс следующее разрешение через {ms} мс", pause=pause_ms, ms=off_ms)
+    good = block.granted and back == [True, False] and 0.9 * pause_ms <= off_ms <= pause_ms
+    return Finding("blocks", _("Отсрочка и возврат разрешений"), verdict(good=good), told, {"off_ms": off_ms})

@@ -19,6 +19,7 @@ CONTESTS: Sequence[Callable[[Ground], Finding]] = (
     contests.zombie,
     contests.locked_row,
     contests.rates,
+    contests.blocks,
 )
 
 
