@@ -27,7 +27,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from identsync.engine.channel import SLACK_MOST_MS, SLACK_MS, Block, Channel, Terms
+from identsync.engine.channel import SLACK_MOST_MS, Block, Channel, Terms
 from identsync.engine.clock import monotonic_ns
 from identsync.errors import Limited, Unavailable
 
@@ -145,7 +145,7 @@ class _Tap:
         self._unknown_since = 0.0  # since when asks were denied for no reason
         self._stops = 0  # how often the channel was postponed: an answer to an older ask is worth nothing
         self._size = 0  # permits of the next block, 0 = nothing learned yet
-        self._slack_ms = SLACK_MS
+        self._slack_ms = channel.slack_ms
 
     def wait(self) -> float:
         """Milliseconds until a permit is good; 0 = one is; below 0 = a block must be asked for."""
@@ -227,7 +227,8 @@ class _Tap:
             return
         self._unknown_since = 0.0
         self._counts["granted"] += 1
-        self._slack_ms = min(SLACK_MOST_MS, max(SLACK_MS + 2 * (answered - asked), 0.9 * self._slack_ms))
+        least = self._channel.slack_ms + 2 * (answered - asked)
+        self._slack_ms = min(SLACK_MOST_MS, max(least, 0.9 * self._slack_ms))
         if stops == self._stops:
             self._block = Block(terms, grant, asked, answered)
             self._counts["missed"] += self._block.missed
