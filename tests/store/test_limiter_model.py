@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -10,7 +9,7 @@ from limiter_model import Model, Slot
 from sqlalchemy import delete, insert, select, text, update
 
 from identsync.errors import StaleFence
-from identsync.store import Fence, SeatReply, Store, open_store, slots
+from identsync.store import Fence, SeatReply, Store, slots
 from identsync.store.limiter import ClaimAsk, Ending, Limiter, Renewal, SeatAsk
 from identsync.store.tables import mirror_stream, presence, rate_slot, run_log, task_slot
 
@@ -44,7 +43,8 @@ class Machine(RuleBasedStateMachine):
 
     def set_clock(self) -> None:
         with self.store.write() as connection:
-            connection.execute(text("UPDATE test_clock SET now_ms=:now"), {"now": self.model.now})
+            table = self.store.clock.split(" FROM ")[1].rstrip(")")
+            connection.execute(text(f"UPDATE {table} SET now_ms=:now"), {"now": self.model.now})
 
     @rule(ms=st.sampled_from([1, 500, 1500, LEASE, INTERVAL, 3 * INTERVAL]))
     def time_passes(self, ms: int) -> None:
@@ -194,19 +194,6 @@ class Machine(RuleBasedStateMachine):
         assert rows == {self.row(key, slot) for key, slot in self.model.slots.items()}
         assert runs == self.model.runs
         assert effects == len(self.effects)
-
-
-@pytest.fixture
-def clocked_store(store_url):
-    """A store whose clock is a table's number."""
-    store = open_store(store_url)
-    with store.write() as connection:
-        connection.execute(text("CREATE TABLE test_clock (now_ms bigint NOT NULL)"))
-        connection.execute(text("INSERT INTO test_clock VALUES (0)"))
-    store.close()
-    store = open_store(store_url, clock="(SELECT now_ms FROM test_clock)")
-    yield store
-    store.close()
 
 
 def test_every_history_is_answered_as_the_model_answers(clocked_store):
