@@ -238,8 +238,6 @@ class Watch:
         grids = {(s.kind, s.scope): _grid(s) for s in everywhere}
         yield from _lines(check(rows, grids, effects=effects, newest=newest).faults(), ("double",))
         for spec in everywhere:
-            if spec.scope == 0 and sim.world.old:
-                continue  # who is too old for the network's task may be first in line for its seat, in every branch
             slot = (spec.kind, spec.scope)
             mine = [row for row in rows if (row.kind, row.scope) == slot]
             slack = spec.deadline_ms + 4_000 + TAKEOVER_MS * (1 if spec.scope else 2)

@@ -70,8 +70,6 @@ def drawn(seed: int) -> World:
         branches=chance.randint(1, 3), clients=chance.randint(2, 12), deserted=chance.choice((0.0, 0.5)),
         old=chance.choice((0.0, 0.0, 0.0, 0.3)), pace=chance.choice((0, 30)), **rates,
     )  # fmt: skip
-    if world.old:
-        world = replace(world, jump=0.0)
     if seed % CROWD == CROWD - 1:
         return replace(world, branches=40, clients=2_000)
     return replace(world, branches=4, clients=120) if seed % 100 == 50 else world
