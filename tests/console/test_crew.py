@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, update
 
+from identsync.console.branches import Names
 from identsync.console.crew import Crew, Standing, crew_of, crews
 from identsync.engine.integration import Role
 from identsync.engine.seat import rank_of
@@ -110,6 +111,11 @@ def test_a_fresh_change_of_hands_names_who_led_before_and_a_stand_in_since_when_
         connection.execute(update(task_slot).values(started_ms=now - 3_600_000))
     with store.read() as connection:
         assert crews(connection, now)[3].former is None  # old news
+
+
+def test_clients_of_one_computer_are_told_apart() -> None:
+    called = Names({A: "РЕГ-1", B: "РЕГ-1", C: "КАБ-2"}, [A, B, C, D])
+    assert [called(who) for who in (A, B, C, D + "1234")] == ["РЕГ-1 aaaa", "РЕГ-1 bbbb", "КАБ-2", "dddd12"]
 
 
 def test_clients_are_known_by_their_computer_until_they_are_long_gone(store: Store) -> None:

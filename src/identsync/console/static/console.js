@@ -88,8 +88,9 @@ function markFresh(row) {
 
 // -- loading ----------------------------------------------------------------------------------------------------------
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 let restUntil = 0;
+let wake = () => {};
+const rest = () => new Promise((done) => { wake = done; setTimeout(done, restUntil - performance.now()); });
 let loading = null;
 let again = false;
 let sameAddress = true;  // rows that come by themselves are marked as fresh, rows of another filter are not
@@ -99,7 +100,7 @@ async function refresh() {
     again = true;
     return loading;
   }
-  loading = load(location.href).finally(() => { loading = null; });
+  loading = load().finally(() => { loading = null; });
   await loading;
   if (again) {
     again = false;
@@ -107,11 +108,11 @@ async function refresh() {
   }
 }
 
-async function load(address) {
-  await sleep(restUntil - performance.now());
+async function load() {
+  await rest();
   const began = performance.now();
   try {
-    return await loadNow(address);
+    return await loadNow(location.href);
   } finally {  // a page that is heavy to draw is drawn less often: at most a tenth of the time goes into it
     const took = performance.now() - began;
     restUntil = sameAddress && took > 100 ? performance.now() + 9 * took : 0;
@@ -148,6 +149,12 @@ function firstVisibleRow() {
   return $$("[data-row]", page).find((row) => row.getBoundingClientRect().bottom > 60) || null;
 }
 
+// What a person asked for does not wait until a heavy page has rested.
+function hurry() {
+  restUntil = 0;
+  wake();
+}
+
 async function go(address) {
   history.pushState(null, "", address);
   await elsewhere();
@@ -155,6 +162,7 @@ async function go(address) {
 
 async function elsewhere() {
   sameAddress = false;
+  hurry();
   await refresh();
   sameAddress = true;
 }
@@ -279,6 +287,7 @@ async function act(element, values) {
   } finally {
     element.removeAttribute("aria-busy");
   }
+  hurry();
   await refresh();
 }
 
