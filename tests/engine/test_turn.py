@@ -150,6 +150,13 @@ def follower(overdue: int, **reply: Any) -> One:
     return one.seated(*slots, granted=False, **reply)
 
 
+def test_what_a_dead_client_left_waits_for_nothing() -> None:
+    one = One(specs=[FAST]).take(ev.Started()).seated(SlotDue("fast", 1, DB + 2_000, False, True))
+    turn = later(one, 2_000)
+    assert turn is not None
+    assert [ask.slot for ask in turn.claims] == [0]
+
+
 def test_a_slot_that_the_holder_neglects_is_adopted_by_the_follower_that_sees_it() -> None:
     """The holder's runs ignore their cancellation, or it is too old for the slot: nobody else would ask."""
     one = follower(60_001)

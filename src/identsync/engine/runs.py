@@ -37,7 +37,7 @@ def claimed(d: Draft, event: Claimed) -> None:
             _give_back(d, event.slot, claim.fence)
         return
     poked = slot.poked
-    slot = d.slot(event.slot, request="", asked=0, failures=0, poked=False, known=True)
+    slot = d.slot(event.slot, request="", asked=0, failures=0, poked=False, known=True, leased=False)
     if claim.granted:
         _granted(d, event, slot, poked=poked)
     else:
@@ -222,8 +222,8 @@ def _watch_finish(d: Draft, i: int, run: Holding) -> int:
 
 
 def slack(d: Draft, slot: Slot) -> int:
-    """Return how long a claim that is due may wait, ms; a person, a first run and a doubt wait for nothing."""
-    if slot.poked or slot.request or slot.stale or not slot.known:
+    """Return how long a claim that is due may wait, ms; a person, a first run, a doubt and a dead run do not wait."""
+    if slot.poked or slot.request or slot.stale or slot.leased or not slot.known:
         return 0
     return min(d.old.policy.claim_slack_ms, slot.spec.interval_ms // 15)
 

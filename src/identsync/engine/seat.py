@@ -223,5 +223,5 @@ def _rearm(d: Draft, i: int, news: SlotDue, due: int) -> None:
     due = NEVER if news.paused else due
     if slot.poked:
         due = min(due, slot.due)
-    if not slot.known or due != slot.due:
-        d.slot(i, known=True, due=due)
+    if not slot.known or due != slot.due or news.held != slot.leased:
+        d.slot(i, known=True, due=due, leased=news.held)

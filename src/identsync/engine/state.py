@@ -73,6 +73,7 @@ class Slot(Struct, frozen=True):
     failures: int = 0
     poked: bool = False  # a person wants it now: asked for without the seat as well
     known: bool = False  # the database has told its due time
+    leased: bool = False  # it is due at the end of a lease, so the run that has it was not ended
     adopted: bool = False  # the seat's holder neglects it: asked for without the seat, until another client runs it
     newer: bool = False  # the row belongs to clients of a newer protocol
     fence: int = 0  # the newest fence seen here
