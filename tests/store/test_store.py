@@ -165,3 +165,17 @@ def test_the_journal_is_trimmed(store):
         assert slots.trim(connection, 30) in (10, 11)
         assert slots.trim(connection, 30) == 0
         assert connection.execute(select(run_log.c.fence).order_by(run_log.c.fence)).scalars().first() == 1
+
+
+@pytest.mark.postgresql
+def test_no_connection_waits_for_ever(clone):
+    """Locks, statements, a frozen client, a server that went away: each has an end."""
+    store = open_store(clone("postgresql"))
+    shown = ("lock_timeout", "statement_timeout", "plan_cache_mode")
+    limiter = [store.limiter()._link.cursor().execute(f"SHOW {name}").fetchone()[0] for name in shown]
+    assert limiter == ["100ms", "10s", "force_generic_plan"]
+    with store.read() as connection:
+        assert connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar() == "20s"
+        parameters = connection.connection.driver_connection.info.get_parameters()
+    assert (parameters["keepalives_idle"], parameters["connect_timeout"]) == ("10", "10")
+    store.close()

@@ -16,7 +16,10 @@ _SQLITE_BUSY_S = 10.0
 _SQLITE_LIMITER_BUSY_S = 2.0  # then the limiter says that nothing is known; a lease is longer
 _POSTGRESQL_SETUP = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
 # A limiter's ask that meets a locked row says so, it does not hang; its statements are planned once.
-_POSTGRESQL_LIMITER = ["SET lock_timeout=100", "SET plan_cache_mode=force_generic_plan"]
+_POSTGRESQL_LIMITER = ["SET lock_timeout=100", "SET statement_timeout=10000", "SET plan_cache_mode=force_generic_plan"]
+_LIMITER_S = 10  # the same on SQL Server, where the driver counts
+# A server that went away without a word is noticed in half a minute, not in the two hours that TCP takes by itself.
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 # A client frozen in the middle of a write would hold its rows for ever: the server ends it. SQL Server has no such
 # setting; there the rows stay locked until the connection dies, and other clients are told so.
 _POSTGRESQL_WRITES = ["SET idle_in_transaction_session_timeout=20000"]
@@ -83,7 +86,8 @@ def _options(url: URL, busy_s: float = _SQLITE_BUSY_S) -> dict[str, Any]:
     if name == "sqlite":
         return {"connect_args": {"check_same_thread": False, "timeout": busy_s}}
     if name == "postgresql":
-        return {"connect_args": {"connect_timeout": 10}}
+        wanted = {"connect_timeout": 10, **_KEEPALIVE}
+        return {"connect_args": {key: value for key, value in wanted.items() if key not in url.query}}
     import pyodbc
 
     pyodbc.pooling = False  # SQLAlchemy pools; a second pool below it would hand out other sessions' settings
@@ -97,6 +101,8 @@ def _on_connect(engine: Engine, *, autocommit: bool) -> None:
     elif name == "postgresql":
         texts = [_POSTGRESQL_SETUP, *(_POSTGRESQL_LIMITER if autocommit else _POSTGRESQL_WRITES)]
         event.listen(engine, "connect", lambda connection, _: _set_up_postgresql(connection, texts))
+    elif autocommit:
+        event.listen(engine, "connect", lambda connection, _: setattr(connection, "timeout", _LIMITER_S))
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
@@ -121,8 +127,7 @@ def _use_wal(connection: Any) -> None:
 
 def _set_up_postgresql(connection: Any, texts: list[str]) -> None:
     before, connection.autocommit = connection.autocommit, True
-    for text in texts:
-        connection.execute(text)
+    connection.execute("; ".join(texts))
     connection.autocommit = before
 
 
