@@ -46,7 +46,7 @@ class Watch:
         self._stamps: defaultdict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._quiet: tuple[int, int] = (0, 0)  # statements and grants when the last seconds began
         self._asks: dict[str, tuple[int, int]] = {}
-        sim.db.granted, sim.db.seen, sim.db.gone = self.granted, self.seen, self.gone
+        sim.db.granted, sim.db.seen = self.granted, self.seen
 
     def violation(self, text: str) -> None:
         self.violations.append(f"seed {self.sim.seed} t={self.sim.time} {text}")

@@ -46,7 +46,7 @@ class Link:
             else:
                 process.answered(process.agenda.failed(job, process.local()))
 
-        sim.at(self._travelled(process), lambda: process.when_awake(returned, loop=False))
+        sim.at(self._travelled(process), lambda: process.when_awake(returned, loop=sim.loop_renews))
 
     def _answer(self, process: "Process", events: tuple[Any, ...]) -> None:
         process.answered(events)

@@ -14,7 +14,7 @@ from identsync.engine import events as ev
 from identsync.engine.integration import Role
 from identsync.engine.state import NEVER, State, margin
 from identsync.engine.step import step
-from identsync.store.limiter import Claim
+from identsync.store.limiter import Claim, Denied
 
 Stepped = tuple[State, tuple[Any, ...]]
 
@@ -59,6 +59,16 @@ def no_back_off(state: State, event: Any, now: int) -> Stepped:
         seats = [altered(s, look_at=now) if s.scope == event.scope else s for s in state.seats]
         state, actions = altered(state, seats=tuple(seats)), (*actions, ev.SleepUntil(now))
     return state, actions
+
+
+def losers_keep_their_own_time(state: State, event: Any, now: int) -> Stepped:
+    """Rule 6: who is denied asks again an interval later, whatever the winner's row says."""
+    if isinstance(event, ev.Claimed) and not event.claim.granted and event.claim.why is Denied.WAIT:
+        later = event.claim.now_ms + state.slots[event.slot].spec.interval_ms
+        event = altered(event, claim=replace(event.claim, eligible_ms=later))
+    if isinstance(event, ev.SeatAnswered):
+        event = altered(event, reply=replace(event.reply, slots=()))
+    return step(state, event, now)
 
 
 def everybody_asks(state: State, event: Any, now: int) -> Stepped:
@@ -216,6 +226,20 @@ class DoctorsAsk(Simulation):
         return Role.ADMINISTRATOR if role is Role.DOCTOR else role
 
 
+class LostReplyCostsALease(Database):
+    """The same request again is a new claim: who did not hear that it won waits for the end of its own lease."""
+
+    def claim(self, kind: str, scope: int, holder: str, role: int, lease: int, interval: int, *rest: Any) -> Claim:
+        self.row(kind, scope).request = None
+        return super().claim(kind, scope, holder, role, lease, interval, *rest)
+
+
+class LoopRenews(Simulation):
+    """Rule 5: leases are renewed by the loop that runs the tasks."""
+
+    loop_renews = True
+
+
 @dataclass(frozen=True)
 class Mutant:
     """What is broken, in which world, and what the simulator says of it."""
@@ -243,6 +267,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "lost_lease_ignored": Mutant("trusts", lost_lease_ignored, world=TURNED),
     "time_never_up": Mutant("starved", time_never_up, world=replace(HARSH, hang=0.5)),
     "no_back_off": Mutant("times in a second", no_back_off, world=replace(HARSH, slow=0.0)),
+    "losers_keep_their_own_time": Mutant("starved", losers_keep_their_own_time, world=HARSH),
+    "loop_renews": Mutant("without a cause", simulation=LoopRenews, world=replace(QUIET, block=0.1, hang=0.3)),
     "everybody_asks": Mutant("statements for", everybody_asks, world=replace(QUIET, clients=24)),
     "clients_clock": Mutant("trusts", db=ClientsClock, world=HARSH),
     "excluded_while_running": Mutant("both served", db=ExcludedWhileRunning),

@@ -76,7 +76,7 @@ class Process:
         self._decided = self._decided_at = 0
         self._inbox: deque[Any] = deque()
         self._timer = Timer(self, lambda: self.take(ev.Woke()), loop=True)
-        self._keeper = Timer(self, self.serve, loop=False)
+        self._keeper = Timer(self, self.serve, loop=sim.loop_renews)
         self.agenda = Agenda(name, int(role), [slot.spec for slot in self.state.slots], sim.policy.answer_ms)
         self._memory = Memory(len(self.state.slots))
         for i in range(len(self.state.slots)):

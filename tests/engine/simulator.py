@@ -10,6 +10,7 @@ import heapq
 import random
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from engine import world as worlds
@@ -19,6 +20,7 @@ from engine.link import Link
 from engine.model import Database
 from engine.process import Process
 from engine.world import World, drawn
+from identsync.engine import events as ev
 from identsync.engine.integration import Outcome, Role, Status
 from identsync.engine.state import Policy, Spec, State
 from identsync.engine.step import step as real_step
@@ -30,6 +32,7 @@ class Simulation:
     """One seed's run."""
 
     writes = 2  # of a task
+    loop_renews = False  # the keeper is a thread of its own
     work_ms = 700  # a task's usual length
 
     def __init__(
@@ -45,6 +48,7 @@ class Simulation:
         self.link = Link(self)
         self.faults = Faults(self)
         self.watch = Watch(self)
+        self.db.gone = self.gone
         self.calm = False
         self.epoch = 0  # of the database's process: another one answers no statement of the last
         self.down_until = 0
@@ -120,6 +124,14 @@ class Simulation:
     def turn(self, ms: int) -> None:
         self.db.offset += ms
         self.watch.turned(ms)
+
+    def gone(self, client: str, scopes: tuple[int, ...]) -> None:
+        """Seats were given up: the bell rings for most of those who listen."""
+        self.watch.gone(client, scopes)
+        for process in self.processes:
+            for scope in set(scopes).intersection(process.listening) if process.alive else ():
+                if self.random.random() < 0.9:
+                    self.at(self.time + self.link.latency(), partial(process.post, ev.Rang(scope)))
 
     def pause(self, kind: str, scope: int, paused: bool) -> None:
         self.db.pause(kind, scope, paused)

@@ -1,10 +1,13 @@
 """Invariants over seeds, and proof that the simulator finds every engine and database that breaks a rule."""
 
+from dataclasses import replace
+
 import pytest
 
-from engine.mutants import MUTANTS
+from engine.model import Database
+from engine.mutants import MUTANTS, LostReplyCostsALease
 from engine.simulator import Simulation, replay
-from engine.world import drawn
+from engine.world import QUIET, drawn
 
 SEEDS = 200
 WITHIN = 100  # seeds in which a mutant is found; most take one
@@ -27,9 +30,23 @@ def test_the_worlds_of_the_seeds_differ() -> None:
     worlds = [drawn(seed) for seed in range(SEEDS)]
     assert len({world.kill for world in worlds}) == 3
     assert {world.clients for world in worlds} > {2, 12, 120}
-    assert drawn(999).clients == 2_000
+    assert drawn(1_999).clients == 2_000
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_simulator_bites(mutant: str) -> None:
     assert any(MUTANTS[mutant].violations(seed) for seed in range(WITHIN))
+
+
+def forgotten(db: type[Database]) -> tuple[int, int]:
+    """Runs whose client never learned that it had won them, of how many."""
+    simulations = [Simulation(seed, replace(QUIET, lose=0.3, clients=6), db=db) for seed in range(6)]
+    assert [text for each in simulations for text in each.run()] == []
+    runs = [entry for each in simulations for entry in each.db.journal.values()]
+    return sum(entry.ended is None for entry in runs), len(runs)
+
+
+def test_a_claim_won_unheard_is_found_again_by_its_request() -> None:
+    (lost, runs), (lost_without, _) = forgotten(Database), forgotten(LostReplyCostsALease)
+    assert lost < runs // 50
+    assert lost_without > 3 * lost

@@ -12,7 +12,7 @@ POLICY = Policy(
 )  # fmt: skip
 SEAT_LEASE_MS = 3_000
 BASE_MS = 1_700_000_000_000  # what the database's clock says when the world begins
-CROWD = 1_000  # one seed in so many has 2,000 clients
+CROWD = 2_000  # one seed in so many has 2,000 clients
 
 
 @dataclass(frozen=True)
