@@ -36,6 +36,9 @@ def ms(text: str) -> int:
 
 
 class TestQuery:
+    def test_a_moment_before_1970_is_spelled_on_every_system(self) -> None:
+        assert wire.spell(-60_000, "Europe/Moscow") == "1970-01-01T02:59:00+03:00"
+
     def test_spelled_with_offset_and_a_plus_that_survives_the_wire(self) -> None:
         import httpx
 

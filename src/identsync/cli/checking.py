@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ async def problems(settings: Settings, say: Say) -> list[Problem]:
         for name, table in settings.rooms.items():
             integration = integrations.load(name)
             say(f"{_(integration.title)}…")
-            found += await _room(integration, PageContext(store, clinic, table, "", 0))
+            found += await _room(integration, PageContext(store, clinic, table, "", time.time_ns() // 1_000_000))
     return found
 
 

@@ -9,7 +9,7 @@ in UTF-16 units as SQL Server does; the key is made of the whole Id.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ KEY_HEADER = "IDENT-Integration-Key"
 ID_LENGTH = 400
 COMMENT_LENGTH = 20_000
 PLAN_MS = 12 * 3_600_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
@@ -70,7 +71,8 @@ def query(window: Window, zone: str, limit: int, offset: int) -> dict[str, str]:
 
 def spell(at_ms: int, zone: str) -> str:
     """Spell a moment as ISO 8601 with the zone's offset, whole seconds."""
-    return datetime.fromtimestamp(at_ms // 1000, _zone(zone)).isoformat()
+    moment = _EPOCH + timedelta(seconds=at_ms // 1000)  # not fromtimestamp: Windows knows no moment before 1970
+    return moment.astimezone(_zone(zone)).isoformat()
 
 
 def parse(raw: object, zone: str, *, fix_plus8: bool = False) -> Row[Ticket] | list[Flaw]:
