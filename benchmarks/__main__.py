@@ -12,7 +12,7 @@ from rich.table import Table
 
 from benchmarks.harness import OURS, Result
 
-NAMES = ("board", "columns", "free", "payload", "memory", "statement", "rates", "round", "fleet")
+NAMES = ("board", "columns", "free", "payload", "memory", "statement", "rates", "round", "fleet", "takeover")
 
 
 def main() -> int:
