@@ -146,7 +146,9 @@ class Watch:
         """A lease is lost only where something stood between the keeper and the database; a busy loop does not."""
         heard = process.blocked_at if process.blocked_until + 1_000 > self.sim.time else self.sim.time
         since = heard - task.spec.lease_ms - 1_000
-        if reason is Status.LOST and process.doubt < since and not self._disturbed_since(since):
+        run = process.state.slots[task.slot].run
+        over = run is not None and process.local() >= run.deadline  # renewed no more, as a busy loop may hear too late
+        if reason is Status.LOST and not over and process.doubt < since and not self._disturbed_since(since):
             self.violation(f"{process.name} lost {task.spec.kind}/{task.spec.scope} {task.fence} without a cause")
 
     def _trusted(self, process: "Process", key: Slot) -> int:

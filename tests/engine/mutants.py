@@ -258,25 +258,24 @@ class Mutant:
 
 HARSH = replace(World(), kill=0.02, pause=0.03, restart=0.03, lose=0.1, slow=0.1, hang=0.1, jump=0.0)
 TURNED = replace(World(), jump=0.1)
+SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3)
 MUTANTS: Mapping[str, Mutant] = {
-    "exception_is_ownership": Mutant("trusts", exception_is_ownership, world=HARSH),
-    "trust_from_the_answer": Mutant("trusts", trust_from_the_answer, world=HARSH),
-    "lease_trusted_to_its_end": Mutant(
-        "trusts", lease_trusted_to_its_end, world=replace(World(), sicken=0.1, hang=0.2, pace=80)
-    ),
-    "lost_lease_ignored": Mutant("trusts", lost_lease_ignored, world=TURNED),
+    "exception_is_ownership": Mutant("trusts", exception_is_ownership, world=replace(SICK, lose=0.2)),
+    "trust_from_the_answer": Mutant("trusts", trust_from_the_answer, world=replace(HARSH, slow=0.3, hang=0.3)),
+    "lease_trusted_to_its_end": Mutant("trusts", lease_trusted_to_its_end, world=replace(SICK, sicken=0.3, pace=80)),
+    "lost_lease_ignored": Mutant("trusts", lost_lease_ignored, world=replace(SICK, jump=0.2)),
     "time_never_up": Mutant("starved", time_never_up, world=replace(HARSH, hang=0.5)),
     "no_back_off": Mutant("times in a second", no_back_off, world=replace(HARSH, slow=0.0)),
-    "losers_keep_their_own_time": Mutant("starved", losers_keep_their_own_time, world=HARSH),
+    "losers_keep_their_own_time": Mutant("starved", losers_keep_their_own_time, world=replace(SICK, kill=0.05)),
     "loop_renews": Mutant("without a cause", simulation=LoopRenews, world=replace(QUIET, block=0.1, hang=0.3)),
     "everybody_asks": Mutant("statements for", everybody_asks, world=replace(QUIET, clients=24)),
     "clients_clock": Mutant("trusts", db=ClientsClock, world=HARSH),
     "excluded_while_running": Mutant("both served", db=ExcludedWhileRunning),
     "needs_reaper": Mutant("starved", db=NeedsReaper),
     "same_fence_after_crash": Mutant("is granted", db=SameFenceAfterCrash),
-    "renewal_without_fence": Mutant("trusts", db=RenewalWithoutFence, world=TURNED),
+    "renewal_without_fence": Mutant("trusts", db=RenewalWithoutFence, world=replace(TURNED, hang=0.3)),
     "finish_without_fence": Mutant("overlapping", db=FinishWithoutFence, world=HARSH),
-    "effect_without_fence": Mutant("stale", db=EffectWithoutFence, world=HARSH),
+    "effect_without_fence": Mutant("stale", db=EffectWithoutFence, world=replace(SICK, pause=0.1)),
     "late_heartbeat": Mutant("trusts", db=LateHeartbeat),
     "looks_then_writes": Mutant("trusts", db=LooksThenWrites, step=everybody_asks),
     "old_copies_claim": Mutant("protocol", db=OldCopiesClaim, world=replace(World(), old=0.4)),
