@@ -156,7 +156,8 @@ cdef _Column column_of(const int64_t *values, Py_ssize_t n):
     if made.at == NULL:
         raise MemoryError
     made.size = n
-    memcpy(made.at, values, n * 8)
+    if n > 0:
+        memcpy(made.at, values, n * 8)
     return made
 
 
