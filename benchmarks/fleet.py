@@ -38,7 +38,7 @@ def run(*, quick: bool) -> Iterator[Result]:
 def _simulated(clients: int, *, quick: bool) -> Iterator[Result]:
     warm, calm, deadly = (2, 1, 4) if quick else (20, 10, 30)  # minutes; looks of those far back take a while to settle
     found = Fleet(clients).measure(warm, calm, deadly)
-    case = f"{clients:,} clients, {found.runs / found.minutes:,.0f} runs a minute"
+    case = f"{clients:,} {'clients' if clients > 1 else 'client'}, {found.runs / found.minutes:,.0f} runs a minute"
     row = _row(case, OURS, found.statements / found.minutes, found.lateness)
     yield row | {"takeover_p50": _at(found.takeovers, 0.5), "takeover_p95": _at(found.takeovers, 0.95)}
     for name, (asks, late) in _naive(clients).items():
@@ -49,7 +49,7 @@ def _simulated(clients: int, *, quick: bool) -> Iterator[Result]:
 def _naive(clients: int) -> dict[str, tuple[float, Callable[[random.Random], float]]]:
     """Return asks a minute, and a draw of how late the quickest of a branch's clients is, ms."""
     branches = min(clients, BRANCHES)
-    each, due = clients // branches, due_a_minute(branches)
+    each, due = clients / branches, due_a_minute(branches)
 
     def quickest(most: int) -> Callable[[random.Random], float]:
         return lambda chance: most * (1 - chance.random() ** (1 / each))  # the least of so many
