@@ -181,7 +181,7 @@ class Network:
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure on every database there is; at full length on PostgreSQL only, and not if ``quick``."""
     # Eight branches are 24 clients, and those are as many as PostgreSQL's default of 100 connections has room for.
-    plans = [(10, 8, 1)] if quick else [(10, 8, 3), (1, 8, 2)]
+    plans = [(20, 4, 1)] if quick else [(10, 8, 3), (1, 8, 2)]
     with databases() as urls, tempfile.TemporaryDirectory() as folder:
         for dialect, url in (urls | {"sqlite": f"sqlite:///{Path(folder) / 'engine.db'}"}).items():
             for scale, branches, rounds in plans if dialect == "postgresql" else plans[:1]:

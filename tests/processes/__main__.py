@@ -21,21 +21,22 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=120.0, help="in all (120)")
     parser.add_argument("--seed", type=int, default=time.time_ns() // 1_000_000 % 1_000_000, help="of the weather")
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
+    parser.add_argument("--forget-fence", action="store_true", help="a mutant: must be found")
     parser.add_argument("--folder", type=Path, help="keeps logs, papers and the SQLite file there")
     options = parser.parse_args()
     databases = DATABASES if options.database == "both" else (options.database,)
     seconds = options.seconds / len(databases)
     broken = 0
     for database in databases:
-        broken += _burn(database, options.seed, seconds, options.folder)
+        broken += _burn(database, options.seed, seconds, options.folder, fenced=not options.forget_fence)
     return 1 if broken else 0
 
 
-def _burn(database: str, seed: int, seconds: float, folder: Path | None) -> int:
+def _burn(database: str, seed: int, seconds: float, folder: Path | None, *, fenced: bool) -> int:
     print(f"{database}: {seconds:g} s of fire, seed {seed}", flush=True)
     kept = Path(tempfile.mkdtemp(prefix=f"fire-{database}-", dir=folder))
     with _fire(database, seed, kept) as fire:
-        fire.tell = lambda text: print(f"  {text}", flush=True)
+        fire.tell, fire.fenced = lambda text: print(f"  {text}", flush=True), fenced
         report = burn(fire, seconds)
     print(report)
     for violation in report.violations:

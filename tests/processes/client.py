@@ -44,6 +44,7 @@ class Part(msgspec.Struct, frozen=True):
     role: int
     branch: int
     seed: int
+    fenced: bool = True
 
 
 def say(**words: object) -> None:
@@ -106,6 +107,8 @@ async def live(part: Part) -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     store = open_store(part.url)
+    if not part.fenced:  # a mutant, to show that the fire finds it
+        vars(store)["_verify"] = lambda *_: None
     nothing: Any = None  # these tasks look at no clinic
     tasks, role = Work(part).tasks(), Role(part.role)
     engine = Engine(store=store, clinic=nothing, tasks=tasks, role=role, branch=part.branch, policy=POLICY)

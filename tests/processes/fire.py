@@ -75,6 +75,7 @@ class Fire:
     proxy: Proxy | None = None
     clock: Path | None = None
     small: bool = False
+    fenced: bool = True
     tell: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
@@ -95,7 +96,7 @@ class Fire:
     def start(self, role: int, branch: int, *, fake: bool = False) -> None:
         """Start one client."""
         number = next(self._numbers)
-        part = Part(number, self.url, str(self.folder), int(role), branch, self.random.randrange(1 << 30))
+        part = Part(number, self.url, str(self.folder), int(role), branch, self.random.randrange(1 << 30), self.fenced)
         self.crowd.start(part, fake=fake)
 
     def after(self, seconds: float, what: Callable[[], object]) -> None:
