@@ -6,7 +6,7 @@
     ├── Stop                  the client does not start, or ends: a person must change something first
     │   ├── SettingsError     every mistake of the settings at once
     │   ├── ContractError     the clinic's views are missing or have other columns
-    │   └── SchemaError       the engine's tables are newer than this client understands
+    │   └── SchemaError       the engine's tables are too new for this client, or could not be upgraded
     ├── AskPerson             this task waits until a person has decided
     │   ├── Refused           the other side refused our key or rights (401, 403)
     │   └── SuspiciousChange  the clinic's data shrank so much that a failed read is likelier than the truth
@@ -68,7 +68,7 @@ class ContractError(_Problems):
 
 
 class SchemaError(Stop):
-    """The engine's tables were migrated by a newer client."""
+    """The engine's tables are too new for this client, or could not be brought to what it needs."""
 
     key = "error.schema"
 

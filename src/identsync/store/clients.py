@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, insert, select
 
+from identsync.store.migrations import NEWEST
 from identsync.store.slots import clock
 from identsync.store.tables import client
 
@@ -15,7 +16,8 @@ _AT_ONCE = 500
 def introduce(connection: Connection, client_id: str, computer: str | None = None) -> None:
     """Write down on which computer a client runs (this one unless given); once for each client id."""
     name = (computer or socket.gethostname())[:NAME]
-    connection.execute(insert(client).values(client=client_id, computer=name, started_ms=clock(connection)))
+    row = {"client": client_id, "computer": name, "started_ms": clock(connection), "revision": NEWEST}
+    connection.execute(insert(client).values(row))
 
 
 def computers(connection: Connection, clients: Iterable[str]) -> dict[str, str]:

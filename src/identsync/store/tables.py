@@ -81,7 +81,14 @@ client = Table(
     Column("client", String(64), nullable=False, doc="client id, random per process start"),
     Column("computer", Unicode(64), nullable=False, doc="what people call it: shown to them, never a holder"),
     Column("started_ms", BigInteger, nullable=False),
+    Column("revision", String(32), nullable=False, doc="the newest revision of these tables that the client knows"),
     PrimaryKeyConstraint("client"),
+)
+schema_mark = Table(
+    "schema_mark",
+    metadata,
+    Column("compatible_from", String(32), nullable=False, doc="clients that know this revision may work here"),
+    PrimaryKeyConstraint("compatible_from"),
 )
 
 # -- the journal -----------------------------------------------------------------------------------------------------

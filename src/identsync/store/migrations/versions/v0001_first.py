@@ -17,6 +17,7 @@ def upgrade() -> None:
     _rate_slot()
     _presence()
     _client()
+    _schema_mark()
     _run_log()
     _mirror_stream()
     _mirror_item()
@@ -92,7 +93,17 @@ def _client() -> None:
         sa.Column("client", sa.String(length=64), nullable=False),
         sa.Column("computer", sa.Unicode(length=64), nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("client"),
+        schema=_schema(),
+    )
+
+
+def _schema_mark() -> None:
+    op.create_table(
+        "schema_mark",
+        sa.Column("compatible_from", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("compatible_from"),
         schema=_schema(),
     )
 
