@@ -42,11 +42,11 @@ class Bell:
         """Open what listening for these scopes needs; blocks."""
 
     def listen(self, scopes: tuple[int, ...]) -> None:
-        """Listen for these scopes from now on, () = for none; ``connect`` came before the first."""
+        """Listen for these scopes from now on; ``connect`` came before."""
         self.scopes = scopes
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more, and keep no connection for it."""
         self.scopes = ()
 
 
@@ -60,28 +60,29 @@ class SQLiteBell(Bell):
     def connect(self, scopes: tuple[int, ...]) -> None:  # noqa: ARG002
         """Open a connection of its own; it never waits for a lock."""
         if self._connection is None:
-            raw = self._store.engine.raw_connection()
-            connection: Any = raw.dbapi_connection
-            raw.detach()
+            connection = self._store.own_connection()
             connection.execute("PRAGMA busy_timeout=0").close()
             self._connection = connection
 
     def listen(self, scopes: tuple[int, ...]) -> None:
-        """Start or stop looking."""
+        """Start looking."""
         super().listen(scopes)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if scopes:
-            self._version = -1
-            self._look()
+        self._rest()
+        self._version = -1
+        self._look()
 
     def close(self) -> None:
-        """Close the connection."""
-        self.listen(())
+        """Stop looking and close the connection."""
+        super().close()
+        self._rest()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _look(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
@@ -115,33 +116,29 @@ class PostgreSQLBell(Bell):
     def connect(self, scopes: tuple[int, ...]) -> None:
         """Open the listening connection; a seat given up before that is rung for."""
         if self._connection is None:
-            raw = self._store.engine.raw_connection()
-            connection: Any = raw.dbapi_connection
-            raw.detach()
-            connection.rollback()
-            connection.autocommit = True
+            connection = self._store.own_connection()
             connection.execute(f'LISTEN "{self._channel}"')
             self._connection = connection
         where = (task_slot.c.kind == SEAT, task_slot.c.scope.in_(scopes), task_slot.c.holder.is_(None))
         with self._store.read() as reader:
-            self.ring(tuple(reader.execute(select(task_slot.c.scope).where(*where)).scalars()))
+            free = tuple(reader.execute(select(task_slot.c.scope).where(*where)).scalars())
+        if free:
+            self.ring(free)
 
     def listen(self, scopes: tuple[int, ...]) -> None:
-        """Watch the socket while there is something to listen for; what came meanwhile is thrown away."""
-        before = bool(self.scopes)
+        """Watch the socket."""
         super().listen(scopes)
-        if bool(scopes) == before or self._connection is None:
-            return
-        loop = asyncio.get_running_loop()
-        if not scopes:
-            loop.remove_reader(self._socket)
-            return
-        self._socket = self._connection.fileno()
-        loop.add_reader(self._socket, self._read)
+        if self._socket < 0 and self._connection is not None:  # None: closed meanwhile, and being opened again
+            socket = self._connection.fileno()
+            asyncio.get_running_loop().add_reader(socket, self._read)
+            self._socket = socket
 
     def close(self) -> None:
-        """Close the connection."""
-        self.listen(())
+        """Watch no more and close the connection."""
+        super().close()
+        if self._socket >= 0:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket = -1
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -289,7 +289,7 @@ class Engine:
     def _listen(self, action: ev.Listen) -> None:
         self.listening.clear()
         if not action.scopes:
-            self.bell.listen(())
+            self.bell.close()
             return
         opened = self.keeper.ask(lambda _: self.bell.connect(action.scopes))
         opened.add_done_callback(lambda done: self._opened(done, action.scopes))
@@ -304,6 +304,8 @@ class Engine:
                 self.listening.set()
             except NotImplementedError:  # Windows' standard loop cannot watch a socket
                 self.bell.close()
+        elif not self.state.listening:  # it is no longer next in line, since before the connection was there
+            self.bell.close()
 
     def _end(self, _: ev.Stopped) -> None:
         self._stopped.set()

@@ -8,6 +8,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from identsync.errors import Problem, SettingsError
 from identsync.store.failures import Reaction, reaction
+from identsync.store.idle import Idle
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "mssql": "mssql+pyodbc"}
 WRITE = "identsync_write"  # execution option: the transaction is going to write
@@ -18,6 +19,7 @@ _POSTGRESQL_SETUP = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL 
 # A limiter's ask that meets a locked row says so, it does not hang; its statements are planned once.
 _POSTGRESQL_LIMITER = ["SET lock_timeout=100", "SET statement_timeout=10000", "SET plan_cache_mode=force_generic_plan"]
 _LIMITER_S = 10  # the same on SQL Server, where the driver counts
+_POOL_S = 10  # where all of the store's connections are in use, so long may one more be waited for
 # A server that went away without a word is noticed in half a minute, not in the two hours that TCP takes by itself.
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 # A client frozen in the middle of a write would hold its rows for ever: the server ends it. SQL Server has no such
@@ -64,9 +66,10 @@ def is_network_drive(path: str) -> bool:
 
 
 def store_engine(url: URL) -> Engine:
-    """Make the engine of the store's transactions: a small pool, READ COMMITTED, BEGIN IMMEDIATE on SQLite."""
-    engine = create_engine(url, pool_size=2, max_overflow=3, **_options(url))
+    """Make an engine for transactions: READ COMMITTED, BEGIN IMMEDIATE on SQLite, no connection kept while idle."""
+    engine = create_engine(url, pool_size=1, max_overflow=4, pool_timeout=_POOL_S, **_options(url))
     _on_connect(engine, autocommit=False)
+    Idle(engine)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "begin", _begin)
     return engine

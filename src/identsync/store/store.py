@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock, local
+from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from identsync.errors import StaleFence
+from identsync.errors import StaleFence, Unavailable
 from identsync.store import tables
 from identsync.store.connect import WRITE, database_url, limiter_engine, store_engine
 from identsync.store.failures import Reaction, reaction, unavailable
@@ -105,6 +107,13 @@ class Store:
             own = self._own.limiter = Limiter(self._statements, link)
         return own
 
+    def own_connection(self) -> Any:
+        """Open a driver's connection in autocommit, beside the pool; whoever asks for it closes it."""
+        with _answering():
+            pooled = self._limiter_engine.raw_connection()
+        pooled.detach()
+        return pooled.dbapi_connection
+
     def now_ms(self) -> int:
         """Tell the database's clock, epoch milliseconds."""
         with self.read() as connection:
@@ -128,3 +137,5 @@ def _answering() -> Iterator[None]:
         if reaction(error) in {Reaction.DEFECT, Reaction.DUPLICATE}:
             raise
         raise unavailable(error) from error
+    except PoolTimeout as error:
+        raise Unavailable("every connection of this client is in use", sent=False) from error
