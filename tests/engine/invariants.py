@@ -4,6 +4,9 @@ Clocks that are turned. The times of a slot are the database's, so a clock set *
 then run once more for each time the clock was set back, never more. A clock set *forward* ends leases early: until its
 next renewal a holder may trust a lease that the database has already given on; the fence keeps its writes out. Nothing
 else is excused.
+
+A slot that the seat's holder cannot run (it is too old, or its runs hang) is adopted by a follower when it looks next,
+so it may wait for the longest sleep of a follower on top.
 """
 
 from collections import defaultdict
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 KNOWN_MS = POLICY.backoff_cap_ms + 2 * SEAT_LEASE_MS  # an administrator well for so long is known to the database
 TAKEOVER_MS = 4 * SEAT_LEASE_MS  # what a change of hands may cost beside the slot's own lease
+SETTLED_MS = 45_000  # so long after the last fault every interval is served
 QUIET_MS = 20_000  # the end of the calm
 HASTE = 40  # statements of one client in one second
 Slot = tuple[str, int]
@@ -238,11 +242,14 @@ class Watch:
         everywhere = {spec for branch in range(1, sim.world.branches + 1) for spec in sim.specs(branch, 1)}
         newest = {slot: fence for slot, (fence, _) in self._fences.items()}
         grids = {(s.kind, s.scope): _grid(s) for s in everywhere}
-        yield from _lines(check(rows, grids, effects=effects, newest=newest).faults(), ("double",))
+        served = sim.time if not (self.turns or sim.world.old or sim.world.poison) else calm  # to where none is missed
+        span = {"since_ms": BASE_MS + calm + SETTLED_MS, "until_ms": BASE_MS + served}
+        yield from _lines(check(rows, grids, effects=effects, newest=newest, **span).faults(), ("double",))
         for spec in everywhere:
             slot = (spec.kind, spec.scope)
             mine = [row for row in rows if (row.kind, row.scope) == slot]
             slack = spec.deadline_ms + 4_000 + TAKEOVER_MS * (1 if spec.scope else 2)
+            slack += POLICY.backoff_cap_ms if sim.world.old or sim.world.poison else 0
             since = calm + 2 * KNOWN_MS // 3 if spec.scope in sim.deserted else 0
             verdict = check(mine, {slot: _grid(spec)}, lives=self._unpaused(slot, since), slack_ms=slack)
             yield from _lines(verdict.faults(), ("double", "roles"))
