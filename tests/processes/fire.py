@@ -136,8 +136,9 @@ class Fire:
 
     def weather(self) -> list[str]:
         """Draw what the next storm brings."""
-        kinds = list(self._faults)
-        return self.random.sample(kinds, self.random.randint(2, min(5, len(kinds))))
+        kinds = sorted(self._faults)
+        drawn = self.random.sample(kinds, self.random.randint(2, min(5, len(kinds))))
+        return drawn if "stop" in drawn or self.random.random() < 0.5 else [*drawn, "stop"]  # a zombie is rare prey
 
     def every_kind(self) -> list[str]:
         """Return all that this machine can do."""
