@@ -3,7 +3,7 @@
 import pytest
 
 SKIPPED = {
-    "tests/demo/test_demo.py::test_killing_the_holder": "a process starts in seconds: the demo's intervals pass meanwhile",
+    "tests/demo/test_demo.py::test_killing_the_holder": "its processes start too slowly for its intervals",
 }
 
 
