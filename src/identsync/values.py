@@ -13,11 +13,12 @@ import msgspec
 
 from identsync.errors import AskPerson
 from identsync.language import _
+from identsync.vault import NAME, find
 
 Duration = Annotated[int, msgspec.Meta(extra={"kind": "duration"})]
 """Whole milliseconds; in the file a number with its unit: "45s", "10m", "3h", "30d"."""
 Secret = Annotated[str, msgspec.Meta(extra={"kind": "secret"})]
-"""A reference, 'env:NAME' or 'keyring:service/user'; the value is read by ``secret`` when it is needed."""
+"""A reference, 'secret:NAME', 'env:NAME' or 'keyring:service/user'; ``secret`` reads the value when it is needed."""
 Address = Annotated[str, msgspec.Meta(extra={"kind": "address"})]
 """An http or https address without user, query, fragment and trailing slash."""
 DatabaseUrl = Annotated[str, msgspec.Meta(extra={"kind": "database"})]
@@ -27,7 +28,7 @@ DIALECTS = ("sqlite", "postgresql+psycopg", "mssql+pyodbc")
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 UNITS |= {"мс": 1, "с": 1_000, "мин": 60_000, "ч": 3_600_000, "д": 86_400_000}
 _DURATION = re.compile(r"\s*(\d{1,9}(?:[.,]\d{1,3})?)\s*([a-zа-я]+)\s*", re.IGNORECASE)
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|keyring:[^/\s]+/[^/\s]+")
+_REFERENCE = re.compile(rf"secret:(?:{NAME.pattern})|env:[A-Za-z_][A-Za-z0-9_]*|keyring:[^/\s]+/[^/\s]+")
 
 
 def milliseconds(text: str) -> int:
@@ -52,18 +53,18 @@ def is_reference(text: str) -> bool:
 
 
 def secret(reference: str) -> str:
-    """Return the secret behind 'env:NAME' or 'keyring:service/user'; AskPerson says which one is missing."""
+    """Return the secret behind a reference; AskPerson says which one is missing or unreadable, and what to do."""
     if not is_reference(reference):
-        raise _missing("?", _("это не ссылка на секрет"), _('пишите "env:ИМЯ" или "keyring:служба/имя"'))
+        raise _missing("?", _("это не ссылка на секрет"), spellings())
     place, _colon, name = reference.partition(":")
-    value = os.environ.get(name) if place == "env" else _from_keyring(reference, name)
-    if value:
+    if value := _PLACES[place](reference, name):
         return value
-    if place == "env":
-        raise _missing(reference, _("переменная окружения не задана"), _("задайте {name} для службы", name=name))
-    service, _slash, user = name.partition("/")
-    command = f"keyring set {service} {user}"
-    raise _missing(reference, _("в хранилище паролей нет такой записи"), _("выполните: {command}", command=command))
+    raise _missing(reference, *_absent(place, name))
+
+
+def spellings() -> str:
+    """Return how a reference is written."""
+    return _('пишите "secret:ИМЯ", "env:ИМЯ" или "keyring:служба/имя"')
 
 
 def database_mistakes(url: str) -> Iterator[tuple[str, str]]:
@@ -81,6 +82,15 @@ def database_mistakes(url: str) -> Iterator[tuple[str, str]]:
         yield _("пароль нельзя хранить в файле настроек"), _('вынесите его в password = "env:ИМЯ"')
 
 
+def _from_vault(_reference: str, name: str) -> str | None:
+    found = find(name)
+    return found[0] if found else None
+
+
+def _from_environment(_reference: str, name: str) -> str | None:
+    return os.environ.get(name)
+
+
 def _from_keyring(reference: str, name: str) -> str | None:
     import keyring
     from keyring.errors import KeyringError
@@ -93,5 +103,19 @@ def _from_keyring(reference: str, name: str) -> str | None:
         raise _missing(reference, _("хранилище паролей недоступно"), hint) from error
 
 
+def _absent(place: str, name: str) -> tuple[str, str]:
+    if place == "env":
+        return _("переменная окружения не задана"), _("задайте {name} для службы", name=name)
+    if place == "secret":
+        command = f"identsync secret set {name}"
+        return _("такой секрет не записан"), _("выполните: {command}; для службы с --machine", command=command)
+    service, _slash, user = name.partition("/")
+    command = f"keyring set {service} {user}"
+    return _("в хранилище паролей нет такой записи"), _("выполните: {command}", command=command)
+
+
 def _missing(reference: str, what: str, hint: str) -> AskPerson:
     return AskPerson(f"{reference}: {what}", hint=hint)
+
+
+_PLACES = {"secret": _from_vault, "env": _from_environment, "keyring": _from_keyring}

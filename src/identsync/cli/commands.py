@@ -9,6 +9,7 @@ import typer
 from identsync.cli import DONE, ELSEWHERE, PROBLEMS
 from identsync.cli.words import say, say_problems
 from identsync.language import _
+from identsync.places import Scope
 
 FILE = Path("identsync.toml")
 
@@ -23,6 +24,10 @@ class DialectName(enum.StrEnum):
 
 SettingsFile = Annotated[
     Path, typer.Option("--settings", "-s", envvar="IDENTSYNC_SETTINGS", help=_("файл настроек"), show_default=True)
+]
+SecretName = Annotated[str, typer.Argument(help=_("имя секрета: то, что в настройках после secret:"))]
+OfMachine = Annotated[
+    bool, typer.Option("--machine", help=_("для службы и всего компьютера; нужны права администратора"))
 ]
 Json = Annotated[bool, typer.Option("--json", help=_("ответ одним объектом JSON"))]
 
@@ -47,6 +52,13 @@ def application() -> typer.Typer:
     clinic.command("views", help=_("Напечатать SQL представлений для проверки человеком"))(clinic_views)
     clinic.command("check", help=_("Проверить представления клиники"))(clinic_check)
     app.add_typer(clinic, name="clinic")
+    secret = typer.Typer(help=_("Ключи и пароли этого компьютера"), no_args_is_help=True)
+    secret.command("set", help=_("Записать секрет: спросит значение, не показывая его, или прочтёт ввод"))(secret_set)
+    secret.command("list", help=_("Показать имена секретов, чьи они и давно ли записаны; значений не показывает"))(
+        secret_list
+    )
+    secret.command("remove", help=_("Удалить секрет"))(secret_remove)
+    app.add_typer(secret, name="secret")
     return app
 
 
@@ -151,6 +163,31 @@ def clinic_check(settings: SettingsFile = FILE) -> None:
         say_problems(found)
         raise typer.Exit(PROBLEMS)
     say(_("Представления клиники в порядке."))
+
+
+def secret_set(name: SecretName, machine: OfMachine = False) -> None:
+    """Keep a secret; its value is never taken from the command line, which other programs can read."""
+    from identsync.cli.secrets import keep
+
+    keep(name, _scope(machine))
+
+
+def secret_list(json: Json = False) -> None:
+    """Show which secrets there are."""
+    from identsync.cli.secrets import show
+
+    show(json=json)
+
+
+def secret_remove(name: SecretName, machine: OfMachine = False) -> None:
+    """Forget a secret."""
+    from identsync.cli.secrets import forget
+
+    forget(name, _scope(machine))
+
+
+def _scope(machine: bool) -> Scope:
+    return Scope.MACHINE if machine else Scope.USER
 
 
 def demo(

@@ -13,7 +13,7 @@ from msgspec import inspect as kinds
 
 from identsync.errors import Problem
 from identsync.language import _
-from identsync.values import database_mistakes, duration, is_reference, milliseconds
+from identsync.values import database_mistakes, duration, is_reference, milliseconds, spellings
 
 
 @dataclass(slots=True)
@@ -199,11 +199,10 @@ def _duration(place: Place, key: str, info: Any, value: Any) -> Any:
 
 
 def _reference(place: Place, key: str, _info: Any, value: Any) -> Any:
-    example = _('пишите "env:ИМЯ" или "keyring:служба/имя"')
     if not isinstance(value, str):
-        return _shape(place, key, value, example)
+        return _shape(place, key, value, spellings())
     if not is_reference(value):  # the value itself is not shown: it may be the secret
-        return place.wrong(key, _("секрет нельзя хранить в файле настроек"), example)
+        return place.wrong(key, _("секрет нельзя хранить в файле настроек"), spellings())
     return value
 
 

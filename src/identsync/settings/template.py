@@ -19,7 +19,10 @@ def template() -> str:
     """Return the text of a new settings file in the chosen language."""
     lines = [*_comment(_("Настройки identsync. Строка, которая начинается с #, ничего не меняет: это пояснение."))]
     lines += _comment(_("Промежутки времени пишутся с единицей: 45s, 10m, 3h, 30d."))
-    lines += _comment(_('Секретов здесь не бывает, только ссылки: "env:ИМЯ" или "keyring:служба/имя".'))
+    lines += _comment(_('Секретов здесь не бывает, только ссылки: "secret:ИМЯ", "env:ИМЯ" или "keyring:служба/имя".'))
+    lines += _comment(
+        _("Секрет secret:ИМЯ записывает команда identsync secret set ИМЯ, для службы с ключом --machine.")
+    )
     lines += ["", *_table(_("Этот компьютер"), "client", ClientSettings)]
     lines += ["", *_table(_("База движка"), "database", DatabaseSettings)]
     lines += ["", *_table(_("База клиники"), "clinic", ClinicSettings)]

@@ -1,0 +1,110 @@
+r"""Files as a Windows computer has them: busy for a moment, deep in long folders, cut short by a crash.
+
+An antivirus, an editor or a backup may hold a file for a while: every call here waits patiently, then raises
+``FileBusy``. Paths over 260 characters get the prefix ``\\?\`` where Windows wants it.
+"""
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from identsync.language import _
+
+PATIENCE_S = 5.0
+_LOCKED = (32, 33)  # ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
+_DENIED = 5  # ERROR_ACCESS_DENIED: also said of a file that is just being replaced
+_DENIED_PATIENCE_S = 1.0
+_LONG = 240  # CreateDirectory takes 12 characters less than the 260 of a file
+_T = TypeVar("_T")
+
+
+class FileBusy(OSError):
+    """Another program held the file all the time."""
+
+
+def read(file: Path, most: int) -> bytes:
+    """Return at most ``most`` + 1 bytes of a file; FileBusy, OSError."""
+
+    def act() -> bytes:
+        with reachable(file).open("rb") as stream:
+            return stream.read(most + 1)
+
+    return patiently(act)
+
+
+def write(file: Path, content: bytes) -> None:
+    """Replace a file at once or not at all, readable for its owner only; its folder must exist. FileBusy, OSError."""
+    place = reachable(file)
+    handle, name = tempfile.mkstemp(prefix="new-", suffix=".tmp", dir=place.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        patiently(lambda: os.replace(name, place))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def remove(file: Path) -> bool:
+    """Remove a file; False where there was none. FileBusy, OSError."""
+    try:
+        patiently(reachable(file).unlink)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def patiently(act: Callable[[], _T], patience_s: float = PATIENCE_S, wait: Callable[[float], None] = time.sleep) -> _T:
+    """Return what ``act`` returns; while Windows says that the file is busy try again, then FileBusy."""
+    pause, waited = 0.02, 0.0
+    while True:
+        try:
+            return act()
+        except OSError as error:
+            if waited >= _patience(error, patience_s):
+                if getattr(error, "winerror", None) in _LOCKED:
+                    raise FileBusy(errno.EBUSY, "busy", error.filename) from error
+                raise
+        wait(pause)
+        waited, pause = waited + pause, min(pause * 2, 0.5)
+
+
+def reachable(path: Path) -> Path:
+    r"""Return the path as Windows takes it whatever its length: an absolute one with ``\\?\``; elsewhere the same."""
+    return Path(extended(os.path.abspath(path))) if sys.platform == "win32" else path
+
+
+def extended(path: str) -> str:
+    r"""Return an absolute path of Windows with ``\\?\`` before it where it is long."""
+    if len(path) < _LONG or path.startswith("\\\\?\\"):
+        return path
+    return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
+
+
+def reason(error: OSError) -> tuple[str, str]:
+    """Return in words (what, what to do) why a file could not be read or written."""
+    if isinstance(error, FileBusy):
+        return _("файл всё время занят другой программой"), _(
+            "закройте его в редакторе; исключите папку из проверки антивирусом"
+        )
+    if isinstance(error, PermissionError):
+        return _("нет прав на файл или папку"), _("запустите от имени администратора или того, кто его создал")
+    if error.errno == errno.ENOSPC:
+        return _("на диске нет места"), _("освободите место и повторите")
+    return error.strerror or type(error).__name__, _("проверьте путь и диск")
+
+
+def _patience(error: OSError, patience_s: float) -> float:
+    code = getattr(error, "winerror", None)
+    if code in _LOCKED:
+        return patience_s
+    return min(patience_s, _DENIED_PATIENCE_S) if code == _DENIED else 0.0

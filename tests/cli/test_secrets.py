@@ -1,0 +1,137 @@
+"""Secrets kept by the command line: the system's own keeping, and nothing of a value in any word."""
+
+import io
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Cli  # type: ignore[import-not-found]
+from identsync.cli import main
+
+VALUE = "Пароль ☎ d!f'\"\\ " * 300  # 10 KB in UTF-8, with every quote
+WINDOWS = sys.platform == "win32"
+Secret = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders of a user, with blanks and Cyrillic in their names."""
+    local = tmp_path / "Пользователь Анна" / "AppData Local"
+    for name in ("LOCALAPPDATA", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(local))
+    monkeypatch.setenv("PROGRAMDATA", str(tmp_path / "ProgramData"))
+    monkeypatch.setenv("IDENTSYNC_LANG", "ru")
+    return local / "identsync" / "secrets"
+
+
+@pytest.fixture
+def secret(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Secret:
+    """Run ``identsync secret`` with bytes on its standard input; return exit code and all it said."""
+
+    def run(*arguments: str, given: bytes = b"") -> tuple[int, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), "ascii"))
+        with pytest.raises(SystemExit) as ended:
+            main(["secret", *arguments])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return int(ended.value.code or 0), said.out + said.err
+
+    return run
+
+
+def names(secret: Secret) -> dict[str, str]:
+    return {one["name"]: one["trouble"] for one in json.loads(secret("list", "--json")[1])["secrets"]}
+
+
+def test_from_standard_input_to_the_settings_and_away(secret: Secret, cli: Cli, folder: Path) -> None:
+    code, said = secret("set", "Site-Key", given=(VALUE + "\r\n").encode())
+    assert code == 0
+    assert names(secret) == {"site-key": ""}
+    listed = secret("list")[1]
+    assert "site-key" in listed
+    assert "сегодня" in listed
+    file = folder / "identsync.toml"
+    text = (
+        file.read_text("utf-8") + 'host = "0.0.0.0"\npassword = "secret:site-key"\n[clinic]\npassword = "secret:no"\n'
+    )
+    file.write_text(text, encoding="utf-8")
+    checked = cli("check").stderr  # another process of this user
+    assert "[clinic] password: secret:no: такой секрет не записан" in checked
+    assert "identsync secret set no" in checked
+    assert "[console] password" not in checked
+    assert secret("remove", "site-key")[0] == 0
+    assert secret("remove", "site-key")[0] == 1
+    assert VALUE[:6] not in said + listed + checked
+
+
+def test_how_the_system_keeps_it(secret: Secret, home: Path) -> None:
+    secret("set", "key", given=VALUE.encode())
+    [file] = home.iterdir()
+    if WINDOWS:
+        assert VALUE[:6].encode() not in file.read_bytes()  # sealed
+        assert VALUE[:6].encode("utf-16-le") not in file.read_bytes()
+    else:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [(b"", "пустой"), (b"\r\n", "пустой"), ("пароль".encode("cp1251"), "UTF-8"), (b"x" * 65_537, "64 КБ"),
+     (b"a\0b", "64 КБ")],
+)  # fmt: skip
+def test_what_is_no_secret_is_refused_and_the_earlier_one_stays(
+    secret: Secret, home: Path, given: bytes, word: str
+) -> None:
+    secret("set", "key", given=b"earlier")
+    [file] = home.iterdir()
+    before = file.read_bytes()
+    code, said = secret("set", "key", given=given)
+    assert code == 1
+    assert word in said
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig", "utf-16"])
+def test_notepad_and_powershell_may_have_written_the_file(secret: Secret, mark: str) -> None:
+    """Windows PowerShell's ``>`` makes UTF-16, Notepad may put a mark before UTF-8."""
+    from identsync.values import secret as value_of
+
+    assert secret("set", "key", given="ключ\r\n".encode(mark))[0] == 0
+    assert value_of("secret:KEY") == "ключ"
+
+
+def test_a_value_or_a_wild_name_on_the_command_line_is_refused(secret: Secret) -> None:
+    assert secret("set", "key", "hunter2")[0] == 2
+    for name in ("../key", "ключ", "a/b", "a" * 65, "key.", "c:key"):
+        code, said = secret("set", name, given=b"x")
+        assert code == 1
+        assert "латинские" in said
+    assert names(secret) == {}
+
+
+@pytest.mark.skipif(WINDOWS, reason="a terminal of POSIX; Windows' own prompt cannot be driven from a test")
+def test_a_prompt_does_not_show_what_is_typed(home: Path) -> None:
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "identsync", "secret", "set", "key"])
+    shown = b""
+    while "видно".encode() not in shown:
+        shown += os.read(terminal, 1000)
+    os.write(terminal, "тайна\n".encode())
+    try:
+        while piece := os.read(terminal, 1000):
+            shown += piece
+    except OSError:  # the other end is closed
+        pass
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert "тайна".encode() not in shown
+    assert next(home.iterdir()).read_bytes().endswith("\nтайна".encode())
