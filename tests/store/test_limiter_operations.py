@@ -1,12 +1,13 @@
 """The limiter's operations beyond the twelve rules: roles, back-off, lost replies, mistakes, connections."""
 
+import sqlite3
 import threading
 
 import pytest
 from limiter_asks import ASK, BreakOnce, claim, effect, effects, finish, granted, set_slot
 from sqlalchemy import text
 
-from identsync.store import Denied, slots
+from identsync.store import Denied, open_store, slots
 from identsync.store.limiter import next_due
 
 
@@ -157,3 +158,24 @@ class Counting:
 
     def __getattr__(self, name):
         return getattr(self._cursor, name)
+
+
+def test_sqlites_failed_commit_leaves_no_transaction_open(clone):
+    """As on a full disk: what could not be committed is undone, and the next ask finds its connection free."""
+    store = open_store(clone("sqlite"))
+    claim(store)
+    set_slot(store, eligible_ms=0)
+    with store.write() as connection:
+        for statement in (
+            "CREATE TABLE nobody (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE orphan (parent REFERENCES nobody DEFERRABLE INITIALLY DEFERRED)",
+            "CREATE TRIGGER spoils AFTER UPDATE ON task_slot BEGIN INSERT INTO orphan VALUES (1); END",
+        ):
+            connection.exec_driver_sql(statement)
+    store.limiter()._link.cursor().execute("PRAGMA foreign_keys=ON")  # checked at the commit
+    with pytest.raises(sqlite3.IntegrityError):
+        claim(store)
+    with store.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER spoils")
+    assert claim(store).granted
+    store.close()

@@ -142,7 +142,8 @@ class Limiter(Channels):
         for i in claims:
             kind, scope, proto = asked.claims[i][0], asked.claims[i][1], asked.claims[i][6]
             self._insert("seed", {"kind": kind, "scope": scope, "proto": proto})
-        more = self._ask(lambda cursor: self._dialect.turn(cursor, turns.again(asked, seats, claims)))
+        rest = turns.again(asked, seats, claims)
+        more = self._ask(lambda cursor: self._dialect.turn(cursor, rest), again_after_duplicate=True)
         for i in seats:
             p = {"scope": asked.seats[i][0], "ttl": asked.seats[i][2]}
             self._ask(partial(self._dialect.run, statement="forget", p=p))

@@ -175,8 +175,8 @@ def _immediate(cursor: Any) -> Iterator[None]:
     cursor.execute("BEGIN IMMEDIATE")
     try:
         yield
+        cursor.execute("COMMIT")  # may fail, as on a full disk, and leave the transaction open
     except BaseException:
         if cursor.connection.in_transaction:
             cursor.execute("ROLLBACK")
         raise
-    cursor.execute("COMMIT")
