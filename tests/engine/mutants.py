@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 from msgspec.structs import replace as altered
 
@@ -11,6 +12,7 @@ from engine.model import Database, Row
 from engine.simulator import Simulation, Step
 from engine.world import QUIET, World
 from identsync.engine import events as ev
+from identsync.engine.draft import Draft
 from identsync.engine.integration import Role
 from identsync.engine.state import NEVER, State, margin
 from identsync.engine.step import step
@@ -68,7 +70,15 @@ def losers_keep_their_own_time(state: State, event: Any, now: int) -> Stepped:
         event = altered(event, claim=replace(event.claim, eligible_ms=later))
     if isinstance(event, ev.SeatAnswered):
         event = altered(event, reply=replace(event.reply, slots=()))
+        slots = tuple(slot if slot.known or event.reply.granted else altered(slot, due=0) for slot in state.slots)
+        state = altered(state, slots=slots)  # nor is a slot missed that was never heard of
     return step(state, event, now)
+
+
+def no_jitter(state: State, event: Any, now: int) -> Stepped:
+    """Who starts together stays together."""
+    with patch.object(Draft, "jitter", lambda _, low, __: low):
+        return step(state, event, now)
 
 
 def everybody_asks(state: State, event: Any, now: int) -> Stepped:
@@ -259,6 +269,7 @@ class Mutant:
 HARSH = replace(World(), kill=0.02, pause=0.03, restart=0.03, lose=0.1, slow=0.1, hang=0.1, jump=0.0)
 TURNED = replace(World(), jump=0.1)
 SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3)
+TOGETHER = replace(QUIET, branches=1, clients=120, start_ms=20, roles=(Role.ADMINISTRATOR,))
 MUTANTS: Mapping[str, Mutant] = {
     "exception_is_ownership": Mutant("trusts", exception_is_ownership, world=replace(SICK, lose=0.2)),
     "trust_from_the_answer": Mutant("trusts", trust_from_the_answer, world=replace(HARSH, slow=0.3, hang=0.3)),
@@ -268,6 +279,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "no_back_off": Mutant("times in a second", no_back_off, world=replace(HARSH, slow=0.0)),
     "losers_keep_their_own_time": Mutant("starved", losers_keep_their_own_time, world=replace(SICK, kill=0.05)),
     "loop_renews": Mutant("without a cause", simulation=LoopRenews, world=replace(QUIET, block=0.1, hang=0.3)),
+    "no_jitter": Mutant("stampede", no_jitter, world=TOGETHER),
     "everybody_asks": Mutant("statements for", everybody_asks, world=replace(QUIET, clients=24)),
     "clients_clock": Mutant("trusts", db=ClientsClock, world=HARSH),
     "excluded_while_running": Mutant("both served", db=ExcludedWhileRunning),

@@ -174,6 +174,17 @@ def test_but_not_one_that_is_only_late() -> None:
     assert follower(60_000).all(ev.Turn) == []
 
 
+def test_and_one_that_the_holder_has_never_heard_of() -> None:
+    """It is older, or set up otherwise: the row is missing, so no news tell of it."""
+    one = One(specs=[FAST]).take(ev.Started()).seated(granted=False)
+    began = one.now
+    while not one.all(ev.AskClaim):
+        one.take(ev.Woke(), after=one.only(ev.SleepUntil).at - one.now)
+        if one.all(ev.AskSeat):
+            one.seated(granted=False)
+    assert 60_000 <= one.now - began <= 100_000
+
+
 def test_and_one_out_of_reach_since_the_clock_of_the_database_was_set_back() -> None:
     """Once in twice its interval: the database grants it by its stamp."""
     one = follower(-1_500_000)

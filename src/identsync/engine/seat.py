@@ -2,8 +2,8 @@
 
 A follower sleeps until the end of the winner's lease plus a spacing that doubles with its rank, so the first follower
 takes over within a lease and thousands of others cost next to nothing. Administrators rank before directors. A slot
-that the holder neglects (it is too old for it, or its runs hang) is adopted by the follower that sees it, without the
-seat.
+that the holder neglects (it is too old for it or has never heard of it, or its runs hang) is adopted by the follower
+that sees it, without the seat.
 """
 
 from identsync.engine.draft import Draft
@@ -92,8 +92,12 @@ def is_open(d: Draft, seat: Seat) -> bool:
 
 
 def is_watched(d: Draft, seat: Seat) -> bool:
-    """Say whether this client looks at the seat: the first in its branch's line at the network's too, now and then."""
-    return is_open(d, seat) or 0 < d.seats[0].rank <= _HEIRS
+    """Say whether this client looks at the seat, too.
+
+    At the network's look, now and then, the first in the branch's line, and who adopted a slot: all before it in line
+    may be too old to run the network's tasks.
+    """
+    return is_open(d, seat) or 0 < d.seats[0].rank <= _HEIRS or any(slot.adopted for slot in d.slots)
 
 
 def advance(d: Draft) -> int:
@@ -199,6 +203,20 @@ def _news(d: Draft, seat: Seat, reply: SeatReply, *, barred: bool) -> None:
             continue
         _rearm(d, i, news, d.now + news.eligible_ms - reply.now_ms)
         if not reply.granted and not barred and _is_neglected(d, seat, i, news, reply.now_ms):
+            d.slot(i, adopted=True)
+    if not reply.granted and not barred:
+        _adopt_unheard_of(d, seat, {(news.kind, news.scope) for news in reply.slots})
+
+
+def _adopt_unheard_of(d: Draft, seat: Seat, heard_of: set[tuple[str, int]]) -> None:
+    """Adopt slots that have no row after two leases: the holder, an older program maybe, has no such task."""
+    for i, slot in enumerate(d.slots):
+        spec = slot.spec
+        if spec.scope != seat.scope or slot.known or slot.request or (spec.kind, spec.scope) in heard_of:
+            continue
+        if not slot.due:
+            d.slot(i, due=d.now + 2 * seat.lease_ms)
+        elif slot.due <= d.now:
             d.slot(i, adopted=True)
 
 
