@@ -1,16 +1,20 @@
-"""What the processes of test_limiter_processes.py do, each with a store of its own: ``python contention.py NAME URL``.
+"""What the processes of test_limiter_processes.py do, each with a store of its own."""
 
-Each prints one JSON value when it is done; ``ready`` goes first, and a line on standard input starts it.
-"""
-
-import json
-import sys
 import time
+from multiprocessing.synchronize import Barrier
 from uuid import uuid4
 
 from identsync.store import Fence, Store, open_store
 
 KIND, SCOPE, LEASE, TTL = "hammer", 1, 5_000, 60_000
+
+_barrier: Barrier  # all begin at one moment
+
+
+def meet(barrier: Barrier) -> None:
+    """Take what the processes meet at, first thing in each."""
+    global _barrier  # noqa: PLW0603
+    _barrier = barrier
 
 
 def ask(store: Store, client: str, interval_ms: int, lease_ms: int = LEASE):
@@ -40,38 +44,29 @@ def permits(store: Store, seconds: float, period_ms: float, burst: int) -> int:
     return taken
 
 
-def contend(store: Store, seconds: float, interval_ms: int, period_ms: float, burst: int) -> dict[str, object]:
+def contend(url: str, seconds: float, interval_ms: int, period_ms: float, burst: int) -> dict[str, object]:
     """Hammer, then take permits; the times are of the database's clock."""
+    store = open_store(url)
+    store.now_ms()  # connected before the start
+    _barrier.wait()
     won = hammer(store, seconds, interval_ms)
     begun = store.now_ms()
     taken = permits(store, seconds, period_ms, burst)
-    return {"won": won, "taken": taken, "begun": begun, "ended": store.now_ms()}
+    ended = store.now_ms()
+    store.close()
+    return {"won": won, "taken": taken, "begun": begun, "ended": ended}
 
 
-def hold(store: Store, lease_ms: int) -> None:
-    """Claim, say so, and never end: the test kills this process."""
-    claim = ask(store, uuid4().hex, 60_000, lease_ms)
-    print(json.dumps([claim.granted, claim.fence, claim.eligible_ms]), flush=True)
-    sys.stdin.read()
-
-
-def migrate(store: Store) -> int:
+def migrate(url: str) -> None:
     """Bring the tables into being beside others that do the same."""
-    store.migrate()
-    return store.now_ms()
-
-
-def main() -> None:
-    work, url, *numbers = sys.argv[1:]
     store = open_store(url)
-    if work != "migrate":
-        store.now_ms()  # connected before the start
-    print("ready", flush=True)
-    sys.stdin.readline()
-    arguments = [float(n) if "." in n else int(n) for n in numbers]
-    print(json.dumps(globals()[work](store, *arguments)), flush=True)
+    _barrier.wait()
+    store.migrate()
     store.close()
 
 
-if __name__ == "__main__":
-    main()
+def hold(url: str, lease_ms: int, pipe) -> None:
+    """Claim, say so, and never end: the test kills this process."""
+    claim = ask(open_store(url), uuid4().hex, 60_000, lease_ms)
+    pipe.send((claim.granted, claim.fence, claim.eligible_ms))
+    pipe.recv()

@@ -1,13 +1,12 @@
 """Several processes on one database: exclusion, order, ceilings, and what a killed holder leaves behind."""
 
-import json
-import subprocess
+import multiprocessing
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
+import contention
 import pytest
 from contention import KIND, SCOPE, ask
 
@@ -15,30 +14,20 @@ from identsync.store import open_store
 from identsync.store.slots import journal
 
 pytestmark = pytest.mark.processes
-WORK = Path(__file__).with_name("contention.py")
+# One process imports the package for all; Windows has no such thing.
+CONTEXT = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+CONTEXT.set_forkserver_preload(["contention", "identsync.store.migrate", "psycopg"])
 
 
-def start(stack: ExitStack, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, str(WORK), *map(str, arguments)]
-    process = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-    stack.callback(process.kill)
-    return process
-
-
-def together(count: int, *arguments: object) -> list:
-    """Run ``count`` processes that begin at one moment; what each printed."""
-    with ExitStack() as stack:
-        processes = [start(stack, *arguments) for _ in range(count)]
-        assert [p.stdout.readline() for p in processes] == ["ready\n"] * count
-        for process in processes:
-            process.stdin.write("\n")
-            process.stdin.flush()
-        return [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+def together(count: int, work: Callable, *arguments: object) -> list:
+    """Run ``work(url, ...)`` in ``count`` processes that begin at one moment; what each returned."""
+    with CONTEXT.Pool(count, contention.meet, [CONTEXT.Barrier(count)]) as pool:
+        return pool.starmap_async(work, [arguments] * count, 1).get(60)  # one each: it waits for the others
 
 
 def test_eight_processes_run_a_slot_once_per_interval_and_exceed_no_ceiling(store_url):
     interval, period, burst = 100, 20.0, 10
-    results = together(8, "contend", store_url, 2.0, interval, period, burst)
+    results = together(8, contention.contend, store_url, 2.0, interval, period, burst)
     check_runs(store_url, sorted(run for result in results for run in result["won"]), interval)
     begun, ended = min(r["begun"] for r in results), max(r["ended"] for r in results)
     taken = sum(r["taken"] for r in results)
@@ -68,14 +57,12 @@ def check_runs(store_url: str, won: list[list[int]], interval: int) -> None:
 def test_procrastinate_1408_a_killed_holder_is_followed_when_its_lease_ends(store_url):
     """Crash: nothing is reaped, the end of the lease alone frees the slot (Procrastinate 1408, 1518)."""
     store = open_store(store_url)
-    with ExitStack() as stack:
-        holder = start(stack, "hold", store_url, 1500)
-        assert holder.stdout.readline() == "ready\n"
-        holder.stdin.write("\n")
-        holder.stdin.flush()
-        granted, fence, eligible = json.loads(holder.stdout.readline())
-        holder.kill()
-        holder.wait()
+    mine, theirs = CONTEXT.Pipe()
+    holder = CONTEXT.Process(target=contention.hold, args=(store_url, 1500, theirs), daemon=True)
+    holder.start()
+    granted, fence, eligible = mine.recv()
+    holder.kill()
+    holder.join()
     assert granted
     asks, claim = 0, ask(store, "next", 60_000)
     while not claim.granted:
@@ -92,7 +79,7 @@ def test_procrastinate_1408_a_killed_holder_is_followed_when_its_lease_ends(stor
 
 def test_fresh_clients_migrate_at_once(database_url):
     """Every client migrates at its start; on an empty database each finds or makes the same tables."""
-    together(3, "migrate", database_url)
+    together(3, contention.migrate, database_url)
     store = open_store(database_url)
     claim = ask(store, "after", 1000)
     store.close()
