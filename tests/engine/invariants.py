@@ -9,7 +9,7 @@ A slot that the seat's holder cannot run (it is too old, or its runs hang) is ad
 so it may wait for the longest sleep of a follower on top.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -50,6 +50,7 @@ class Watch:
         self._stamps: defaultdict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._quiet: tuple[int, int] = (0, 0)  # statements and grants when the last seconds began
         self._asks: dict[str, tuple[int, int]] = {}
+        self._crowd: Counter[int] = Counter()  # statements in each tenth of a second of the last seconds
         sim.db.granted, sim.db.seen = self.granted, self.seen
 
     def violation(self, text: str) -> None:
@@ -82,6 +83,8 @@ class Watch:
             self._stamps[scope].pop(client, None)
 
     def asked(self, process: "Process") -> None:
+        if self._quiet[0]:
+            self._crowd[self.sim.time // 100] += 1
         second, asks = self._asks.get(process.name, (0, 0))
         now = self.sim.time // 1_000
         asks = asks + 1 if now == second else 1
@@ -205,7 +208,11 @@ class Watch:
         statements, runs = self._quiet
         asked, ran = self.sim.db.statements - statements, len(self.sim.db.journal) - runs
         seats = 1 + self.sim.world.branches
-        looks = sum(p.alive for p in self.sim.processes) * QUIET_MS // POLICY.backoff_cap_ms
+        alive = sum(p.alive for p in self.sim.processes)
+        looks = alive * QUIET_MS // POLICY.backoff_cap_ms
+        most = max(self._crowd.values(), default=0)
+        if most > 12 * seats + alive // 4:
+            yield f"a stampede: {most} statements of {alive} clients within 100 ms"
         if asked > 4 * ran + 6 * seats * QUIET_MS // SEAT_LEASE_MS + looks:
             yield f"{asked} statements for {ran} runs in the last {QUIET_MS} ms"
 

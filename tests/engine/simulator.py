@@ -69,7 +69,7 @@ class Simulation:
     def run(self) -> list[str]:
         world = self.world
         for i in range(world.clients):
-            self.at(self.random.randrange(3_000), lambda i=i: self.join(i % world.branches + 1))
+            self.at(self.random.randrange(world.start_ms), lambda i=i: self.join(i % world.branches + 1))
         for second in range(3, world.seconds - world.calm):
             self.at(second * 1_000, self.faults.second)
         self.at((world.seconds - world.calm) * 1_000, self.faults.mend)

@@ -25,6 +25,7 @@ class World:
     calm: int = 60  # nothing bad happens in the last seconds
     deserted: float = 0.3  # share of the branches that have no administrator in the calm
     old: float = 0.0  # share of the clients that speak an older protocol
+    start_ms: int = 3_000  # all start within this
     pace: int = 0  # clients' clocks run up to so many per mille fast or slow
     roles: tuple[Role, ...] = (Role.ADMINISTRATOR, Role.ADMINISTRATOR, Role.DIRECTOR, Role.DOCTOR)
     # per second and client
