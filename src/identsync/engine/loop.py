@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -45,7 +46,8 @@ def new_loop(name: str = "auto") -> asyncio.AbstractEventLoop:
         except ImportError:
             if name != "auto":
                 raise
-    return asyncio.new_event_loop()
+    # Windows' own default watches no sockets, so there would be no bell; the selector does.
+    return asyncio.SelectorEventLoop() if sys.platform == "win32" else asyncio.new_event_loop()
 
 
 @dataclass(slots=True, eq=False)
