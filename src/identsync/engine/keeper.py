@@ -18,7 +18,8 @@ from identsync.engine.events import Claimed, DropRun, Event, LeaveSeats, RenewFa
 from identsync.engine.integration import Role
 from identsync.engine.state import NEVER, Spec
 from identsync.errors import Unavailable
-from identsync.store.limiter import Fence, Limiter
+from identsync.language import _
+from identsync.store.limiter import Denied, Fence, Limiter
 
 T = TypeVar("T")
 log = structlog.get_logger("identsync.engine")
@@ -54,6 +55,7 @@ class Keeper:
         self._limiter: Limiter | None = None
         self._post = post
         self._ring = ring
+        self._specs = specs
         self._agenda = Agenda(client, role, specs, answer_ms)
         self._errands: deque[_Errand] = deque()
         self._changed = threading.Condition()
@@ -157,6 +159,7 @@ class Keeper:
         with self._changed:
             events = self._agenda.answered(job, reply, sent, monotonic_ms())
         self._count(job, events)
+        self._tell_of_newer(events)
         self._post(*events)
         if isinstance(job.action, LeaveSeats):
             self._tell(job.action.scopes)
@@ -194,6 +197,14 @@ class Keeper:
         self.counts["renew_failed"] += failed
         self.counts["renew"] += len(job.orders) - failed
         self.counts["granted"] += sum(isinstance(event, Claimed) and event.claim.granted for event in events)
+
+    def _tell_of_newer(self, events: Sequence[Event]) -> None:
+        """Say which tasks are denied to this program because it is too old; once each, for it never asks again."""
+        for event in events:
+            if isinstance(event, Claimed) and event.claim.why is Denied.PROTO:
+                spec = self._specs[event.slot]
+                hint = _("обновите эту программу")
+                log.warning("the task is left to newer programs", kind=spec.kind, scope=spec.scope, hint=hint)
 
     def _tell(self, scopes: tuple[int, ...]) -> None:
         try:
