@@ -4,6 +4,7 @@ An antivirus, an editor or a backup may hold a file for a while: every call here
 ``FileBusy``. Paths over 260 characters get the prefix ``\\?\`` where Windows wants it.
 """
 
+import codecs
 import contextlib
 import errno
 import os
@@ -20,7 +21,9 @@ PATIENCE_S = 5.0
 _LOCKED = (32, 33)  # ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
 _DENIED = 5  # ERROR_ACCESS_DENIED: also said of a file that is just being replaced
 _DENIED_PATIENCE_S = 1.0
+_GENERIC_READ, _SHARED, _OPEN_EXISTING = 0x80000000, 7, 3
 _LONG = 240  # CreateDirectory takes 12 characters less than the 260 of a file
+_MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _T = TypeVar("_T")
 
 
@@ -32,10 +35,21 @@ def read(file: Path, most: int) -> bytes:
     """Return at most ``most`` + 1 bytes of a file; FileBusy, OSError."""
 
     def act() -> bytes:
-        with reachable(file).open("rb") as stream:
-            return stream.read(most + 1)
+        try:
+            with reachable(file).open("rb") as stream:
+                return stream.read(most + 1)
+        except PermissionError as error:
+            raise _with_code(error, reachable(file)) from None
 
     return patiently(act)
+
+
+def text(content: bytes) -> str:
+    """Return what an editor wrote: UTF-8 with or without a mark, or UTF-16 with its mark (PowerShell's ``>``).
+
+    UnicodeDecodeError for anything else: a code page is never guessed.
+    """
+    return content.decode(next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig"))
 
 
 def write(file: Path, content: bytes) -> None:
@@ -101,6 +115,23 @@ def reason(error: OSError) -> tuple[str, str]:
     if error.errno == errno.ENOSPC:
         return _("на диске нет места"), _("освободите место и повторите")
     return error.strerror or type(error).__name__, _("проверьте путь и диск")
+
+
+def _with_code(error: OSError, file: Path) -> OSError:
+    """Python opens files by the C library, which says EACCES for locked and for denied: ask Windows itself which."""
+    if sys.platform == "win32":
+        import ctypes
+        from ctypes import wintypes
+
+        kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel32.CreateFileW.restype = wintypes.HANDLE
+        kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
+        handle = kernel32.CreateFileW(str(file), _GENERIC_READ, _SHARED, None, _OPEN_EXISTING, 0, None)
+        if handle == wintypes.HANDLE(-1).value:
+            return ctypes.WinError(ctypes.get_last_error())
+        kernel32.CloseHandle(handle)
+        return ctypes.WinError(_LOCKED[0])  # it has just been let go
+    return error
 
 
 def _patience(error: OSError, patience_s: float) -> float:

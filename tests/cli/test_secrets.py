@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Cli  # type: ignore[import-not-found]
+from identsync import places
 from identsync.cli import main
 
 VALUE = "Пароль ☎ d!f'\"\\ " * 300  # 10 KB in UTF-8, with every quote
@@ -113,6 +114,28 @@ def test_a_value_or_a_wild_name_on_the_command_line_is_refused(secret: Secret) -
         assert code == 1
         assert "латинские" in said
     assert names(secret) == {}
+
+
+def test_a_person_tries_the_settings_of_a_service(
+    secret: Secret, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is kept for this person alone works here and would not work there."""
+    machine = places.Places(places.Scope.MACHINE, folder / places.FILE, *(folder / name for name in "abc"))
+    monkeypatch.setattr(places, "machine", lambda: machine)
+    with (folder / places.FILE).open("a", encoding="utf-8") as file:
+        file.write('host = "0.0.0.0"\npassword = "secret:page"\n')
+    for scope, code in (([], 1), (["--machine"], 1)):
+        secret("set", "page", *scope, given=b"x")
+        with pytest.raises(SystemExit) as ended:
+            main(["check", "--settings", str(folder / places.FILE)])
+        assert ended.value.code == code
+        said = capsys.readouterr().err
+        assert "служба его не прочтёт" in said
+        assert "identsync secret set page --machine" in said
+    secret("remove", "page")
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--settings", str(folder / places.FILE)])
+    assert ended.value.code == 0
 
 
 @pytest.mark.skipif(WINDOWS, reason="a terminal of POSIX; Windows' own prompt cannot be driven from a test")

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from identsync import integrations
+from identsync import integrations, places
 from identsync.client import clinic_engine, opened_store
 from identsync.engine.integration import Integration, PageContext
 from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError
 from identsync.language import _
+from identsync.places import Scope
 from identsync.settings import Settings, secret
 from identsync.values import is_reference
+from identsync.vault import find
 
 if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
@@ -56,6 +58,19 @@ def _secrets(settings: Settings) -> Iterator[Problem]:
             secret(reference)
         except IdentsyncError as error:
             yield Problem(where, str(error), error.hint)
+        else:
+            yield from _own_only(settings, where, reference)
+
+
+def _own_only(settings: Settings, where: str, reference: str) -> Iterator[Problem]:
+    """The settings of a service, tried by a person: what Windows opens for that person is closed for the service."""
+    place, _colon, name = reference.partition(":")
+    if place == "secret" and settings.folder == places.machine().settings.parent.resolve():
+        found = find(name)
+        if found and found[1] is Scope.USER:
+            command = f"identsync secret set {name} --machine"
+            what = _("{reference}: записан для этого пользователя, служба его не прочтёт", reference=reference)
+            yield Problem(where, what, _("выполните: {command}", command=command))
 
 
 def references(settings: Settings) -> Iterator[tuple[str, str]]:

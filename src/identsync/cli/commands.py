@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from identsync import places
 from identsync.cli import DONE, ELSEWHERE, PROBLEMS
 from identsync.cli.words import say, say_problems
 from identsync.language import _
 from identsync.places import Scope
 
-FILE = Path("identsync.toml")
+FILE = Path(places.FILE)
 
 
 class DialectName(enum.StrEnum):
@@ -23,7 +24,7 @@ class DialectName(enum.StrEnum):
 
 
 SettingsFile = Annotated[
-    Path, typer.Option("--settings", "-s", envvar="IDENTSYNC_SETTINGS", help=_("файл настроек"), show_default=True)
+    Path | None, typer.Option("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
 ]
 SecretName = Annotated[str, typer.Argument(help=_("имя секрета: то, что в настройках после secret:"))]
 OfMachine = Annotated[
@@ -65,19 +66,29 @@ def application() -> typer.Typer:
 def init(
     file: Annotated[Path, typer.Argument(help=_("какой файл создать"))] = FILE,
     force: Annotated[bool, typer.Option("--force", help=_("заменить файл, если он уже есть"))] = False,
+    machine: OfMachine = False,
+    user: Annotated[
+        bool, typer.Option("--user", help=_("в папке этого пользователя, для работы в его сеансе"))
+    ] = False,
 ) -> None:
-    """Write the commented settings file."""
+    """Write the commented settings file, here or where a service or a session looks for it."""
     from identsync.settings.template import template
 
+    database = None
+    if machine or user:
+        from identsync.vault import furnish
+
+        here = furnish(_scope(machine))
+        file, database = here.settings, f"sqlite:///{(here.data / 'identsync.db').as_posix()}"
     if file.exists() and not force:
         say(_("Файл {file} уже есть; --force заменит его.", file=file))
         raise typer.Exit(PROBLEMS)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(template(), encoding="utf-8")
+    file.write_text(template(database), encoding="utf-8")
     say(_("Создан {file}. Дальше: впишите своё и выполните identsync check.", file=file))
 
 
-def check(settings: SettingsFile = FILE, json: Json = False) -> None:
+def check(settings: SettingsFile = None, json: Json = False) -> None:
     """Try everything the settings name and list all problems together."""
     import asyncio
 
@@ -86,7 +97,10 @@ def check(settings: SettingsFile = FILE, json: Json = False) -> None:
     from identsync.settings import load
 
     log_to_stderr("error")
-    found = asyncio.run(problems(load(settings), report if not json else lambda _line: None))
+    file = places.settings_file(settings)
+    if not json:
+        report(_("Настройки: {file}", file=file))
+    found = asyncio.run(problems(load(file), report if not json else lambda _line: None))
     if json:
         from identsync.cli.show import problems_json
 
@@ -100,7 +114,7 @@ def check(settings: SettingsFile = FILE, json: Json = False) -> None:
 
 def doctor(
     database: Annotated[bool, typer.Option("--database", help=_("испытать базу данных из настроек"))],
-    settings: SettingsFile = FILE,
+    settings: SettingsFile = None,
     report: Annotated[Path | None, typer.Option(help=_("куда записать отчёт; без него - файл с датой в имени"))] = None,
     seconds: Annotated[float, typer.Option(min=1, max=600, help=_("сколько секунд длится состязание"))] = 5.0,
     json: Json = False,
@@ -111,7 +125,7 @@ def doctor(
 
     if not database:
         raise typer.BadParameter(_("пока испытывается только база: --database"))
-    raise typer.Exit(DONE if examine(load(settings), report, seconds, json=json) else PROBLEMS)
+    raise typer.Exit(DONE if examine(load(places.settings_file(settings)), report, seconds, json=json) else PROBLEMS)
 
 
 def run() -> None:
@@ -122,25 +136,25 @@ def run() -> None:
 def once(
     task: Annotated[str, typer.Argument(help=_("задача, например timetable/site"))],
     branch: Annotated[int | None, typer.Option(min=0, help=_("филиал задачи; 0 - вся сеть"))] = None,
-    settings: SettingsFile = FILE,
+    settings: SettingsFile = None,
 ) -> None:
     """Run one task now, under the limiter like any other run."""
     from identsync.cli.running import run_once
     from identsync.settings import load
 
-    outcomes = run_once(load(settings), task, branch)
+    outcomes = run_once(load(places.settings_file(settings)), task, branch)
     if not all(outcomes):
         raise typer.Exit(ELSEWHERE)
     good = {"ok", "partial"}
     raise typer.Exit(DONE if all(o is not None and o.status in good for o in outcomes) else PROBLEMS)
 
 
-def status(settings: SettingsFile = FILE, json: Json = False) -> None:
+def status(settings: SettingsFile = None, json: Json = False) -> None:
     """Show every task of the database: state, last run, next run, holder."""
     from identsync.cli.show import status_json, status_table
     from identsync.settings import load
 
-    (status_json if json else status_table)(load(settings))
+    (status_json if json else status_table)(load(places.settings_file(settings)))
 
 
 def clinic_views(
@@ -153,12 +167,12 @@ def clinic_views(
     typer.echo(views(dialect.value, profile))
 
 
-def clinic_check(settings: SettingsFile = FILE) -> None:
+def clinic_check(settings: SettingsFile = None) -> None:
     """Say which views or columns are missing or of the wrong type."""
     from identsync.cli.checking import clinic_problems
     from identsync.settings import load
 
-    found = clinic_problems(load(settings))
+    found = clinic_problems(load(places.settings_file(settings)))
     if found:
         say_problems(found)
         raise typer.Exit(PROBLEMS)

@@ -1,6 +1,5 @@
 """``identsync secret``: a value comes from a prompt without echo or from standard input, and is never shown again."""
 
-import codecs
 import getpass
 import sys
 import time
@@ -11,14 +10,13 @@ from dataclasses import asdict
 import orjson
 import typer
 
+from identsync import files
 from identsync.cli import PROBLEMS
 from identsync.cli.words import say
 from identsync.errors import AskPerson
 from identsync.language import _
 from identsync.places import Scope
 from identsync.vault import MOST, Entry, vault
-
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 def keep(name: str, scope: Scope) -> None:
@@ -76,15 +74,14 @@ def _asked() -> str:
 
 
 def _piped() -> str:
-    """Decode standard input: UTF-8, or UTF-16 with its mark; one end of line at the end is not part of the value."""
+    """Decode standard input; one end of line at its end is not part of the value."""
     content = sys.stdin.buffer.read(2 * MOST + 4) if sys.stdin is not None else b""
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
-        text = content.decode(encoding)
+        value = files.text(content)
     except UnicodeDecodeError:  # from None: its text quotes the bytes
         hint = _("сохраните его в файл UTF-8 и передайте так: identsync secret set ИМЯ < файл")
         raise AskPerson(_("секрет передан не в кодировке UTF-8"), hint=hint) from None
-    return text.removesuffix("\n").removesuffix("\r")
+    return value.removesuffix("\n").removesuffix("\r")
 
 
 def _sound(value: str) -> str:

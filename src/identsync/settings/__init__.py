@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from identsync import integrations
+from identsync import files, integrations, places
 from identsync.errors import Problem, SettingsError
 from identsync.language import _
 from identsync.settings.fields import nearest, record
@@ -30,7 +30,7 @@ __all__ = [
     "secret",
 ]
 
-FILE = "identsync.toml"
+FILE = places.FILE
 MAX_BYTES = 1 << 20
 _TABLES = {
     "client": ClientSettings,
@@ -44,16 +44,18 @@ _REQUIRED = ("client", "database")
 def load(path: Path) -> Settings:
     """Return the settings of a file; SettingsError lists everything that is wrong with it."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _one(path.name, _("файл настроек слишком велик"), _("не больше 1 МБ"))
-        text = path.read_text(encoding="utf-8-sig")
+        content = files.read(path, MAX_BYTES)
+        text = files.text(content)
     except FileNotFoundError:
-        raise _one(str(path), _("файла настроек нет"), _("создайте его: identsync init")) from None
+        raise _one(str(path), _("файла настроек нет"), _where_else(path)) from None
     except UnicodeDecodeError:
         raise _one(path.name, _("файл не в кодировке UTF-8"), _("сохраните его как UTF-8")) from None
     except OSError as error:
-        raise _one(str(path), _("файл не читается"), error.strerror or "") from None
-    return parse(text, folder=path.resolve().parent, name=path.name)
+        what, hint = files.reason(error)
+        raise _one(str(path), _("файл не читается: {what}", what=what), hint) from None
+    if len(content) > MAX_BYTES:
+        raise _one(path.name, _("файл настроек слишком велик"), _("не больше 1 МБ"))
+    return parse(text, folder=_folder(path), name=path.name)
 
 
 def parse(text: str, *, folder: Path = Path(), name: str = FILE) -> Settings:
@@ -109,6 +111,20 @@ def _named(room: str, name: str, problems: list[Problem]) -> bool:
         hint = _("латинские буквы, цифры, - и _, не больше 40 знаков")
         problems.append(Problem(f"[{room}.{name}]", _("имя не подходит"), hint))
     return good
+
+
+def _folder(path: Path) -> Path:
+    try:
+        return path.resolve().parent
+    except OSError:  # Windows follows links only where the path is not too long
+        return path.absolute().parent
+
+
+def _where_else(path: Path) -> str:
+    if path != Path(places.FILE):
+        return _("создайте его: identsync init")
+    others = ", ".join(str(place) for place in places.searched()[1:])
+    return _("создайте его: identsync init; искали также здесь: {others}", others=others)
 
 
 def _one(where: str, what: str, hint: str) -> SettingsError:

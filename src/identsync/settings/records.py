@@ -1,5 +1,6 @@
 """The tables of the settings that are not a room's, and the whole."""
 
+import sys
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from identsync.errors import Problem, SettingsError
 from identsync.language import _
 from identsync.values import DatabaseUrl, Duration, Secret, secret
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MOST_OF_PATH = 240  # of 260, with room for SQLite's -journal and -wal
 Mistakes = Iterator[tuple[str, str, str]]
 
 
@@ -115,10 +118,18 @@ class Settings(Struct, frozen=True, kw_only=True):
         return _url(self.clinic.url, self.clinic.password, self.folder)
 
 
+def _short(file: Path) -> Path:
+    r"""SQLite on Windows opens no path over 260 characters, and an URL has no room for ``\\?\``."""
+    if sys.platform == "win32" and len(str(file)) > MOST_OF_PATH:
+        what = _("путь к файлу базы длиннее {most} знаков, Windows его не откроет", most=MOST_OF_PATH)
+        raise SettingsError([Problem("[database] url", what, _("перенесите его в папку с коротким путём"))])
+    return file
+
+
 def _url(url: str, password: str | None, folder: Path) -> str:
     dialect, _separator, rest = url.partition("://")
     if dialect == "sqlite":
-        return f"sqlite:///{(folder / rest.removeprefix('/')).as_posix()}"
+        return f"sqlite:///{_short(folder / rest.removeprefix('/')).as_posix()}"
     if password is None:
         return url
     user, _at, server = rest.partition("@")

@@ -15,8 +15,8 @@ from identsync.settings.records import ClientSettings, ClinicSettings, ConsoleSe
 from identsync.values import duration
 
 
-def template() -> str:
-    """Return the text of a new settings file in the chosen language."""
+def template(database: str | None = None) -> str:
+    """Return the text of a new settings file in the chosen language; ``database`` replaces the example of its URL."""
     lines = [*_comment(_("Настройки identsync. Строка, которая начинается с #, ничего не меняет: это пояснение."))]
     lines += _comment(_("Промежутки времени пишутся с единицей: 45s, 10m, 3h, 30d."))
     lines += _comment(_('Секретов здесь не бывает, только ссылки: "secret:ИМЯ", "env:ИМЯ" или "keyring:служба/имя".'))
@@ -34,7 +34,8 @@ def template() -> str:
             "",
             *("# " + line if line[:1] != "#" else line for line in _table(heading, f"{name}.site", room.settings)),
         ]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return text if database is None else text.replace('url = "sqlite:///identsync.db"', f"url = {_toml(database)}", 1)
 
 
 def _table(heading: str, name: str, cls: type) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from identsync import files, places
 from identsync.errors import AskPerson
 from identsync.language import _
-from identsync.places import Scope
+from identsync.places import Places, Scope
 
 if sys.platform == "win32":
     from identsync.vault import windows as system
@@ -174,6 +174,17 @@ class Vault:
 def vault(scope: Scope) -> Vault:
     """Return the secrets of this user, or of the computer."""
     return Vault((places.machine() if scope is Scope.MACHINE else places.user()).secrets, scope)
+
+
+def furnish(scope: Scope) -> Places:
+    """Make the folders of settings, secrets, data and logs with the rights they need; AskPerson where denied."""
+    here = places.machine() if scope is Scope.MACHINE else places.user()
+    try:
+        system.furnish(here)
+    except OSError as error:
+        what, hint = files.reason(error)
+        raise AskPerson(f"{here.settings.parent}: {what}", hint=hint) from error
+    return here
 
 
 def find(name: str) -> tuple[str, Scope] | None:

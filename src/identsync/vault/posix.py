@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from identsync.places import Scope
+from identsync.places import Places, Scope
 
 SEAL = {Scope.USER: "mode0600", Scope.MACHINE: "mode0600"}
 
@@ -24,6 +24,13 @@ def private_folder(folder: Path, _scope: Scope) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if stat.S_IMODE(folder.stat().st_mode) != 0o700:
         os.chmod(folder, 0o700)
+
+
+def furnish(here: Places) -> None:
+    """Make all folders of a scope; data are of patients. OSError."""
+    for folder, mode in ((here.settings.parent, 0o755), (here.logs, 0o755), (here.data, 0o700)):
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    private_folder(here.secrets, here.scope)
 
 
 def is_open_to_others(file: Path) -> bool:

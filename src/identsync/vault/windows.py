@@ -12,7 +12,7 @@ from ctypes import wintypes
 from pathlib import Path
 
 from identsync.files import reachable
-from identsync.places import Scope
+from identsync.places import Places, Scope
 
 assert sys.platform == "win32"
 
@@ -20,7 +20,10 @@ SEAL = {Scope.USER: "dpapi-user", Scope.MACHINE: "dpapi-machine"}
 _UI_FORBIDDEN, _LOCAL_MACHINE = 0x1, 0x4
 _OWNER, _DACL, _PROTECTED_DACL = 0x1, 0x4, 0x80000000
 _NO_RIGHTS = (5, 1307, 1314)  # ERROR_ACCESS_DENIED, ERROR_INVALID_OWNER, ERROR_PRIVILEGE_NOT_HELD
-_OF_MACHINE = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FRFX;;;SU)"
+_OWN = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
+_OF_MACHINE = _OWN + "(A;OICI;FRFX;;;SU)"
+_SERVED = _OWN + "(A;OICI;0x1301bf;;;SU)"  # modify
+_SEEN = "(A;OICI;FRFX;;;BU)"
 
 
 class _Blob(ctypes.Structure):
@@ -73,6 +76,21 @@ def private_folder(folder: Path, scope: Scope) -> None:
     place.mkdir(parents=True, exist_ok=True)
     if scope is Scope.MACHINE:
         _set_security(str(place), _OF_MACHINE)
+
+
+def furnish(here: Places) -> None:
+    """Make all folders of a scope. OSError.
+
+    Of the computer's a user reads settings and logs, and changes nothing: who changes an address there gets the keys
+    sent to it. Data are of patients: for services and administrators.
+    """
+    for folder in (here.settings.parent, here.data, here.logs):
+        reachable(folder).mkdir(parents=True, exist_ok=True)
+    if here.scope is Scope.MACHINE:
+        _set_security(str(here.settings.parent), _OF_MACHINE + _SEEN)
+        _set_security(str(here.data), _SERVED)
+        _set_security(str(here.logs), _SERVED + _SEEN)
+    private_folder(here.secrets, here.scope)
 
 
 def is_open_to_others(_file: Path) -> bool:
