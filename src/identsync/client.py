@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from identsync.store import Store
 
 HAND_OVER_S = 5.0
-"""How long the end of a client may wait for its running tasks."""
+"""How long the end of a client waits for its running tasks, unless ``Client.hand_over_s`` is set to something else."""
 
 
 class Client:
@@ -53,6 +53,7 @@ class Client:
         self.role = Role[self.settings.client.role.upper()] if role is None else role
         self.branch = self.settings.client.branch if branch is None else branch
         self.tasks: tuple[Task, ...] = ()
+        self.hand_over_s = HAND_OVER_S
         self._with_console = console
         self._stack = AsyncExitStack()
         self._engine: Engine | None = None
@@ -143,7 +144,7 @@ class Client:
         try:
             yield engine
         finally:
-            await engine.stop(HAND_OVER_S)
+            await engine.stop(self.hand_over_s)
 
     @asynccontextmanager
     async def _page(

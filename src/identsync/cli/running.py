@@ -4,29 +4,24 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from identsync import integrations
+from identsync import integrations, places
 from identsync.cli.words import log_to_stderr, say
 from identsync.client import Client, loop_factory, opened_clinic, opened_store, tasks_of
 from identsync.engine.integration import Outcome, Role, Task
-from identsync.errors import Problem, SettingsError, Unavailable
+from identsync.errors import Problem, SettingsError
 from identsync.language import _
-from identsync.settings import FILE, Settings, load
+from identsync.service.life import Ending, live, told
+from identsync.settings import Settings, load
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from identsync.clinic.source import ClinicSource
     from identsync.store import Store
-
-FIRST_RETRY_S, LAST_RETRY_S = 2.0, 60.0
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -35,15 +30,28 @@ def run(arguments: Sequence[str]) -> None:
     roles = [role.name.lower() for role in Role]
     parser.add_argument("--role", choices=roles, help=_("роль программы; без неё - из настроек"))
     parser.add_argument("--branch", type=int, help=_("номер филиала; без него - из настроек"))
-    default = os.environ.get("IDENTSYNC_SETTINGS", FILE)
-    parser.add_argument("--settings", "-s", default=default, help=_("файл настроек"))
+    parser.add_argument("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
+    parser.add_argument(
+        "--with-parent", type=int, metavar="PID",
+        help=_("закончить, когда закончится эта программа; журнал - в файл, в папку журналов пользователя"),
+    )  # fmt: skip
     parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    run_client(load(Path(given.settings)), role=given.role, branch=given.branch, attached=given.attached)
+    if given.with_parent is not None:
+        _write_to_file()
+    run_client(
+        load(places.settings_file(given.settings)), role=given.role, branch=given.branch, attached=given.attached,
+        parent=given.with_parent,
+    )  # fmt: skip
 
 
-def run_client(settings: Settings, *, role: str | None, branch: int | None, attached: bool) -> None:
-    """Run a client until SIGINT, SIGTERM or (``attached``) the end of standard input; then hand its tasks over."""
+def run_client(
+    settings: Settings, *, role: str | None, branch: int | None, attached: bool = False, parent: int | None = None
+) -> None:
+    """Run a client until it is told to end (service.life.told); then hand its tasks over.
+
+    It ends with the process ``parent`` too and, ``attached``, with standard input.
+    """
     chosen = Role[(role or settings.client.role).upper()]
     if chosen is Role.DOCTOR:
         say(_("Программы врачей задач не выполняют: этим заняты программы администраторов и директоров."))
@@ -53,66 +61,40 @@ def run_client(settings: Settings, *, role: str | None, branch: int | None, atta
     log_to_stderr(settings.client.log)
     client = Client(settings, role=chosen, branch=branch)
     with asyncio.Runner(loop_factory=loop_factory(settings.client.loop)) as runner:
-        runner.run(_until_told(client, attached))
+        runner.run(_until_told(client, attached, parent))
 
 
-async def _until_told(client: Client, attached: bool) -> None:
-    stop = asyncio.Event()
-    with _signals(stop):
+async def _until_told(client: Client, attached: bool, parent: int | None) -> None:
+    ending = Ending()
+
+    def started() -> None:
+        place = {"branch": client.branch, "url": client.url or "-"}
+        say(_("Работаю: филиал {branch}, страница {url}. Остановить: Ctrl-C.", **place))
+        if attached:  # for the program that started us
+            print(json.dumps({"client": client.id, "url": client.url}), flush=True)  # noqa: T201
+
+    with told(ending, parent):
         if attached:
-            _watch_input(asyncio.get_running_loop(), stop)
-        if await _entered(client, stop):
-            place = {"branch": client.branch, "url": client.url or "-"}
-            say(_("Работаю: филиал {branch}, страница {url}. Остановить: Ctrl-C.", **place))
-            if attached:  # for the program that started us
-                print(json.dumps({"client": client.id, "url": client.url}), flush=True)  # noqa: T201
-            await stop.wait()
-            await client.__aexit__()
-            say(_("Задачи переданы, работа закончена."))
+            _watch_input(ending)
+        await live(client, ending, say=say, started=started)
 
 
-async def _entered(client: Client, stop: asyncio.Event) -> bool:
-    """Open the client; where the database does not answer yet, try again until told to stop."""
-    pause = FIRST_RETRY_S
-    while not stop.is_set():
-        try:
-            await client.__aenter__()
-        except Unavailable as error:
-            say(_("База данных недоступна ({error}); повтор через {pause} с.", error=error, pause=round(pause)))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
-            pause = min(pause * 2, LAST_RETRY_S)
-        else:
-            return True
-    return False
+def _write_to_file() -> None:
+    """Nobody reads the words of a program without a window: they go into a journal of its own."""
+    from identsync.service.journal import Journal, of_session
+
+    with suppress(OSError):  # no such folder to be had: words that are lost are no reason not to work
+        sys.stderr = Journal(of_session(places.user().logs, os.getpid()))
 
 
-@contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set ``stop`` on SIGINT, SIGTERM and, on Windows, Ctrl-Break; the same way on every system."""
-    loop = asyncio.get_running_loop()
-
-    def told(_number: int, _frame: "FrameType | None") -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), told) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
-
-
-def _watch_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _watch_input(ending: Ending) -> None:
     """Stop at the end of standard input: a client that was started by a program never outlives it."""
 
     def wait() -> None:
         with suppress(OSError):
             while os.read(0, 4096):  # not sys.stdin: the interpreter's end would wait for its lock
                 pass
-        with suppress(RuntimeError):  # the loop has ended first
-            loop.call_soon_threadsafe(stop.set)
+        ending.ask()
 
     threading.Thread(target=wait, name="attached", daemon=True).start()
 

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from identsync.cli import BROKEN_OFF, PROBLEMS, STOPPED
 from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError, Stop
@@ -46,19 +45,6 @@ def say_problems(problems: Sequence[Problem]) -> None:
 
 def log_to_stderr(level: str) -> None:
     """Write the journal of this process to standard error from ``level`` on, a line an event."""
-    import logging
+    from identsync.service.journal import log_to
 
-    import structlog
-
-    processors: list[Any] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-        structlog.processors.format_exc_info,
-        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
-    ]
-    structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    log_to(sys.stderr, level)

@@ -1,0 +1,143 @@
+"""The ways a client lives and ends: beside another program, by signals, two of them on one computer."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from clients import asked, client, environment, journals, left_behind  # type: ignore[import-not-found]
+
+from conftest import Cli  # type: ignore[import-not-found]
+from identsync.service.journal import KEPT, SESSIONS, Journal, of_session
+from identsync.service.life import Ending
+
+SEAT = "SELECT holder FROM task_slot WHERE kind = 'seat' AND scope = 1"
+posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+
+
+@pytest.mark.processes
+def test_a_client_ends_with_the_program_beside_it(folder: Path) -> None:
+    beside = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with client(folder, "--with-parent", str(beside.pid), "--role", "director") as (process, ready):
+        assert ready["url"].startswith("http://")
+        beside.kill()
+        beside.wait()
+        assert process.wait(20) == 0
+    assert beside.stdin is not None
+    beside.stdin.close()
+    assert left_behind(folder) == [(0, 0)]
+    [(name, told)] = journals(folder).items()
+    assert name == f"client-{process.pid}.log"
+    assert "role=DIRECTOR" in told
+    assert "Задачи переданы" in told
+
+
+def test_a_program_that_is_not_there_is_told_where_it_can_be_read(folder: Path) -> None:
+    command = [sys.executable, "-m", "identsync", "run", "--with-parent", str(2**22 + 1)]  # above Linux's highest
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, check=False)
+    assert done.returncode == 2
+    assert f"нет такого процесса: {2**22 + 1}" in "".join(journals(folder).values())
+
+
+@posix
+@pytest.mark.processes
+def test_a_closed_terminal_ends_a_client_cleanly(folder: Path) -> None:
+    with client(folder) as (process, _ready):
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(20) == 0
+        assert "Задачи переданы" in process.stderr.read()
+    assert left_behind(folder) == [(0, 0)]
+
+
+@pytest.mark.processes
+def test_two_copies_on_one_computer_are_two_clients(folder: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = folder / "identsync.toml"
+    file.write_text(file.read_text("utf-8").replace("port = 0", f"port = {port}"), encoding="utf-8")
+    beside = str(os.getpid())
+    with (
+        client(folder, "--with-parent", beside) as (one, first),
+        client(folder, "--with-parent", beside) as (_, second),
+    ):
+        assert first["client"] != second["client"]
+        assert first["url"] != second["url"]
+        assert len(journals(folder)) == 2
+        assert len(asked(folder, "SELECT client FROM presence WHERE scope = 1")) == 2
+        assert asked(folder, SEAT) == [(first["client"],)]
+        one.stdin.close()  # the first ends: the second leads at once
+        assert one.wait(20) == 0
+        until = time.monotonic() + 20
+        while asked(folder, SEAT) != [(second["client"],)]:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    assert asked(folder, "SELECT count(*) FROM run_log") != [(0,)]
+    assert asked(folder, "SELECT kind, scope, due_ms FROM run_log GROUP BY 1, 2, 3 HAVING count(*) > 1") == []
+    assert left_behind(folder) == [(0, 0)]
+
+
+@posix
+def test_linux_has_systemd_instead_of_a_windows_service(cli: Cli, folder: Path) -> None:
+    told = cli("service", "install")
+    assert told.returncode == 2
+    assert "systemd" in told.stderr
+    unit = cli("service", "unit", "--role", "director").stdout
+    assert f'run --settings "{folder / "identsync.toml"}" --role director' in unit
+    assert "RestartPreventExitStatus=2" in unit
+
+
+async def test_a_thread_that_may_not_return_waits_for_the_hand_over() -> None:
+    ending = Ending()
+    closing = asyncio.create_task(asyncio.to_thread(ending.ask_and_wait))  # as the console's handler does
+    assert await ending.asked()
+    assert ending.hurried
+    assert not closing.done()
+    ending.over()
+    await closing
+
+
+async def test_an_end_that_is_not_asked_for_is_waited_for_no_longer_than_said() -> None:
+    assert not await Ending().asked(0.01)
+
+
+def test_a_journal_is_put_aside_and_keeps_whole_lines(tmp_path: Path) -> None:
+    name = tmp_path / "logs" / "service.log"
+    journal = Journal(name, most_bytes=100)
+    for number in range(60):
+        print(f"строка {number:04}", file=journal)
+    journal.close()
+    print("после конца", file=journal)
+    files = [name, *(name.with_name(f"service.log.{number}") for number in range(1, KEPT + 1))]
+    assert sorted(tmp_path.glob("logs/*")) == sorted(files)
+    lines = [line for file in reversed(files) for line in file.read_text("utf-8").splitlines()]
+    assert lines == [f"строка {number:04}" for number in range(60 - len(lines), 60)]
+    assert all(file.stat().st_size < 130 for file in files)
+
+
+def test_a_journal_that_cannot_be_put_aside_goes_on(tmp_path: Path) -> None:
+    name, held = tmp_path / "client.log", tmp_path / f"client.log.{KEPT}"
+    held.mkdir()  # stands for a file that Windows does not let go
+    (held / "file").touch()
+    (tmp_path / f"client.log.{KEPT - 1}").touch()
+    journal = Journal(name, most_bytes=1)
+    print("раз", file=journal)
+    print("два", file=journal)
+    journal.close()
+    assert name.read_text("utf-8").splitlines() == ["раз", "два"]
+
+
+def test_journals_of_old_sessions_go(tmp_path: Path) -> None:
+    for number in range(SESSIONS + 5):
+        file = tmp_path / f"client-{number}.log"
+        file.touch()
+        os.utime(file, (number, number))
+    (tmp_path / "client-0.log.1").touch()
+    assert of_session(tmp_path, 999) == tmp_path / "client-999.log"
+    assert len(list(tmp_path.iterdir())) == SESSIONS
+    assert not (tmp_path / "client-4.log").exists()
