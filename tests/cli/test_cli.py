@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from conftest import Cli  # type: ignore[import-not-found]
 from identsync.demo.site.process import SiteProcess
@@ -94,16 +95,19 @@ def test_status_says_who_leads_who_is_next_and_that_a_director_stands_in(cli: Cl
     with store.write() as connection:
         introduce(connection, "d1", "Кабинет-1")
         introduce(connection, "d2", "Кабинет-2")
+        connection.execute(text("UPDATE client SET revision='9999' WHERE client='d2'"))  # of a newer version
     for client in ("d1", "d2"):
         store.limiter().seat(1, client, int(Role.DIRECTOR), lease_ms=30_000, presence_ttl_ms=180_000)
     store.close()
-    [crew] = json.loads(cli("status", "--json").stdout)["crews"]
+    told = json.loads(cli("status", "--json").stdout)
+    assert told["outgrown"]
+    [crew] = told["crews"]
     assert (crew["scope"], crew["standing"], crew["holder"]["computer"]) == (1, "stand_in", "Кабинет-1")
     assert [(heir["computer"], heir["role"], heir["within_ms"]) for heir in crew["heirs"]] == [
         ("Кабинет-2", "director", 33_750)
     ]
     said = cli("status", COLUMNS="170").stdout
-    for word in ("Кабинет-1", "Кабинет-2", "Дд", "34 с", "подменяет директор"):
+    for word in ("Кабинет-1", "Кабинет-2", "Дд", "34 с", "подменяет директор", "обновите эту программу"):
         assert word in said
     assert "stands in" in cli("status", COLUMNS="170", IDENTSYNC_LANG="en").stdout
     assert cli("status", PYTHONIOENCODING="cp1251").returncode == 0  # an old Windows console

@@ -17,6 +17,7 @@ from sqlalchemy import insert, update
 from identsync.console.server import Console
 from identsync.engine.integration import Integration, Task
 from identsync.store import Store, open_store
+from identsync.store.migrations import NEWEST
 from identsync.store.tables import client, lead, presence, run_log, task_slot
 
 CITIES = [
@@ -130,12 +131,18 @@ def add_crew(rows: dict[str, list[dict[str, Any]]], scope: int, clients: list[st
         rows["seen"].append(
             {"scope": scope, "client": who, "role": role, "seen_ms": now - (40 * MINUTE if gone else 5_000)}
         )
-        rows["client"].append({"client": who, "computer": f"РЕГ-{scope}-{i + 1}", "started_ms": now - 3 * 60 * MINUTE})
+        about = {"computer": f"РЕГ-{scope}-{i + 1}", "started_ms": now - 3 * 60 * MINUTE, "revision": NEWEST}
+        rows["client"].append({"client": who, **about})
     if director_leads:
         silent = {"scope": scope, "client": f"{scope:032x}", "role": 0, "seen_ms": now - 9 * MINUTE}
         rows["seen"].append(silent)
         rows["client"].append(
-            {"client": silent["client"], "computer": f"РЕГ-{scope}-0", "started_ms": now - 60 * MINUTE}
+            {
+                "client": silent["client"],
+                "computer": f"РЕГ-{scope}-0",
+                "started_ms": now - 60 * MINUTE,
+                "revision": NEWEST,
+            }
         )
 
 

@@ -16,16 +16,16 @@ from identsync.errors import IdentsyncError, Problem
 from identsync.language import _
 from identsync.settings import Settings
 from identsync.store import slots
-from identsync.store.clients import computers
+from identsync.store.clients import computers, is_outgrown
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 def status_json(settings: Settings) -> None:
-    """Print one object: now_ms, slots and seats as the store describes them, crews as the page shows them."""
+    """Print one object: now_ms, slots and seats as the store describes them, crews as the page shows them; outgrown."""
     state = _state(settings)
-    told = {name: state[name] for name in ("now_ms", "slots", "seats")}
+    told = {name: state[name] for name in ("now_ms", "slots", "seats", "outgrown")}
     told["crews"] = crews_json(state["crews"], state["computers"])
     typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
 
@@ -42,6 +42,8 @@ def status_table(settings: Settings) -> None:
         console.print(_("Задач ещё не было: запустите identsync run."))
     if state["crews"]:
         console.print(crews_table(state["crews"], state["computers"], place, state["now_ms"]))
+    if state["outgrown"]:
+        console.print(_("В клинике уже есть программы новее этой: обновите эту программу."), style="yellow")
 
 
 def problems_json(found: list[Problem]) -> str:
@@ -63,6 +65,7 @@ def _state(settings: Settings) -> dict[str, Any]:
                 "seats": [asdict(seat) for seat in slots.seats(connection)],
                 "crews": found,
                 "computers": computers(connection, [*present, *former]),
+                "outgrown": is_outgrown(connection),
             }
 
 

@@ -14,7 +14,7 @@ from identsync.console.states import OVERDUE_MS, STUBBORN, LastRun, counts_of, s
 from identsync.engine.integration import Page, PageContext, Status, Task
 from identsync.errors import AskPerson
 from identsync.store import slots
-from identsync.store.clients import computers
+from identsync.store.clients import computers, is_outgrown
 from identsync.store.slots import SlotView
 from identsync.store.tables import run_log, task_slot
 
@@ -38,6 +38,7 @@ class Overview:
     def __init__(self, tasks: Sequence[Task], poke: Callable[[str, int], None]) -> None:
         self._titles = {(task.kind, task.scope): task.title for task in tasks if task.title}
         self._titles |= {(task.kind, ANYWHERE): task.title for task in tasks if task.title} | OWN
+        self._protos = {task.kind: task.proto for task in tasks}
         self._poke = poke
         self._branches: Mapping[int, Any] = {}
         self._branches_at = -float("inf")
@@ -67,6 +68,7 @@ class Overview:
             runs = _last_runs(connection)
             found = crews(connection, context.now_ms)
             names = _names(connection, found.values())
+            outgrown = is_outgrown(connection) or any(map(self._is_outgrown, views))
         rows = [self._row(slot, runs.get((slot.kind, slot.scope)), context.now_ms) for slot in views]
         branches = self.branches(context)
         groups = grouped(rows, found, branches)
@@ -82,12 +84,17 @@ class Overview:
             "alive": alive(found.values()),
             "called": names,
             "home": at_home(found, branches),
+            "outgrown": outgrown,
         }
 
     def _row(self, slot: SlotView, last: LastRun | None, now_ms: int) -> Row:
         state = state_of(slot, last, now_ms)
-        trouble, detail = trouble_of(slot, last, state)
+        trouble, detail = trouble_of(slot, last, state, outgrown=self._is_outgrown(slot))
         return Row(slot, self.title(slot.kind, slot.scope), state, last, trouble, detail)
+
+    def _is_outgrown(self, slot: SlotView) -> bool:
+        """Say whether this program knows the task, and is too old for it."""
+        return slot.min_proto > self._protos.get(slot.kind, slot.min_proto)
 
     def _run(self, context: PageContext, form: Mapping[str, str]) -> str:
         kind, scopes = _slots(form)

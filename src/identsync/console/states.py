@@ -62,6 +62,10 @@ NOBODY_TROUBLE = Trouble(
     _("Срок прошёл, а задачу никто не взял"),
     _("Запустите программу под ролью «Администратор» (или «Директор») на любом компьютере филиала."),
 )
+OUTGROWN_TROUBLE = Trouble(
+    _("Задачу выполняют только программы новой версии, а их нет на связи"),
+    _("Обновите эту программу."),
+)
 LATE_TROUBLE = Trouble(
     _("Задача не уложилась в отведённое время и была остановлена"),
     _("Пока ничего: запустится по расписанию. Если повторяется, проверьте связь с базой и с сайтом."),
@@ -86,10 +90,15 @@ def state_of(slot: SlotView, last: LastRun | None, now_ms: int) -> State:
     return known
 
 
-def trouble_of(slot: SlotView, last: LastRun | None, state: State) -> tuple[Trouble | None, str]:
-    """Return the words for what is wrong with a task, and the rest of its note; nothing where all is well."""
+def trouble_of(
+    slot: SlotView, last: LastRun | None, state: State, *, outgrown: bool = False
+) -> tuple[Trouble | None, str]:
+    """Return the words for what is wrong with a task, and the rest of its note; nothing where all is well.
+
+    ``outgrown`` = this program is too old for the task.
+    """
     if state is NOBODY:
-        return NOBODY_TROUBLE, ""
+        return OUTGROWN_TROUBLE if outgrown else NOBODY_TROUBLE, ""
     if state.kind not in ("bad", "warn") or last is None:
         return None, ""
     trouble, detail = of_note(last.note or slot.last_error or "")

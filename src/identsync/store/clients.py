@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from identsync.store.migrations import NEWEST
 from identsync.store.slots import clock
@@ -18,6 +18,12 @@ def introduce(connection: Connection, client_id: str, computer: str | None = Non
     name = (computer or socket.gethostname())[:NAME]
     row = {"client": client_id, "computer": name, "started_ms": clock(connection), "revision": NEWEST}
     connection.execute(insert(client).values(row))
+
+
+def is_outgrown(connection: Connection) -> bool:
+    """Say whether a newer version of this program has worked on these tables."""
+    newest: str | None = connection.execute(select(func.max(client.c.revision))).scalar()
+    return newest is not None and newest > NEWEST
 
 
 def computers(connection: Connection, clients: Iterable[str]) -> dict[str, str]:

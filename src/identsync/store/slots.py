@@ -29,6 +29,7 @@ class SlotView:
     last_ok_ms: int | None
     last_error: str | None
     paused: bool
+    min_proto: int  # clients that know the task by a smaller ``Task.proto`` leave it alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ def overview(connection: Connection) -> list[SlotView]:
     """Every task slot that was ever asked for, ordered by kind and scope."""
     t, running = task_slot.c, _running(connection).label("running")
     fields = (t.kind, t.scope, t.eligible_ms, t.fence, t.holder, running, t.started_ms, t.finished_ms, t.attempt)
-    query = select(*fields, t.last_ok_ms, t.last_error, t.paused).where(t.kind != SEAT).order_by(t.kind, t.scope)
-    rows = (row._asdict() for row in connection.execute(query))
+    query = select(*fields, t.last_ok_ms, t.last_error, t.paused, t.min_proto).where(t.kind != SEAT)
+    rows = (row._asdict() for row in connection.execute(query.order_by(t.kind, t.scope)))
     return [SlotView(**row | {"running": bool(row["running"]), "paused": bool(row["paused"])}) for row in rows]
 
 
