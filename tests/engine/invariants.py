@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 KNOWN_MS = POLICY.backoff_cap_ms + 2 * SEAT_LEASE_MS  # an administrator well for so long is known to the database
 TAKEOVER_MS = 4 * SEAT_LEASE_MS  # what a change of hands may cost beside the slot's own lease
 SETTLED_MS = 45_000  # so long after the last fault every interval is served
+LAST_MS = 8_000  # a run that began before these has ended
 QUIET_MS = 20_000  # the end of the calm
 HASTE = 40  # statements of one client in one second
 Slot = tuple[str, int]
@@ -249,7 +250,8 @@ class Watch:
         everywhere = {spec for branch in range(1, sim.world.branches + 1) for spec in sim.specs(branch, 1)}
         newest = {slot: fence for slot, (fence, _) in self._fences.items()}
         grids = {(s.kind, s.scope): _grid(s) for s in everywhere}
-        served = sim.time if not (self.turns or sim.world.old or sim.world.poison) else calm  # to where none is missed
+        neglected = self.turns or sim.world.old or sim.world.poison
+        served = calm if neglected else sim.time - LAST_MS  # until then no interval is missed
         span = {"since_ms": BASE_MS + calm + SETTLED_MS, "until_ms": BASE_MS + served}
         yield from _lines(check(rows, grids, effects=effects, newest=newest, **span).faults(), ("double",))
         for spec in everywhere:
