@@ -13,9 +13,9 @@ SEEDS = 160
 WITHIN = 20  # seeds in which a mutant is found; most take one
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, 40))
+@pytest.mark.parametrize("first", range(0, SEEDS, 20))
 def test_no_seed_breaks_an_invariant(first: int) -> None:
-    assert replay(range(first, first + 40)) == []
+    assert replay(range(first, first + 20)) == []
 
 
 def test_the_same_seed_is_the_same_run() -> None:
