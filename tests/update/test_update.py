@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,11 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("needs fork and prctl", allow_module_level=True)
 
-from identsync.demo.checker import Grid, check
-from identsync.store.limiter import phase_ms
 from identsync.store.migrations.standing import revision
 from update.house import House, Nursery, until
-from update.program import INTERVAL_MS, LEASE_MS, OLD_SLOTS, SLOTS
+from update.program import SLOTS
 from update.release import NEWER, OWN, newer
-
-GRIDS = {(kind, scope): Grid(phase_ms(kind, scope, INTERVAL_MS), INTERVAL_MS, LEASE_MS) for kind, scope in SLOTS}
-KNOWN = ("steady", "network")  # tasks that mean the same to both versions
-LONGEST_MS = 10_000  # without a run of a task that somebody here may run: some leases, on a machine that does much else
+from update.verdict import KNOWN, LONGEST_MS, faults, longest
 
 
 @pytest.fixture
@@ -96,20 +90,6 @@ def version(house: House) -> str | None:
 
 
 def judge(house: House) -> None:
-    """Nothing ran twice, nothing was forgotten, and no old program touched what new ones had changed."""
-    rows = house.rows()
-    verdict = check(rows, GRIDS, newest={slot: fence for slot, fence in house.newest().items() if slot in GRIDS})
-    assert verdict.faults() == []
-    old = {program.client for program in house.programs if program.version == "old"}
-    changed = sorted((row.fence, row.holder in old) for row in rows if row.kind == "changed")
-    assert [by_old for _, by_old in changed] == sorted((by_old for _, by_old in changed), reverse=True)
-    assert not {row.holder for row in rows if row.kind == "novel"} & old
-    for kind, scope in OLD_SLOTS:
-        began = sorted(row.started_ms for row in rows if row.kind == kind and row.started_ms >= house.phases["begin"])
-        gaps = [(b - a, a) for a, b in pairwise(began)]
-        if kind == "changed":  # nobody was there for it while the old program was alone
-            gaps = [gap for gap in gaps if not gap[1] < house.phases["back"] < gap[1] + gap[0]]
-        assert max(gaps)[0] < LONGEST_MS, (kind, scope, max(gaps))
-    lone = house.programs[-2].log.read_text()
-    assert lone.count("обновите эту программу") == 2  # the tables at its start; the task it must leave alone
-    assert "Traceback" not in "".join(program.log.read_text() for program in house.programs)
+    assert faults(house) == []
+    assert longest(house.rows(), "changed", house.phases["begin"], house.phases["alone"]) < LONGEST_MS
+    assert house.programs[-2].log.read_text(encoding="utf-8").count("обновите эту программу") == 2  # tables, task
