@@ -127,10 +127,10 @@ def _with_code(error: OSError, file: Path) -> OSError:
         kernel32.CreateFileW.restype = wintypes.HANDLE
         kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
         handle = kernel32.CreateFileW(str(file), _GENERIC_READ, _SHARED, None, _OPEN_EXISTING, 0, None)
-        if handle == wintypes.HANDLE(-1).value:
-            return ctypes.WinError(ctypes.get_last_error())
-        kernel32.CloseHandle(handle)
-        return ctypes.WinError(_LOCKED[0])  # it has just been let go
+        refused = handle == wintypes.HANDLE(-1).value
+        error = ctypes.WinError(ctypes.get_last_error() if refused else _LOCKED[0])  # or it has just been let go
+        if not refused:
+            kernel32.CloseHandle(handle)
     return error
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,14 @@ def test_what_is_no_secret_is_refused_and_the_earlier_one_stays(
     assert code == 1
     assert word in said
     assert file.read_bytes() == before
+
+
+def test_nobody_is_asked_where_nobody_sits(home: Path) -> None:
+    """NUL of Windows says that it is a terminal."""
+    command = [sys.executable, "-m", "identsync", "secret", "set", "key"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert "пустой" in done.stderr
 
 
 @pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig", "utf-16"])

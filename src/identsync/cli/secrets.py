@@ -23,7 +23,7 @@ def keep(name: str, scope: Scope) -> None:
     """Ask for a value and keep it; AskPerson says why it cannot be."""
     place = vault(scope)
     place.check(name)  # before anybody types a value
-    place.set(name, _sound(_asked() if sys.stdin is not None and sys.stdin.isatty() else _piped()))
+    place.set(name, _sound(_asked() if _is_console() else _piped()))
     say(_("Записан {reference} ({whose}).", reference=f"secret:{name}", whose=_whose(scope)))
 
 
@@ -62,6 +62,16 @@ def _whose(scope: Scope) -> str:
 def _age(written_ms: int) -> str:
     days = max(0, int(time.time() * 1000) - written_ms) // 86_400_000
     return _("дней: {days}", days=days) if days else _("сегодня")
+
+
+def _is_console() -> bool:
+    """Tell whether a person can type here. On Windows NUL says yes to isatty, and then getpass would read for ever.
+
+    A console is read through ``io._WindowsConsoleIO`` there (PEP 528).
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
+    return sys.platform != "win32" or type(getattr(sys.stdin.buffer, "raw", None)).__name__ == "_WindowsConsoleIO"
 
 
 def _asked() -> str:
