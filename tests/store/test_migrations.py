@@ -11,7 +11,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection, inspect, update
+from sqlalchemy import Connection, inspect, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlfluff.core import Linter
 from structlog.testing import capture_logs
 
@@ -114,6 +115,20 @@ def test_what_old_programs_still_read_is_not_dropped_under_them(store: Store, re
         connection.execute(update(client).values(started_ms=client.c.started_ms - 3_600_000))
     store.migrate()
     assert (version(store), "computer" in columns(store, "client")) == ("0003", False)
+
+
+def test_a_program_that_slept_through_the_waiting_is_told_at_its_first_statement(
+    store: Store, release: Release
+) -> None:
+    release(GROW, SHED, marks=["0001", "0002"])
+    store.migrate()
+    release()
+    with pytest.raises(SchemaError) as caught, store.write() as connection:
+        introduce(connection, "old")
+    assert "обновите эту программу" in caught.value.hint
+    release(GROW, SHED, marks=["0001", "0002"])
+    with pytest.raises(DBAPIError), store.read() as connection:  # with tables that it knows, a mistake stays a mistake
+        connection.execute(text("SELECT nothing FROM nowhere"))
 
 
 def test_a_migration_that_fails_half_way_leaves_everything_as_it_was(store: Store, release: Release) -> None:

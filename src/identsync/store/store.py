@@ -1,7 +1,7 @@
 """The store: transactions on the engine's own tables, and the limiter beside them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock, local
 from typing import Any
 
@@ -75,7 +75,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection in a transaction that only reads (one snapshot on SQLite)."""
-        with _answering(), self.engine.begin() as connection:
+        with self._understanding(), _answering(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -85,12 +85,28 @@ class Store:
         With ``fence``, the run's slot row is locked first, so nobody can take the task over before the commit;
         raises StaleFence, with nothing written, where somebody already has.
         """
-        with _answering(), self.engine.connect() as plain:
+        with self._understanding(), _answering(), self.engine.connect() as plain:
             connection = plain.execution_options(**{WRITE: True})
             with connection.begin():
                 if fence is not None:
                     self._verify(connection, fence)
                 yield connection
+
+    @contextmanager
+    def _understanding(self) -> Iterator[None]:
+        """Raise SchemaError for a statement that fails because newer programs have changed the tables meanwhile.
+
+        They wait for programs at work, but not for one that slept through their waiting.
+        """
+        try:
+            yield
+        except DBAPIError as error:
+            if reaction(error) is Reaction.DEFECT:
+                from identsync.store.migrations.standing import is_due
+
+                with suppress(DBAPIError), self.engine.connect() as connection:
+                    is_due(connection, self.schema)
+            raise
 
     def _verify(self, connection: Connection, fence: Fence) -> None:
         p = {"kind": fence.kind, "scope": fence.scope, "fence": fence.number, "holder": fence.holder}
