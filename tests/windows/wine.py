@@ -39,6 +39,8 @@ class Machine:
         for command in (
             ["wineboot", "-i"],
             ["reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"],
+            # Windows without a display: a client hears of log-off through one
+            ["reg", "add", r"HKCU\Software\Wine\Drivers", "/v", "Graphics", "/d", "null", "/f"],
         ):
             if code := self.run(*command, timeout=180):
                 sys.exit(f"Wine: {' '.join(command)}: exit code {code}")

@@ -46,8 +46,8 @@ def install(
     """Read the settings first: a service with mistakes in them is not installed."""
     windows = _windows()
     file = _file(settings)
-    chosen = role or load(file).client.role
-    if chosen not in ROLES:
+    settings_role = load(file).client.role
+    if (role or settings_role) not in ROLES:
         raise typer.BadParameter(_("службе нужна роль administrator или director"))
     vault.furnish(places.Scope.MACHINE)
     refused = windows.install(Entry(name, file, role, account))

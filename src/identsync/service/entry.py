@@ -38,10 +38,12 @@ def unit(program: str, settings: Path, role: str | None) -> str:
     """Return a unit file of systemd that does on Linux what the service does on Windows."""
     chosen = f" --role {role}" if role else ""
     return (
+        "# adduser --system --group identsync\n"
+        "# sudo -u identsync env XDG_DATA_HOME=/var/lib identsync secret set NAME\n"
         "[Unit]\nDescription=identsync\nAfter=network-online.target\nWants=network-online.target\n\n"
         f"[Service]\nExecStart={_word(program)} -m identsync run --settings {_word(str(settings))}{chosen}\n"
         "Restart=on-failure\nRestartPreventExitStatus=2\nRestartSec=60\nTimeoutStopSec=20\n"
-        "DynamicUser=yes\nStateDirectory=identsync\nConfigurationDirectory=identsync\n\n"
+        "User=identsync\nStateDirectory=identsync\nEnvironment=XDG_DATA_HOME=/var/lib\n\n"
         "[Install]\nWantedBy=multi-user.target\n"
     )
 

@@ -1,0 +1,141 @@
+"""What only Windows has: a real service, the console's and the session's end. Run by ``poe windows`` in Wine.
+
+Not to be seen in Wine: the console's window closed (it sends no CTRL_CLOSE_EVENT without one), delayed start, restart
+of a dead service, shutdown. Nothing of it has run on a real Windows.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clients import client, environment, left_behind  # type: ignore[import-not-found]
+
+from identsync.client import loop_factory
+
+pytestmark = pytest.mark.skipif(os.name != "nt", reason="Windows' own")
+
+WM_QUERYENDSESSION, WM_ENDSESSION = 0x11, 0x16
+NAME = "identsync-test"
+# Ctrl-C goes to every process of a console: the client gets one of its own, with a starter that lets it pass.
+IN_CONSOLE = """
+import subprocess, sys, win32api, win32console
+try:
+    win32console.FreeConsole()
+except win32console.error:
+    pass
+win32console.AllocConsole()
+client = subprocess.Popen(
+    [sys.executable, "-m", "identsync", "run", "--attached"],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+)
+client.stdout.readline()
+win32api.SetConsoleCtrlHandler(lambda event: True, True)
+win32api.GenerateConsoleCtrlEvent(0, 0)
+code = client.wait(60)
+sys.stdout.buffer.write(client.stderr.read())
+sys.exit(code)
+"""
+
+
+def service(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "identsync", "service", *arguments, "--name", NAME]
+    env = environment(folder)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.fixture
+def installed(folder: Path) -> Iterator[Path]:
+    """The folder of a service that is installed and has never run; its name is one a clinic may choose."""
+    place = folder / "Клиника № 1"
+    place.mkdir()
+    for name in ("identsync.toml", "identsync.db"):
+        shutil.move(folder / name, place / name)
+    done = service(place, "install", "--settings", "identsync.toml", "--role", "director")
+    assert done.returncode == 0, done.stderr
+    yield place
+    assert service(place, "remove").returncode == 0
+    assert status(place)["state"] == "absent"
+
+
+def status(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(service(folder, "status", "--json").stdout)
+    return found
+
+
+def test_a_service_works_and_hands_over_when_it_is_stopped(installed: Path) -> None:
+    started = service(installed, "start")
+    assert started.returncode == 0, started.stderr
+    assert status(installed)["state"] == "running"
+    assert service(installed, "install", "--settings", "identsync.toml").returncode == 0  # as an update does
+    assert service(installed, "stop").returncode == 0
+    assert status(installed) | {"command": "", "journal": ""} == {
+        "name": NAME, "state": "stopped", "process": None, "failed": 0, "command": "", "journal": "",
+    }  # fmt: skip
+    assert left_behind(installed) == [(0, 0)]
+
+
+def test_a_service_with_mistakes_in_its_settings_stays_stopped(installed: Path) -> None:
+    (installed / "identsync.toml").write_text("[client]\nbranhc = 1\n", encoding="utf-8")
+    started = service(installed, "start")
+    assert started.returncode == 2
+    assert NAME in started.stderr  # where the reasons are
+    assert (status(installed)["state"], status(installed)["failed"]) == ("stopped", 2)
+    assert "branhc" in service(installed, "install", "--settings", "identsync.toml").stderr
+
+
+def test_the_loop_is_winloop_unless_the_settings_say_standard() -> None:
+    for choice, module in (("fast", "winloop"), ("standard", "asyncio")):
+        loop = loop_factory(choice)()
+        assert type(loop).__module__.partition(".")[0] == module
+        loop.close()
+
+
+@pytest.mark.parametrize("loop", ["fast", "standard"])
+def test_ctrl_c_hands_over(folder: Path, loop: str) -> None:
+    choose(folder, loop)
+    done = subprocess.run(
+        [sys.executable, "-c", IN_CONSOLE], cwd=folder, env=environment(folder), capture_output=True, check=False
+    )
+    assert "Задачи переданы" in done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 0
+    assert left_behind(folder) == [(0, 0)]
+
+
+@pytest.mark.parametrize("loop", ["fast", "standard"])
+def test_a_log_off_hands_over_before_windows_gets_its_answer(folder: Path, loop: str) -> None:
+    import win32gui
+
+    choose(folder, loop)
+    with client(folder) as (process, _ready):
+        windows = windows_of(process.pid)
+        if not windows:
+            pytest.skip("this Wine has no display and makes no windows")
+        assert win32gui.SendMessage(windows[0], WM_QUERYENDSESSION, 0, 0) == 1
+        win32gui.SendMessage(windows[0], WM_ENDSESSION, 1, 0)
+        assert left_behind(folder) == [(0, 0)]
+        assert process.wait(20) == 0
+
+
+def choose(folder: Path, loop: str) -> None:
+    file = folder / "identsync.toml"
+    file.write_text(file.read_text("utf-8").replace("[client]\n", f'[client]\nloop = "{loop}"\n'), encoding="utf-8")
+
+
+def windows_of(process: int) -> list[int]:
+    import win32gui
+    import win32process
+
+    found: list[int] = []
+
+    def look(window: int, _: object) -> bool:
+        if win32process.GetWindowThreadProcessId(window)[1] == process and win32gui.GetClassName(window) == "identsync":
+            found.append(window)
+        return True
+
+    win32gui.EnumWindows(look, None)
+    return found
