@@ -32,7 +32,7 @@ class Task:
             if poisoned or (hangs and not self.stubborn)
             else 20_000
             if hangs
-            else int(chance.expovariate(1 / sim.work_ms)) + 5
+            else min(4_000, int(chance.expovariate(1 / sim.work_ms)) + 5)
         )
         for _ in range(sim.writes):
             sim.at(sim.time + chance.randrange(min(length, 20_000)), self.write)
