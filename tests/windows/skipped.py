@@ -1,10 +1,19 @@
 """What is not run in Wine, and why: a pytest plugin. Wine's gaps stand here; what Windows has not, at its test."""
 
+import subprocess
+import sys
+
 import pytest
 
 SKIPPED = {
     "tests/demo/test_demo.py::test_killing_the_holder": "its processes start too slowly for its intervals",
 }
+
+
+def pytest_sessionstart() -> None:
+    """Let Wine start its desktop now: the first window does, and the desktop keeps the pipes of who opened it."""
+    nowhere, opening = subprocess.DEVNULL, "import win32gui; win32gui.GetDesktopWindow()"
+    subprocess.run([sys.executable, "-c", opening], stdin=nowhere, stdout=nowhere, stderr=nowhere, check=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
