@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from identsync.engine import events as ev
 from identsync.engine.channel import Channel
@@ -228,6 +228,33 @@ async def test_stop_hands_over_at_once(store: Store, role: Role) -> None:
         await asyncio.wait_for(started.get(), 5)
         assert time.monotonic() - began < 1.0
     assert [row.outcome for row in journal(store)] == ["released", "released"]
+
+
+def ears(store: Store) -> list[int]:
+    """The connections that listen for a bell."""
+    here = "SELECT pid FROM pg_stat_activity WHERE datname=current_database() AND query LIKE 'LISTEN%'"
+    with store.read() as connection:
+        return list(connection.execute(text(here)).scalars())
+
+
+@pytest.mark.postgresql
+async def test_a_bell_that_broke_is_hung_up_again(clone: Callable[[str], str]) -> None:
+    """The server ends the listening connection: at its next look at the seat the follower listens on another."""
+    store = open_store(clone("postgresql"))
+    async with AsyncExitStack() as stack:
+        leader = await stack.enter_async_context(engine(store, task(fine)))
+        await heard(leader, lambda e: isinstance(e, ev.Finished))
+        follower = await stack.enter_async_context(engine(store, task(fine)))
+        await asyncio.wait_for(follower.listening.wait(), 5)
+        (broken,) = ears(store)
+        with store.read() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": broken})
+        while ears(store) in ([], [broken]):
+            await heard(follower, lambda e: isinstance(e, ev.SeatAnswered))
+        rang = asyncio.create_task(heard(follower, lambda e: isinstance(e, ev.Rang)))
+        await leader.stop(0.5)
+        await rang
+    store.close()
 
 
 async def test_a_doctor_has_nothing_and_a_director_only_without_an_administrator(store: Store) -> None:

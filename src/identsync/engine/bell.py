@@ -127,8 +127,10 @@ class PostgreSQLBell(Bell):
 
     def listen(self, scopes: tuple[int, ...]) -> None:
         """Watch the socket."""
+        if self._connection is None:
+            return  # it broke since: not a listener until it is opened again
         super().listen(scopes)
-        if self._socket < 0 and self._connection is not None:  # None: closed meanwhile, and being opened again
+        if self._socket < 0:
             socket = self._connection.fileno()
             asyncio.get_running_loop().add_reader(socket, self._read)
             self._socket = socket

@@ -13,7 +13,7 @@ import structlog
 
 from identsync.core.limiter import Memory
 from identsync.engine import events as ev
-from identsync.engine.bell import bell_for
+from identsync.engine.bell import Bell, bell_for
 from identsync.engine.clock import monotonic_ms
 from identsync.engine.ending import ending, with_counts
 from identsync.engine.integration import Outcome, Role, Status, Task
@@ -187,9 +187,12 @@ class Engine:
         self._arm()
 
     def _decide(self, event: ev.Event) -> None:
+        before = self.state.listening
         self.state, actions = step(self.state, event, monotonic_ms())
         for action in actions:
             _CARRY_OUT[type(action)](self, action)
+        if isinstance(event, ev.SeatAnswered) and () != before == self.state.listening and not self.bell.scopes:
+            self._listen(ev.Listen(before))  # the bell broke, or could not be opened; the database answers again
         for listener in tuple(self._listeners):
             listener(event)
 
@@ -306,6 +309,7 @@ class Engine:
                 self.listening.set()
             except NotImplementedError:  # Windows' standard loop cannot watch a socket
                 self.bell.close()
+                self.bell = Bell(self.store, lambda _: None)
         elif not self.state.listening:  # it is no longer next in line, since before the connection was there
             self.bell.close()
 
