@@ -1,4 +1,4 @@
-"""The command line: init, check, run, once, status, clinic, demo, version.
+"""The command line: init, check, run, once, status, clinic, service, secret, demo, version.
 
 Exit codes: 0 = done, 1 = problems were found or the task failed, 2 = the settings are wrong or the client must not
 start, 3 = another client holds the task, 130 = broken off.
