@@ -24,10 +24,12 @@ def postgres() -> Iterator[str]:
     data = Path(tempfile.mkdtemp(prefix="identsync-windows-pg-"))
     server = get_server(data, cleanup_mode="stop")
     url = make_url(server.get_uri())
-    with forwarded(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as port:
-        yield url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
-    server.cleanup()
-    shutil.rmtree(data, ignore_errors=True)
+    try:
+        with forwarded(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as port:
+            yield url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+    finally:
+        server.cleanup()
+        shutil.rmtree(data, ignore_errors=True)
 
 
 @contextmanager
@@ -37,9 +39,11 @@ def forwarded(socket: str) -> Iterator[int]:
     thread = threading.Thread(target=loop.run_forever, name="forwarder", daemon=True)
     thread.start()
     listening = asyncio.run_coroutine_threadsafe(listen(socket), loop).result(10)
-    yield listening.sockets[0].getsockname()[1]
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
 
 
 async def listen(socket: str) -> asyncio.Server:
