@@ -38,7 +38,7 @@ async def fine(_: Run) -> Outcome:
     return Outcome()
 
 
-async def test_an_idle_client_keeps_the_limiters_connection_and_the_next_two_a_bell(
+async def test_an_idle_client_keeps_the_limiters_connection_and_those_in_line_a_bell(
     clone: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idle, "IDLE_S", 0.3)
@@ -54,10 +54,11 @@ async def test_an_idle_client_keeps_the_limiters_connection_and_the_next_two_a_b
             )  # fmt: skip
             await engine.start()
             stack.push_async_callback(engine.stop, 0.5)
-        found = await asyncio.to_thread(connections_fall_to, url, CLIENTS + 2)
+        # Two in the branch's line; its holder, too, where another was quicker at the network's seat.
+        found = await asyncio.to_thread(connections_fall_to, url, CLIENTS + 3)
         bells = [said for said in found if said.startswith("LISTEN")]
         assert len(found) - len(bells) <= CLIENTS
-        assert len(bells) <= 2
+        assert len(bells) <= 3 < CLIENTS
 
 
 def test_a_connection_that_rested_is_opened_again(clone: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,12 +21,20 @@ class Idle:
         self._since: float | None = None  # None: nothing is pooled
         self._timer: threading.Timer | None = None
         event.listen(engine, "checkin", self._given_back)
+        event.listen(engine, "engine_disposed", self._disposed)
 
     def _given_back(self, connection: Any, _record: Any) -> None:
         with self._lock:
             self._since = None if connection is None else time.monotonic()
             if self._since is not None and self._timer is None:
                 self._look_in(self._after_s)
+
+    def _disposed(self, _engine: Engine) -> None:
+        with self._lock:
+            self._since, timer, self._timer = None, self._timer, None
+        if timer is not None and timer is not threading.current_thread():
+            timer.cancel()
+            timer.join()
 
     def _look_in(self, seconds: float) -> None:
         self._timer = threading.Timer(seconds, self._look)
