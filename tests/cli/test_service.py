@@ -13,7 +13,7 @@ import pytest
 from clients import asked, client, environment, journals, left_behind  # type: ignore[import-not-found]
 
 from conftest import Cli  # type: ignore[import-not-found]
-from identsync.service.journal import KEPT, SESSIONS, Journal, of_session
+from identsync.service.journal import KEPT, SESSIONS, Journal, Terminal, of_session
 from identsync.service.life import Ending
 
 SEAT = "SELECT holder FROM task_slot WHERE kind = 'seat' AND scope = 1"
@@ -69,7 +69,10 @@ def test_two_copies_on_one_computer_are_two_clients(folder: Path) -> None:
         assert first["client"] != second["client"]
         assert first["url"] != second["url"]
         assert len(journals(folder)) == 2
-        assert len(asked(folder, "SELECT client FROM presence WHERE scope = 1")) == 2
+        until = time.monotonic() + 20
+        while len(asked(folder, "SELECT client FROM presence WHERE scope = 1")) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.05)
         assert asked(folder, SEAT) == [(first["client"],)]
         one.stdin.close()  # the first ends: the second leads at once
         assert one.wait(20) == 0
@@ -130,6 +133,15 @@ def test_a_journal_that_cannot_be_put_aside_goes_on(tmp_path: Path) -> None:
     print("два", file=journal)
     journal.close()
     assert name.read_text("utf-8").splitlines() == ["раз", "два"]
+
+
+def test_a_terminal_that_is_closed_under_a_client_costs_its_words_only(tmp_path: Path) -> None:
+    with (tmp_path / "terminal").open("w+", encoding="utf-8") as stream:
+        terminal = Terminal(stream)
+        print("раз", file=terminal, flush=True)
+        assert (tmp_path / "terminal").read_text("utf-8") == "раз\n"
+    print("два", file=terminal, flush=True)
+    print("три", file=Terminal(None), flush=True)  # pythonw has none at all
 
 
 def test_journals_of_old_sessions_go(tmp_path: Path) -> None:

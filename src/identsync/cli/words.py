@@ -45,6 +45,6 @@ def say_problems(problems: Sequence[Problem]) -> None:
 
 def log_to_stderr(level: str) -> None:
     """Write the journal of this process to standard error from ``level`` on, a line an event."""
-    from identsync.service.journal import log_to
+    from identsync.service.journal import Terminal, log_to
 
-    log_to(sys.stderr, level)
+    log_to(Terminal(sys.stderr), level)

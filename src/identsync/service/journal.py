@@ -63,6 +63,24 @@ class Journal:
         return self._name.with_name(f"{self._name.name}.{number}")
 
 
+class Terminal:
+    """Standard error, which may be closed under a running client: what is said after that is lost, nothing else."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed; None where there never was one
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self._stream.flush()
+
+
 def of_session(folder: Path, process: int) -> Path:
     """Return the journal's file of one client in a session, and remove the oldest of those before it.
 
