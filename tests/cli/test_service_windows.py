@@ -1,7 +1,7 @@
 """What only Windows has: a real service, the console's and the session's end. Run by ``poe windows`` in Wine.
 
-Not to be seen in Wine: the console's window closed (it sends no CTRL_CLOSE_EVENT without one), delayed start, restart
-of a dead service, shutdown. Nothing of it has run on a real Windows.
+Not to be seen in Wine: delayed start, restart of a dead service, preshutdown, and that Windows itself sends
+CTRL_CLOSE_EVENT (Wine ends the programs of a closed console without a word). Nothing of it has run on a real Windows.
 """
 
 import json
@@ -19,6 +19,7 @@ from identsync.client import loop_factory
 
 pytestmark = pytest.mark.skipif(os.name != "nt", reason="Windows' own")
 
+CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT = 2, 6
 WM_QUERYENDSESSION, WM_ENDSESSION = 0x11, 0x16
 NAME = "identsync-test"
 # Ctrl-C goes to every process of a console: the client gets one of its own, with a starter that lets it pass.
@@ -104,6 +105,30 @@ def test_ctrl_c_hands_over(folder: Path, loop: str) -> None:
     assert "Задачи переданы" in done.stdout.decode(), done.stderr.decode()
     assert done.returncode == 0
     assert left_behind(folder) == [(0, 0)]
+
+
+@pytest.mark.parametrize("event", [CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT])
+def test_a_closed_console_hands_over_before_windows_ends_the_process(folder: Path, event: int) -> None:
+    with client(folder) as (process, _ready):
+        tell(process, event)
+        process.kill()  # as Windows does when the handler has returned
+        assert left_behind(folder) == [(0, 0)]
+
+
+def tell(process: "subprocess.Popen[str]", event: int) -> None:
+    """Let a process's handlers hear of an event as the console's server does: a new thread in its CtrlRoutine."""
+    import ctypes
+    from ctypes import wintypes
+
+    kernel32 = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    place, size, flags = ctypes.c_void_p, ctypes.c_size_t, wintypes.DWORD
+    kernel32.CreateRemoteThread.argtypes = (wintypes.HANDLE, place, size, place, place, flags, place)
+    kernel32.CreateRemoteThread.restype = wintypes.HANDLE
+    kernel32.WaitForSingleObject.argtypes = (wintypes.HANDLE, wintypes.DWORD)
+    routine = ctypes.cast(ctypes.WinDLL("kernelbase").CtrlRoutine, place)  # type: ignore[attr-defined]
+    thread = kernel32.CreateRemoteThread(int(process._handle), None, 0, routine, event, 0, None)  # type: ignore[attr-defined]
+    assert thread
+    assert kernel32.WaitForSingleObject(thread, 60_000) == 0
 
 
 @pytest.mark.parametrize("loop", ["fast", "standard"])
