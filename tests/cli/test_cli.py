@@ -182,6 +182,15 @@ def test_views_are_printed_for_a_person(cli: Cli) -> None:
         assert "clinic_appointment" in told.stdout
 
 
+def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
+    command = [sys.executable, "-m", "identsync", "clinic", "views", "--dialect", "mssql", "--profile", "ident"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_clinic_check(cli: Cli, folder: Path) -> None:
     assert cli("clinic", "check").returncode == 0
     import sqlite3

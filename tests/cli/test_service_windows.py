@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.skipif(os.name != "nt", reason="Windows' own")
 
 CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT = 2, 6
 WM_QUERYENDSESSION, WM_ENDSESSION = 0x11, 0x16
+STOPPED, START_PENDING, STOP_PENDING, RUNNING = 1, 2, 3, 4
+SERVICE_CONTROL_PRESHUTDOWN = 15
 NAME = "identsync-test"
 # Ctrl-C goes to every process of a console: the client gets one of its own, with a starter that lets it pass.
 IN_CONSOLE = """
@@ -87,6 +90,73 @@ def test_a_service_with_mistakes_in_its_settings_stays_stopped(installed: Path) 
     assert NAME in started.stderr  # where the reasons are
     assert (status(installed)["state"], status(installed)["failed"]) == ("stopped", 2)
     assert "branhc" in service(installed, "install", "--settings", "identsync.toml").stderr
+
+
+def test_a_service_of_another_account(installed: Path) -> None:
+    import win32service as services
+
+    account = "NT AUTHORITY\\LocalService"
+    assert service(installed, "install", "--settings", "identsync.toml", "--account", account).returncode == 0
+    manager = services.OpenSCManager(None, None, services.SC_MANAGER_CONNECT)
+    opened = services.OpenService(manager, NAME, services.SERVICE_QUERY_CONFIG)
+    assert services.QueryServiceConfig(opened)[7] == account
+    assert services.QueryServiceConfig2(opened, services.SERVICE_CONFIG_PRESHUTDOWN_INFO) == 20_000
+    for handle in (opened, manager):
+        services.CloseServiceHandle(handle)
+
+
+class Told:
+    """Stands for the service control manager, which never shuts this computer down: keeps the states it is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import servicemanager
+        import win32service
+
+        self.states: list[int] = []
+        self.events: list[str] = []
+        self.running = threading.Event()
+        monkeypatch.setattr(servicemanager, "RegisterServiceCtrlHandler", lambda *_given: 1)
+        monkeypatch.setattr(win32service, "SetServiceStatus", self._state)
+        for kind in ("LogInfoMsg", "LogErrorMsg"):
+            monkeypatch.setattr(servicemanager, kind, self.events.append)
+
+    def _state(self, _handle: int, status: tuple[int, ...]) -> None:
+        self.states.append(status[1])
+        if status[1] == RUNNING:
+            self.running.set()
+
+
+def test_a_shutdown_lets_a_service_hand_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from identsync.service.windows.serving import Service
+
+    monkeypatch.chdir(folder)
+    told = Told(monkeypatch)
+    running = Service(folder / "identsync.toml", None, [NAME])
+    thread = threading.Thread(target=running.SvcRun)
+    thread.start()
+    assert told.running.wait(60)
+    running._told(SERVICE_CONTROL_PRESHUTDOWN, 0, None)
+    thread.join()
+    assert told.states == [START_PENDING, RUNNING, STOP_PENDING, STOPPED]
+    assert "Служба остановлена" in told.events[-1]
+    assert left_behind(folder) == [(0, 0)]
+
+
+def test_a_service_that_breaks_dies_without_a_word_to_windows_which_starts_it_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from identsync.service.windows import serving
+
+    def broken(_file: Path) -> None:
+        raise RuntimeError("Иванова 79991234567")
+
+    told, codes = Told(monkeypatch), []
+    monkeypatch.setattr(serving, "load", broken)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    serving.Service(folder / "identsync.toml", None, [NAME]).SvcRun()
+    assert codes == [1]
+    assert told.states[0] == START_PENDING
+    assert told.events == ["Сбой службы: RuntimeError. Windows запустит её снова."]
 
 
 def test_the_loop_is_winloop_unless_the_settings_say_standard() -> None:
