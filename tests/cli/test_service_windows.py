@@ -114,16 +114,18 @@ class Told:
 
         self.states: list[int] = []
         self.events: list[str] = []
-        self.running = threading.Event()
+        self.spoken = threading.Event()
         monkeypatch.setattr(servicemanager, "RegisterServiceCtrlHandler", lambda *_given: 1)
         monkeypatch.setattr(win32service, "SetServiceStatus", self._state)
         for kind in ("LogInfoMsg", "LogErrorMsg"):
-            monkeypatch.setattr(servicemanager, kind, self.events.append)
+            monkeypatch.setattr(servicemanager, kind, self._event)
 
     def _state(self, _handle: int, status: tuple[int, ...]) -> None:
         self.states.append(status[1])
-        if status[1] == RUNNING:
-            self.running.set()
+
+    def _event(self, text: str) -> None:
+        self.events.append(text)
+        self.spoken.set()
 
 
 def test_a_shutdown_lets_a_service_hand_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +136,8 @@ def test_a_shutdown_lets_a_service_hand_over(folder: Path, monkeypatch: pytest.M
     running = Service(folder / "identsync.toml", None, [NAME])
     thread = threading.Thread(target=running.SvcRun)
     thread.start()
-    assert told.running.wait(60)
+    assert told.spoken.wait(60)
+    assert "Служба работает" in told.events[0]
     running._told(SERVICE_CONTROL_PRESHUTDOWN, 0, None)
     thread.join()
     assert told.states == [START_PENDING, RUNNING, STOP_PENDING, STOPPED]

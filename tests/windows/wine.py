@@ -42,7 +42,7 @@ class Machine:
             # Windows without a display: a client hears of log-off through one
             ["reg", "add", r"HKCU\Software\Wine\Drivers", "/v", "Graphics", "/d", "null", "/f"],
         ):
-            if code := self.run(*command, timeout=180):
+            if code := self.run(*command, timeout=600):
                 sys.exit(f"Wine: {' '.join(command)}: exit code {code}")
         source = WORK / "prng.c"
         source.write_text(PRNG, encoding="utf-8")
