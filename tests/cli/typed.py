@@ -26,7 +26,7 @@ def main(keys: str, arguments: list[str]) -> dict[str, object]:
     command = [sys.executable, "-m", "identsync", *arguments]
     with subprocess.Popen(command, stdin=keyboard, stdout=screen, stderr=subprocess.PIPE) as process:
         until = time.monotonic() + ASKS_WITHIN_S
-        while not shown(screen).endswith(":") and process.poll() is None and time.monotonic() < until:
+        while not reads_keys(keyboard) and process.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
         handle(keyboard).WriteConsoleInput([key(letter, down) for letter in keys for down in (True, False)])
         _out, said = process.communicate()
@@ -43,6 +43,11 @@ def device(name: str) -> int:
     access = win32con.GENERIC_READ | win32con.GENERIC_WRITE
     opened = win32file.CreateFile(name, access, 3, None, win32con.OPEN_EXISTING, 0, None)
     return msvcrt.open_osfhandle(opened.Detach(), os.O_RDWR)
+
+
+def reads_keys(keyboard: int) -> bool:
+    """Tell whether the prompt waits for a key: then Ctrl-C is one of them."""
+    return not handle(keyboard).GetConsoleMode() & win32console.ENABLE_PROCESSED_INPUT
 
 
 def handle(file: int) -> Any:
