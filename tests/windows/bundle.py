@@ -41,7 +41,7 @@ WINDOWS = (
     "rpcrt4 secur32 sfc shell32 shlwapi urlmon user32 userenv uxtheme version winhttp wininet winmm ws2_32 wtsapi32"
 )
 # Of pywin32: an editor, COM, examples. They want Microsoft's C++ runtime, and nothing here wants them.
-UNWANTED = "bin pythonwin win32com win32comext adodbapi isapi win32/Demos win32/test win32/libs".split()
+UNWANTED = ("bin", "pythonwin", "win32com", "win32comext", "adodbapi", "isapi", "win32/Demos", "win32/test")
 LEAD_WITHIN_S = 60
 
 
