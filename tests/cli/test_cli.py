@@ -145,7 +145,7 @@ def test_run_stays_small_and_hands_over(cli: Cli, folder: Path, signal_name: str
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         assert ready["url"].startswith("http://127.0.0.1:")
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while site.books()["timetables_confirmed"] < 1 and time.monotonic() < until:
             time.sleep(0.05)
         assert site.books()["timetables_confirmed"] == 1
@@ -155,7 +155,7 @@ def test_run_stays_small_and_hands_over(cli: Cli, folder: Path, signal_name: str
             process.stdin.close()
         else:
             process.send_signal(getattr(signal, signal_name))
-        process.wait(20)
+        process.wait(60)
         assert process.stderr is not None
         told = process.stderr.read()
         process.stdout.close()

@@ -216,7 +216,7 @@ def test_a_log_off_hands_over_before_windows_gets_its_answer(folder: Path, loop:
         assert win32gui.SendMessage(windows[0], WM_QUERYENDSESSION, 0, 0) == 1
         win32gui.SendMessage(windows[0], WM_ENDSESSION, 1, 0)
         assert left_behind(folder) == [(0, 0)]
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def choose(folder: Path, loop: str) -> None:
