@@ -79,11 +79,11 @@ def test(wine: Machine, python: Path, arguments: list[str]) -> int:
     command += ["-o", f"timeout={SLOW}", "-o", f"cache_dir={windows_path(WORK / 'cache')}"]
     how = {"PYTHONPATH": windows_path(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
     with postgres() as uri:
-        code = wine.run(*command, "--cache-clear", timeout=3600, cwd=house, IDENTSYNC_TEST_POSTGRES=uri, **how)
+        code = wine.run(*command, "--cache-clear", timeout=2700, cwd=house, IDENTSYNC_TEST_POSTGRES=uri, **how)
         if code == 1:
             print("poe windows: what failed, once more", flush=True)
             again = ["--last-failed", "--last-failed-no-failures=none"]
-            code = wine.run(*command, *again, timeout=1200, cwd=house, IDENTSYNC_TEST_POSTGRES=uri, **how)
+            code = wine.run(*command, *again, timeout=600, cwd=house, IDENTSYNC_TEST_POSTGRES=uri, **how)
     return code
 
 
