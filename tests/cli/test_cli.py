@@ -97,17 +97,17 @@ def test_status_says_who_leads_who_is_next_and_that_a_director_stands_in(cli: Cl
         introduce(connection, "d2", "Кабинет-2")
         connection.execute(text("UPDATE client SET revision='9999' WHERE client='d2'"))  # of a newer version
     for client in ("d1", "d2"):
-        store.limiter().seat(1, client, int(Role.DIRECTOR), lease_ms=30_000, presence_ttl_ms=180_000)
+        store.limiter().seat(1, client, int(Role.DIRECTOR), lease_ms=600_000, presence_ttl_ms=3_600_000)
     store.close()
     told = json.loads(cli("status", "--json").stdout)
     assert told["outgrown"]
     [crew] = told["crews"]
     assert (crew["scope"], crew["standing"], crew["holder"]["computer"]) == (1, "stand_in", "Кабинет-1")
     assert [(heir["computer"], heir["role"], heir["within_ms"]) for heir in crew["heirs"]] == [
-        ("Кабинет-2", "director", 33_750)
+        ("Кабинет-2", "director", 675_000)
     ]
     said = cli("status", COLUMNS="170").stdout
-    for word in ("Кабинет-1", "Кабинет-2", "Дд", "34 с", "подменяет директор", "обновите эту программу"):
+    for word in ("Кабинет-1", "Кабинет-2", "Дд", "675 с", "подменяет директор", "обновите эту программу"):
         assert word in said
     assert "stands in" in cli("status", COLUMNS="170", IDENTSYNC_LANG="en").stdout
     assert cli("status", PYTHONIOENCODING="cp1251").returncode == 0  # an old Windows console
