@@ -345,3 +345,22 @@ def test_what_is_doubted_is_delivered_again_and_nothing_else(world: World):
         assert doubt(connection, STREAM, 7, [2, 77]) == 1
     world.go()
     assert world.calls == [("deliver", 2)]
+
+
+def test_what_may_have_arrived_can_be_removed(world: World):
+    world.faults = ["lost answer"]
+    world.go()
+    assert world.street == {1: 11}
+    del world.desired[1]
+    taken: list[bytes | None] = []
+    plain = world.remove
+
+    async def remove(item):
+        taken.append(item.known)
+        return await plain(item)
+
+    world.remove = remove  # type: ignore[method-assign]
+    world.now += 10_000
+    assert world.go().status is Status.OK
+    assert taken == [b"11"]
+    assert world.street == world.desired

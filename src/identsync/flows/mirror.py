@@ -109,11 +109,13 @@ async def mirror(
     ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run.
     ``deliver`` and ``remove`` return a verdict or raise an error of the tree: Unavailable, Limited and AskPerson end
     the run after what is in hand, Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten;
-    with it every item, those to be removed too, brings in ``known`` the payload that was kept of it. Up to
+    with it every item, those to be removed too, brings in ``known`` the payload that was kept of it (before the first
+    byte of a new one goes out, its own is kept: what may have arrived can be removed). Up to
     ``concurrency`` items are on their way at once, those of one ``lane`` one after the other. What is gone goes first,
     then what is wanted by ``order`` of its key, after that what failed before. Confirmed items are delivered anew after
     ``refresh_ms``. ``weight`` is what the brake watches, one number or several by name; a new name is compared with
-    nothing, so what a person chose in the settings belongs into the name. Raises SuspiciousChange, StaleFence, AskPerson.
+    nothing, so what a person chose in the settings belongs into the name. Raises SuspiciousChange, StaleFence and
+    AskPerson.
     """
     now = run.now_ms()
     refresh_before = None if refresh_ms is None else now - refresh_ms
@@ -298,13 +300,18 @@ class _Flow:
         changes |= {hand.key: _digest_after(hand) for hand in ended}
         changes |= dict.fromkeys((hand.key for hand in hands), DOUBT)
         removed = [hand.key for hand in ended if hand.going and isinstance(hand.verdict, Confirmed)]
-        written = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(_announced, hands)]
+        written = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(self._announced, hands)]
         self.counts["removed"] += len(removed)
         book = replace(self.book, confirmed=updated(self.book.confirmed, changes))
         now = self.run.now_ms()
         await self.run.write(lambda connection: save(connection, book, written, [*dropped, *removed], now))
         self.book = book
         self.run.progress(**self.counts)
+
+    def _announced(self, hand: _Hand) -> Row:
+        item = hand.item
+        kept = item.payload if self.remove is not None and item.known is None else None
+        return Row(item.key, item.digest, "unknown", hand.attempts, label=item.label or None, answer="", payload=kept)
 
     def _row(self, hand: _Hand) -> Row:
         """Turn a verdict into the item's row and count it."""
@@ -347,11 +354,6 @@ class _Flow:
 
 def _batches(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     return (keys[at : at + size] for at in range(0, len(keys), size))
-
-
-def _announced(hand: _Hand) -> Row:
-    item = hand.item
-    return Row(item.key, item.digest, "unknown", hand.attempts, label=item.label or None, answer="")
 
 
 def _digest_after(hand: _Hand) -> int | None:
