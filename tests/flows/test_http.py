@@ -234,7 +234,7 @@ async def test_nothing_secret_is_logged(rogue: Rogue, http: Http, caplog: pytest
     assert not [r for r in caplog.records if "7999" in r.getMessage() or "s3cr3t" in r.getMessage()]
 
 
-def testretry_after_dates_and_nonsense():
+def test_retry_after_dates_and_nonsense():
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
     assert retry_after({"retry-after": "999999999"}) == 24 * 3600 * 1000
     assert retry_after({"retry-after": "-5"}) is None
