@@ -120,7 +120,7 @@ def _refused(call: Asked, status: int, text: str) -> Refused:
 
 
 def retry_after(headers: Mapping[str, str]) -> int | None:
-    """Return Retry-After (seconds or an HTTP date) as milliseconds, at most a day; None where it says nothing usable."""
+    """Return the milliseconds of Retry-After (seconds or a date), at most a day; None where it says nothing usable."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value) if value.isdigit() else parsedate_to_datetime(value).timestamp() - time.time()
