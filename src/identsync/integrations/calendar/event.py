@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from identsync.errors import AskPerson
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -38,6 +40,10 @@ class Found:
     etag: str | None
     event: Event | None
     cancelled: bool = False  # Google: a tombstone; inserting is refused, updating revives it
+
+
+class NoCalendar(AskPerson):
+    """The calendar itself is not there: deleted by a person, or its address is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,9 @@ class Name:
 class Calendar(Protocol):
     """One calendar on the other side. Every method sends the fewest requests that can do it, and never retries.
 
-    Raises what flows.http raises (Unavailable, Limited, Refused, Unexpected); before each request it awaits ``permit``,
-    which it was made with (``Callable[[], Awaitable[None]]``).
+    Raises what flows.http raises (Unavailable, Limited, Refused, Unexpected) and NoCalendar, which ``changes`` always
+    tells and the others where they can; before each request it awaits ``permit``, which it was made with
+    (``Callable[[], Awaitable[None]]``).
     """
 
     async def put(self, name: Name, event: Event, etag: str | None) -> Answer:
