@@ -1,8 +1,8 @@
 """From an address and a password to the calendars of an account (RFC 6764, 5397, 4791), and making one.
 
 A password goes to a host only where a person has named it, where whoever owns the named host's domain owns that host
-too (a host below it, the domain above it), or where ``providers.py`` says that the hosts are one. Redirects of the search
-are followed within this rule, never from https to http; every host that saw the password stands in the answer.
+too (a host below it, the domain above it), or where ``providers.py`` says that the hosts are one. Redirects of the
+search are followed within this rule, never from https to http; every host that saw the password stands in the answer.
 """
 
 import ipaddress
@@ -44,7 +44,7 @@ _WHAT = (
     f"<D:propfind {_NS}><D:prop><D:resourcetype/><D:displayname/><A:calendar-color/><D:current-user-privilege-set/>"
     "<C:supported-calendar-component-set/></D:prop></D:propfind>"
 )
-# Where servers have their DAV when .well-known leads nowhere: Nextcloud (its administrators' commonest omission), others.
+# Where servers have their DAV when .well-known leads nowhere, as on many a Nextcloud.
 _USUAL_PLACES = ("/.well-known/caldav", "/", "/remote.php/dav/", "/dav/")
 _NOT_HERE = frozenset({400, 403, 404, 405, 410, 501})
 _WRITES = frozenset({"write", "all", "bind", "write-content"})
@@ -87,13 +87,14 @@ async def discover(dav: Dav, address: str) -> Account:
         if homes:
             calendars = [listed for home in homes for listed in await search.calendars(home)]
             return Account(homes, tuple(calendars), tuple(search.hosts))
-    raise _nowhere(address, failed)
+    raise _nowhere(failed)
 
 
 async def make_calendar(dav: Dav, home: str, slug: str, name: str, colour: str = "") -> str:
     """Make a calendar for events in ``home`` and return its address; one that is there already is as good.
 
-    ``slug`` is the last part of its address (a-z, 0-9, -). MKCALENDAR, or extended MKCOL (RFC 5689) where it is not known.
+    ``slug`` is the last part of its address (a-z, 0-9, -). MKCALENDAR, or extended MKCOL (RFC 5689) where that is not
+    known.
     """
     url = urljoin(home.rstrip("/") + "/", quote(slug, safe="") + "/")
     reply = await _made(dav, "MKCALENDAR", url, _mkcalendar(name, colour))
@@ -236,7 +237,7 @@ def _has(row: Row, tag: str, inner: str) -> bool:
     return found is not None and found.find(inner) is not None
 
 
-def _nowhere(address: str, failed: list[IdentsyncError]) -> Unexpected:
+def _nowhere(failed: list[IdentsyncError]) -> Unexpected:
     words = _("календари (CalDAV) по этому адресу не найдены")
     hint = _(
         "Укажите адрес CalDAV целиком, как его показывает сервер: для Nextcloud https://сервер/remote.php/dav/, "
