@@ -39,6 +39,9 @@ class Endpoints:
     revoke: str = "https://oauth2.googleapis.com/revoke"
 
 
+GOOGLE = Endpoints()
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """The OAuth client of type "Desktop app" as Google Cloud names it; a desktop client's secret is none to Google."""
@@ -66,7 +69,7 @@ class Access:
         app: App,
         refresh_token: str,
         *,
-        endpoints: Endpoints = Endpoints(),
+        endpoints: Endpoints = GOOGLE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http

@@ -1,10 +1,10 @@
 """How a doctor grants access to his Google account: in a browser on this computer, or with a code on another device.
 
-The browser is the way to go (``Loopback``: RFC 8252, and PKCE of RFC 7636). Google's list of scopes a device code can be
-had for (its "OAuth 2.0 for TV and Limited-Input Devices", Allowed scopes) knows sign-in, two of Drive, two of YouTube,
-none of Calendar: with ``calendar.app.created`` the ``Device`` flow ends in ``invalid_scope``. It is here for the day
-Google changes its list; nothing chooses it by itself. For a doctor who is elsewhere, the address his browser could not
-open after consent can be given to ``Loopback.take``.
+The browser is the way to go (``Loopback``: RFC 8252, and PKCE of RFC 7636). Google's list of scopes that device codes
+are given for ("OAuth 2.0 for TV and Limited-Input Device Applications", Allowed scopes) names sign-in, two scopes of
+Drive and two of YouTube, none of Calendar: with ``calendar.app.created`` the ``Device`` flow ends in ``invalid_scope``.
+It is here for the day Google changes its list; nothing chooses it by itself. For a doctor who is elsewhere, the address
+that his browser could not open after consent can be given to ``Loopback.take``.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from identsync.errors import Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply
 from identsync.integrations.calendar.wire.google import SCOPE
 from identsync.integrations.calendar.wire.google_access import (
+    GOOGLE,
     App,
     Endpoints,
     Grant,
@@ -63,7 +64,7 @@ class Loopback:
     are told that they are not meant.
     """
 
-    def __init__(self, http: "Http", app: App, *, scope: str = SCOPE, endpoints: Endpoints = Endpoints()) -> None:
+    def __init__(self, http: "Http", app: App, *, scope: str = SCOPE, endpoints: Endpoints = GOOGLE) -> None:
         self._http = http
         self._app = app
         self._scope = scope
@@ -200,7 +201,7 @@ class Device:
         app: App,
         *,
         scope: str = SCOPE,
-        endpoints: Endpoints = Endpoints(),
+        endpoints: Endpoints = GOOGLE,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._http = http
