@@ -2,7 +2,8 @@
 
 ``GET books|writes|requests|calendars``; ``POST faults`` (a Fault), ``DELETE faults``; ``POST options`` (any of
 Options); ``POST users`` ``{name: password}``; ``POST calendar`` ``{"user", "slug", "name", "read_only"}``; ``POST
-person`` (a :class:`Deed`: what a person does in the calendar); ``POST stop``.
+person`` (a :class:`Deed`: what a person does in the calendar); ``POST reset`` forgets
+calendars, books, faults and options; ``POST stop``.
 """
 
 import hmac
@@ -126,5 +127,6 @@ _HANDLERS: dict[tuple[str, str], Callable[[House, bytes], Any]] = {
     ("POST", "users"): _users,
     ("POST", "calendar"): _calendar,
     ("POST", "person"): _person,
+    ("POST", "reset"): lambda house, _: house.reset(),
     ("POST", "stop"): lambda house, _: house.stop(),
 }

@@ -66,12 +66,18 @@ class House:
     """State of one server; ``users`` are passwords by name."""
 
     def __init__(self, options: Options, users: dict[str, str], seed: int) -> None:
-        self.options = options
         self.users = users
-        self.books = Books()
-        self.faults = Faults(seed)
-        self.shelves = Shelves()
         self.stopped = asyncio.Event()
+        self._first = options
+        self._seed = seed
+        self.reset()
+
+    def reset(self) -> None:
+        """Be as at the beginning: no calendars, empty books, no faults, the first options."""
+        self.options = msgspec.structs.replace(self._first)
+        self.books = Books()
+        self.faults = Faults(self._seed)
+        self.shelves = Shelves()
 
     def stop(self) -> None:
         """End the process soon."""
