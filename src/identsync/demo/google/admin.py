@@ -1,7 +1,7 @@
 """What the demo, tests and people at a browser do to this Google beside its API, under /_google/ (X-Google-Key).
 
 ``GET books|writes|requests|calendars``; ``POST events`` ``{"calendar"}``; ``POST add|change|remove`` (a person's own
-edits: ``{"calendar", "event", "body"}``; "primary" is the doctor's own calendar); ``POST remove_calendar``; ``POST grant``
+edits: ``{"calendar", "event", "body"}``; "primary" is his own); ``POST remove_calendar``; ``POST grant``
 ``{"user", "scope"}`` (a refresh token without a browser); ``POST type`` ``{"user_code", "answer"}``; ``POST forget``
 ``{"user"}``; ``POST expire`` ``{"what": "access"|"sync"}``; ``POST erase`` (tombstones); ``POST clock``
 ``{"ahead_ms"}``; ``POST faults``, ``DELETE faults``; ``POST options``; ``POST stop``.
