@@ -364,3 +364,21 @@ def test_what_may_have_arrived_can_be_removed(world: World):
     assert world.go().status is Status.OK
     assert taken == [b"11"]
     assert world.street == world.desired
+
+
+def test_a_run_whose_time_is_up_leaves_the_rest_to_the_next_and_says_so(world: World):
+    world.desired = {number: 10 + number for number in range(1, 7)}
+    plain = world.deliver
+
+    async def deliver(item):
+        world.now += 100
+        return await plain(item)
+
+    world.deliver = deliver  # type: ignore[method-assign]
+    outcome = world.go(budget_ms=250)
+    assert (outcome.status, outcome.counts["confirmed"], outcome.counts["left"]) == (Status.PARTIAL, 3, 3)
+    assert outcome.retry_ms == 1000
+    assert outcome.note == "ещё не дошла очередь: 3"
+    outcome = world.go(budget_ms=1000)
+    assert (outcome.status, outcome.counts["left"]) == (Status.OK, 0)
+    assert world.street == world.desired

@@ -15,7 +15,7 @@ What holds, whatever happens in between:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,10 @@ from identsync.flows.mirror_book import (
     Weight,
     approve,
     brakes,
+    confirmed,
     doubt,
     keep,
+    kept,
     load,
     payloads,
     save,
@@ -58,13 +60,16 @@ __all__ = [
     "Verdict",
     "approve",
     "brakes",
+    "confirmed",
     "doubt",
     "keep",
+    "kept",
     "mirror",
     "send_again",
 ]
 
-COUNTS = ("desired", "confirmed", "removed", "rejected", "later", "unknown", "forgotten")
+COUNTS = ("desired", "confirmed", "removed", "rejected", "later", "unknown", "forgotten", "left")
+SOON_MS = 1_000  # until a run goes on whose time was up
 BATCHES = 64  # a large stream is written down in about so many steps, a small one item by item
 
 
@@ -103,6 +108,7 @@ async def mirror(
     concurrency: int = 1,
     lane: Callable[[Item], int] | None = None,
     order: Callable[[int], int] | None = None,
+    budget_ms: int | None = None,
 ) -> Outcome:
     """Bring the other side of ``stream`` in step with ``desired`` and say how that went.
 
@@ -112,17 +118,20 @@ async def mirror(
     with it every item, those to be removed too, brings in ``known`` the payload that was kept of it (before the first
     byte of a new one goes out, its own is kept: what may have arrived can be removed). Up to
     ``concurrency`` items are on their way at once, those of one ``lane`` one after the other. What is gone goes first,
-    then what is wanted by ``order`` of its key, after that what failed before. Confirmed items are delivered anew after
-    ``refresh_ms``. ``weight`` is what the brake watches, one number or several by name; a new name is compared with
-    nothing, so what a person chose in the settings belongs into the name. Raises SuspiciousChange, StaleFence and
-    AskPerson.
+    then what is wanted by ``order`` of its key, after that what failed before. After ``budget_ms`` no more is begun:
+    what is ``left`` is for the next run, at once, which knows what has changed meanwhile. Confirmed items are delivered
+    anew after ``refresh_ms``. ``weight`` is what the brake watches, one number or several by name; a new name is
+    compared with nothing, so what a person chose in the settings belongs into the name. Raises SuspiciousChange,
+    StaleFence and AskPerson.
     """
     now = run.now_ms()
     refresh_before = None if refresh_ms is None else now - refresh_ms
     book = await run.read(lambda connection: load(connection, stream, run.scope, refresh_before))
     weights = {"": weight} if isinstance(weight, int) else weight
     await _weigh(run, book, weights, brake)
-    flow = _Flow(run, book, desired, make, deliver, remove, patience, concurrency, lane, order or (lambda key: key))
+    until = None if budget_ms is None else now + budget_ms
+    rank = order or (lambda key: key)
+    flow = _Flow(run, book, desired, make, deliver, remove, patience, concurrency, lane, rank, until)
     return await flow.walk()
 
 
@@ -178,6 +187,7 @@ class _Flow:
     concurrency: int
     lane: Callable[[Item], int] | None
     order: Callable[[int], int]
+    until: int | None
     stop: Exception | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     retry_ms: list[int] = field(default_factory=list)  # epoch ms of the next tries
@@ -186,7 +196,12 @@ class _Flow:
         """Deliver and remove what differs, batch by batch; each write settles one batch and announces the next."""
         due, rows, dropped = self._plan()
         ended: list[_Hand] = []
-        for keys in _batches(due, max(self.concurrency, len(self.desired) // BATCHES, 1)):
+        size = max(self.concurrency, len(self.desired) // BATCHES, 1)
+        for at in range(0, len(due), size):
+            if self.until is not None and self.run.now_ms() >= self.until:
+                self.counts["left"] = len(due) - at
+                break
+            keys = due[at : at + size]
             hands = await self._take(keys)
             if rows or dropped or ended or hands:
                 await self._write(rows, dropped, ended, hands)
@@ -346,14 +361,12 @@ class _Flow:
             return Outcome(Status.LATER, self.counts, str(self.stop), wait if wait is not None else self.stop.after_ms)
         if self.stop is not None:
             raise self.stop
-        rest = {name: self.counts[name] for name in ("rejected", "later", "unknown") if self.counts[name]}
+        rest = {name: self.counts[name] for name in ("left", "rejected", "later", "unknown") if self.counts[name]}
         if not rest:
             return Outcome(Status.OK, self.counts)
+        if "left" in rest:
+            wait = SOON_MS
         return Outcome(Status.PARTIAL, self.counts, _rest(rest), wait)
-
-
-def _batches(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (keys[at : at + size] for at in range(0, len(keys), size))
 
 
 def _digest_after(hand: _Hand) -> int | None:
@@ -371,5 +384,10 @@ def _said(error: errors.IdentsyncError) -> str:
 
 
 def _rest(counts: Mapping[str, int]) -> str:
-    words = {"rejected": _("не принято"), "later": _("отложено"), "unknown": _("без ответа")}
+    words = {
+        "left": _("ещё не дошла очередь"),
+        "rejected": _("не принято"),
+        "later": _("отложено"),
+        "unknown": _("без ответа"),
+    }
     return ", ".join(f"{words[name]}: {count}" for name, count in counts.items())

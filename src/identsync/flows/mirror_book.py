@@ -133,6 +133,18 @@ def payloads(connection: Connection, book: Book, keys: Sequence[int]) -> dict[in
     return kept
 
 
+def kept(connection: Connection, stream: str, scope: int) -> dict[int, bytes]:
+    """Return what is kept of all items of a stream by key."""
+    item = mirror_item.c
+    own = select(item.key, item.payload).where(item.stream == stream, item.scope == scope)
+    return {key: payload for key, payload in connection.execute(own) if payload is not None}
+
+
+def confirmed(connection: Connection, stream: str, scope: int) -> Columns:
+    """Return keys and digests that the other side has acknowledged, or DOUBT."""
+    return load(connection, stream, scope).confirmed
+
+
 def keep(connection: Connection, stream: str, scope: int, kept: Mapping[int, bytes]) -> None:
     """Put these payloads in place of the ones that are kept of the items."""
     at = {"of_stream": stream, "of_scope": scope}

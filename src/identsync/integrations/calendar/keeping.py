@@ -131,6 +131,7 @@ class Look:
     edited: int = 0  # events that differ from ours by somebody's hand and are to be repaired
     stubborn: int = 0  # edited too often in a day: left alone
     foreign: int = 0
+    whole: bool = False  # everything there was looked at, not only what has changed
 
 
 async def look(
@@ -144,7 +145,7 @@ async def look(
     changes = await calendar.changes(token)
     if changes.whole and not changes.there and len(mine) > FEW:
         changes = await calendar.changes(None)
-    seen = _Seen(Look(changes.token, foreign=changes.foreign), mine, wanted, now_ms)
+    seen = _Seen(Look(changes.token, foreign=changes.foreign, whole=changes.whole), mine, wanted, now_ms)
     suspects = seen.sort(changes)
     seen.compare(await calendar.fetch([mine[key].name for key in suspects]) if suspects else {}, suspects)
     return seen.look

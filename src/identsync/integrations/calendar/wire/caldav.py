@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
-from identsync.errors import Unavailable
+from identsync.errors import Refused, Unavailable
 from identsync.integrations.calendar.event import (
     Answer,
     Changes,
@@ -136,7 +136,7 @@ class CalDav:
             if reply.status in _ABOUT_THE_TOKEN:
                 return None
             answer = multistatus("REPORT", self.url, reply)
-            if answer.token is None:
+            if answer.token is None or self._denied(answer) is not None:
                 return None
             listing.add(answer)
             if not self._cut(answer):
@@ -149,15 +149,15 @@ class CalDav:
     async def _whole(self) -> Changes:
         reply = await self._dav.ask_xml("PROPFIND", self.url, 1, _LIST, passing={404, 410, 413, 507})
         if reply.status in {404, 410}:
-            words = _("этого календаря на сервере больше нет ({status})", status=reply.status)
-            hint = _("Подключите календарь заново: identsync calendar connect.")
-            raise refused("PROPFIND", self.url, reply, words, hint)
+            raise self._gone(reply)
         if reply.status in {413, 507}:
             return await self._query()
         answer = multistatus("PROPFIND", self.url, reply)
+        if self._denied(answer) in {404, 410}:
+            raise self._gone(reply)
         if self._cut(answer):
             return await self._query()
-        itself = [row for row in answer.rows if self._itself(row)]
+        itself = [row for row in answer.rows if self._itself(row) and row.status is None]
         if not itself:  # a true listing holds the calendar, even one that is empty
             raise unexpected("PROPFIND", self.url, _("в списке нет самого календаря: ответу нельзя верить"), reply)
         listing = _Listing()
@@ -168,7 +168,7 @@ class CalDav:
         """List by another question, for servers that find the usual one too large; no time-range: it is the whole."""
         reply = await self._dav.ask_xml("REPORT", self.url, 1, _QUERY)
         answer = multistatus("REPORT", self.url, reply)
-        if self._cut(answer):
+        if self._cut(answer) or self._denied(answer) is not None:
             raise unexpected("REPORT", self.url, _("сервер не отдаёт список календаря целиком"), reply)
         listing = _Listing()
         listing.add(answer)
@@ -177,6 +177,15 @@ class CalDav:
     def _cut(self, answer: Multistatus) -> bool:
         """Say whether the server cut its answer: a 507 for the collection in it (RFC 6578, 3.6)."""
         return any(row.status == 507 for row in answer.rows)
+
+    def _denied(self, answer: Multistatus) -> int | None:
+        """Return what stands for the calendar itself instead of properties: Xandikos says 404 so, within a 207."""
+        statuses = (row.status for row in answer.rows if row.path == path_of(self.url))
+        return next((status for status in statuses if status not in {None, 200, 507}), None)
+
+    def _gone(self, reply: "Reply") -> Refused:
+        hint = _("Подключите календарь заново: identsync calendar connect.")
+        return refused("PROPFIND", self.url, reply, _("этого календаря на сервере больше нет (404)"), hint)
 
     def _itself(self, row: Row) -> bool:
         return row.path == path_of(self.url) or _collection(row)

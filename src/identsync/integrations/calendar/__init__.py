@@ -1,0 +1,24 @@
+"""Room calendar: every doctor's schedule on any device."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from identsync.engine.integration import Integration, Task
+from identsync.integrations.calendar.settings import CalendarDestination
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import Branch
+
+
+def _tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Branch"]) -> Sequence[Task]:
+    from identsync.integrations.calendar.task import tasks
+
+    return tasks(settings, branches)
+
+
+INTEGRATION = Integration(
+    name="calendar",
+    title="Календари",
+    settings=CalendarDestination,
+    tasks=_tasks,
+)
