@@ -1,4 +1,4 @@
-"""One event, one calendar: whatever the other side answers, in the end it looks as it shall, and costs no request more."""
+"""One event, one calendar: whatever the other side answers, it ends as it shall, and costs no request more."""
 
 from dataclasses import replace
 
@@ -122,7 +122,7 @@ async def test_an_edited_event_that_is_to_go_goes(there: Model):
 # -- looking again ---------------------------------------------------------------------------------------------------
 
 
-async def filled(there: Model, count: int = 8) -> tuple[dict[int, Kept], dict[int, Event]]:
+async def filled(there: Model) -> tuple[dict[int, Kept], dict[int, Event]]:
     events = {
         key: Event(f"{key:032d}", key * 1_000_000, key * 1_000_000 + 900_000, "Занято") for key in range(1, count)
     }
