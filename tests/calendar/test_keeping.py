@@ -123,9 +123,7 @@ async def test_an_edited_event_that_is_to_go_goes(there: Model):
 
 
 async def filled(there: Model) -> tuple[dict[int, Kept], dict[int, Event]]:
-    events = {
-        key: Event(f"{key:032d}", key * 1_000_000, key * 1_000_000 + 900_000, "Занято") for key in range(1, count)
-    }
+    events = {key: Event(f"{key:032d}", key * 1_000_000, key * 1_000_000 + 900_000, "Занято") for key in range(1, 8)}
     mine = {key: after(await keeping.put(there, event, Kept(1, Name(event.name), 0))) for key, event in events.items()}
     there.requests.clear()
     return mine, events
