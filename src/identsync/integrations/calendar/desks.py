@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 Permit = Callable[[], Awaitable[None]]
 DAY_S = 86_400
 SILENT = 2  # answers lost in a row, after which a desk rests until the next run
+BROKEN = 3  # desks in a row that could not be reached, after which the run ends
 _CHANNEL = 64  # characters of a channel's name
+
+
+@dataclass(slots=True)
+class Line:
+    """The line to the other side, as all desks of a run know it."""
+
+    broken: int = 0  # desks in a row that could not be reached
 
 
 @dataclass(slots=True)
@@ -39,6 +47,7 @@ class Desk:
 
     link: Link
     shared: bool  # its account is used by other doctors too
+    line: Line
     calendar: Calendar | None = None
     still: str | None = None
     after_ms: int | None = None
@@ -73,17 +82,25 @@ class Desk:
             return Later(str(error), self.after_ms)
         except Unavailable as error:
             return self._lost(error)
-        self.silent = 0
+        self.silent = self.line.broken = 0
         return verdict
 
     def _lost(self, error: Unavailable) -> Verdict:
         if not error.sent:
-            raise error  # no connection: nobody else has one either
+            return self._unreached(error)
         self.silent += 1
         self.look_again = True
         if self.silent >= SILENT:
             self.stop(error)
         return Unknown(str(error), error.after_ms)
+
+    def _unreached(self, error: Unavailable) -> Verdict:
+        """Nothing was done: this calendar cannot be written now; where none can be reached, the run is over."""
+        self.stop(error)
+        self.line.broken += 1
+        if self.line.broken >= BROKEN:
+            raise error
+        return Later(str(error), error.after_ms)
 
 
 @dataclass(slots=True)
@@ -96,6 +113,7 @@ class Reception:
     destination: CalendarDestination
     accounts: dict[int, Account]
     stack: AsyncExitStack
+    line: Line = field(default_factory=Line)
     _davs: dict[int, "Dav"] = field(default_factory=dict)
     _googles: dict[int, "Google"] = field(default_factory=dict)
     _paces: dict[int, "Permits"] = field(default_factory=dict)
@@ -110,7 +128,7 @@ class Reception:
     async def desk(self, link: Link) -> Desk:
         """Open a doctor's desk; one that cannot be opened stands still."""
         whose = self.account_of(link.doctor)
-        desk = Desk(link, shared=whose == CLINIC)
+        desk = Desk(link, shared=whose == CLINIC, line=self.line)
         if link.state in {"paused", "refused", "off"}:
             desk.still = link.problem or _("на паузе")
             return desk
