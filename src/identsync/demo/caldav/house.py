@@ -31,6 +31,7 @@ class Options(msgspec.Struct):
     creating: bool = True  # False: calendars cannot be made at all
     well_known: int = 301  # 404 = there is none
     well_known_to: str = "/dav/"
+    homes_at: str = ""  # scheme and host before the path of a home: iCloud's shards
     listing_limit: int = 0  # PROPFIND Depth 1 of more is 507; 0 = no limit
     page: int = 0  # rows in a sync-collection answer, 507 in it for the rest; 0 = no limit
 

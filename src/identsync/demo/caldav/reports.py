@@ -26,7 +26,7 @@ def propfind(house: House, request: Request) -> Listing:
         return _calendar(house, request, shelf, wanted, depth)
     if len(parts) > 2 or (parts and parts[0] not in {"principals", "calendars"}):
         raise Refusal(404, why="there is nothing here")
-    rows = [_row(request.path.rstrip("/") + "/", _place(request), wanted)]
+    rows = [_row(request.path.rstrip("/") + "/", _place(house, request), wanted)]
     if depth == "1" and parts == ["calendars", request.user]:
         rows += [_row(one.path, _collection(one), wanted) for one in house.shelves.of(request.user)]
     return Listing(rows)
@@ -182,11 +182,11 @@ def _token(request: Request, shelf: Shelf) -> Properties:
     return {} if request.suffers("forget_token") else {f"{DAV}sync-token": lambda: escape(token)}
 
 
-def _place(request: Request) -> Properties:
+def _place(house: House, request: Request) -> Properties:
     """Return the properties of the root, a principal or a home; only the principal knows where the calendars are."""
     properties = _identity(request.user) | {f"{DAV}resourcetype": lambda: "<D:collection/>"}
     if request.parts[:1] == ["principals"]:
-        home = f"<D:href>/dav/calendars/{escape(request.user)}/</D:href>"
+        home = f"<D:href>{escape(house.options.homes_at)}/dav/calendars/{escape(request.user)}/</D:href>"
         properties |= {
             f"{DAV}resourcetype": lambda: "<D:collection/><D:principal/>",
             f"{CALDAV}calendar-home-set": lambda: home,

@@ -121,7 +121,9 @@ class Exchange:
         await self._write(self._http.send(h11.EndOfMessage()))
 
     async def _half(self, reply: Reply) -> None:
-        await self._write(b"HTTP/1.1 %d X\r\nContent-Length: 1000\r\n\r\n" % reply.status + reply.body[:10])
+        head = b"HTTP/1.1 %d X\r\nContent-Length: %d" % (reply.status, len(reply.body))
+        half = reply.body[: len(reply.body) // 2]
+        await self._write(head + b"\r\n\r\n" + half if half else head)
         raise Lost
 
 

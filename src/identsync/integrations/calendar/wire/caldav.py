@@ -5,9 +5,7 @@ DAV:limit (Nextcloud cuts the answer and gives the newest token). A weak ETag ca
 what has one is written without a precondition, the clinic being right anyway.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
@@ -26,7 +24,6 @@ from identsync.integrations.calendar.event import (
 )
 from identsync.integrations.calendar.wire import ical
 from identsync.integrations.calendar.wire.dav import (
-    CALDAV,
     DAV,
     Dav,
     Multistatus,
@@ -39,6 +36,7 @@ from identsync.integrations.calendar.wire.dav import (
     refused,
     unexpected,
 )
+from identsync.integrations.calendar.wire.listing import Listing, etag_of, found_in, is_collection
 from identsync.language import _
 
 if TYPE_CHECKING:
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
 PORTION = 100  # hrefs in a multiget; servers refuse thousands
 _PAGES = 50  # of a delta that the server cuts itself
 _ICS = "text/calendar; charset=utf-8"
-_NAME = re.compile(r"([0-9a-v]{32})(?:-g([2-9]|[1-9][0-9]{1,5}))?\.ics", re.ASCII)
 
 _OF_A_WRITE = frozenset({400, 403, 404, 409, 410, 412, 413, 414, 415, 422, 423, 424, 507})
 _NOT_NOW = frozenset({423, 424, 507})  # RFC 4918, 11: locked, and storage that is full for the time being
@@ -99,7 +96,7 @@ class CalDav:
             return None
         if reply.status != 200 or _page(reply):
             raise unexpected("GET", url, _("вместо ответа календаря пришла веб-страница"), reply)
-        return Found(_etag(reply.headers.get("etag")), ical.parse(reply.body))
+        return Found(etag_of(reply.headers.get("etag")), ical.parse(reply.body))
 
     async def fetch(self, names: Sequence[Name]) -> Mapping[Name, Found]:
         """Read many; see :class:`Calendar`. What is there but cannot be read is Found without an event."""
@@ -120,7 +117,7 @@ class CalDav:
         hrefs = "".join(f"<D:href>{escape(self._path(name))}</D:href>" for name in names)
         reply = await self._dav.ask_xml("REPORT", self.url, 1, _GET % hrefs, passing={403, 413, 507})
         if reply.status in {200, 207}:
-            return _found(multistatus("REPORT", self.url, reply), frozenset(names))
+            return found_in(multistatus("REPORT", self.url, reply), frozenset(names))
         if len(names) == 1:
             alone = await self.get(names[0])
             return {} if alone is None else {names[0]: alone}
@@ -129,7 +126,7 @@ class CalDav:
 
     async def _delta(self, token: str) -> Changes | None:
         """Ask for what changed since; None where the server does not know the token, or cannot say."""
-        listing = _Listing()
+        listing = Listing()
         for _page_number in range(_PAGES):
             body = _DELTA % escape(token)
             reply = await self._dav.ask_xml("REPORT", self.url, 0, body, passing=_ABOUT_THE_TOKEN)
@@ -160,7 +157,7 @@ class CalDav:
         itself = [row for row in answer.rows if self._itself(row) and row.status is None]
         if not itself:  # a true listing holds the calendar, even one that is empty
             raise unexpected("PROPFIND", self.url, _("в списке нет самого календаря: ответу нельзя верить"), reply)
-        listing = _Listing()
+        listing = Listing()
         listing.add(answer)
         return listing.changes(itself[0].text(f"{DAV}sync-token"), whole=True)
 
@@ -170,7 +167,7 @@ class CalDav:
         answer = multistatus("REPORT", self.url, reply)
         if self._cut(answer) or self._denied(answer) is not None:
             raise unexpected("REPORT", self.url, _("сервер не отдаёт список календаря целиком"), reply)
-        listing = _Listing()
+        listing = Listing()
         listing.add(answer)
         return listing.changes(None, whole=True)
 
@@ -188,7 +185,7 @@ class CalDav:
         return refused("PROPFIND", self.url, reply, _("этого календаря на сервере больше нет (404)"), hint)
 
     def _itself(self, row: Row) -> bool:
-        return row.path == path_of(self.url) or _collection(row)
+        return row.path == path_of(self.url) or is_collection(row)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -203,7 +200,7 @@ class CalDav:
         if status in {200, 201, 204}:
             if status == 200 and _page(reply):
                 raise unexpected(method, url, _("вместо ответа календаря пришла веб-страница"), reply)
-            return Written(_etag(reply.headers.get("etag")))
+            return Written(etag_of(reply.headers.get("etag")))
         if status in _NOT_NOW:
             words = _("сервер сейчас не может этого записать ({status})", status=status)
             raise Unavailable(f"{method} {host_of(url)}: {words}", sent=False, raw=reply.text)
@@ -226,72 +223,6 @@ class CalDav:
             hint = _("Дайте учётной записи право менять этот календарь или подключите другой.")
             raise refused(method, url, reply, _("записывать в этот календарь не разрешено (403)"), hint)
         return Unwanted(reason(reply))
-
-
-@dataclass(slots=True)
-class _Listing:
-    """Rows of answers, sorted out; a name that is both there and gone in one answer is there."""
-
-    there: dict[Name, str | None] = field(default_factory=dict)
-    gone: set[Name] = field(default_factory=set)
-    foreign: set[str] = field(default_factory=set)
-
-    def add(self, answer: Multistatus) -> None:
-        gone: set[Name] = set()
-        there: dict[Name, str | None] = {}
-        for row in answer.rows:
-            name = name_of(row.href)
-            if name is None:
-                self._others(row)
-            elif row.status in {404, 410}:
-                gone.add(name)
-            else:
-                there[name] = _etag(row.text(f"{DAV}getetag")) or there.get(name)
-        for name in gone - there.keys():
-            self.there.pop(name, None)
-        self.there |= there
-        self.gone = (self.gone | gone) - there.keys()
-
-    def _others(self, row: Row) -> None:
-        if row.status is None and row.path.endswith(".ics") and not _collection(row):
-            self.foreign.add(row.path)
-
-    def changes(self, token: str | None, *, whole: bool) -> Changes:
-        gone = frozenset() if whole else frozenset(self.gone)
-        return Changes(token, self.there, gone, whole, len(self.foreign))
-
-
-def name_of(href: str) -> Name | None:
-    """Return the name in an href of whatever form: percent-encoded, absolute, of another host; None: not ours."""
-    found = _NAME.fullmatch(path_of(href).rpartition("/")[2])
-    return None if found is None else Name(found[1], int(found[2] or 1))
-
-
-def _found(answer: Multistatus, asked: frozenset[Name]) -> dict[Name, Found]:
-    return {name: found for name, found in _pairs(answer) if name in asked}
-
-
-def _pairs(answer: Multistatus) -> Iterator[tuple[Name, Found]]:
-    for row in answer.rows:
-        name = name_of(row.href)
-        if name is None or row.status in {404, 410}:
-            continue
-        data = row.properties.get(f"{CALDAV}calendar-data")
-        event = None if data is None else ical.parse((data.text or "").encode())
-        if row.properties or row.status is not None:  # a row of nothing but 404 properties: it is not there
-            yield name, Found(_etag(row.text(f"{DAV}getetag")), event)
-
-
-def _collection(row: Row) -> bool:
-    kind = row.properties.get(f"{DAV}resourcetype")
-    return kind is not None and kind.find(f"{DAV}collection") is not None
-
-
-def _etag(value: str | None) -> str | None:
-    value = (value or "").strip()
-    if not value or value.startswith(('"', "W/")):
-        return value or None
-    return f'"{value}"'  # some servers forget the quotes in getetag, none understands an If-Match without them
 
 
 def _matching(etag: str | None) -> dict[str, str]:

@@ -182,7 +182,8 @@ class _Search:
     async def calendars(self, home: str) -> list[Listed]:
         url, found = await self._ask(home, 1, _WHAT)
         rows = {row.path: row for row in found.rows if _has(row, f"{DAV}resourcetype", f"{CALDAV}calendar")}
-        return [_listed(self._near(url, row.href), row) for row in rows.values()]
+        # A proxy makes servers name hosts that nobody reaches; what is listed here is here.
+        return [_listed(urljoin(url, urlsplit(row.href).path), row) for row in rows.values()]
 
     def _homes(self, url: str, row: Row) -> tuple[str, ...]:
         found = row.properties.get(f"{CALDAV}calendar-home-set")
