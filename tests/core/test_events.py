@@ -197,7 +197,7 @@ def test_a_salt_changes_every_digest_and_no_key() -> None:
 def test_merged_runs_cross_branches_by_utc() -> None:
     """10:00 in Berlin is 15:00 in Omsk (in March, before the switch)."""
     day = (SPRING - 1) * DAY
-    events = plain([(1, 5, 1, 0, day + 540, 60), (2, 5, 2, 1, day + 900, 60)], merged=True)
+    events = plain([(1, 5, 1, 0, day + 540, 60), (2, 5, 2, 1, day + 900, 60)], merged=True, first=SPRING - 4)
     (key,) = events.columns(0).keys
     assert events.get(key) == (BUSY, 1, 5, day + 480, day + 480, 120)
     assert events.start(key) == day + 480
