@@ -32,7 +32,7 @@ def event(number: int, **change: Any) -> Event:
 
 def endpoints(process: GoogleProcess) -> Endpoints:
     url = process.url
-    return Endpoints(f"{url}/o/oauth2/v2/auth", f"{url}/token", f"{url}/device/code", f"{url}/revoke")
+    return Endpoints(*(f"{url}/oauth/{name}" for name in ("consent", "token", "device", "revoke")))
 
 
 @dataclass

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from identsync.demo.google.cloud import Cloud
 from identsync.demo.google.options import Options
-from identsync.errors import Refused, Unexpected
-from identsync.integrations.calendar.event import Conflict, Event, Found, Missing, Name, Unwanted, Written
+from identsync.errors import Unexpected
+from identsync.integrations.calendar.event import Conflict, Event, Found, Missing, Name, NoCalendar, Unwanted, Written
 from identsync.integrations.calendar.wire.google import BATCH
 from identsync.integrations.calendar.wire.google_event import fingerprint, found, id_of, name_of, spelled
 
@@ -271,7 +271,7 @@ async def test_a_calendar_that_a_person_deleted_asks_a_person(doctor: Doctor, pr
         doctor.wire.changes(token),
         doctor.wire.fetch([name(number) for number in range(BATCH + 1)]),
     ):
-        with pytest.raises(Refused, match="больше нет"):
+        with pytest.raises(NoCalendar, match="больше нет"):
             await question
     assert await doctor.wire.get(name(1)) is None
     assert await doctor.wire.remove(name(1), None) == Missing()

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from accounts import Doctor, event, name
+from accounts import START, Doctor, event, name
 
 from identsync.errors import Later, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply
+from identsync.flows.mirror import Confirmed
+from identsync.integrations.calendar import keeping
 from identsync.integrations.calendar.event import Conflict, Found, Missing, Name, Unwanted, Written
 from identsync.integrations.calendar.wire import google_batch
 from identsync.integrations.calendar.wire.google import _written
@@ -184,9 +186,33 @@ async def test_a_tombstone_that_may_not_be_touched_leaves_the_next_generation(do
     await doctor.written(1)
     await doctor.wire.remove(name(1), None)
     process.options(tombstone="forbidden")
-    with pytest.raises(Refused):
-        await doctor.wire.put(name(1), event(1), (await doctor.got(1)).etag)
+    refused = await doctor.wire.put(name(1), event(1), (await doctor.got(1)).etag)
+    assert isinstance(refused, Unwanted)
     assert isinstance(await doctor.wire.put(name(1, 2), event(1), None), Written)
+
+
+async def test_a_refused_update_of_a_living_event_asks_a_person(doctor: Doctor, process):
+    etag = (await doctor.written(1))[1]
+    process.fault("fail", "update", status=403, reason="forbidden")
+    with pytest.raises(Refused):
+        await doctor.wire.put(name(1), event(1), etag)
+
+
+@pytest.mark.parametrize(
+    ("how", "generation"),
+    [({}, 1), ({"tombstone_fields": False}, 2), ({"tombstone": "forbidden"}, 2), ("erased", 2)],
+    ids=["revived", "without an etag", "not to be touched", "erased"],
+)
+async def test_a_deleted_event_that_is_wanted_again_is_there_once(doctor: Doctor, process, how, generation: int):
+    await doctor.written(1)
+    await doctor.wire.remove(name(1), None)
+    if how == "erased":
+        process.ask("POST", "erase", calendar=doctor.id)
+    process.options(**how if isinstance(how, dict) else {})
+    verdict = await keeping.put(doctor.wire, event(1), keeping.Kept(1, name(1), START))
+    assert isinstance(verdict, Confirmed)
+    assert set((await doctor.wire.changes(None)).there) == {name(1, generation)}
+    assert (await doctor.got(1, generation)).event == event(1)
 
 
 async def test_an_erased_tombstone_still_holds_its_id(doctor: Doctor, process):

@@ -26,11 +26,11 @@ _ROUTES = [
     ("update", "PUT", re.compile(_CALENDAR + "/events/(?P<event>[^/]+)")),
     ("delete", "DELETE", re.compile(_CALENDAR + "/events/(?P<event>[^/]+)")),
     ("batch", "POST", re.compile("/batch/calendar/v3")),
-    ("consent", "GET", re.compile("/o/oauth2/v2/auth")),
+    ("consent", "GET", re.compile("/o/oauth2/v2/auth|/oauth/consent")),
     ("answered", "GET", re.compile("/consent")),
-    ("token", "POST", re.compile("/token")),
-    ("device", "POST", re.compile("/device/code")),
-    ("revoke", "POST", re.compile("/revoke")),
+    ("token", "POST", re.compile("(/oauth)?/token")),
+    ("device", "POST", re.compile("/device/code|/oauth/device")),
+    ("revoke", "POST", re.compile("(/oauth)?/revoke")),
 ]
 _WRITE_QUERY = {"alt", "fields", "prettyPrint", "quotaUser", "sendUpdates", "sendNotifications", "maxAttendees",
                 "conferenceDataVersion", "supportsAttachments"}  # fmt: skip

@@ -75,10 +75,10 @@ async def put(calendar: Calendar, event: Event, kept: Kept) -> Verdict:
         found = await calendar.get(kept.name)
         if found is None and kept.etag is not None:
             kept = replace(kept, etag=None)
-        elif found is None:
+        elif found is None or _buried(found, answer):
             if kept.name.generation >= first + GENERATIONS - 1:
                 return Rejected(_reason(answer))
-            kept = replace(kept, name=_next(kept.name))  # a deleted name is not taken back
+            kept = replace(kept, name=_next(kept.name), etag=None)  # a deleted name is not taken back
         elif found.event == event and not found.cancelled:
             return _there(kept, found.etag)  # our own write, whose answer was lost
         elif isinstance(answer, Unwanted) or found.etag is None:
@@ -107,6 +107,11 @@ async def remove(calendar: Calendar, kept: Kept, *, doubtful: bool) -> Verdict:
 
 def _there(kept: Kept, etag: str | None) -> Verdict:
     return Confirmed(payload=replace(kept, etag=etag).pack())
+
+
+def _buried(found: Found, answer: object) -> bool:
+    """Say whether a tombstone (Google) cannot be revived: it has no etag, or the attempt was refused."""
+    return found.cancelled and (found.etag is None or isinstance(answer, Unwanted))
 
 
 def _next(name: Name) -> Name:

@@ -7,7 +7,8 @@ and nothing in it has to be filtered, which a ``syncToken`` would not allow.
 question              requests
 ====================  ====================================================================================
 put, new              POST events with our id: a second one with the same id is a 409, never a double
-put, changed          PUT with If-Match; revives a tombstone, whose id can never be inserted again
+put, changed          PUT with If-Match; revives a tombstone, whose id can never be inserted again. Refused: a GET
+                      tells a tombstone that may not be touched from an account that may not write
 remove                DELETE with If-Match
 changes               GET events with syncToken, a page of 2,500 a request; ids and etags only
 fetch                 one name: GET. Up to 20: one batch, each part counts. More: GET events, 1,000 a request
@@ -21,7 +22,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from identsync.errors import Unexpected
+from identsync.errors import Refused, Unexpected
 from identsync.integrations.calendar.event import (
     Answer,
     Changes,
@@ -130,7 +131,7 @@ class GoogleCalendar:
         """Insert (``etag`` None) or update; 409 and 412 are Conflict, 404 of an update is Missing."""
         body = orjson.dumps({"id": id_of(name), **spelled(event)})
         if etag is not None:
-            return _written(await self._google.ask("PUT", self._one(name), {"If-Match": etag}, body))
+            return await self._update(name, etag, body)
         reply = await self._google.ask("POST", self._events, body=body)
         if reply.status in {404, 410}:
             raise told.no_calendar()  # there is nowhere to put it
@@ -160,6 +161,15 @@ class GoogleCalendar:
         if whole is None:
             raise told.half()
         return whole
+
+    async def _update(self, name: Name, etag: str, body: bytes) -> Answer:
+        reply = await self._google.ask("PUT", self._one(name), {"If-Match": etag}, body)
+        try:
+            return _written(reply)
+        except Refused:
+            if (there := await self.get(name)) is not None and there.cancelled:
+                return Unwanted(told.unwanted(reply))  # it is only this tombstone that is not to be revived
+            raise
 
     async def _batch(self, names: list[Name]) -> list[Found | None]:
         if not names:

@@ -14,6 +14,7 @@ import orjson
 
 from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply, retry_after
+from identsync.integrations.calendar.event import NoCalendar
 from identsync.language import _
 
 PASSING = frozenset(range(400, 500)) - {408}  # what Http leaves to us
@@ -83,10 +84,10 @@ def error_of(reply: Reply, now: datetime | None = None) -> IdentsyncError:
     return Unexpected(words)
 
 
-def no_calendar() -> Refused:
+def no_calendar() -> NoCalendar:
     """Return what is to be raised where the calendar itself is gone: somebody has deleted it."""
     hint = _("Его удалили в Google. Подключите врача заново: будет создан новый календарь.")
-    return Refused(_("календаря врача в Google больше нет"), hint=hint)
+    return NoCalendar(_("календаря врача в Google больше нет"), hint=hint)
 
 
 def json_of(reply: Reply) -> dict[str, Any]:
