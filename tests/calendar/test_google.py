@@ -168,6 +168,7 @@ async def test_the_doctors_own_reminder_and_colour_stay_his(doctor: Doctor):
 WHATEVER = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+    max_leaves=4,
 )
 KEYS = st.sampled_from([*spelled(event(1)), "id", "etag", "eventType", "recurrence", "endTimeUnspecified"])
 

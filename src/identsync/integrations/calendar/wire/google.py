@@ -77,6 +77,7 @@ class Google:
     access: Tokens
     permit: Permit
     root: str = ROOT
+    deadline: float = 45.0  # seconds for one request
 
     async def make_calendar(self, title: str, zone: str) -> str:
         """Make a calendar in the time zone ``zone`` (IANA) and return its id; not idempotent, so never repeated."""
@@ -117,7 +118,9 @@ class Google:
     ) -> "Reply":
         await self.permit()
         headers = {"Authorization": f"Bearer {token}", **(_JSON if body else {}), **(headers or {})}
-        return await self.http.ask(method, self.root + target, headers, body, passing=told.PASSING)
+        return await self.http.ask(
+            method, self.root + target, headers, body, passing=told.PASSING, deadline=self.deadline
+        )
 
 
 class GoogleCalendar:
