@@ -24,6 +24,8 @@ def listed(cloud: Cloud, calendar: Calendar, query: Mapping[str, str]) -> dict[s
     """Return one page of a calendar's events."""
     if unknown := query.keys() - _KNOWN:
         raise invalid(f"Unknown parameter {min(unknown)[:40]}", min(unknown)[:40])
+    for bound in query.keys() & {"timeMin", "timeMax", "updatedMin"}:
+        _at(query, bound)
     since, last, started = _place(cloud, calendar, query)
     size = _size(query.get("maxResults", "250"), cloud.options.page_size)
     rows = [one for one in sorted(calendar.events.values(), key=_rev) if one.rev > last and one.rev > since]
