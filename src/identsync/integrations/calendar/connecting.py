@@ -89,8 +89,8 @@ def endpoints_of(destination: CalendarDestination) -> "Endpoints":
 
     if destination.url is None:
         return Endpoints()
-    names = ("consent", "token", "device", "revoke")
-    return Endpoints(**{name: f"{destination.url}/oauth/{name}" for name in names})
+    root = destination.url
+    return Endpoints(f"{root}/o/oauth2/v2/auth", f"{root}/token", f"{root}/device/code", f"{root}/revoke")
 
 
 def root_of(destination: CalendarDestination) -> str:

@@ -1,6 +1,7 @@
 """``[calendar.<destination>]``: a server where each doctor has a calendar, or a place where feeds are published."""
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -13,6 +14,11 @@ Id = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Shown = Literal["initials", "first_name", "service", "room", "comment"]
 PACE = {"caldav": 5.0, "google": 8.0, "feed": 1.0}
 """Requests a second where the settings say nothing; Google allows a user ten (facts: calendar.md A8)."""
+
+
+def is_whole(path: str) -> bool:
+    """Say whether a path says where it is, on this system or another one."""
+    return PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
 
 
 class CalendarDestination(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,5 +151,9 @@ class CalendarDestination(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def _feed(self) -> Iterable[tuple[str, str, str]]:
         if (self.url is None) == (self.folder is None):
             yield "folder", _("нужно одно из двух: папка (folder) или адрес (url)"), ""
+        if self.folder is not None and not is_whole(self.folder):
+            yield "folder", _("нужен полный путь"), "D:/ical"
+        if self.url is not None and (self.user is None or self.password is None):
+            yield "user", _("чтобы писать по адресу url, нужны user и password"), _("пароль только ссылкой")
         if self.public_url is None:
             yield "public_url", _("без него врачу нечего дать: это адрес подписки"), "https://clinic.example/ical"

@@ -74,6 +74,13 @@ def wish_of(destination: CalendarDestination) -> Wish:
     )  # fmt: skip
 
 
+def choice_of(destination: CalendarDestination, doctors: Iterable[int]) -> str:
+    """Name what a person chose and the brake must not take for a loss."""
+    d = destination
+    chosen = [sorted(doctors), d.back_days, d.days, d.what, d.reserves, d.shifts]
+    return f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}"
+
+
 def _task(name: str, destination: CalendarDestination, branch: "Branch") -> Task:
     title = f"{_('Календари')}: {destination.title or name}"
     deadline = DEADLINE_MS + 4 * destination.timeout
@@ -82,7 +89,7 @@ def _task(name: str, destination: CalendarDestination, branch: "Branch") -> Task
 
 
 @dataclass(slots=True)
-class _Books:
+class Books:
     """What is written down, and who works here, as a run finds it."""
 
     links: dict[int, Link]
@@ -96,7 +103,11 @@ class _Books:
 
 
 async def _run(run: "Run", name: str, destination: CalendarDestination) -> Outcome:
-    found = await _open_books(run, name, destination)
+    found = await open_books(run, name, destination)
+    if destination.kind == "feed":
+        from identsync.integrations.calendar.feed import publish
+
+        return await publish(run, name, destination, found)
     async with reception(run, name, destination, found.accounts) as here:
         await _introduce(here, found)
         present = found.written(lambda link: link.state not in GONE)
@@ -110,7 +121,9 @@ async def _run(run: "Run", name: str, destination: CalendarDestination) -> Outco
     return work.told(outcome)
 
 
-async def _open_books(run: "Run", name: str, destination: CalendarDestination) -> _Books:
+async def open_books(run: "Run", name: str, destination: CalendarDestination) -> Books:
+    """Read what is written down of a destination, and who is at home in the run's branch."""
+
     def written(connection: "Connection") -> tuple[dict[int, Link], dict[int, Account], bytes | None]:
         return books.links(connection, name), books.accounts(connection, name), books.find_key(connection)
 
@@ -118,7 +131,7 @@ async def _open_books(run: "Run", name: str, destination: CalendarDestination) -
     if key is None:
         key = await run.write(lambda connection: books.make_key(connection, run.now_ms()))
     doctors = await run.clinic_read(lambda clinic: at_home(clinic, destination, run.scope))
-    return _Books(links, accounts, key, doctors)
+    return Books(links, accounts, key, doctors)
 
 
 def at_home(clinic: "ClinicSource", destination: CalendarDestination, branch: int) -> dict[int, "Doctor"]:
@@ -128,7 +141,7 @@ def at_home(clinic: "ClinicSource", destination: CalendarDestination, branch: in
     return {doctor.id: doctor for doctor in staff if at.get(doctor.id) == branch == doctor.branch_id}
 
 
-async def _introduce(here: Reception, found: _Books) -> None:
+async def _introduce(here: Reception, found: Books) -> None:
     """Give a calendar to each doctor who has none and may have one; take in those who came from another branch."""
     run = here.run
     zones = {branch.id: branch.zone for branch in await run.clinic_read(lambda clinic: clinic.branches())}
@@ -163,7 +176,7 @@ async def _put_links(here: Reception, links: Iterable[Link]) -> None:
 @dataclass(slots=True)
 class _Work:
     here: Reception
-    found: _Books
+    found: Books
     wanted: Wanted
     desks: dict[int, Desk] = field(default_factory=dict)
     events: dict[int, Event] = field(default_factory=dict)  # of the batch in hand
@@ -281,7 +294,7 @@ class _Work:
             self.run,
             self.stream,
             self.wanted.columns,
-            weight={self._choice(): len(self.wanted.columns)},
+            weight={choice_of(destination, self.wanted.doctors): len(self.wanted.columns)},
             make=self._make,
             deliver=self._put,
             remove=self._remove,
@@ -292,12 +305,6 @@ class _Work:
             order=self.wanted.start,
             budget_ms=BUDGET_MS,
         )
-
-    def _choice(self) -> str:
-        """Name what a person chose and the brake must not take for a loss."""
-        d = self.here.destination
-        chosen = [sorted(self.wanted.doctors), d.back_days, d.days, d.what, d.reserves, d.shifts]
-        return f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}"
 
     async def _make(self, keys: Sequence[int]) -> list[Item]:
         """Give the items of these keys, without those whose calendar stands still."""
