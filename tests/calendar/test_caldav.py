@@ -5,7 +5,7 @@ from servers import PASSWORD, USER, Outside, Server, event, foreign, name, permi
 
 from identsync.errors import Refused
 from identsync.flows.http import Http
-from identsync.integrations.calendar.event import Conflict, Found, Missing, Name, Written
+from identsync.integrations.calendar.event import Conflict, Found, Missing, Name, NoCalendar, Written
 from identsync.integrations.calendar.wire.caldav import CalDav
 from identsync.integrations.calendar.wire.dav import Dav
 
@@ -157,10 +157,13 @@ async def test_a_calendar_that_is_gone_asks_a_person(outside: Outside) -> None:
     else:
         await outside.dav.ask("DELETE", outside.wire.url)
     for known in (token, None):
-        with pytest.raises(Refused, match="календаря на сервере больше нет"):
+        with pytest.raises(NoCalendar, match="календаря на сервере больше нет"):
             await outside.wire.changes(known)
-    assert isinstance(await outside.wire.put(name(2), event(2), None), Missing | Conflict)
+    for call in (outside.wire.put(name(2), event(2), None), outside.wire.fetch([name(1)])):
+        with pytest.raises(NoCalendar):
+            await call
     assert await outside.wire.get(name(1)) is None
+    assert await outside.wire.remove(name(1), None) == Missing()
 
 
 async def test_a_wrong_password_asks_a_person_and_is_said_without_it(server: Server, http: Http) -> None:

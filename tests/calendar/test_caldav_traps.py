@@ -7,7 +7,7 @@ from identsync.demo.caldav.process import CalDavProcess
 from identsync.errors import Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply
 from identsync.flows.http import Http
-from identsync.integrations.calendar.event import Conflict, Missing, Unwanted, Written
+from identsync.integrations.calendar.event import Conflict, Missing, NoCalendar, Unwanted, Written
 from identsync.integrations.calendar.wire.caldav import CalDav
 from identsync.integrations.calendar.wire.dav import multistatus, parsed, preconditions
 from identsync.integrations.calendar.wire.listing import Listing, found_in, name_of
@@ -82,6 +82,15 @@ class TestWriting:
         assert isinstance(answer, Unwanted)
         assert answer.reason.startswith("400 Deleted calendar object with uid already exists")
         assert isinstance(await spiteful.wire.put(name(1, 2), event(1), None), Written)
+
+    async def test_a_409_without_a_reason_is_a_conflict_while_the_calendar_is_there(
+        self, spiteful: Outside, stub: CalDavProcess
+    ) -> None:
+        stub.fault("fail", method="PUT", status=409)
+        assert await spiteful.wire.put(name(1), event(1), None) == Conflict()
+        stub.person("drop", slug(spiteful))
+        with pytest.raises(NoCalendar):
+            await spiteful.wire.put(name(1), event(1), None)
 
     @pytest.mark.parametrize("status", [504, 500, 502])
     async def test_a_504_does_not_say_whether_the_write_landed(

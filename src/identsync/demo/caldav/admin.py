@@ -18,8 +18,7 @@ from identsync.demo.caldav.answers import Reply
 from identsync.demo.caldav.books import Write, now_ms
 from identsync.demo.caldav.faults import Fault
 from identsync.demo.caldav.house import House, Options
-from identsync.demo.caldav.ics import uid_of
-from identsync.demo.caldav.shelf import Shelf
+from identsync.demo.caldav.shelf import Item, Shelf
 
 
 class Deed(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,18 +95,18 @@ def _person(house: House, body: bytes) -> None:
     old = shelf.items.get(deed.resource)
     if old is None and deed.do != "put":
         raise ValueError("no such resource")
+    new = None
     if deed.do == "delete":
         shelf.remove(deed.resource)
-        new = None
     else:
         text = deed.body.encode() if deed.do == "put" else _renamed(old.body if old else b"", deed.summary)
         new = shelf.put(deed.resource, text, "person")
-    _noted(
-        house, deed, None if old is None else old.etag, None if new is None else new.etag, uid_of(deed.body.encode())
-    )
+    _noted(house, deed, old, new)
 
 
-def _noted(house: House, deed: Deed, before: str | None, after: str | None, uid: str) -> None:
+def _noted(house: House, deed: Deed, old: Item | None, new: Item | None) -> None:
+    uid = next((item.uid for item in (new, old) if item), "")
+    before, after = (None if item is None else item.etag for item in (old, new))
     write = Write(now_ms(), deed.user, deed.calendar, deed.resource, deed.do, "person", True, 200, uid, before, after)
     house.books.write(write, foreign=False)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
-from identsync.errors import Refused, Unavailable
+from identsync.errors import Unavailable
 from identsync.integrations.calendar.event import (
     Answer,
     Changes,
@@ -19,6 +19,7 @@ from identsync.integrations.calendar.event import (
     Found,
     Missing,
     Name,
+    NoCalendar,
     Unwanted,
     Written,
 )
@@ -79,6 +80,8 @@ class CalDav:
         headers = {"Content-Type": _ICS} | ({"If-None-Match": "*"} if etag is None else _matching(etag))
         url = self._at(name)
         reply = await self._dav.ask("PUT", url, headers, ical.dump(name, event), passing=_OF_A_WRITE)
+        if reply.status == 409 and _TAKEN not in preconditions(reply):
+            await self._still_there()  # so says WebDAV of a collection that is missing, some servers of a UID too
         return self._answer("PUT", url, reply)
 
     async def remove(self, name: Name, etag: str | None) -> Answer:
@@ -115,7 +118,9 @@ class CalDav:
 
     async def _portion(self, names: Sequence[Name]) -> dict[Name, Found]:
         hrefs = "".join(f"<D:href>{escape(self._path(name))}</D:href>" for name in names)
-        reply = await self._dav.ask_xml("REPORT", self.url, 1, _GET % hrefs, passing={403, 413, 507})
+        reply = await self._dav.ask_xml("REPORT", self.url, 1, _GET % hrefs, passing={403, 404, 410, 413, 507})
+        if reply.status in {404, 410}:
+            raise self._gone(reply)
         if reply.status in {200, 207}:
             return found_in(multistatus("REPORT", self.url, reply), frozenset(names))
         if len(names) == 1:
@@ -180,9 +185,15 @@ class CalDav:
         statuses = (row.status for row in answer.rows if row.path == path_of(self.url))
         return next((status for status in statuses if status not in {None, 200, 507}), None)
 
-    def _gone(self, reply: "Reply") -> Refused:
+    async def _still_there(self) -> None:
+        reply = await self._dav.ask_xml("PROPFIND", self.url, 0, _LIST, passing={404, 410})
+        if reply.status in {404, 410} or self._denied(multistatus("PROPFIND", self.url, reply)) in {404, 410}:
+            raise self._gone(reply)
+
+    def _gone(self, reply: "Reply") -> NoCalendar:
         hint = _("Подключите календарь заново: identsync calendar connect.")
-        return refused("PROPFIND", self.url, reply, _("этого календаря на сервере больше нет (404)"), hint)
+        words = _("этого календаря на сервере больше нет (404)")
+        return NoCalendar(f"{host_of(self.url)}: {words}", hint=hint, raw=reply.text)
 
     def _itself(self, row: Row) -> bool:
         return row.path == path_of(self.url) or is_collection(row)
