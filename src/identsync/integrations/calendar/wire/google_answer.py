@@ -38,6 +38,11 @@ class Trouble:
     message: str
     daily: bool = False
 
+    @property
+    def said(self) -> str:
+        """The codes for people; '?' where Google names none."""
+        return ", ".join(self.codes) or "?"
+
     def is_one_of(self, codes: set[str]) -> bool:
         """Say whether one of the reasons is among ``codes``."""
         return not codes.isdisjoint(self.codes)
@@ -58,8 +63,7 @@ def trouble(reply: Reply) -> Trouble:
 
 def unwanted(reply: Reply) -> str:
     """Return why Google did not take a body, in words for people that repeat nothing of it."""
-    codes = ", ".join(trouble(reply).codes)
-    return _("Google не принял событие ({status} {codes})", status=reply.status, codes=codes or "?")
+    return _("Google не принял событие ({status} {codes})", status=reply.status, codes=trouble(reply).said)
 
 
 def about_the_event(reply: Reply) -> bool:
@@ -71,16 +75,16 @@ def error_of(reply: Reply, now: datetime | None = None) -> IdentsyncError:
     """Return what is to be raised for an answer that is none to the question."""
     told = trouble(reply)
     if reply.status in {403, 429} and (wait := _wait(reply.status, told, now or datetime.now(UTC))):
-        words = _("Google просит обращаться реже ({codes})", codes=", ".join(told.codes) or reply.status)
+        words = _("Google просит обращаться реже ({codes})", codes=told.said)
         asked = retry_after(reply.headers)
         return Limited(words, after_ms=wait if asked is None else asked)
     if reply.status >= 500 or reply.status == 408:  # a part of a batch: Http has judged the batch only
         words = _("Google сейчас не отвечает ({status})", status=reply.status)
         return Unavailable(words, sent=True, after_ms=retry_after(reply.headers))
     if reply.status in {401, 403}:
-        words = _("Google отказал в доступе ({status} {codes})", status=reply.status, codes=", ".join(told.codes))
+        words = _("Google отказал в доступе ({status} {codes})", status=reply.status, codes=told.said)
         return Refused(words, hint=_hint(reply.status, told), raw=told.message)
-    words = _("Google ответил не так, как обещает ({status} {codes})", status=reply.status, codes=", ".join(told.codes))
+    words = _("Google ответил не так, как обещает ({status} {codes})", status=reply.status, codes=told.said)
     return Unexpected(words)
 
 
