@@ -34,6 +34,7 @@ from identsync.integrations.calendar.connecting import make, title_of
 from identsync.integrations.calendar.desks import Desk, Reception, reception, standing
 from identsync.integrations.calendar.event import Calendar, Event, Name, NoCalendar
 from identsync.integrations.calendar.keeping import Kept, Look
+from identsync.integrations.calendar.leaving import taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, Wish, homes, read, when
 from identsync.language import _
@@ -53,7 +54,7 @@ GONE = frozenset({"off", "leaving"})
 def tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Branch"]) -> list[Task]:
     """Return one task for each destination and branch whose doctors have calendars there."""
     return [
-        _task(name, destination, branch)
+        task_of(name, destination, branch)
         for name, destination in settings.items()
         for branch in branches
         if not destination.branches or branch.id in destination.branches
@@ -81,7 +82,8 @@ def choice_of(destination: CalendarDestination, doctors: Iterable[int]) -> str:
     return f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}"
 
 
-def _task(name: str, destination: CalendarDestination, branch: "Branch") -> Task:
+def task_of(name: str, destination: CalendarDestination, branch: "Branch") -> Task:
+    """Return the task of a destination in a branch."""
     title = f"{_('Календари')}: {destination.title or name}"
     deadline = DEADLINE_MS + 4 * destination.timeout
     work = partial(_run, name=name, destination=destination)
@@ -209,6 +211,8 @@ class _Work:
         await asyncio.gather(*(self._look(desk, mine.get(desk.link.doctor, {}), settled, gate) for desk in due))
 
     def _is_due(self, link: Link) -> bool:
+        if link.state == "leaving":  # what people have edited there is of no interest any more
+            return False
         return link.looked_ms is None or link.looked_ms + self.here.destination.repair <= self.run.now_ms()
 
     async def _mine(self) -> tuple[dict[int, dict[int, Kept]], set[int]]:
@@ -332,6 +336,9 @@ class _Work:
         one = _kept(item)
         if one is None:
             return Confirmed()  # it was never on its way
+        link = self.found.links.get(one.doctor)
+        if link is not None and not link.address:
+            return Confirmed()  # the calendar it was in is gone
         return await self._at_desk(
             one, lambda calendar: keeping.remove(calendar, one, doubtful=item.doubtful and one.etag is None)
         )
@@ -343,6 +350,8 @@ class _Work:
         try:
             return await desk.do(work)
         except NoCalendar as error:
+            if desk.link.state == "leaving":
+                return Confirmed()
             desk.stop(error)
             desk.asks, desk.look_again = False, True
             return Later(str(error), 0)
@@ -360,7 +369,7 @@ class _Work:
         ]
         if leaving:
             mine, _settled = await self._mine()
-            gone = [replace(link, state="off", token=None) for link in leaving if link.doctor not in mine]
+            gone = [await taken_leave(self.here, link) for link in leaving if link.doctor not in mine]
             await _put_links(self.here, gone)
 
     def told(self, outcome: Outcome) -> Outcome:
