@@ -392,23 +392,24 @@ def test_names_in_hrefs(href: str, known: object) -> None:
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><D:multistatus xmlns:D="DAV:">&b;</D:multistatus>'
 
 
+EBCDIC = b'<?xml version="1.0" encoding="cp037"?>' + BOMB.decode().encode("cp037")
+OUTSIDE = b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>'
+
+
 @pytest.mark.parametrize(
     "body",
-    [
-        BOMB,
-        b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>',
-        b"<a>" * 100 + b"</a>" * 100,
-        b"",
-        b"\xff\xfe",
-        b"<a",
-        b"<a/>x",
-    ],
+    [BOMB, OUTSIDE, BOMB.decode().encode("utf-16"), EBCDIC, b"", b"\xff\xfe", b"<a", b"<a/>x", b"&b;", b"<a>\x1b</a>"],
 )
 def test_xml_that_would_harm_is_not_read(body: bytes) -> None:
     assert parsed(body) is None
     assert preconditions(Reply(403, {}, body)) == frozenset()
     with pytest.raises(Unexpected):
         multistatus("PROPFIND", "https://x.example/c/", Reply(207, {}, body))
+
+
+def test_however_deep_it_is_nested_it_is_read_or_not_but_breaks_nothing() -> None:
+    deep = b"<a>" * 200_000 + b"</a>" * 200_000
+    assert preconditions(Reply(403, {}, deep)) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from identsync.integrations.calendar.wire.dav import (
     refused,
     unexpected,
 )
-from identsync.integrations.calendar.wire.listing import Listing, etag_of, found_in, is_collection
+from identsync.integrations.calendar.wire.listing import Listing, etag_of, found_in, is_collection, name_of
 from identsync.language import _
 
 if TYPE_CHECKING:
@@ -182,8 +182,8 @@ class CalDav:
 
     def _denied(self, answer: Multistatus) -> int | None:
         """Return what stands for the calendar itself instead of properties: Xandikos says 404 so, within a 207."""
-        statuses = (row.status for row in answer.rows if row.path == path_of(self.url))
-        return next((status for status in statuses if status not in {None, 200, 507}), None)
+        others = (row for row in answer.rows if row.status not in {None, 200, 507})
+        return next((row.status for row in others if row.path == path_of(self.url)), None)
 
     async def _still_there(self) -> None:
         reply = await self._dav.ask_xml("PROPFIND", self.url, 0, _LIST, passing={404, 410})
@@ -196,7 +196,9 @@ class CalDav:
         return NoCalendar(f"{host_of(self.url)}: {words}", hint=hint, raw=reply.text)
 
     def _itself(self, row: Row) -> bool:
-        return row.path == path_of(self.url) or is_collection(row)
+        if f"{DAV}resourcetype" in row.properties:
+            return is_collection(row)
+        return name_of(row.href) is None and row.path == path_of(self.url)
 
     # -- writing -------------------------------------------------------------------------------------------------
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from identsync.integrations.calendar.event import Changes, Found, Name
 from identsync.integrations.calendar.wire import ical
-from identsync.integrations.calendar.wire.dav import CALDAV, DAV, Multistatus, Row, path_of
+from identsync.integrations.calendar.wire.dav import CALDAV, DAV, Multistatus, Row
 
-_NAME = re.compile(r"([0-9a-v]{32})(?:-g([2-9]|[1-9][0-9]{1,5}))?\.ics", re.ASCII)
+_NAME = re.compile(r"(?:^|/)([0-9a-v]{32})(?:-g([2-9]|[1-9][0-9]{1,5}))?\.ics\Z", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Listing:
 
 def name_of(href: str) -> Name | None:
     """Return the name in an href of whatever form: percent-encoded, absolute, of another host; None: not ours."""
-    found = _NAME.fullmatch(path_of(href).rpartition("/")[2])
+    found = _NAME.search(unquote(href) if "%" in href else href)
     return None if found is None else Name(found[1], int(found[2] or 1))
 
 
