@@ -42,6 +42,7 @@ cdef struct Row:
     int64_t id
     int64_t start  # UTC minute
     uint64_t text
+    int64_t changed
     int32_t length  # as time goes by, not on the wall
     int32_t doctor
     int32_t branch
@@ -98,13 +99,15 @@ cdef object lent(const int64_t *values, Py_ssize_t n):
 
 
 cdef inline bint better(const Row *a, const Row *b) noexcept nogil:
-    """Of two rows with one key: the earlier, then the longer; the text decides the rest, so that order never does."""
+    """Of two rows with one key: the earlier, then the longer; the others decide the rest, so that order never does."""
     if a.start != b.start:
         return a.start < b.start
     if a.length != b.length:
         return a.length > b.length
     if a.text != b.text:
         return a.text < b.text
+    if a.changed != b.changed:
+        return a.changed > b.changed
     return a.branch < b.branch
 
 
@@ -176,6 +179,7 @@ cdef class Events:
     cdef Py_ssize_t n_shown
     cdef _Pairs index  # key, place in shown; sorted
     cdef _Pairs spare  # memory to sort and hash in
+    cdef list told  # texts by place in rows, where there are any
     cdef readonly Py_ssize_t ignored
     cdef readonly Py_ssize_t repeated
 
@@ -283,8 +287,8 @@ cdef class Events:
         return &self.places[low] if self.places[low].branch == branch else NULL
 
     cdef bint _take(
-        self, int64_t branch, int64_t doctor, int64_t what, int64_t id_, int64_t start, int64_t length, uint64_t text,
-        Py_ssize_t *hints,
+        self, int64_t branch, int64_t doctor, int64_t what, int64_t id_, int64_t start, int64_t length,
+        int64_t changed, uint64_t text, Py_ssize_t *hints,
     ) noexcept nogil:
         """Add one row, for which there is room; false when it has to be ignored."""
         cdef const Place *place = self._place(branch, hints)
@@ -300,7 +304,7 @@ cdef class Events:
         end = start + length - offset_at(place, start + length)
         if end <= begin:  # it lies where clocks were put forward
             end = begin + length
-        row[0] = Row(id_ if what < SHIFT_ else begin, begin, text, <int32_t>(end - begin), <int32_t>doctor,
+        row[0] = Row(id_ if what < SHIFT_ else begin, begin, text, changed, <int32_t>(end - begin), <int32_t>doctor,
                      <int32_t>branch, <int32_t>what)
         self.size += 1
         return True
@@ -308,6 +312,7 @@ cdef class Events:
     @cython.boundscheck(True)  # a number's __index__ may shorten the row it stands in
     cdef object _add_rows(self, object rows, bint shifts):
         cdef int64_t branch, doctor, id_, kind, start, length
+        cdef int64_t changed = 0
         cdef uint64_t text = 0
         cdef Py_ssize_t hints[2]
         cdef Py_ssize_t number = -1
@@ -322,7 +327,7 @@ cdef class Events:
                 number += 1
                 reading = True
                 wide = len(row)
-                if wide < at + 2 or (shifts and wide > 4):
+                if wide < 7 if not shifts else wide != 4:
                     raise ValueError(f"row {number} has {wide} values")
                 branch = integer(row[0])
                 doctor = integer(row[1])
@@ -330,19 +335,32 @@ cdef class Events:
                 kind = SHIFT_ if shifts else integer(row[3])
                 start = integer(row[at])
                 length = integer(row[at + 1])
-                if wide > 6:
-                    text = text_of(row, 6)
-                if not shifts and kind == SHIFT_:
-                    kind = -1
+                if not shifts:
+                    changed = integer(row[6])
+                    kind = -1 if kind == SHIFT_ else kind
+                if wide > 7:
+                    text = text_of(row, 7)
                 reading = False
                 self._hold(self.size + 1)
-                ignored += not self._take(branch, doctor, kind, id_, start, length, text, hints)
+                if not self._take(branch, doctor, kind, id_, start, length, changed, text, hints):
+                    ignored += 1
+                elif wide > 7 and not self.merged:
+                    self._tell(tuple(row[7:]))
         except (TypeError, OverflowError, LookupError) as error:
             if not reading:
                 raise
             raise ValueError(f"row {number} is not 64-bit integers and texts: {error}") from None
         self.ignored += ignored
         return ignored
+
+    cdef int _tell(self, tuple texts) except -1:
+        """Keep the texts of the last row at its place."""
+        if self.told is None:
+            self.told = []
+        while len(self.told) < self.size - 1:
+            self.told.append(())
+        self.told.append(texts)
+        return 0
 
     def add_appointments(self, rows):
         return self._add_rows(rows, False)
@@ -353,20 +371,22 @@ cdef class Events:
     def add_appointment_columns(
         self, const int64_t[::1] branch not None, const int64_t[::1] doctor not None, const int64_t[::1] ids not None,
         const int64_t[::1] kind not None, const int64_t[::1] start not None, const int64_t[::1] length not None,
+        const int64_t[::1] changed not None,
     ):
         cdef Py_ssize_t hints[2]
         cdef Py_ssize_t n = branch.shape[0]
         cdef Py_ssize_t before = self.size
         cdef Py_ssize_t i
-        if (doctor.shape[0], ids.shape[0], kind.shape[0], start.shape[0], length.shape[0]) != (n, n, n, n, n):
-            raise ValueError("the six columns are not of one size")
+        if (doctor.shape[0], ids.shape[0], kind.shape[0]) != (n, n, n) \
+                or (start.shape[0], length.shape[0], changed.shape[0]) != (n, n, n):
+            raise ValueError("the seven columns are not of one size")
         hints[0] = hints[1] = 0
         self.settled = False
         with nogil:
             self._hold(self.size + n)
             for i in range(n):
                 if kind[i] != SHIFT_:
-                    self._take(branch[i], doctor[i], kind[i], ids[i], start[i], length[i], 0, hints)
+                    self._take(branch[i], doctor[i], kind[i], ids[i], start[i], length[i], changed[i], 0, hints)
         self.ignored += n - (self.size - before)
         return n - (self.size - before)
 
@@ -385,7 +405,7 @@ cdef class Events:
         with nogil:
             self._hold(self.size + n)
             for i in range(n):
-                self._take(branch[i], doctor[i], SHIFT_, 0, start[i], length[i], 0, hints)
+                self._take(branch[i], doctor[i], SHIFT_, 0, start[i], length[i], 0, 0, hints)
         self.ignored += n - (self.size - before)
         return n - (self.size - before)
 
@@ -484,7 +504,7 @@ cdef class Events:
                 continue
             run = self.runs + self.n_shown
             self.n_shown += 1
-            run[0] = Row(row.start, row.start, 0, row.length, row.doctor, row.branch, BUSY_)
+            run[0] = Row(row.start, row.start, 0, 0, row.length, row.doctor, row.branch, BUSY_)
 
     def columns(self, salt):
         cdef int64_t seed = integer(salt)
@@ -542,7 +562,13 @@ cdef class Events:
         cdef const Row *row = self._row(key)
         if row == NULL:
             return None
-        return row.what, row.branch, row.doctor, row.id, row.start, row.length
+        return row.what, row.branch, row.doctor, row.id, row.start, row.length, row.changed
+
+    def texts(self, key):
+        cdef const Row *row = self._row(key)
+        if row == NULL or self.merged or self.told is None or row - self.rows >= len(self.told):
+            return ()
+        return self.told[row - self.rows]
 
     def start(self, key):
         cdef const Row *row = self._row(key)

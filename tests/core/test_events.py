@@ -19,7 +19,7 @@ SPRING, AUTUMN = 20_541, 20_751  # Berlin: 23 and 25 hours
 ZONES = {1: "Europe/Berlin", 2: "Asia/Omsk", 3: "America/Scoresbysund"}
 DOCTORS = (5, 6, 9)
 Row = tuple[int, ...]
-Found = tuple[int, int, int, int, int, int]  # what, branch, doctor, id, start, minutes
+Found = tuple[int, int, int, int, int, int, int]  # what, branch, doctor, id, start, minutes, changed
 
 
 def windows(first: int, days: int) -> dict[int, tuple[int, int, "array[int]"]]:
@@ -52,7 +52,8 @@ class Twin:
     kept: list[tuple[Found, int]] = field(default_factory=list)  # and the hash of its texts
     ignored: int = 0
 
-    def add(self, branch: int, doctor: int, what: int, id_: int, start: int, length: int, text: int = 0) -> None:
+    def add(self, branch: int, doctor: int, what: int, id_: int, start: int, length: int, *more: int) -> None:
+        changed, text = more or (0, 0)
         begin = (self.first + branch) * DAY
         inside = start < begin + self.days * DAY and start + length > begin
         if (
@@ -67,7 +68,7 @@ class Twin:
         at, end = (to_ms(ZONES[branch], minute) // 60_000 for minute in (start, start + length))
         if end <= at:
             end = at + length
-        self.kept.append(((what, branch, doctor, at if what == SHIFT else id_, at, end - at), text))
+        self.kept.append(((what, branch, doctor, at if what == SHIFT else id_, at, end - at, changed), text))
 
     def runs(self) -> list[tuple[Found, int]]:
         shifts = [one for one in self.kept if one[0][0] == SHIFT]
@@ -79,18 +80,18 @@ class Twin:
                 if reach is not None and start <= reach:
                     reach = max(reach, start + length)
                     head = found[-1][0]
-                    found[-1] = ((*head[:5], reach - head[4]), 0)  # type: ignore[assignment]
+                    found[-1] = ((*head[:5], reach - head[4], 0), 0)  # type: ignore[assignment]
                 else:
-                    found.append(((BUSY, branch, doctor, start, start, length), 0))
+                    found.append(((BUSY, branch, doctor, start, start, length, 0), 0))
                     reach = start + length
         return shifts + found
 
     def result(self, salt: int) -> dict[int, tuple[Found, int]]:
-        best: dict[int, tuple[tuple[int, int, int, int], Found]] = {}
+        best: dict[int, tuple[tuple[int, ...], Found]] = {}
         for found, text in self.runs() if self.merged else self.kept:
-            what, branch, doctor, id_, start, length = found
+            what, branch, doctor, id_, start, length, changed = found
             key = xxh((self.scope, doctor, what, id_))
-            rank = (start, -length, text, branch)
+            rank = (start, -length, text, -changed, branch)
             if key not in best or rank < best[key][0]:
                 best[key] = rank, found
         return {key: (found, xxh((found[4], found[5], rank[2]), salt)) for key, (rank, found) in best.items()}
@@ -105,7 +106,9 @@ starts = st.one_of(
 )
 lengths = st.one_of(st.integers(-5, 3000), st.integers(1, 8).map(lambda n: n * 15), st.just(LONGEST), extremes)
 texts = st.sampled_from([None, "", "a", "Лечение", "\ud800"])
-visits = st.tuples(branches, doctors, st.integers(1, 12) | extremes, st.integers(0, 3), starts, lengths, texts, texts)
+changes = st.integers(0, 3) | extremes
+ids = st.integers(1, 12) | extremes
+visits = st.tuples(branches, doctors, ids, st.integers(0, 3), starts, lengths, changes, texts, texts)
 shifts = st.tuples(branches, doctors, starts, lengths)
 
 
@@ -113,7 +116,7 @@ def twin_of(merged: bool, first: int, days: int, rows: Sequence[Row], worked: Se
     twin = Twin(3, first, days, merged)
     for row in rows:
         what = row[3] if row[3] in (APPOINTMENT, RESERVE) else -1
-        twin.add(row[0], row[1], what, row[2], row[4], row[5], text_hash(row[6:wide]) if wide > 6 else 0)  # type: ignore[arg-type]
+        twin.add(row[0], row[1], what, row[2], row[4], row[5], row[6], text_hash(row[7:wide]) if wide > 7 else 0)  # type: ignore[arg-type]
     for branch, doctor, start, length in worked:
         twin.add(branch, doctor, SHIFT, 0, start, length)
     return twin
@@ -125,14 +128,14 @@ def twin_of(merged: bool, first: int, days: int, rows: Sequence[Row], worked: Se
     st.integers(0, 5),
     st.lists(visits, max_size=25),
     st.lists(shifts, max_size=8),
-    st.sampled_from([6, 7, 8]),
+    st.sampled_from([7, 8, 9]),
     st.integers(-(2**63), 2**63 - 1),
 )
 @settings(max_examples=400, deadline=None)
 @example(
-    False, SPRING - 2, 5, [(1, 5, 1, 0, SPRING * DAY + 150, 60, None, None)], [], 6, 0
+    False, SPRING - 2, 5, [(1, 5, 1, 0, SPRING * DAY + 150, 60, 0, None, None)], [], 7, 0
 )  # from the gap to behind it
-@example(True, SPRING - 2, 5, [(1, 5, 1, 0, SPRING * DAY + 90, 60, None, None)], [], 6, 0)
+@example(True, SPRING - 2, 5, [(1, 5, 1, 0, SPRING * DAY + 90, 60, 0, None, None)], [], 7, 0)
 def test_columns_and_rows_are_those_of_the_twin(
     merged: bool, first: int, days: int, rows: list[Row], worked: list[Row], wide: int, salt: int
 ) -> None:
@@ -154,11 +157,11 @@ def test_columns_in_any_order_are_as_good_as_rows(
     merged: bool, rows: list[Row], worked: list[Row], rng: object
 ) -> None:
     by_rows, by_columns = (Events(0, DOCTORS, windows(SPRING - 2, 4), merged) for _ in range(2))
-    ignored = by_rows.add_appointments([row[:6] for row in rows]) + by_rows.add_shifts(worked)
+    ignored = by_rows.add_appointments([row[:7] for row in rows]) + by_rows.add_shifts(worked)
     rng.shuffle(rows)  # type: ignore[attr-defined]
     rng.shuffle(worked)  # type: ignore[attr-defined]
     again = by_columns.add_shift_columns(*(array("q", [row[i] for row in worked]) for i in range(4)))
-    again += by_columns.add_appointment_columns(*(array("q", [row[i] for row in rows]) for i in range(6)))
+    again += by_columns.add_appointment_columns(*(array("q", [row[i] for row in rows]) for i in range(7)))
     assert ignored == again
     assert by_rows.columns(1) == by_columns.columns(1)
     assert [by_rows.get(key) for key in by_rows.columns(1).keys] == [
@@ -175,20 +178,20 @@ def plain(
 
 
 def test_rows_may_come_after_the_columns_were_made() -> None:
-    events = plain([(1, 5, 1, 0, SPRING * DAY, 30)])
+    events = plain([(1, 5, 1, 0, SPRING * DAY, 30, 0)])
     before = events.columns(0)
-    events.add_appointments([(1, 5, 2, 0, SPRING * DAY, 30)])
+    events.add_appointments([(1, 5, 2, 0, SPRING * DAY, 30, 0)])
     assert len(before.difference(events.columns(0)).added) == 1
 
 
 def test_25_hours_make_an_event_over_the_switch_an_hour_longer() -> None:
-    events = plain([(1, 5, 1, 0, AUTUMN * DAY + 60, 180), (1, 5, 2, 0, AUTUMN * DAY + 150, 10)], first=AUTUMN - 2)
+    events = plain([(1, 5, 1, 0, AUTUMN * DAY + 60, 180, 0), (1, 5, 2, 0, AUTUMN * DAY + 150, 10, 0)], first=AUTUMN - 2)
     found = {row[3]: row[5] for key in events.columns(0).keys if (row := events.get(key))}
     assert found == {1: 240, 2: 10}
 
 
 def test_a_salt_changes_every_digest_and_no_key() -> None:
-    events = plain([(1, 5, i, 0, SPRING * DAY + i, 30) for i in range(9)])
+    events = plain([(1, 5, i, 0, SPRING * DAY + i, 30, 0) for i in range(9)])
     one, two = events.columns(1), events.columns(2)
     assert one.keys == two.keys
     assert len(one.difference(two).changed) == 9
@@ -197,19 +200,30 @@ def test_a_salt_changes_every_digest_and_no_key() -> None:
 def test_merged_runs_cross_branches_by_utc() -> None:
     """10:00 in Berlin is 15:00 in Omsk (in March, before the switch)."""
     day = (SPRING - 1) * DAY
-    events = plain([(1, 5, 1, 0, day + 540, 60), (2, 5, 2, 1, day + 900, 60)], merged=True, first=SPRING - 4)
+    events = plain([(1, 5, 1, 0, day + 540, 60, 0), (2, 5, 2, 1, day + 900, 60, 0)], merged=True, first=SPRING - 4)
     (key,) = events.columns(0).keys
-    assert events.get(key) == (BUSY, 1, 5, day + 480, day + 480, 120)
+    assert events.get(key) == (BUSY, 1, 5, day + 480, day + 480, 120, 0)
     assert events.start(key) == day + 480
     assert events.doctor(key) == 5
     assert events.counts(day + 599) == {5: 1}
     assert events.counts(day + 600) == {}
 
 
+def test_texts_are_those_of_the_row_that_won() -> None:
+    late, early = (1, 5, 1, 0, SPRING * DAY + 15, 30, 0, "b", None), (1, 5, 1, 0, SPRING * DAY, 30, 0, "a", "c")
+    events = Events(1, DOCTORS, windows(SPRING - 2, 5))
+    events.add_shifts([(1, 5, SPRING * DAY, 60)])
+    events.add_appointments([(1, 5, 8, 0, SPRING * DAY, 30, 0), late, (9, *early[1:]), early])
+    events.add_shifts([(1, 5, SPRING * DAY + 200, 60)])
+    found = {row[0]: events.texts(key) for key in events.columns(0).keys if (row := events.get(key)) and row[3] != 8}
+    assert found == {APPOINTMENT: ("a", "c"), SHIFT: ()}
+
+
 def test_what_is_not_there() -> None:
     events = plain()
     assert events.columns(0) == Columns()
     assert events.get(5) is events.get(2**70) is None
+    assert events.texts(5) == ()
     for ask in (events.start, events.doctor):
         with pytest.raises(KeyError):
             ask(5)
@@ -217,7 +231,7 @@ def test_what_is_not_there() -> None:
 
 def test_ids_whose_hashes_are_alike_are_sorted_all_the_same() -> None:
     """Nobody can choose 64-bit hashes here, but the same id a thousand times is the same hash."""
-    events = plain([(1, 5, i % 3, 0, SPRING * DAY + i % 7, 30) for i in range(3000)])
+    events = plain([(1, 5, i % 3, 0, SPRING * DAY + i % 7, 30, 0) for i in range(3000)])
     assert len(events.columns(0)) == 3
     assert events.repeated == 2997
 
@@ -235,7 +249,7 @@ class Shrinking:
 
 def test_a_row_that_shrinks_while_it_is_read() -> None:
     row: list[object] = []
-    row += [Shrinking(row), 5, 1, 0, SPRING * DAY, 30, "a"]
+    row += [Shrinking(row), 5, 1, 0, SPRING * DAY, 30, 0, "a"]
     with pytest.raises(ValueError, match="row 0"):
         plain([row])
 
@@ -244,18 +258,18 @@ def test_a_row_that_shrinks_while_it_is_read() -> None:
     "row",
     [
         (),
-        (1, 5, 1, 0, 5),
-        (1, 5, 1, 0, 5, 2.5),
-        (1, 5, 1, 0, 5, 2**64),
-        (1, 5, 1, 0, 5, None),
-        (1, 5, 1, 0, 5, 5, 7),
+        (1, 5, 1, 0, 5, 5),
+        (1, 5, 1, 0, 5, 2.5, 0),
+        (1, 5, 1, 0, 5, 2**64, 0),
+        (1, 5, 1, 0, 5, 5, None),
+        (1, 5, 1, 0, 5, 5, 0, 7),
         8,
     ],
 )
 def test_a_row_that_is_none_names_its_number_and_those_before_it_stay(row: object) -> None:
     events = Events(1, DOCTORS, windows(SPRING - 2, 5))
     with pytest.raises(ValueError, match="row 1"):
-        events.add_appointments([(1, 5, 1, 0, SPRING * DAY, 30), row])  # type: ignore[list-item]
+        events.add_appointments([(1, 5, 1, 0, SPRING * DAY, 30, 0), row])  # type: ignore[list-item]
     assert len(events) == 1
 
 
@@ -291,7 +305,7 @@ def test_the_door_is_shut_to_what_is_out_of_range() -> None:
 @pytest.mark.parametrize("days", [0, 5])
 def test_nothing_at_all(days: int) -> None:
     events = Events(0, [], {}, True)
-    assert events.add_appointments([(1, 5, 1, 0, SPRING * DAY, 30)]) == 1
-    assert events.add_appointment_columns(*[array("q", [1])] * 6) == 1
+    assert events.add_appointments([(1, 5, 1, 0, SPRING * DAY, 30, 0)]) == 1
+    assert events.add_appointment_columns(*[array("q", [1])] * 7) == 1
     assert len(events) == 0
     assert len(plain(days=days)) == 0

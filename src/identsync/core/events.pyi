@@ -42,8 +42,8 @@ class Events:
       leaves a row without any time (it lies in the gap), it keeps its length. So an event keeps its clock time, and
       lasts an hour more or less where clocks are changed within it;
     - rows with one key (an id that comes twice, shifts that begin at once): the earliest, then the longest, then the
-      one whose text has the lesser hash, then the lesser branch; the others are counted as ``repeated``. The order of
-      rows never matters;
+      one whose text has the lesser hash, the later change, the lesser branch; the others are counted as ``repeated``.
+      The order of rows never matters;
     - any 64-bit numbers may come.
 
     A key is XXH64 of four little-endian int64: scope, doctor, what, id. A digest is XXH64, seeded with the salt, of the
@@ -59,17 +59,25 @@ class Events:
         merged: bool = False,
     ) -> Self: ...
     def add_appointments(self, rows: Iterable[Sequence[object]]) -> int:
-        """Add rows (branch, doctor, id, kind, start_minute, length_minutes, texts...); returns how many were ignored.
+        """Add rows (branch, doctor, id, kind, start, length, changed, texts...); returns how many were ignored.
 
-        Texts are str or None (as good as an empty one), as many as there are; only their hash is kept. ValueError names
-        the number of a row that is not so; the rows before it stay added.
+        ``changed`` is any number, kept and given back, no part of the digest. Texts are str or None (as good as an
+        empty one), as many as there are, kept where there are any. ValueError names the number of a row that is not
+        so; the rows before it stay added.
         """
     def add_shifts(self, rows: Iterable[Sequence[object]]) -> int:
         """Add rows (branch, doctor, start_minute, length_minutes); returns how many were ignored, errors as above."""
     def add_appointment_columns(
-        self, branch: Buffer, doctor: Buffer, ids: Buffer, kind: Buffer, start: Buffer, length: Buffer
+        self,
+        branch: Buffer,
+        doctor: Buffer,
+        ids: Buffer,
+        kind: Buffer,
+        start: Buffer,
+        length: Buffer,
+        changed: Buffer,
     ) -> int:
-        """Add appointments without texts from six int64 buffers of equal size, without the GIL."""
+        """Add appointments without texts from seven int64 buffers of equal size, without the GIL."""
     def add_shift_columns(self, branch: Buffer, doctor: Buffer, start: Buffer, length: Buffer) -> int:
         """Add shifts from four int64 buffers of equal size, without the GIL."""
     @property
@@ -82,8 +90,10 @@ class Events:
         """Make the columns of all rows so far; ``salt`` is a signed 64-bit number that is part of every digest."""
     def __len__(self) -> int:
         """How many events there are."""
-    def get(self, key: int) -> tuple[int, int, int, int, int, int] | None:
-        """Return (what, branch, doctor, id, UTC minute of the start, minutes) of an event, or None."""
+    def get(self, key: int) -> tuple[int, int, int, int, int, int, int] | None:
+        """Return (what, branch, doctor, id, UTC minute of the start, minutes, changed) of an event, or None."""
+    def texts(self, key: int) -> tuple[str | None, ...]:
+        """Return the texts of an event as they came; () where there are none."""
     def start(self, key: int) -> int:
         """Return the UTC minute in which an event starts; KeyError where there is none."""
     def doctor(self, key: int) -> int:
