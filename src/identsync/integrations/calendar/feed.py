@@ -7,7 +7,7 @@ readers that merge, and is then left out.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,8 +170,13 @@ class _Feeds:
             self.found.links.update(new)
 
     def _put(self, connection: "Connection", links: Iterable[Link], now_ms: int) -> None:
+        """Write new links; of one that was there only what is new: a person may turn its address at this moment."""
         for link in links:
-            if not books.set_link(connection, self.here.name, link.doctor, {"scope": link.scope}):
+            old = self.found.links.get(link.doctor)
+            values: dict[str, object] = {"scope": link.scope}
+            if old is not None and not old.address:
+                values["address"] = link.address
+            if not books.set_link(connection, self.here.name, link.doctor, values):
                 books.put_link(connection, self.here.name, link, now_ms)
 
     async def retire(self) -> None:
@@ -294,4 +299,3 @@ class _Feeds:
 
 
 Writing = Callable[["Connection", int], None]
-Doctors = Mapping[int, object]

@@ -1,6 +1,6 @@
 """Taking back everything that was written for a doctor: what is still out there, and the end of his calendar."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from identsync.language import _
 from identsync.store.tables import mirror_item
 
 if TYPE_CHECKING:
+    from identsync.clinic.source import Doctor
     from identsync.integrations.calendar.desks import Reception
 
 _IN = 500  # parameters in one list
@@ -62,6 +63,13 @@ def begin(
         for at in range(0, len(some), _IN):
             soon = update(mirror_item).where(*of_scope, item.key.in_(some[at : at + _IN]))
             connection.execute(soon.values(retry_ms=None))
+
+
+def shut(connection: Connection, name: str, staff: "Iterable[Doctor]", now_ms: int) -> None:
+    """Let no doctor who has no calendar yet be given one: a destination that is left is left by everybody."""
+    known = books.links(connection, name)
+    for doctor, branch in {one.id: one.branch_id for one in staff if one.id not in known}.items():
+        books.put_link(connection, name, Link(doctor, branch, address="", own=True, state="off"), now_ms)
 
 
 async def taken_leave(here: "Reception", link: Link) -> Link:
