@@ -135,10 +135,10 @@ class TestWriting:
     async def test_locked_or_full_is_later_and_surely_not_done(
         self, spiteful: Outside, stub: CalDavProcess, status: int
     ) -> None:
-        stub.fault("fail", status=status)
+        stub.fault("fail", status=status, retry_after=30)
         with pytest.raises(Unavailable) as caught:
             await spiteful.wire.put(name(1), event(1), None)
-        assert not caught.value.sent
+        assert (caught.value.sent, caught.value.after_ms) == (False, 30_000)
 
     @pytest.mark.parametrize("status", [400, 413, 415, 422])
     async def test_what_the_server_does_not_take_is_said_in_its_words(

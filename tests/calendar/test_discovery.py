@@ -1,5 +1,6 @@
 """From an address and a password to calendars: real servers, odd servers, and where the password does not go."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from identsync.flows.http import Http
 from identsync.integrations.calendar.wire.caldav import CalDav
 from identsync.integrations.calendar.wire.dav import Dav
 from identsync.integrations.calendar.wire.discovery import (
+    Account,
     discover,
     make_calendar,
     may_see_the_password,
@@ -44,7 +46,9 @@ def stranger() -> Iterator[tuple[int, list[bytes]]]:
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
         yield listening.getsockname()[1], heard
-        listening.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # Windows ends accept() at close
+            listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
         thread.join(30)
 
 
@@ -131,6 +135,14 @@ class TestOddServers:
             await make_calendar(dav, (await discover(dav, stub.url)).homes[0], "ivanov", "Иванов")
         assert "Создайте календарь «Иванов»" in caught.value.hint
 
+    async def test_the_address_of_a_deleted_calendar_may_not_be_had_again(self, stub: CalDavProcess, dav: Dav) -> None:
+        stub.options(trashbin=True)
+        home = (await discover(dav, stub.url)).homes[0]
+        assert await make_calendar(dav, home, "ivanov", "Иванов") == f"{home}ivanov/"
+        stub.person("drop", "ivanov")
+        for _again in range(2):
+            assert await make_calendar(dav, home, "ivanov", "Иванов") == f"{home}ivanov-2/"
+
     async def test_nextcloud_makes_few_calendars_an_hour(self, stub: CalDavProcess, dav: Dav) -> None:
         home = (await discover(dav, stub.url)).homes[0]
         stub.fault("fail", method="MKCALENDAR", status=429, retry_after=600)
@@ -185,6 +197,20 @@ class TestWhereThePasswordGoes:
     )
     def test_only_to_the_same_owner(self, old: str, new: str, may: bool) -> None:
         assert may_see_the_password(old, new) is may
+
+    @pytest.mark.parametrize(
+        ("home", "told"),
+        [
+            ("https://a.example/c/", False),
+            ("http://127.0.0.1:5/c/", False),
+            ("http://[::1]/c/", False),
+            ("http://localhost/c/", False),
+            ("http://10.0.0.5:5232/c/", True),
+            ("http://cloud.example/c/", True),
+        ],
+    )
+    def test_an_open_line_is_told(self, home: str, told: bool) -> None:
+        assert Account((home,), (), ()).open_line is told
 
 
 class TestAddresses:

@@ -24,7 +24,7 @@ class Options(msgspec.Struct):
     max_bytes: int = 100_000  # of an object
     max_multiget: int = 100
     uid_conflict: int = 409  # 403, 409 as Radicale, 412 as Xandikos
-    trashbin: bool = False  # Nextcloud: a deleted UID is not taken back
+    trashbin: bool = False  # Nextcloud: neither a deleted UID is taken back nor a deleted calendar's address
     weak: bool = False  # every ETag is weak: If-Match never matches
     list_self: bool = False  # iCloud: reports list the collection too
     mkcalendar: bool = True  # False: 501, only extended MKCOL

@@ -9,7 +9,8 @@ def make(house: House, request: Request) -> Reply:
     """Make a calendar in the user's home: 405 where there is one already."""
     root = question(request)
     parts = request.parts
-    if house.shelf(request) is not None:
+    in_trash = house.options.trashbin and tuple(parts[1:]) in house.shelves.dropped
+    if house.shelf(request) is not None or in_trash:
         raise Refusal(405, why="there is one already")
     if not house.options.creating:
         raise Refusal(403, "D:need-privileges", "calendars are not made here")

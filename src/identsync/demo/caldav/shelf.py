@@ -75,6 +75,7 @@ class Shelves:
 
     def __init__(self) -> None:
         self._all: dict[tuple[str, str], Shelf] = {}
+        self.dropped: set[tuple[str, str]] = set()
         self._made = 0
 
     def __iter__(self) -> Iterator[Shelf]:
@@ -97,3 +98,4 @@ class Shelves:
     def drop(self, user: str, slug: str) -> None:
         """Take a calendar away with all that is in it."""
         del self._all[user, slug]
+        self.dropped.add((user, slug))

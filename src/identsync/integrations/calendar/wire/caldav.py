@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
 from identsync.errors import Unavailable
+from identsync.flows.answer import retry_after
 from identsync.integrations.calendar.event import (
     Answer,
     Changes,
@@ -159,7 +160,7 @@ class CalDav:
             raise self._gone(reply)
         if self._cut(answer):
             return await self._query()
-        itself = [row for row in answer.rows if self._itself(row) and row.status is None]
+        itself = [row for row in answer.rows if self._itself(row) and row.status in {None, 200}]
         if not itself:  # a true listing holds the calendar, even one that is empty
             raise unexpected("PROPFIND", self.url, _("в списке нет самого календаря: ответу нельзя верить"), reply)
         listing = Listing()
@@ -216,7 +217,8 @@ class CalDav:
             return Written(etag_of(reply.headers.get("etag")))
         if status in _NOT_NOW:
             words = _("сервер сейчас не может этого записать ({status})", status=status)
-            raise Unavailable(f"{method} {host_of(url)}: {words}", sent=False, raw=reply.text)
+            after = retry_after(reply.headers)
+            raise Unavailable(f"{method} {host_of(url)}: {words}", sent=False, after_ms=after, raw=reply.text)
         if status in {404, 410}:
             return Missing()
         if status in {409, 412}:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from identsync.flows.answer import Reply
 
 _MOST_HOPS = 5
+_MOST_SLUGS = 5
 _NS = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:A="http://apple.com/ns/ical/"'
 _WHO = (
     f"<D:propfind {_NS}><D:prop><D:resourcetype/><D:current-user-principal/><D:principal-URL/>"
@@ -69,6 +70,11 @@ class Account:
     calendars: tuple[Listed, ...]
     hosts: tuple[str, ...]
 
+    @property
+    def open_line(self) -> bool:
+        """Whether the password goes unencrypted over a network (http, not to this computer)."""
+        return any(urlsplit(home).scheme == "http" and not _here(host_of(home)) for home in self.homes)
+
 
 async def discover(dav: Dav, address: str) -> Account:
     """Find the calendars of an account by a mail address, a host, or any address of the server.
@@ -93,20 +99,39 @@ async def discover(dav: Dav, address: str) -> Account:
 async def make_calendar(dav: Dav, home: str, slug: str, name: str, colour: str = "") -> str:
     """Make a calendar for events in ``home`` and return its address; one that is there already is as good.
 
-    ``slug`` is the last part of its address (a-z, 0-9, -). MKCALENDAR, or extended MKCOL (RFC 5689) where that is not
-    known.
+    ``slug`` is the last part of its address (a-z, 0-9, -); where a deleted calendar lies in a trashbin under it, a
+    number is put behind it. MKCALENDAR, or extended MKCOL (RFC 5689) where that is not known.
     """
-    url = urljoin(home.rstrip("/") + "/", quote(slug, safe="") + "/")
-    reply = await _made(dav, "MKCALENDAR", url, _mkcalendar(name, colour))
+    for end in ("", *(f"-{number}" for number in range(2, _MOST_SLUGS + 1))):
+        url = urljoin(home.rstrip("/") + "/", quote(slug + end, safe="") + "/")
+        reply = await _make(dav, url, name, colour)
+        if reply.status < 300 or (_exists(reply) and await _is_calendar(dav, url)):
+            return url
+        if not _exists(reply):
+            break
+    raise _unmade(url, reply, name)
+
+
+async def _make(dav: Dav, url: str, name: str, colour: str) -> "Reply":
+    passing = {400, 403, 405, 409, 415, 501, 507}
+    reply = await dav.ask_xml("MKCALENDAR", url, None, _mkcalendar(name, colour), passing=passing)
     if reply.status in {403, 415, 501} and not _exists(reply):
-        reply = await _made(dav, "MKCOL", url, _mkcol(name, colour))
-    if reply.status < 300 or _exists(reply):
-        return url
+        reply = await dav.ask_xml("MKCOL", url, None, _mkcol(name, colour), passing=passing)
+    return reply
+
+
+async def _is_calendar(dav: Dav, url: str) -> bool:
+    reply = await dav.ask_xml("PROPFIND", url, 0, _WHAT, passing={403, 404, 410})
+    row = _first(multistatus("PROPFIND", url, reply)) if reply.status < 300 else None
+    return row is not None and _has(row, f"{DAV}resourcetype", f"{CALDAV}calendar")
+
+
+def _unmade(url: str, reply: "Reply", name: str) -> IdentsyncError:
     if reply.status == 403:
         hint = _("Создайте календарь «{name}» на сервере сами и подключите его по адресу.", name=name)
-        raise refused("MKCALENDAR", url, reply, _("сервер не даёт создавать календари (403)"), hint)
+        return refused("MKCALENDAR", url, reply, _("сервер не даёт создавать календари (403)"), hint)
     words = _("календарь не создан: {reason}", reason=reason(reply))
-    raise Unexpected(
+    return Unexpected(
         f"MKCALENDAR {host_of(url)}: {words}", hint=_("Создайте календарь на сервере сами."), raw=reply.text
     )
 
@@ -150,6 +175,10 @@ def _one_owner(named: str, other: str) -> bool:
     if provider is not None and within(named, provider.trusted) and within(other, provider.trusted):
         return True
     return within(other, named) or (within(named, other) and "." in other)
+
+
+def _here(host: str) -> bool:
+    return host == "localhost" or (_number(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _number(host: str) -> bool:
@@ -246,10 +275,6 @@ def _nowhere(failed: list[IdentsyncError]) -> Unexpected:
     )
     tried = "; ".join(str(error) for error in failed)
     return Unexpected(f"{words}: {tried}" if tried else words, hint=hint)
-
-
-async def _made(dav: Dav, method: str, url: str, body: str) -> "Reply":
-    return await dav.ask_xml(method, url, None, body, passing={400, 403, 405, 409, 415, 501, 507})
 
 
 def _exists(reply: "Reply") -> bool:
