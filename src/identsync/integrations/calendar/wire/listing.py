@@ -32,7 +32,7 @@ class Listing:
                 gone.add(name)
             else:
                 there[name] = etag_of(row.text(f"{DAV}getetag")) or there.get(name)
-        for name in gone - there.keys():
+        for name in gone:
             self.there.pop(name, None)
         self.there |= there
         self.gone = (self.gone | gone) - there.keys()
