@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from identsync.engine.integration import Integration, Task
+from identsync.engine.integration import Integration, Page, Task
 from identsync.integrations.calendar.settings import CalendarDestination
 
 if TYPE_CHECKING:
@@ -17,6 +17,12 @@ def _tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Bran
     return tasks(settings, branches)
 
 
+def _pages() -> Sequence[Page]:
+    from identsync.integrations.calendar.page import PAGES
+
+    return PAGES
+
+
 async def _check(settings: Mapping[str, CalendarDestination], context: Any) -> Sequence["Problem"]:
     from identsync.integrations.calendar.check import check
 
@@ -28,5 +34,6 @@ INTEGRATION = Integration(
     title="Календари",
     settings=CalendarDestination,
     tasks=_tasks,
+    pages=_pages,
     check=_check,
 )
