@@ -29,6 +29,7 @@ class Model:
     trashbin: bool = False  # a deleted name is not taken back
     empty_once: bool = False  # the next whole listing shows nothing
     forgets_tokens: bool = False
+    forgetful: bool = False  # what came and went since the token is not told
     exists: bool = True
     trash: set[Name] = field(default_factory=set)
     log: list[tuple[int, Name]] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Model:
             return Changes(now, there, whole=True)
         changed = {name for at, name in self.log if at > int(token)}
         there = {name: self.there[name][0] for name in changed if name in self.there}
-        return Changes(now, there, changed - there.keys())
+        return Changes(now, there, () if self.forgetful else changed - there.keys())
 
     # -- what happens there
 

@@ -9,7 +9,7 @@ from identsync.errors import Unavailable
 from identsync.flows.mirror import Confirmed, Rejected
 from identsync.integrations.calendar import keeping
 from identsync.integrations.calendar.event import Event, Name, NoCalendar
-from identsync.integrations.calendar.keeping import DAY_MS, Kept
+from identsync.integrations.calendar.keeping import DAY_MS, Kept, Last
 
 A = Name("a" * 32)
 EVENT = Event(A.name, 1_000_000, 2_800_000, "Занято")
@@ -131,9 +131,9 @@ async def filled(there: Model) -> tuple[dict[int, Kept], dict[int, Event]]:
 
 async def test_our_own_writes_come_back_and_cost_nothing(there: Model):
     mine, events = await filled(there)
-    look = await keeping.look(there, None, mine, events, NOW)
+    look = await keeping.look(there, Last(), mine, events, NOW)
     assert (there.requests, look.doubt, look.keep) == (["changes"], set(), {})
-    assert (await keeping.look(there, look.token, mine, events, NOW)).doubt == set()
+    assert (await keeping.look(there, Last(look.token), mine, events, NOW)).doubt == set()
 
 
 @pytest.mark.parametrize("token", ["7", None])
@@ -143,7 +143,7 @@ async def test_edits_deletions_and_strangers_are_told(there: Model, token):
     there.drop(mine[2].name)
     there.write(Name("f" * 32), replace(EVENT, summary="чужое"))
     there.write(Name(events[3].name, 2), events[3])
-    look = await keeping.look(there, token, mine, events, NOW)
+    look = await keeping.look(there, Last(token, 1), mine, events, NOW)
     assert (look.doubt, look.edited, look.foreign) == ({1, 2}, 2, 1)
     assert look.keep[1].etag == there.there[mine[1].name][0]
     assert look.keep[2].etag is None
@@ -157,7 +157,7 @@ async def test_an_edit_that_was_taken_back_is_only_noted(there: Model):
     mine, events = await filled(there)
     there.edit(mine[1].name, "обед")
     there.write(mine[1].name, events[1])
-    look = await keeping.look(there, "7", mine, events, NOW)
+    look = await keeping.look(there, Last("7", 1), mine, events, NOW)
     assert (look.doubt, look.edited) == (set(), 0)
     assert look.keep[1].etag == there.there[mine[1].name][0]
 
@@ -165,14 +165,14 @@ async def test_an_edit_that_was_taken_back_is_only_noted(there: Model):
 async def test_a_listing_that_is_suddenly_empty_is_asked_for_twice(there: Model):
     mine, events = await filled(there)
     there.empty_once = True
-    look = await keeping.look(there, None, mine, events, NOW)
+    look = await keeping.look(there, Last(), mine, events, NOW)
     assert (look.doubt, there.requests) == (set(), ["changes", "changes"])
 
 
 async def test_a_refused_token_never_means_that_everything_was_deleted(there: Model):
     mine, events = await filled(there)
     there.forgets_tokens = True
-    assert (await keeping.look(there, "3", mine, events, NOW)).doubt == set()
+    assert (await keeping.look(there, Last("3", 1), mine, events, NOW)).doubt == set()
 
 
 async def test_who_edits_one_event_again_and_again_gets_his_way_for_a_day(there: Model):
@@ -180,13 +180,13 @@ async def test_who_edits_one_event_again_and_again_gets_his_way_for_a_day(there:
     token: str | None = "7"
     for turn in range(4):
         there.edit(mine[1].name, f"обед {turn}")
-        look = await keeping.look(there, token, mine, events, NOW + turn)
+        look = await keeping.look(there, Last(token, 1), mine, events, NOW + turn)
         assert (look.doubt, look.stubborn) == (({1}, 0) if turn < 3 else (set(), 1))
         token = look.token
         if look.doubt:
             mine[1] = after(await keeping.put(there, events[1], look.keep[1]))
     assert token is None
-    look = await keeping.look(there, token, mine, events, NOW + DAY_MS + 10)
+    look = await keeping.look(there, Last(token, 1), mine, events, NOW + DAY_MS + 10)
     assert look.doubt == {1}, "the day is over"
 
 
@@ -194,6 +194,16 @@ async def test_what_is_on_its_way_anyway_is_no_edit(there: Model):
     mine, events = await filled(there)
     there.edit(mine[1].name, "обед")
     del events[1]
-    look = await keeping.look(there, "7", mine, events, NOW)
+    look = await keeping.look(there, Last("7", 1), mine, events, NOW)
     assert (look.doubt, look.edited) == (set(), 0)
     assert look.keep[1].etag == there.there[mine[1].name][0]
+
+
+async def test_what_came_and_went_since_the_last_look_is_missed(there: Model):
+    """A server need not tell what was made and deleted after the token."""
+    mine, events = await filled(there)
+    mine = {key: replace(kept, at_ms=NOW) for key, kept in mine.items()}
+    there.forgetful = True
+    there.drop(mine[4].name)
+    look = await keeping.look(there, Last("0", NOW), mine, events, NOW)
+    assert (look.doubt, there.requests) == ({4}, ["changes", "fetch"])

@@ -11,6 +11,9 @@ def resource(house: House, request: Request) -> Reply:
     """Answer a request for a path below a calendar."""
     shelf = house.shelf(request)
     parts = request.parts
+    if request.verb == "DELETE" and shelf is not None and len(parts) == 3:
+        house.shelves.drop(parts[1], parts[2])
+        return Reply(204)
     if len(parts) != 4 or request.path.endswith("/"):
         raise Refusal(405 if request.verb != "GET" else 404, why="no calendar object has such a path")
     if request.verb == "GET":

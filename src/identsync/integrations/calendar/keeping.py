@@ -44,17 +44,20 @@ class Kept:
     start_ms: int
     etag: str | None = None
     repairs: tuple[int, ...] = ()  # epoch ms, the newest last
+    at_ms: int = 0  # when it was last written, or was about to be
 
     def pack(self) -> bytes:
         """Return it as the mirror keeps it."""
         name = self.name
-        return orjson.dumps([self.doctor, name.name, name.generation, self.start_ms, self.etag, self.repairs])
+        return orjson.dumps(
+            [self.doctor, name.name, name.generation, self.start_ms, self.etag, self.repairs, self.at_ms]
+        )
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Kept":
         """Read what pack() made."""
-        doctor, name, generation, start_ms, etag, repairs = orjson.loads(packed)
-        return cls(doctor, Name(name, generation), start_ms, etag, tuple(repairs))
+        doctor, name, generation, start_ms, etag, repairs, at_ms = orjson.loads(packed)
+        return cls(doctor, Name(name, generation), start_ms, etag, tuple(repairs), at_ms)
 
 
 # -- one event -------------------------------------------------------------------------------------------------------
@@ -139,19 +142,30 @@ class Look:
     whole: bool = False  # everything there was looked at, not only what has changed
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last look: its token, and when it was taken (epoch ms)."""
+
+    token: str | None = None
+    at_ms: int = 0
+
+
 async def look(
-    calendar: Calendar, token: str | None, mine: Mapping[int, Kept], wanted: Mapping[int, Event], now_ms: int
+    calendar: Calendar, last: Last, mine: Mapping[int, Kept], wanted: Mapping[int, Event], now_ms: int
 ) -> Look:
     """Compare what lies in a calendar with what is kept, by key, and with the events that were confirmed as ``wanted``.
 
     What is kept and not wanted is on its way already, to be changed or removed: only its etag is noted. A whole listing
-    that is suddenly empty is believed only when a second one says the same.
+    that is suddenly empty is believed only when a second one says the same. What came and went since the last look no
+    server need tell (Xandikos does not), so what was written since and is not in its answer is asked for by name.
     """
-    changes = await calendar.changes(token)
+    changes = await calendar.changes(last.token)
     if changes.whole and not changes.there and len(mine) > FEW:
         changes = await calendar.changes(None)
     seen = _Seen(Look(changes.token, foreign=changes.foreign, whole=changes.whole), mine, wanted, now_ms)
     suspects = seen.sort(changes)
+    if not changes.whole:
+        suspects += seen.unheard_of(changes, last.at_ms)
     seen.compare(await calendar.fetch([mine[key].name for key in suspects]) if suspects else {}, suspects)
     return seen.look
 
@@ -178,6 +192,12 @@ class _Seen:
         for key in self._gone(changes, by_name):
             self._lost(key)
         return suspects
+
+    def unheard_of(self, changes: Changes, since_ms: int) -> list[int]:
+        """Return the keys of what was written since, and of which the server says nothing."""
+        told = {*changes.there, *changes.gone}
+        written = ((key, kept) for key, kept in self.mine.items() if kept.at_ms >= since_ms and kept.etag is not None)
+        return [key for key, kept in written if kept.name not in told]
 
     def _gone(self, changes: Changes, by_name: Mapping[str, int]) -> Collection[int]:
         if changes.whole:

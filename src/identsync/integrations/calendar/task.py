@@ -240,7 +240,8 @@ class _Work:
 
             async def work(calendar: Calendar) -> Verdict:
                 nonlocal look
-                look = await keeping.look(calendar, desk.link.token, mine, wanted, self.run.now_ms())
+                last = keeping.Last(desk.link.token, desk.link.looked_ms or 0)
+                look = await keeping.look(calendar, last, mine, wanted, self.run.now_ms())
                 for stray in look.strays:
                     await calendar.remove(stray, None)
                 return Confirmed()
@@ -293,7 +294,7 @@ class _Work:
 
     async def deliver(self) -> Outcome:
         """Bring the calendars in step with what is wanted."""
-        destination = self.here.destination
+        destination, now = self.here.destination, self.run.now_ms()
         return await mirror(
             self.run,
             self.stream,
@@ -306,7 +307,7 @@ class _Work:
             patience=Patience(min(60_000, destination.interval), 3_600_000),
             concurrency=destination.parallel,
             lane=lambda item: one.doctor if (one := _kept(item)) else 0,
-            order=self.wanted.start,
+            order=lambda key: self.wanted.order(key, now),
             budget_ms=BUDGET_MS,
         )
 
@@ -329,8 +330,11 @@ class _Work:
     async def _put(self, item: Item) -> Verdict:
         event, one = self.events[item.key], _kept(item)
         assert one is not None
-        one = replace(one, start_ms=event.start_ms)
-        return await self._at_desk(one, lambda calendar: keeping.put(calendar, event, one))
+        one = replace(one, start_ms=event.start_ms, at_ms=self.run.now_ms())
+        verdict = await self._at_desk(one, lambda calendar: keeping.put(calendar, event, one))
+        if isinstance(verdict, Confirmed) and _generation(verdict.payload) > one.name.generation:
+            self.desks[one.doctor].look_again = True  # a server that had not shown its newest state has both now
+        return verdict
 
     async def _remove(self, item: Item) -> Verdict:
         one = _kept(item)
@@ -383,6 +387,10 @@ class _Work:
         note = "; ".join(filter(None, (outcome.note, remark)))
         status = Status.PARTIAL if outcome.status is Status.OK else outcome.status
         return replace(outcome, counts=counts, note=note, status=status)
+
+
+def _generation(payload: bytes | None) -> int:
+    return 0 if payload is None else Kept.unpack(payload).name.generation
 
 
 def _kept(item: Item) -> Kept | None:
