@@ -32,7 +32,8 @@ def run(*, quick: bool) -> Iterator[Result]:
     """Measure a branch and a network of 2,000 doctors (200 with ``quick``) from columns and from databases."""
     runs = 3 if quick else 7
     for doctors in (20, 200 if quick else 2000):
-        yield from plan(doctors, runs)
+        for ordered in (True, False):
+            yield from plan(doctors, runs, ordered=ordered)
     yield from reading(8 if quick else 100, runs)
     yield from serialise(200 if quick else 2000, runs)
 
@@ -59,9 +60,16 @@ def rows(doctors: int) -> tuple[Rows, Rows]:
     return columns, later
 
 
-def plan(doctors: int, runs: int) -> Iterator[Result]:
-    """Compare what is wanted now with what was confirmed, which every contender has in the form that suits it."""
+def plan(doctors: int, runs: int, *, ordered: bool) -> Iterator[Result]:
+    """Compare what is wanted now with what was confirmed, which every contender has in the form that suits it.
+
+    ``ordered``: rows come by doctor and number, which is what numpy has to sort them by; else as a table may give them.
+    """
     old, new = rows(doctors)
+    if not ordered:
+        order = list(range(len(new[0])))
+        Random(8).shuffle(order)
+        new = tuple(array("q", (column[i] for i in order)) for column in new)
     contenders: dict[str, Work] = {OURS: _ours(doctors, old, new)}
     peers = {"numpy": _numpy, "polars": _polars}
     for name, make in peers.items():
@@ -70,7 +78,8 @@ def plan(doctors: int, runs: int) -> Iterator[Result]:
     counts = {name: work() for name, work in contenders.items()}
     assert len(set(map(str, counts.values()))) == 1, counts
     optional(contenders, "floor:stream", lambda: _stream(old, new))
-    case = f"plan of {doctors:,} doctors x {EACH} events, {CHANGED:.1%} changed"
+    how = "in order" if ordered else "in any order"
+    case = f"plan of {doctors:,} doctors x {EACH} events {how}, {CHANGED:.1%} changed"
     size = sum(8 * len(column) for column in new)
     yield from measure("calendar", case, contenders, items=len(new[0]), size=size, runs=runs)
 

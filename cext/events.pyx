@@ -36,6 +36,7 @@ cdef int64_t FIRST_DAY = -719162 + MARGIN_  # 0001-01-01, and the margin
 cdef int64_t LAST_DAY = 2932896 - MARGIN_  # 9999-12-31
 
 include "pairs.pxi"
+include "hashes.pxi"
 
 
 cdef struct Row:
@@ -74,25 +75,6 @@ cdef inline int64_t offset_at(const Place *place, int64_t minute) noexcept nogil
     return day[0] if since % MINUTES < day[1] + day[3] else day[2]
 
 
-@cython.boundscheck(True)
-cdef uint64_t text_of(object row, Py_ssize_t first) except? 0:
-    """Hash the strings of a row from ``first`` on; None is as good as an empty one."""
-    cdef const uint8_t[::1] view
-    cdef uint64_t h = 1
-    cdef Py_ssize_t i
-    cdef bytes text
-    for i in range(first, len(row)):
-        value = row[i]
-        if value is None:
-            value = ""
-        if not isinstance(value, str):
-            raise TypeError(f"a {type(value).__name__} for a text")
-        text = (<str>value).encode("utf-8", "surrogatepass")
-        view = text
-        h = hash64(&view[0] if view.shape[0] else NULL, <uint64_t>view.shape[0], h)
-    return h
-
-
 cdef object lent(const int64_t *values, Py_ssize_t n):
     """A view of plain memory, for as long as that lasts."""
     return PyMemoryView_FromMemory(<char *>values, n * 8, PyBUF_READ).cast("q")
@@ -109,54 +91,6 @@ cdef inline bint better(const Row *a, const Row *b) noexcept nogil:
     if a.changed != b.changed:
         return a.changed > b.changed
     return a.branch < b.branch
-
-
-cdef int sort_hashes(_Pairs pairs, _Pairs other) except -1:
-    """Sort pairs by keys that are hashes: two passes by their first 22 bits, the rest by insertion."""
-    cdef Py_ssize_t counts[2][WIDE]
-    cdef Py_ssize_t i
-    cdef Py_ssize_t n = pairs.size
-    cdef uint64_t key
-    other._hold(pairs.size + 1)
-    with nogil:
-        memset(counts, 0, sizeof(counts))
-        for i in range(n):
-            key = <uint64_t>pairs.first[i] ^ <uint64_t>INT64_MIN
-            counts[0][(key >> (64 - 2 * WIDE_BITS)) & (WIDE - 1)] += 1
-            counts[1][key >> (64 - WIDE_BITS)] += 1
-        for i in range(2):
-            radix_pass(pairs.first, pairs.second, other.first, other.second, counts[i], n,
-                       <int>(64 - (2 - i) * WIDE_BITS), WIDE)
-            exchange(pairs, other)
-    pairs.room = other.room = min(pairs.room, other.room)
-    if not insert_all(pairs):
-        sort_pairs(pairs)  # somebody chose ids whose hashes are alike
-    return 0
-
-
-cdef bint insert_all(_Pairs pairs) noexcept nogil:
-    """Sort what is nearly sorted; false where it was not."""
-    cdef int64_t *k = pairs.first
-    cdef int64_t *v = pairs.second
-    cdef int64_t key, value
-    cdef Py_ssize_t left = 8 * pairs.size + 64
-    cdef Py_ssize_t i, at
-    for i in range(1, pairs.size):
-        if k[i] >= k[i - 1]:
-            continue
-        key = k[i]
-        value = v[i]
-        at = i
-        while at > 0 and k[at - 1] > key:
-            k[at] = k[at - 1]
-            v[at] = v[at - 1]
-            at -= 1
-        k[at] = key
-        v[at] = value
-        left -= i - at
-        if left < 0:
-            return False
-    return True
 
 
 @cython.final
@@ -256,117 +190,11 @@ cdef class Events:
         self.room = room
         return 0
 
-    cdef inline bint _has_doctor(self, int64_t doctor, Py_ssize_t *hint) noexcept nogil:
-        cdef Py_ssize_t low = 0
-        cdef Py_ssize_t left = self.n_doctors
-        cdef Py_ssize_t half
-        if left == 0:
-            return False
-        if self.doctors[hint[0]] == doctor:
-            return True
-        while left > 1:
-            half = left >> 1
-            low += half * (self.doctors[low + half] <= doctor)
-            left -= half
-        hint[0] = low
-        return self.doctors[low] == doctor
-
-    cdef inline const Place *_place(self, int64_t branch, Py_ssize_t *hint) noexcept nogil:
-        cdef Py_ssize_t low = 0
-        cdef Py_ssize_t left = self.n_places
-        cdef Py_ssize_t half
-        if left == 0:
-            return NULL
-        if self.places[hint[0]].branch == branch:
-            return &self.places[hint[0]]
-        while left > 1:
-            half = left >> 1
-            low += half * (self.places[low + half].branch <= branch)
-            left -= half
-        hint[0] = low
-        return &self.places[low] if self.places[low].branch == branch else NULL
-
-    cdef bint _take(
-        self, int64_t branch, int64_t doctor, int64_t what, int64_t id_, int64_t start, int64_t length,
-        int64_t changed, uint64_t text, Py_ssize_t *hints,
-    ) noexcept nogil:
-        """Add one row, for which there is room; false when it has to be ignored."""
-        cdef const Place *place = self._place(branch, hints)
-        cdef Row *row = self.rows + self.size
-        cdef int64_t begin, end
-        if place == NULL or not self._has_doctor(doctor, hints + 1):
-            return False
-        if not 0 <= what <= SHIFT_ or not 0 < length <= LONGEST_:
-            return False
-        if start >= place.after or start <= place.first - LONGEST_ or start + length <= place.first:
-            return False
-        begin = start - offset_at(place, start)
-        end = start + length - offset_at(place, start + length)
-        if end <= begin:  # it lies where clocks were put forward
-            end = begin + length
-        row[0] = Row(id_ if what < SHIFT_ else begin, begin, text, changed, <int32_t>(end - begin), <int32_t>doctor,
-                     <int32_t>branch, <int32_t>what)
-        self.size += 1
-        return True
-
-    @cython.boundscheck(True)  # a number's __index__ may shorten the row it stands in
-    cdef object _add_rows(self, object rows, bint shifts):
-        cdef int64_t branch, doctor, id_, kind, start, length
-        cdef int64_t changed = 0
-        cdef uint64_t text = 0
-        cdef Py_ssize_t hints[2]
-        cdef Py_ssize_t number = -1
-        cdef Py_ssize_t ignored = 0
-        cdef Py_ssize_t at = 2 if shifts else 4
-        cdef Py_ssize_t wide
-        cdef bint reading = False
-        hints[0] = hints[1] = 0
-        self.settled = False
-        try:
-            for row in rows:
-                number += 1
-                reading = True
-                wide = len(row)
-                if wide < 7 if not shifts else wide != 4:
-                    raise ValueError(f"row {number} has {wide} values")
-                branch = integer(row[0])
-                doctor = integer(row[1])
-                id_ = 0 if shifts else integer(row[2])
-                kind = SHIFT_ if shifts else integer(row[3])
-                start = integer(row[at])
-                length = integer(row[at + 1])
-                if not shifts:
-                    changed = integer(row[6])
-                    kind = -1 if kind == SHIFT_ else kind
-                if wide > 7:
-                    text = text_of(row, 7)
-                reading = False
-                self._hold(self.size + 1)
-                if not self._take(branch, doctor, kind, id_, start, length, changed, text, hints):
-                    ignored += 1
-                elif wide > 7 and not self.merged:
-                    self._tell(tuple(row[7:]))
-        except (TypeError, OverflowError, LookupError) as error:
-            if not reading:
-                raise
-            raise ValueError(f"row {number} is not 64-bit integers and texts: {error}") from None
-        self.ignored += ignored
-        return ignored
-
-    cdef int _tell(self, tuple texts) except -1:
-        """Keep the texts of the last row at its place."""
-        if self.told is None:
-            self.told = []
-        while len(self.told) < self.size - 1:
-            self.told.append(())
-        self.told.append(texts)
-        return 0
-
     def add_appointments(self, rows):
-        return self._add_rows(rows, False)
+        return take_rows(self, rows, False)
 
     def add_shifts(self, rows):
-        return self._add_rows(rows, True)
+        return take_rows(self, rows, True)
 
     def add_appointment_columns(
         self, const int64_t[::1] branch not None, const int64_t[::1] doctor not None, const int64_t[::1] ids not None,
@@ -381,12 +209,11 @@ cdef class Events:
                 or (start.shape[0], length.shape[0], changed.shape[0]) != (n, n, n):
             raise ValueError("the seven columns are not of one size")
         hints[0] = hints[1] = 0
-        self.settled = False
         with nogil:
             self._hold(self.size + n)
             for i in range(n):
                 if kind[i] != SHIFT_:
-                    self._take(branch[i], doctor[i], kind[i], ids[i], start[i], length[i], changed[i], 0, hints)
+                    take(self, branch[i], doctor[i], kind[i], ids[i], start[i], length[i], changed[i], 0, hints)
         self.ignored += n - (self.size - before)
         return n - (self.size - before)
 
@@ -401,11 +228,10 @@ cdef class Events:
         if (doctor.shape[0], start.shape[0], length.shape[0]) != (n, n, n):
             raise ValueError("the four columns are not of one size")
         hints[0] = hints[1] = 0
-        self.settled = False
         with nogil:
             self._hold(self.size + n)
             for i in range(n):
-                self._take(branch[i], doctor[i], SHIFT_, 0, start[i], length[i], 0, 0, hints)
+                take(self, branch[i], doctor[i], SHIFT_, 0, start[i], length[i], 0, 0, hints)
         self.ignored += n - (self.size - before)
         return n - (self.size - before)
 
@@ -418,7 +244,7 @@ cdef class Events:
         self.shown = self.rows
         self.n_shown = self.size
         if self.merged:
-            self._merge()
+            merge(self)
         self.index.size = 0
         self.index._hold(self.n_shown + 1)
         with nogil:
@@ -458,53 +284,6 @@ cdef class Events:
         i = self.index.size - n
         self.index.size = n
         return i
-
-    cdef int _merge(self) except -1:
-        """Make busy runs of what overlaps or touches, doctor by doctor over all branches; shifts stay as they are."""
-        cdef _Pairs order = _Pairs()
-        cdef Py_ssize_t i
-        cdef int64_t least = 0
-        cdef Row *moved = <Row *>realloc(self.runs, (self.size + 1) * sizeof(Row))
-        if moved == NULL:
-            raise MemoryError
-        self.runs = moved
-        order._hold(self.size + 1)
-        for i in range(self.size):
-            least = min(least, self.rows[i].start) if i else self.rows[0].start
-        self.n_shown = 0
-        for i in range(self.size):
-            if self.rows[i].what == SHIFT_:
-                self.runs[self.n_shown] = self.rows[i]
-                self.n_shown += 1
-            else:
-                order.first[order.size] = <int64_t>self.rows[i].doctor << 32 | (self.rows[i].start - least)
-                order.second[order.size] = i
-                order.size += 1
-        if order.size:
-            sort_pairs(order)
-        with nogil:
-            self._join(order)
-        self.shown = self.runs
-        return 0
-
-    cdef void _join(self, _Pairs order) noexcept nogil:
-        cdef const Row *row
-        cdef Row *run = NULL
-        cdef Py_ssize_t i
-        cdef int64_t end
-        for i in range(order.size):
-            row = self.rows + order.second[i]
-            end = row.start + row.length
-            if run != NULL and run.doctor == row.doctor and row.start <= run.start + run.length \
-                    and end - run.start <= 0x7FFFFFFF:
-                if end > run.start + run.length:
-                    run.length = <int32_t>(end - run.start)
-                if row.start == run.start and row.branch < run.branch:
-                    run.branch = row.branch
-                continue
-            run = self.runs + self.n_shown
-            self.n_shown += 1
-            run[0] = Row(row.start, row.start, 0, 0, row.length, row.doctor, row.branch, BUSY_)
 
     def columns(self, salt):
         cdef int64_t seed = integer(salt)
@@ -593,3 +372,7 @@ cdef class Events:
             if row.start + row.length > since:
                 found[row.doctor] = found.get(row.doctor, 0) + 1
         return found
+
+
+include "taking.pxi"
+include "runs.pxi"

@@ -2,7 +2,7 @@
 
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -182,6 +182,20 @@ def test_rows_may_come_after_the_columns_were_made() -> None:
     before = events.columns(0)
     events.add_appointments([(1, 5, 2, 0, SPRING * DAY, 30, 0)])
     assert len(before.difference(events.columns(0)).added) == 1
+
+
+def test_rows_may_come_while_the_columns_are_looked_at() -> None:
+    """What was handed out must not point into memory that later rows have moved."""
+    events = plain()
+
+    def rows() -> Iterator[Row]:
+        for i in range(2000):
+            assert len(events.columns(0)) == len(events) == i if i % 100 == 0 else True
+            yield (1, 5, i, 0, SPRING * DAY + i % 50, 30, 0)
+
+    events.add_appointments(rows())
+    assert len(events.columns(0)) == 2000
+    assert sorted(row[3] for key in events.columns(0).keys if (row := events.get(key))) == list(range(2000))
 
 
 def test_25_hours_make_an_event_over_the_switch_an_hour_longer() -> None:
