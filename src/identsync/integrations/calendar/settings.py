@@ -11,6 +11,7 @@ from identsync.values import Address, Duration, Secret
 
 DAY_MS = 86_400_000
 Id = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Login = Annotated[str, Meta(min_length=1, max_length=320)]
 Shown = Literal["initials", "first_name", "service", "room", "comment"]
 PACE = {"caldav": 5.0, "google": 8.0, "feed": 1.0}
 """Requests a second where the settings say nothing; Google allows a user ten (facts: calendar.md A8)."""
@@ -49,9 +50,8 @@ class CalendarDestination(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Meta(examples=["https://clinic.example/ical"], description="Для feed: адрес, по которому эту папку видят все"),
     ] = None
     user: Annotated[
-        str | None,
+        Login | None,
         Meta(
-            max_length=320,
             examples=["clinic@yandex.ru"],
             description="Учётная запись клиники: в ней у каждого врача свой календарь; не указана = у врачей свои",
         ),
@@ -60,9 +60,9 @@ class CalendarDestination(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Secret | None,
         Meta(examples=["secret:calendar"], description="Её пароль приложения: только ссылка на него"),
     ] = None
-    client_id: Annotated[
-        str | None, Meta(max_length=200, examples=["1234.apps.googleusercontent.com"], description="Для google")
-    ] = None
+    client_id: Annotated[Login | None, Meta(examples=["1234.apps.googleusercontent.com"], description="Для google")] = (
+        None
+    )
     client_secret: Annotated[
         Secret | None, Meta(examples=["secret:google-client"], description="Для google: только ссылка на него")
     ] = None
