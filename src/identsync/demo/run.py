@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import select
 
+from identsync.demo.calendars import is_in_step
 from identsync.demo.crowd import Crowd, Member, now_ms
 from identsync.demo.page import page
 from identsync.demo.plan import DRAIN_S, START_S, Plan, cast
 from identsync.demo.stage import LANDING, Stage, living, staged
 from identsync.demo.story import Story
-from identsync.demo.summary import Summary, summed_up
+from identsync.demo.summary import Summary, staffed, summed_up
 from identsync.demo.watcher import Watcher
 from identsync.errors import Stop
 from identsync.language import _
@@ -69,7 +70,7 @@ class _Show:
             since_ms = now_ms()
             self._observe(stage, crowd, watcher)
             life.set()
-            self._drain(stage, watcher)
+            self._drain(stage, watcher, staffed(crowd.members))
             until_ms = now_ms()
             crowd.end()
             return summed_up(stage, crowd, since_ms=since_ms, until_ms=until_ms)
@@ -99,18 +100,21 @@ class _Show:
         self.story.tell(_("Убиваю без предупреждения: {name}. Ей на смену запускаю новую.", name=holder.name))
         crowd.kill(holder)
 
-    def _drain(self, stage: Stage, watcher: Watcher) -> None:
-        """Let the last leads arrive, so that both sides can be compared."""
+    def _drain(self, stage: Stage, watcher: Watcher, scopes: Collection[int]) -> None:
+        """Let the last leads and events arrive, so that both sides can be compared."""
         stage.landing.options(lead_rate=0.0)
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
             watcher.look()
-            made = {entry["id"] for entry in stage.landing.leads()}
-            with stage.store.read() as connection:
-                came = connection.execute(select(lead.c.external_id).where(lead.c.site == LANDING)).scalars()
-                if made.issubset(came):
-                    return
+            if _arrived(stage) and is_in_step(stage, scopes):
+                return
             time.sleep(LOOK_S)
+
+
+def _arrived(stage: Stage) -> bool:
+    made = {entry["id"] for entry in stage.landing.leads()}
+    with stage.store.read() as connection:
+        return made.issubset(connection.execute(select(lead.c.external_id).where(lead.c.site == LANDING)).scalars())
 
 
 def _holder(stage: Stage, crowd: Crowd) -> Member | None:
@@ -155,6 +159,9 @@ def _print(story: Story, summary: Summary) -> None:
         _("заявок в клинике"): summary.leads_received,
         _("заявок дважды"): summary.leads_doubled,
         _("расписаний принято сайтом"): summary.timetables_confirmed,
+        _("событий в календарях, нужно"): summary.calendar_events_wanted,
+        _("событий в календарях, есть"): summary.calendar_events_confirmed,
+        _("событий дважды"): summary.calendar_events_doubled,
         _("ошибок"): summary.errors,
     }
     story.plain("")
