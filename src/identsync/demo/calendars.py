@@ -1,10 +1,11 @@
 """The calendar server of the demo, compared with the engine's books and with the clinic: event by event."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from identsync.demo.checker import GOOD
 from identsync.demo.stage import CALENDARS, Stage
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.keeping import Kept
@@ -12,17 +13,23 @@ from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.task import at_home, stream_of, wish_of
 from identsync.integrations.calendar.wanted import read
 from identsync.language import _
-from identsync.store.tables import mirror_item
+from identsync.store.tables import mirror_item, run_log
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Events the clinic asks for, those of them that both sides have as asked, those that are there twice; faults."""
+    """Events the clinic asks for, those of them that both sides have, all that are there, those twice; faults."""
 
     wanted: int = 0
     confirmed: int = 0
+    there: int = 0
     doubled: int = 0
-    faults: tuple[str, ...] = field(default=())
+    faults: tuple[str, ...] = ()
+
+    @property
+    def in_step(self) -> bool:
+        """Whether every event the clinic asks for is there, and no other."""
+        return self.wanted == self.confirmed == self.there
 
 
 def compared(stage: Stage, scopes: Collection[int]) -> Compared:
@@ -35,15 +42,18 @@ def compared(stage: Stage, scopes: Collection[int]) -> Compared:
     return Compared(
         wanted=len(wanted),
         confirmed=len(wanted & confirmed & names),
+        there=len(there),
         doubled=len(there) - len(names),
         faults=tuple(_faults(stage, len(confirmed - names), len(names - states.keys()))),
     )
 
 
-def is_in_step(stage: Stage, scopes: Collection[int]) -> bool:
-    """Say whether every event the clinic asks for is there, and no other."""
-    found = compared(stage, scopes)
-    return found.wanted == found.confirmed == len(_there(stage))
+def filled(stage: Stage, scopes: Collection[int]) -> bool:
+    """Say whether each branch's calendars have been written once: the first time is the long one."""
+    log = run_log.c
+    good = log.kind == stream_of(CALENDARS), log.outcome.in_(GOOD)
+    with stage.store.read() as connection:
+        return set(scopes) <= set(connection.execute(select(log.scope).where(*good)).scalars())
 
 
 def _wanted(stage: Stage, scopes: Collection[int]) -> set[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import select
 
-from identsync.demo.calendars import is_in_step
+from identsync.demo.calendars import compared, filled
 from identsync.demo.crowd import Crowd, Member, now_ms
 from identsync.demo.page import page
 from identsync.demo.plan import DRAIN_S, START_S, Plan, cast
@@ -53,6 +53,7 @@ class _Show:
     plan: Plan
     story: Story
     ended: threading.Event
+    struck: int | None = None  # the branch where somebody was killed last
 
     def run(self) -> tuple[Summary, list[str]]:
         with ExitStack() as stack:
@@ -67,6 +68,7 @@ class _Show:
                 )
             self._say_who(crowd)
             watcher = Watcher(stage, crowd, self.story)
+            self._fill(stage, crowd, watcher)
             since_ms = now_ms()
             self._observe(stage, crowd, watcher)
             life.set()
@@ -81,6 +83,16 @@ class _Show:
         if idle := count - len(crowd.living):
             self.story.tell(_("Из них врачей: {idle}; их программы задач не выполняют.", idle=idle))
 
+    def _fill(self, stage: Stage, crowd: Crowd, watcher: Watcher) -> None:
+        """Let the calendars be written for the first time: what takes longer than an interval is not judged by it."""
+        self.story.tell(_("Пишу календари врачей; дальше в них идёт только то, что меняется."))
+        until = time.monotonic() + START_S
+        while not self.ended.wait(LOOK_S) and time.monotonic() < until:
+            crowd.watch()
+            watcher.look()
+            if filled(stage, staffed(crowd.members)):
+                return
+
     def _observe(self, stage: Stage, crowd: Crowd, watcher: Watcher) -> None:
         """Watch until told to end; kill on the way."""
         begun = time.monotonic()
@@ -94,9 +106,10 @@ class _Show:
                 self._kill(stage, crowd)
 
     def _kill(self, stage: Stage, crowd: Crowd) -> None:
-        holder = _holder(stage, crowd)
+        holder = _holder(stage, crowd, self.struck)
         if holder is None:
             return
+        self.struck = holder.part.branch
         self.story.tell(_("Убиваю без предупреждения: {name}. Ей на смену запускаю новую.", name=holder.name))
         crowd.kill(holder)
 
@@ -106,9 +119,9 @@ class _Show:
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
             watcher.look()
-            if _arrived(stage) and is_in_step(stage, scopes):
+            if _arrived(stage) and compared(stage, scopes).in_step:
                 return
-            time.sleep(LOOK_S)
+            time.sleep(2 * LOOK_S)
 
 
 def _arrived(stage: Stage) -> bool:
@@ -117,15 +130,18 @@ def _arrived(stage: Stage) -> bool:
         return made.issubset(connection.execute(select(lead.c.external_id).where(lead.c.site == LANDING)).scalars())
 
 
-def _holder(stage: Stage, crowd: Crowd) -> Member | None:
-    """Choose whom to kill: who runs a task at this moment, else who holds a seat."""
+def _holder(stage: Stage, crowd: Crowd, struck: int | None) -> Member | None:
+    """Choose whom to kill: who runs a task at this moment, else who holds a seat; no branch twice running.
+
+    A branch that is struck each time somebody begins to work there never gets to work.
+    """
     with stage.store.read() as connection:
         running = [crowd.find(slot.holder) for slot in slots.overview(connection) if slot.running]
         seated = [crowd.find(seat.holder) for seat in slots.seats(connection)]
     for group in (running, seated):
-        if known := [member for member in group if member is not None]:
+        if known := [member for member in group if member is not None and member.part.branch != struck]:
             return random.choice(known)
-    return None
+    return next((member for member in seated if member is not None), None)
 
 
 @contextmanager
