@@ -7,6 +7,7 @@ ORGANIZER and no ATTENDEE: they make servers send mail.
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from identsync.integrations.calendar.event import Event, Name
@@ -59,6 +60,7 @@ def _vevent(uid: str, event: Event, status: str) -> str:
     )
 
 
+@lru_cache(maxsize=4096)  # a clinic's appointments begin where others end
 def _utc(ms: int) -> str:
     if ms % 1000 or not _FIRST_MS <= ms <= _LAST_MS:
         raise ValueError("a time that is no whole second of the years 1..9999")
