@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import create_engine, insert
 
+from identsync.clinic.clock import minute_now
 from identsync.clinic.source import ClinicSource
 from identsync.core.columns import Columns
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.engine.integration import PageContext
-from identsync.flows.mirror_book import DOUBT, Book, Row, save
+from identsync.flows.mirror_book import DOUBT, Book, Row, Weight, save, save_weights
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import Account, Link
 from identsync.integrations.calendar.event import Name
@@ -88,6 +89,12 @@ class Scene:
         token = f"{doctor:040x}"
         return token if kind == "feed" else f"https://caldav.example/calendars/{token[-6:]}/"
 
+    def brake(self, name: str, branch: int = 1) -> None:
+        """Let the mirror's brake wait for a person."""
+        book = Book(stream_of(name), branch)
+        with self.store.write() as connection:
+            save_weights(connection, book, {"e1": Weight(6000, asked=900)}, (), self.now_ms)
+
     def slot(self, name: str, branch: int = 1, **values: Any) -> None:
         """Write the task's slot, as if the task had run."""
         given = {"eligible_ms": self.now_ms + 3 * MINUTE, "stamp_ms": self.now_ms, "fence": 7} | values
@@ -119,16 +126,24 @@ class Act:
         keys = [key for key in columns.keys if self.wanted.doctor(key) == self.doctor]
         self.events = self.wanted.events(keys)
         self.keys = sorted(keys, key=lambda key: (self.events[key].start_ms, key))
-        self.coming = [key for key in self.keys if self.events[key].start_ms > now]
+        self.coming = self._from_a_full_day(now)
         for key in self.keys:
             self._there(key, columns.get(key) or 0)
         self.link = self._link()
         getattr(self, f"_{self.way}", lambda: None)()
 
+    def _from_a_full_day(self, now: int) -> list[int]:
+        """Give the events to come from the first day with five of them, whatever the time of day is now."""
+        coming = [key for key in self.keys if self.events[key].start_ms > now]
+        days = [minute_now(self.wanted.zone, self.events[key].start_ms) // 1440 for key in coming]
+        full = next((day for day in days if days.count(day) >= 5), 0)
+        return [key for key, day in zip(coming, days, strict=True) if day >= full]
+
     def _there(self, key: int, digest: int, **kept: Any) -> None:
         event = self.events[key]
         given = {"start_ms": event.start_ms, "etag": '"1"'} | kept
-        one = Kept(self.doctor, Name(event.name), given["start_ms"], given["etag"], tuple(kept.get("repairs", ())))
+        repairs = tuple(kept.get("repairs", ()))
+        one = Kept(self.doctor, Name(event.name), given["start_ms"], given["etag"], repairs=repairs)
         self.confirmed[key] = digest
         self.rows[key] = Row(key, digest, "confirmed", payload=one.pack(), label="")
 
@@ -140,8 +155,9 @@ class Act:
         } | changes  # fmt: skip
         return lambda doctor, scope, address: Link(doctor, scope, given.pop("address", address), **given)
 
-    def _drop(self, key: int) -> None:
-        del self.confirmed[key], self.rows[key]
+    def _drop(self, key: int) -> bytes | None:
+        del self.confirmed[key]
+        return self.rows.pop(key).payload
 
     def _refused(self) -> None:
         now = self.scene.now_ms
@@ -156,8 +172,9 @@ class Act:
         self._drop(second)
         self._there(third, DOUBT)
         self.rows[third] = Row(third, 1, "unknown", 1, payload=self.rows[third].payload)
-        self._drop(fourth)
-        self.rows[fourth] = Row(fourth, 1, "later", 2, self.scene.now_ms + 9 * MINUTE, "", "сервер просит подождать")
+        payload = self._drop(fourth)
+        retry = self.scene.now_ms + 9 * MINUTE
+        self.rows[fourth] = Row(fourth, 1, "later", 2, retry, "", "сервер просит подождать", payload)
         gone = Kept(self.doctor, Name("g" * 32), self.events[first].start_ms - 2 * HOUR, '"9"')
         self.confirmed[77 + self.doctor] = 8
         self.rows[77 + self.doctor] = Row(77 + self.doctor, 8, "confirmed", payload=gone.pack())
@@ -169,9 +186,8 @@ class Act:
 
     def _rejected(self) -> None:
         for key in self.coming[1:3]:
-            self._drop(key)
-            retry = self.scene.now_ms + DAY
-            self.rows[key] = Row(key, 1, "rejected", 1, retry, label="", answer=UNLIKED)
+            payload, retry = self._drop(key), self.scene.now_ms + DAY
+            self.rows[key] = Row(key, 1, "rejected", 1, retry, "", UNLIKED, payload)
 
     def _edited(self) -> None:
         self.link = self._link(repaired=4, strange=2)

@@ -16,7 +16,7 @@ from identsync.integrations.calendar.day import EPOCH, day_of, kept_near
 from identsync.integrations.calendar.handout import handout_of
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.shown import ORDER, Line, Picture, answers_of, picture_of
+from identsync.integrations.calendar.shown import Line, Picture, answers_of, picture_of
 from identsync.integrations.calendar.waiting import version, waiting
 
 if TYPE_CHECKING:
@@ -101,18 +101,12 @@ def _list(choice: Choice, picture: Picture) -> dict[str, Any]:
     kinds = GROUPS[choice.show][1] if choice.show in GROUPS else None
     lines = [line for line in picture.lines if kinds is None or line.state.kind in kinds]
     return {
-        "lines": sorted(lines, key=_urgency),
+        "lines": lines,
         "all": len(picture.lines),
         "groups": [(name, word, counts[name]) for name, (word, _kinds) in GROUPS.items() if counts[name]],
         "show": choice.show if kinds else "",
         "events": sum(line.there for line in picture.lines),
     }
-
-
-def _urgency(line: Line) -> tuple[int, str, int]:
-    """What waits for a person stands first; the rest by name, so that a doctor is found where he was."""
-    rank = ORDER.index(line.state.name) if line.state.kind in {"bad", "warn"} else len(ORDER)
-    return rank, line.doctor.name, line.doctor.id
 
 
 def _doctor(context: PageContext, choice: Choice, picture: Picture, line: Line) -> dict[str, Any]:

@@ -193,7 +193,13 @@ def _lines(picture: Picture) -> list[Line]:
     for line in lines.values():
         line.differences.sort(key=lambda one: (one.start_ms, one.key))
         line.state = STATES[_state(picture, line)]
-    return sorted(lines.values(), key=lambda line: (line.doctor.name, line.doctor.id))
+    return sorted(lines.values(), key=_urgency)
+
+
+def _urgency(line: Line) -> tuple[int, str, int]:
+    """What waits for a person stands first; the rest by name, so that a doctor is found where he was."""
+    rank = ORDER.index(line.state.name) if line.state.kind in {"bad", "warn"} else len(ORDER)
+    return rank, line.doctor.name, line.doctor.id
 
 
 def _state(picture: Picture, line: Line) -> str:
