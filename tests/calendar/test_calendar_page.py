@@ -231,7 +231,8 @@ def test_the_brake_stops_all_and_is_allowed_once(scene: Scene):
     scene.brake("yandex")
     page = view(scene.context(), {})
     assert page["brakes"].asked == (("e1", 6000, 900),)
-    assert lines(scene)["ok"].state.name == "braked"
+    assert lines(scene)["updating"].state.name == "braked"
+    assert lines(scene)["ok"].state.name == "ok", "his calendar is as it shall be"
     assert orders.allow(scene.context(), {"to": "yandex", "branch": "1"}).startswith("Разрешено")
     assert view(scene.context(), {})["brakes"].allowed
     assert due(scene)

@@ -209,7 +209,7 @@ def _state(picture: Picture, line: Line) -> str:
         return "making" if own else "absent"
     if link.state != "on":
         return link.state
-    if stopped:
+    if stopped and line.differences:
         return "braked"
     if picture.slot is not None and picture.slot.paused:
         return "paused"
