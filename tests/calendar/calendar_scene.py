@@ -93,7 +93,9 @@ class Scene:
         """Let the mirror's brake wait for a person."""
         book = Book(stream_of(name), branch)
         with self.store.write() as connection:
-            save_weights(connection, book, {"e1": Weight(6000, asked=900)}, (), self.now_ms)
+            save_weights(
+                connection, book, {"e1": Weight(6000, asked=900), "all": Weight(6000, asked=900)}, (), self.now_ms
+            )
 
     def slot(self, name: str, branch: int = 1, **values: Any) -> None:
         """Write the task's slot, as if the task had run."""

@@ -230,7 +230,7 @@ def test_the_version_changes_with_what_the_page_shows(scene: Scene, change: Call
 def test_the_brake_stops_all_and_is_allowed_once(scene: Scene):
     scene.brake("yandex")
     page = view(scene.context(), {})
-    assert page["brakes"].asked == (("e1", 6000, 900),)
+    assert page["shrunk"] == [(6000, 900)], "said once, however many weights there are"
     assert lines(scene)["updating"].state.name == "braked"
     assert lines(scene)["ok"].state.name == "ok", "his calendar is as it shall be"
     assert orders.allow(scene.context(), {"to": "yandex", "branch": "1"}).startswith("Разрешено")
