@@ -476,8 +476,7 @@ async def test_a_thousand_faults_double_nothing_and_lose_nothing(doctor: Doctor,
     process.add(doctor.id, {"summary": "Моё", "start": noon, "end": noon})
     for kind in ("lose", "cut", "drop", "fail", "fail_after", "html", "half"):
         process.fault(kind, share=0.15, times=None)
-    before = process.books()
-    rounds = 0
+    before, rounds = process.books(), 0
     while sum(faults(process).values()) - sum(faults_of(before).values()) < 1000:
         rounds += 1
         wanted = [event(number, summary=f"Занято {rounds}") for number in range(40)]
