@@ -253,6 +253,15 @@ def test_several_weights(world: World):
     assert set(world.streams()) == {STREAM, f"{STREAM}:busy, another choice"}
 
 
+def test_no_weight_is_forgotten_while_one_waits(world: World):
+    """A choice that came out of the failed read itself, and was taken back with it, is no new beginning."""
+    world.go(weight={"": 100, "busy": 50})
+    with pytest.raises(SuspiciousChange):
+        world.go(weight={"": 0, "busy, fewer doctors": 0})
+    with pytest.raises(SuspiciousChange):
+        world.go(weight={"": 100, "busy": 0})
+
+
 def test_a_stale_fence_writes_nothing(world: World):
     world.stale_at_write = 3
     with pytest.raises(StaleFence):

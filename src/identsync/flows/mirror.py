@@ -149,7 +149,7 @@ async def _weigh(run: "Run", book: Book, weights: Mapping[str, int], brake: Brak
     if stopped:  # nothing is accepted while one of them waits, and what a person allowed stays allowed
         new = {name: new[name] if new[name].asked is not None else _kept(book, name) for name in new}
     changed = {name: value for name, value in new.items() if book.weights.get(name) != value}
-    dropped = book.weights.keys() - new.keys() - {""}
+    dropped = set() if stopped else book.weights.keys() - new.keys() - {""}
     if changed or dropped:
         await run.write(lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()))
     if stopped:
