@@ -100,8 +100,27 @@ async def test_what_may_have_arrived_under_a_later_generation_is_removed(there: 
     assert there.events == []
 
 
+async def test_so_is_what_may_have_arrived_there_after_the_first_was_deleted_by_hand(there: Model):
+    there.trashbin = True
+    kept = after(await keeping.put(there, EVENT, NEW))
+    there.drop(A)
+    there.faults = ["lost answer"]
+    with pytest.raises(Unavailable):
+        await keeping.put(there, MOVED, kept)
+    assert isinstance(await keeping.remove(there, kept, doubtful=True), Confirmed)
+    assert there.events == []
+
+
+async def test_a_name_is_taken_up_again_more_often_than_people_change_their_minds(there: Model):
+    there.trashbin = True
+    for generation in range(1, keeping.GENERATIONS + 1):
+        kept = after(await keeping.put(there, EVENT, NEW))
+        assert (kept.name.generation, there.events) == (generation, [EVENT])
+        await keeping.remove(there, kept, doubtful=False)
+
+
 async def test_what_the_server_never_takes_is_rejected_with_its_reason(there: Model):
-    there.faults = ["unwanted"] * 9
+    there.faults = ["unwanted"] * 20
     assert await keeping.put(there, EVENT, NEW) == Rejected("not today")
     assert there.events == []
 

@@ -44,6 +44,7 @@ class Link:
 
 
 _LINK = [column for column in calendar_link.c if column.name not in {"destination", "changed_ms"}]
+_CHANGED = [column.name for column in _LINK if column.name not in {"doctor_id", "own"}]
 _ONE = and_(calendar_link.c.destination == bindparam("at"), calendar_link.c.doctor_id == bindparam("of"))
 
 
@@ -76,6 +77,16 @@ def set_link(connection: Connection, destination: str, doctor: int, values: Mapp
     """Change some columns of a link; False where there is none."""
     changed = update(calendar_link).where(_ONE).values(values)
     return connection.execute(changed, {"at": destination, "of": doctor}).rowcount > 0
+
+
+def change_link(connection: Connection, destination: str, old: Link, new: Link, now_ms: int) -> bool:
+    """Write what a run has changed of a link as it knew it; False where a person has ordered otherwise meanwhile."""
+    link = calendar_link.c
+    differs = {name: getattr(new, name) for name in _CHANGED if getattr(new, name) != getattr(old, name)}
+    as_known = and_(_ONE, link.address == bindparam("as_address"), link.state == bindparam("as_state"))
+    changed = update(calendar_link).where(as_known).values(differs | {"changed_ms": now_ms})
+    where = {"at": destination, "of": old.doctor, "as_address": old.address, "as_state": old.state}
+    return connection.execute(changed, where).rowcount > 0
 
 
 def set_state(connection: Connection, destination: str, doctor: int, state: str, now_ms: int) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from identsync.engine.channel import Channel
-from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable
+from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable, Unexpected
 from identsync.flows.mirror import Later, Unknown, Verdict
 from identsync.integrations.calendar.books import CLINIC, Account, Link
 from identsync.integrations.calendar.connecting import app_of, endpoints_of, root_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Permit = Callable[[], Awaitable[None]]
 DAY_S = 86_400
-SILENT = 2  # answers lost in a row, after which a desk rests until the next run
+SILENT = 2  # answers in a row that were lost or made no sense, after which a desk rests until the next run
 BROKEN = 3  # desks in a row that could not be reached, after which the run ends
 _CHANNEL = 64  # characters of a channel's name
 
@@ -81,17 +81,20 @@ class Desk:
             self.stop(error)
             return Later(str(error), self.after_ms)
         except Unavailable as error:
+            return self._lost(error) if error.sent else self._unreached(error)
+        except Unexpected as error:  # what it makes of this doctor's events is nobody else's affair
             return self._lost(error)
         self.silent = self.line.broken = 0
         return verdict
 
-    def _lost(self, error: Unavailable) -> Verdict:
-        if not error.sent:
-            return self._unreached(error)
+    def _lost(self, error: Unavailable | Unexpected) -> Verdict:
+        """It may have been done; a calendar that says nothing sensible twice in a row rests until the next run."""
         self.silent += 1
         self.look_again = True
         if self.silent >= SILENT:
             self.stop(error)
+        if isinstance(error, Unexpected):
+            return Unknown(error.raw or str(error))
         return Unknown(str(error), error.after_ms)
 
     def _unreached(self, error: Unavailable) -> Verdict:
@@ -223,8 +226,8 @@ async def reception(
         yield Reception(run, http, name, destination, accounts, stack)
 
 
-def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[Link]:
-    """Return the links that change with a run: who was refused, who has to be looked at again, who is in step."""
+def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[tuple[Link, Link]]:
+    """Return the links that change with a run, before and after: refused, to be looked at again, in step."""
     changed = []
     for desk in desks:
         link = desk.link
@@ -235,5 +238,5 @@ def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[Link]
         if desk.look_again:
             link = replace(link, looked_ms=None)
         if link != desk.link:
-            changed.append(link)
+            changed.append((desk.link, link))
     return changed

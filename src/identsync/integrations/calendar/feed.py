@@ -17,7 +17,7 @@ import orjson
 from identsync.core.columns import Columns, digest
 from identsync.engine.integration import Outcome, Status
 from identsync.errors import AskPerson
-from identsync.flows.mirror import Brake, Confirmed, Item, Patience, Verdict, kept, mirror
+from identsync.flows.mirror import Confirmed, Item, Patience, Verdict, kept, mirror
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Link
 from identsync.integrations.calendar.desks import Reception, reception
@@ -224,17 +224,19 @@ class _Feeds:
         """Publish the files that differ, and those that have stood long: one may have been damaged or removed."""
         assert self.wanted is not None
         destination = self.here.destination
-        from identsync.integrations.calendar.task import BUDGET_MS, FLOOR, choice_of
+        from identsync.integrations.calendar.task import BUDGET_MS, brakes_of, weights_of
 
+        links, events = self.found.links.values(), len(self.wanted.columns)
+        weights = weights_of(destination, links, self.run.scope, events)
         return await mirror(
             self.run,
             self.stream,
             self.desired,
-            weight={choice_of(destination, self.keys): len(self.wanted.columns)},
+            weight=weights,
             make=self._make,
             deliver=self._deliver,
             remove=self._remove,
-            brake=Brake(destination.shrink / 100, FLOOR),
+            brake=brakes_of(destination, weights),
             patience=Patience(min(60_000, destination.interval), 3_600_000),
             refresh_ms=destination.repair,
             concurrency=destination.parallel,

@@ -26,7 +26,7 @@ from identsync.integrations.calendar.event import (
 from identsync.language import _
 
 TURNS = 5  # writes of one event in one run: more means that somebody else writes there at the same moment
-GENERATIONS = 3  # names tried for an event whose name the server does not take back
+GENERATIONS = 5  # names tried for an event whose name the server does not take back
 REPAIRS = 3  # of one event in a day; then it is left as the other person wants it until the day is over
 DAY_MS = 86_400_000
 FEW = 5  # events: a calendar that lists nothing although it should hold more is asked a second time
@@ -66,7 +66,7 @@ class Kept:
 async def put(calendar: Calendar, event: Event, kept: Kept) -> Verdict:
     """Bring one event to how it shall look; one request where nothing else happened meanwhile."""
     first = kept.name.generation
-    for _turn in range(TURNS):
+    for _turn in range(TURNS + GENERATIONS):
         answer = await calendar.put(kept.name, event, kept.etag)
         if isinstance(answer, Written):
             return _there(kept, answer.etag)
@@ -93,18 +93,28 @@ async def put(calendar: Calendar, event: Event, kept: Kept) -> Verdict:
 
 async def remove(calendar: Calendar, kept: Kept, *, doubtful: bool) -> Verdict:
     """Delete one event; gone is gone, whoever did it. ``doubtful``: a later generation of it may be there as well."""
+    verdict = await _remove(calendar, kept)
+    if not doubtful or not isinstance(verdict, Confirmed):
+        return verdict
+    first = kept.name.generation
+    later = [replace(kept.name, generation=each) for each in range(first + 1, first + GENERATIONS)]
+    for name, found in (await calendar.fetch(later)).items():
+        if not found.cancelled:
+            verdict = await _remove(calendar, replace(kept, name=name, etag=found.etag))
+            if not isinstance(verdict, Confirmed):
+                break
+    return verdict
+
+
+async def _remove(calendar: Calendar, kept: Kept) -> Verdict:
     for _turn in range(TURNS):
         answer = await calendar.remove(kept.name, kept.etag)
         if isinstance(answer, Unwanted):
             return Rejected(answer.reason)
-        if isinstance(answer, Conflict):
-            found = await calendar.get(kept.name)
-            if found is not None:
-                kept = replace(kept, etag=found.etag)  # edited by hand: the clinic has the last word
-                continue
-        if not doubtful or kept.name.generation >= GENERATIONS or isinstance(answer, Written):
+        found = await calendar.get(kept.name) if isinstance(answer, Conflict) else None
+        if found is None:
             return Confirmed()
-        kept = replace(kept, name=_next(kept.name), etag=None)
+        kept = replace(kept, etag=found.etag)  # edited by hand: the clinic has the last word
     return Later(_("это событие одновременно меняет кто-то ещё"))
 
 
@@ -196,8 +206,8 @@ class _Seen:
     def unheard_of(self, changes: Changes, since_ms: int) -> list[int]:
         """Return the keys of what was written since, and of which the server says nothing."""
         told = {*changes.there, *changes.gone}
-        written = ((key, kept) for key, kept in self.mine.items() if kept.at_ms >= since_ms and kept.etag is not None)
-        return [key for key, kept in written if kept.name not in told]
+        written = ((key, kept) for key, kept in self.mine.items() if kept.at_ms >= since_ms and kept.name not in told)
+        return [key for key, kept in written if kept.etag is not None or key in self.wanted]
 
     def _gone(self, changes: Changes, by_name: Mapping[str, int]) -> Collection[int]:
         if changes.whole:
@@ -207,7 +217,7 @@ class _Seen:
 
     def _lost(self, key: int) -> None:
         """An event was deleted there."""
-        if self.mine[key].etag is not None:
+        if self.mine[key].etag is not None or key in self.wanted:
             self._differs(key, None)
 
     def compare(self, found: Mapping[Name, Found], suspects: Collection[int]) -> None:

@@ -15,6 +15,8 @@ import orjson
 
 from identsync.core.columns import Columns, digest
 from identsync.engine.integration import Outcome, Status, Task
+from identsync.errors import AskPerson, IdentsyncError, Unexpected
+from identsync.errors import Later as LaterError
 from identsync.flows.mirror import (
     Brake,
     Confirmed,
@@ -32,9 +34,9 @@ from identsync.integrations.calendar import books, keeping
 from identsync.integrations.calendar.books import Account, Link
 from identsync.integrations.calendar.connecting import make, title_of
 from identsync.integrations.calendar.desks import Desk, Reception, reception, standing
-from identsync.integrations.calendar.event import Calendar, Event, Name, NoCalendar
+from identsync.integrations.calendar.event import Calendar, Conflict, Event, Name, NoCalendar, Unwanted
 from identsync.integrations.calendar.keeping import Kept, Look
-from identsync.integrations.calendar.leaving import taken_leave
+from identsync.integrations.calendar.leaving import held, taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, Wish, homes, read, when
 from identsync.language import _
@@ -75,11 +77,22 @@ def wish_of(destination: CalendarDestination) -> Wish:
     )  # fmt: skip
 
 
-def choice_of(destination: CalendarDestination, doctors: Iterable[int]) -> str:
-    """Name what a person chose and the brake must not take for a loss."""
+def weights_of(destination: CalendarDestination, links: Iterable[Link], scope: int, events: int) -> dict[str, int]:
+    """Name what the brake watches by what was chosen, which is no loss: settings, who takes part, who moved house.
+
+    Links tell who takes part in ``scope``, not the staff, which may be read wrongly. ``all`` is called so whatever is
+    chosen: as long as anybody takes part, nothing at all is never believed.
+    """
     d = destination
-    chosen = [sorted(doctors), d.back_days, d.days, d.what, d.reserves, d.shifts]
-    return f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}"
+    present = sorted(link.doctor for link in links if link.scope == scope and link.state not in GONE)
+    chosen = [present, d.doctors, d.branches, d.back_days, d.days, d.what, d.reserves, d.shifts]
+    weights = {f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}": events}
+    return weights | ({"all": events} if present else {})
+
+
+def brakes_of(destination: CalendarDestination, weights: Iterable[str]) -> dict[str, Brake]:
+    """Give the brake of each weight."""
+    return {name: Brake(1.0) if name == "all" else Brake(destination.shrink / 100, FLOOR) for name in weights}
 
 
 def task_of(name: str, destination: CalendarDestination, branch: "Branch") -> Task:
@@ -98,6 +111,7 @@ class Books:
     accounts: dict[int, Account]
     key: bytes
     doctors: dict[int, "Doctor"]  # at home in the run's branch
+    unmade: IdentsyncError | None = None  # why a doctor has no calendar although he shall have one
 
     def written(self, state: Callable[[Link], bool]) -> list[int]:
         """Return the doctors at home whose link is so."""
@@ -153,21 +167,41 @@ async def _introduce(here: Reception, found: Books) -> None:
             continue
         if link is None or (not link.address and link.state not in GONE):
             blank = link or Link(doctor.id, run.scope, address="", own=True, state="on")
-            title = title_of(here.destination, doctor.name)
-            link = await make(here, blank, found.key, title, zones[run.scope])
+            new = await _made(here, found, blank, title_of(here.destination, doctor.name), zones[run.scope])
+            if new is None:
+                continue
         elif link.scope == run.scope:
             continue
-        link = replace(link, scope=run.scope, looked_ms=None)
-        await _put_links(here, [link])
-        found.links[doctor.id] = link
+        else:
+            new = link
+        new = replace(new, scope=run.scope, looked_ms=None)
+        await _put_links(here, [(link, new)])
+        found.links[doctor.id] = new
+    if found.unmade is not None and not found.written(lambda link: link.state not in GONE):
+        raise found.unmade
 
 
-async def _put_links(here: Reception, links: Iterable[Link]) -> None:
+async def _made(here: Reception, found: Books, blank: Link, title: str, zone: str) -> Link | None:
+    """Make a calendar; None where that fails, which keeps nobody waiting who has one."""
+    if found.unmade is not None and here.account_of(blank.doctor) == books.CLINIC:
+        return None
+    try:
+        return await make(here, blank, found.key, title, zone)
+    except (AskPerson, LaterError, Unexpected) as error:
+        found.unmade = error
+        return None
+
+
+async def _put_links(here: Reception, links: Iterable[tuple[Link | None, Link]]) -> None:
+    """Write links, new ones and as they have changed; what a person has ordered meanwhile stays ordered."""
     now = here.run.now_ms()
 
     def put(connection: "Connection") -> None:
-        for link in links:
-            books.put_link(connection, here.name, link, now)
+        for old, new in links:
+            if old is None:
+                books.put_link(connection, here.name, new, now)
+            else:
+                books.change_link(connection, here.name, old, new, now)
 
     await here.run.write(put)
 
@@ -208,7 +242,12 @@ class _Work:
             return
         mine, settled = await self._mine()
         gate = asyncio.Semaphore(self.here.destination.parallel)
-        await asyncio.gather(*(self._look(desk, mine.get(desk.link.doctor, {}), settled, gate) for desk in due))
+        try:
+            async with asyncio.TaskGroup() as looks:  # where one ends the run, no other may outlive it
+                for desk in due:
+                    looks.create_task(self._look(desk, mine.get(desk.link.doctor, {}), settled, gate))
+        except* Exception as errors:
+            raise errors.exceptions[0] from None
 
     def _is_due(self, link: Link) -> bool:
         if link.state == "leaving":  # what people have edited there is of no interest any more
@@ -240,10 +279,11 @@ class _Work:
 
             async def work(calendar: Calendar) -> Verdict:
                 nonlocal look
-                last = keeping.Last(desk.link.token, desk.link.looked_ms or 0)
-                look = await keeping.look(calendar, last, mine, wanted, self.run.now_ms())
-                for stray in look.strays:
-                    await calendar.remove(stray, None)
+                seen = await keeping.look(calendar, _last(desk.link), mine, wanted, self.run.now_ms())
+                for stray in seen.strays:
+                    if isinstance(await calendar.remove(stray, None), Conflict | Unwanted):
+                        seen.token = None  # it must be met again
+                look = seen
                 return Confirmed()
 
             try:
@@ -265,7 +305,7 @@ class _Work:
             at = self.stream, self.run.scope
             keep(connection, *at, {key: one.pack() for key, one in look.keep.items()})
             doubt(connection, *at, look.doubt)
-            books.put_link(connection, self.here.name, link, self.run.now_ms())
+            books.change_link(connection, self.here.name, desk.link, link, self.run.now_ms())
 
         await self.run.write(note)
         desk.link = link
@@ -285,7 +325,7 @@ class _Work:
             at = self.stream, self.run.scope
             keep(connection, *at, {key: replace(one, etag=None).pack() for key, one in mine.items()})
             doubt(connection, *at, list(mine))
-            books.put_link(connection, self.here.name, link, self.run.now_ms())
+            books.change_link(connection, self.here.name, desk.link, link, self.run.now_ms())
 
         await self.run.write(forget)
         desk.link = link
@@ -295,15 +335,17 @@ class _Work:
     async def deliver(self) -> Outcome:
         """Bring the calendars in step with what is wanted."""
         destination, now = self.here.destination, self.run.now_ms()
+        events, links = len(self.wanted.columns), self.found.links.values()
+        weights = weights_of(destination, links, self.run.scope, events)
         return await mirror(
             self.run,
             self.stream,
             self.wanted.columns,
-            weight={choice_of(destination, self.wanted.doctors): len(self.wanted.columns)},
+            weight=weights,
             make=self._make,
             deliver=self._put,
             remove=self._remove,
-            brake=Brake(destination.shrink / 100, FLOOR),
+            brake=brakes_of(destination, weights),
             patience=Patience(min(60_000, destination.interval), 3_600_000),
             concurrency=destination.parallel,
             lane=lambda item: one.doctor if (one := _kept(item)) else 0,
@@ -343,9 +385,7 @@ class _Work:
         link = self.found.links.get(one.doctor)
         if link is not None and not link.address:
             return Confirmed()  # the calendar it was in is gone
-        return await self._at_desk(
-            one, lambda calendar: keeping.remove(calendar, one, doubtful=item.doubtful and one.etag is None)
-        )
+        return await self._at_desk(one, lambda calendar: keeping.remove(calendar, one, doubtful=item.doubtful))
 
     async def _at_desk(self, one: Kept, work: Callable[[Calendar], Awaitable[Verdict]]) -> Verdict:
         desk = await self.desk(one.doctor)
@@ -372,12 +412,15 @@ class _Work:
             link for link in self.found.links.values() if (link.state, link.scope) == ("leaving", self.run.scope)
         ]
         if leaving:
-            mine, _settled = await self._mine()
-            gone = [await taken_leave(self.here, link) for link in leaving if link.doctor not in mine]
-            await _put_links(self.here, gone)
+            here, doctors = self.here, {link.doctor for link in leaving}
+            left = await self.run.read(lambda connection: held(connection, here.name, here.destination, doctors))
+            behind = {one.doctor for one in left}  # of whatever branch it was
+            gone = [(link, await taken_leave(here, link)) for link in leaving if link.doctor not in behind]
+            await _put_links(here, gone)
 
     def told(self, outcome: Outcome) -> Outcome:
         """Return the outcome with what people should know of calendars that stand still."""
+        outcome = self._unmade(outcome)
         asking = [desk.link.doctor for desk in self.desks.values() if desk.asks or desk.link.state == "refused"]
         counts = {**outcome.counts, **({"repaired": self.repaired} if self.repaired else {})}
         if not asking:
@@ -387,6 +430,21 @@ class _Work:
         note = "; ".join(filter(None, (outcome.note, remark)))
         status = Status.PARTIAL if outcome.status is Status.OK else outcome.status
         return replace(outcome, counts=counts, note=note, status=status)
+
+    def _unmade(self, outcome: Outcome) -> Outcome:
+        """Add why a doctor has no calendar yet, to an outcome of those who have one."""
+        error = self.found.unmade
+        if error is None or outcome.status not in {Status.OK, Status.PARTIAL}:
+            return outcome
+        status = Status.ASK if isinstance(error, AskPerson) else Status.PARTIAL
+        after = outcome.retry_ms if outcome.retry_ms is not None else getattr(error, "after_ms", None)
+        note = "; ".join(filter(None, (str(error), outcome.note)))
+        return replace(outcome, status=status, note=note, retry_ms=after)
+
+
+def _last(link: Link) -> keeping.Last:
+    """Return the last look that still counts: one that is to be done again is one at everything."""
+    return keeping.Last() if link.looked_ms is None else keeping.Last(link.token, link.looked_ms)
 
 
 def _generation(payload: bytes | None) -> int:
