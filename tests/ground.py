@@ -7,8 +7,11 @@ whatever it imports: they share what is compiled in a folder of pytest's own cac
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -16,6 +19,14 @@ import pytest
 
 MEMORY = Path("/dev/shm")
 ROOM = 1 << 30  # bytes; a run needs a quarter of it. A container's 64 MB are not enough
+
+# Its standard input ends with whoever started it, however that happens: a worker that is stopped says no farewell.
+GUARD = """
+read _
+kill -INT "$(head -n 1 "$0/postmaster.pid")"
+while [ -e "$0/postmaster.pid" ]; do sleep 0.1; done
+rm -rf "$0"
+"""
 
 
 def memory() -> Path | None:
@@ -38,3 +49,16 @@ def share_bytecode(cache: pytest.Cache) -> None:
         sys.dont_write_bytecode, sys.pycache_prefix = False, folder
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = folder
+
+
+@contextmanager
+def guarded() -> Iterator[Path]:
+    """Yield a new folder for a PostgreSQL that is ended and removed after the block, or when this process is killed."""
+    folder = Path(tempfile.mkdtemp(prefix="identsync-pg-", dir=memory()))
+    if os.name == "nt":
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(["sh", "-c", GUARD, str(folder)], stdin=subprocess.PIPE, start_new_session=True, **quiet):
+        yield folder
