@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "msedge")
 ARGUMENTS = [
@@ -25,6 +25,8 @@ MISSING = (
     "no Chromium on this computer: install one (Debian: apt-get install chromium) or name it in IDENTSYNC_CHROMIUM "
     "to run the tests of the console's pages in a real browser"
 )
+
+expect.set_options(timeout=30_000)  # playwright's five seconds are not enough for a browser on a busy machine
 
 # WCAG 2: a contrast of 4.5 is legible for everybody.
 DIM = """() => {

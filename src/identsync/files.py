@@ -49,8 +49,11 @@ def text(content: bytes) -> str:
     return content.decode(next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig"))
 
 
-def write(file: Path, content: bytes) -> None:
-    """Replace a file at once or not at all, readable for its owner only; its folder must exist. FileBusy, OSError."""
+def write(file: Path, content: bytes, *, everyone: bool = False) -> None:
+    """Replace a file at once or not at all; its folder must exist. FileBusy, OSError.
+
+    It is readable for its owner only or, where the system has modes, for ``everyone``: a web server is another user.
+    """
     place = reachable(file)
     new = place.with_name(f"new-{secrets.token_hex(8)}.tmp")  # mkstemp tries 10,000 names where Windows denies one
     try:
@@ -58,6 +61,8 @@ def write(file: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
+        if everyone and sys.platform != "win32":  # there the folder's own list says who may read
+            new.chmod(0o644)
         patiently(lambda: _replaced(new, place))
     except BaseException:
         with contextlib.suppress(OSError):

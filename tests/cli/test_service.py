@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,17 @@ def test_a_program_that_is_not_there_is_told_where_it_can_be_read(folder: Path) 
     assert f"нет такого процесса: {2**22 + 1}" in "".join(journals(folder).values())
 
 
+@pytest.fixture
+def at_a_terminal() -> Iterator[None]:
+    """SIGHUP is heard, though the suite itself may have been started by nohup, which all its processes inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @posix
 @pytest.mark.processes
+@pytest.mark.usefixtures("at_a_terminal")
 def test_a_closed_terminal_ends_a_client_cleanly(folder: Path) -> None:
     with client(folder) as (process, _ready):
         process.send_signal(signal.SIGHUP)

@@ -1,17 +1,12 @@
 """One client process under fire: the real engine, its tasks write under their fence and on paper.
 
-``python -m processes.client`` is a nursery: it forks a client for every JSON line on its standard input, because
-sixteen fresh interpreters would cost more than the fire. It and its children write JSON lines on its standard output.
+``python -m processes.client`` is a nursery of such clients.
 """
 
 import asyncio
-import ctypes
-import gc
 import os
 import random
 import select
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,19 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 from sqlalchemy import Connection
 
 from identsync.engine.integration import Outcome, Role, Task
-from identsync.engine.loop import Engine, new_loop
+from identsync.engine.loop import Engine
 from identsync.engine.run import Run
 from identsync.errors import Later, StaleFence
 from identsync.store import open_store
+from nursery import Words, nurse, say, told_to_end
 from processes import scratch
 from processes.plan import DEADLINE_MS, INTERVALS, LEASES, POLICY, SLOTS
 
 STALL_MS = 50  # a thread that wakes each 20 ms and is later than that tells of a process that did not run
-PARENT_DIED = 1  # PR_SET_PDEATHSIG
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -45,11 +39,6 @@ class Part(msgspec.Struct, frozen=True):
     branch: int
     seed: int
     fenced: bool = True
-
-
-def say(**words: object) -> None:
-    """Write one line; short enough to arrive in one piece though sixteen processes share the pipe."""
-    os.write(1, msgspec.json.encode(words) + b"\n")
 
 
 class Work:
@@ -102,10 +91,9 @@ class Work:
         return self._random.uniform(0.02, 0.2)
 
 
-async def live(part: Part) -> None:
+async def live(client: Words) -> int:
     """Be a client until SIGTERM."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    part, ended = msgspec.convert(client, Part), told_to_end()
     store = open_store(part.url)
     if not part.fenced:  # a mutant, to show that the fire finds it
         vars(store)["_verify"] = lambda *_: None
@@ -118,6 +106,7 @@ async def live(part: Part) -> None:
     await ended.wait()
     await engine.stop(2.0)
     store.close()
+    return 0
 
 
 def _watch(number: int) -> None:
@@ -133,64 +122,11 @@ def _watch(number: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def be(part: Part) -> int:
-    """Run one client in this process; returns its exit code."""
-    log = (Path(part.folder) / f"client-{part.number}.log").open("a", buffering=1)
-    os.dup2(log.fileno(), 2)
-    structlog.configure(
-        processors=[structlog.processors.TimeStamper(fmt="iso"), structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(log),
-        cache_logger_on_first_use=True,
-    )
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(live(part))
-    return 0
-
-
 def _nap(seconds: float) -> None:
     select.select((), (), (), seconds)
-
-
-def nursery() -> None:
-    """Fork a client for each line; the end of standard input ends them all."""
-    for url in ("sqlite:////nowhere/identsync.db", "postgresql://nowhere/identsync"):
-        open_store(url).close()  # connects to nothing, but imports what every child would import
-    new_loop().close()
-    gc.freeze()
-    signal.signal(signal.SIGCHLD, _reap)
-    for line in sys.stdin.buffer:
-        part = msgspec.json.decode(line, type=Part)
-        pid = os.fork()
-        if pid == 0:
-            _begin(part)
-        say(number=part.number, born=pid)
-    os.killpg(0, signal.SIGKILL)
-
-
-def _begin(part: Part) -> None:
-    code = 1
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
-        code = be(part)
-    except BaseException as error:  # the nursery's own frames must never run twice
-        sys.excepthook(type(error), error, error.__traceback__)
-    finally:
-        os._exit(code)
-
-
-def _reap(*_: Any) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        say(ended=pid, code=os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":
     if "faketime" in os.environ.get("LD_PRELOAD", ""):
         vars(time)["sleep"] = _nap  # libfaketime 0.9.10 breaks clock_nanosleep to an absolute monotonic time
-    nursery()
+    nurse(live)

@@ -3,28 +3,18 @@
 import os
 import queue
 import signal
-import subprocess
-import sys
-import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from identsync.demo.checker import Life
 from identsync.engine.integration import Role
+from nursery import Nursery, now_ms
 from processes.client import Part
 
-TESTS = Path(__file__).parents[1]
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-
-
-def now_ms() -> int:
-    """Return the machine's monotonic clock, ms: one clock for all its processes."""
-    return time.monotonic_ns() // 1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -51,13 +41,13 @@ class Crowd:
 
     def __init__(self, clock: Path | None = None) -> None:
         self._clock = clock
-        self._nurseries: list[subprocess.Popen[bytes]] = []
+        self._nurseries: list[Nursery] = []
+        self._ending = ExitStack()
         self.members: list[Member] = []
         self.refused = 0  # effects of zombies that the fence kept out
         self._by_number: dict[int, Member] = {}
         self._by_pid: dict[int, Member] = {}
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._readers: list[threading.Thread] = []
 
     def __enter__(self) -> "Crowd":
         self._spawn(dict(os.environ))
@@ -67,13 +57,7 @@ class Crowd:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        for nursery, reader in zip(self._nurseries, self._readers, strict=True):
-            assert nursery.stdin is not None
-            assert nursery.stdout is not None
-            nursery.stdin.close()  # it kills whom it bore
-            reader.join()
-            nursery.wait()
-            nursery.stdout.close()
+        self._ending.close()
 
     @property
     def living(self) -> list[Member]:
@@ -85,10 +69,7 @@ class Crowd:
         """Start a client, in the second nursery if its clock shall be ``fake``."""
         member = self._by_number[part.number] = Member(part)
         self.members.append(member)
-        nursery = self._nurseries[-1 if fake else 0]
-        assert nursery.stdin is not None
-        nursery.stdin.write(msgspec.json.encode(part) + b"\n")
-        nursery.stdin.flush()
+        self._nurseries[-1 if fake else 0].bear(part)
         return member
 
     def wait_ready(self, seconds: float) -> None:
@@ -152,19 +133,7 @@ class Crowd:
             self._note(self._said.get())
 
     def _spawn(self, environment: dict[str, str]) -> None:
-        nursery = subprocess.Popen(
-            [sys.executable, "-m", "processes.client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=environment, cwd=TESTS, start_new_session=True,
-        )  # fmt: skip
-        reader = threading.Thread(target=self._read, args=(nursery,), daemon=True)
-        reader.start()
-        self._nurseries.append(nursery)
-        self._readers.append(reader)
-
-    def _read(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._said.put({"at": now_ms(), **msgspec.json.decode(line)})
+        self._nurseries.append(self._ending.enter_context(Nursery("processes.client", environment, self._said.put)))
 
     def _note(self, said: dict[str, Any]) -> None:
         if "ended" in said:

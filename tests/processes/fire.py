@@ -28,9 +28,10 @@ from identsync.errors import Unavailable
 from identsync.store import open_store
 from identsync.store.limiter import SEAT
 from identsync.store.tables import run_log, task_slot
+from nursery import now_ms
 from processes import scratch
 from processes.client import Part
-from processes.crowd import FAKETIME, Crowd, now_ms
+from processes.crowd import FAKETIME, Crowd
 from processes.faults import PROCESSES, faults, small_disk
 from processes.plan import CAST, SETTLE_MS, SLACK_MS, SLOTS, grids
 from processes.proxy import Proxy

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from update.house import House, Nursery, Program, until
+from update.house import House, Program, Programs, until
 from update.release import OWN, newer, older
 from update.verdict import KNOWN, faults
 
@@ -36,8 +36,8 @@ def main() -> int:
     with ExitStack() as stack:
         before = older(folder / "older", options.old) if options.old else OWN.parent
         nurseries = {
-            "old": stack.enter_context(Nursery("old", before)),
-            "new": stack.enter_context(Nursery("new", newer(folder / "newer"))),
+            "old": stack.enter_context(Programs("old", before)),
+            "new": stack.enter_context(Programs("new", newer(folder / "newer"))),
         }
         server = stack.enter_context(postgresql())
         found = [_round(seed, server, folder, nurseries) for seed in range(options.seed, options.seed + options.rounds)]
@@ -46,7 +46,7 @@ def main() -> int:
     return 1 if sum(found) else 0
 
 
-def _round(seed: int, server: str, folder: Path, nurseries: dict[str, Nursery]) -> int:
+def _round(seed: int, server: str, folder: Path, nurseries: dict[str, Programs]) -> int:
     """Update a network on each database; returns how much was wrong."""
     name = f"update_{seed}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")

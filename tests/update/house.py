@@ -1,12 +1,8 @@
 """A network under update: starts and ends programs of two versions on one database, and reads its journal."""
 
-import json
 import os
 import queue
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,8 +15,7 @@ from sqlalchemy import select
 from identsync.demo.checker import JournalRow
 from identsync.store import Store, open_store
 from identsync.store.tables import run_log, task_slot
-
-TESTS = Path(__file__).parents[1]
+from nursery import TESTS, Nursery
 
 
 @dataclass(slots=True, eq=False)
@@ -37,39 +32,21 @@ class Program:
     told: bool = False
 
 
-class Nursery:
-    """Forks programs of one version; a context manager that leaves none behind."""
+class Programs(Nursery):
+    """A nursery of programs of one version."""
 
     def __init__(self, version: str, path: Path) -> None:
         self._version = version
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(path), str(TESTS)])}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "update.program"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=environment, cwd=TESTS, start_new_session=True,
-        )  # fmt: skip
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
         self.programs: list[Program] = []
-
-    def __enter__(self) -> "Nursery":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._reader.join()
-        self._process.wait()
-        self._process.stdout.close()
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(path), str(TESTS)])}
+        super().__init__("update.program", environment, self._said.put)
 
     def start(self, url: str, folder: Path) -> Program:
         number = len(self.programs)
         program = Program(number, self._version, folder / f"client-{number}.log")
         self.programs.append(program)
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([number, url, str(folder)]).encode() + b"\n")
-        self._process.stdin.flush()
+        self.bear({"number": number, "url": url, "folder": str(folder)})
         return program
 
     def listen(self) -> None:
@@ -77,18 +54,14 @@ class Nursery:
             while True:
                 self._note(self._said.get_nowait())
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._said.put(json.loads(line))
-
     def _note(self, said: dict[str, Any]) -> None:
         if "ended" in said:
             next(p for p in self.programs if p.pid == said["ended"]).code = said["code"]
             return
-        program = self.programs[said.pop("number")]
-        for name in ("pid", "client", "refused"):
-            setattr(program, name, said.get(name, getattr(program, name)))
+        program = self.programs[said["number"]]
+        program.pid = said.get("born", program.pid)
+        program.client = said.get("client", program.client)
+        program.refused = said.get("refused", program.refused)
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +70,7 @@ class House:
 
     url: str
     folder: Path
-    nurseries: dict[str, Nursery]
+    nurseries: dict[str, Programs]
     programs: list[Program] = field(default_factory=list)
     phases: dict[str, int] = field(default_factory=dict)
     store: Store = field(init=False)
@@ -141,7 +114,7 @@ class House:
         return sum(row.holder in clients for row in rows)
 
 
-def until(done: Callable[[], bool], nurseries: dict[str, Nursery], what: str, seconds: float = 40.0) -> None:
+def until(done: Callable[[], bool], nurseries: dict[str, Programs], what: str, seconds: float = 40.0) -> None:
     """Wait until something is so; a program that nobody ended must not end."""
     limit = time.monotonic() + seconds
     while True:

@@ -1,28 +1,21 @@
 """A client of whichever version is on the path: it migrates, introduces itself and runs what its version knows.
 
-``python -m update.program`` is a nursery: it forks a client for each JSON line on its standard input, [number, url,
-folder]. All of them write JSON lines on its standard output, and their journals into files of the folder.
+``python -m update.program`` is a nursery of such clients: number, url, folder.
 """
 
 import asyncio
-import ctypes
-import json
-import os
-import signal
-import sys
-from pathlib import Path
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, column, insert, table
 
 from identsync.engine.integration import Outcome, Role, Task
-from identsync.engine.loop import Engine, new_loop
+from identsync.engine.loop import Engine
 from identsync.engine.run import Run
 from identsync.engine.state import Policy
 from identsync.errors import IdentsyncError
 from identsync.store import Store, migrations, open_store
 from identsync.store.clients import introduce
+from nursery import Words, nurse, say, told_to_end
 
 INTERVAL_MS, LEASE_MS, DEADLINE_MS = 400, 600, 4_000
 POLICY = Policy(
@@ -31,16 +24,11 @@ POLICY = Policy(
 )  # fmt: skip
 OLD_SLOTS = (("steady", 1), ("changed", 1), ("network", 0))
 SLOTS = (*OLD_SLOTS, ("novel", 1))
-PARENT_DIED = 1  # PR_SET_PDEATHSIG
-
-
-def say(**words: object) -> None:
-    os.write(1, json.dumps(words).encode() + b"\n")
 
 
 def tasks() -> list[Task]:
     """What this version knows: the newer one has given ``changed`` another meaning, and has one task more."""
-    if migrations.NEWEST == "0001":
+    if migrations.NEWEST < "9":  # update.release makes 9999
         return [Task(kind, scope, INTERVAL_MS, LEASE_MS, DEADLINE_MS, run) for kind, scope in OLD_SLOTS]
     protos = {"changed": 2}
     return [Task(k, s, INTERVAL_MS, LEASE_MS, DEADLINE_MS, run, proto=protos.get(k, 1)) for k, s in SLOTS]
@@ -65,10 +53,17 @@ def opened(url: str) -> Store:
     return store
 
 
-async def live(number: int, url: str) -> None:
-    """Be a client until SIGTERM."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+async def live(client: Words) -> int:
+    """Be a client until SIGTERM, or say why it must not be one."""
+    try:
+        await work(client["number"], client["url"], told_to_end())
+    except IdentsyncError as error:
+        say(number=client["number"], refused=str(error), hint=error.hint)
+        return 1
+    return 0
+
+
+async def work(number: int, url: str, ended: asyncio.Event) -> None:
     store = opened(url)
     clinic: Any = None
     engine = Engine(store=store, clinic=clinic, tasks=tasks(), role=Role.ADMINISTRATOR, branch=1, policy=POLICY)
@@ -81,54 +76,8 @@ async def live(number: int, url: str) -> None:
     store.close()
 
 
-def begin(number: int, url: str, folder: str) -> None:
-    code = 1
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
-        log = (Path(folder) / f"client-{number}.log").open("a", buffering=1)
-        os.dup2(log.fileno(), 2)
-        printed = structlog.PrintLoggerFactory(log)
-        structlog.configure(processors=[structlog.processors.LogfmtRenderer()], logger_factory=printed)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(live(number, url))
-        code = 0
-    except IdentsyncError as error:
-        say(number=number, refused=str(error), hint=error.hint)
-    except BaseException as error:  # the nursery's own frames must never run twice
-        sys.excepthook(type(error), error, error.__traceback__)
-    finally:
-        os._exit(code)
-
-
-def nursery() -> None:
-    """Fork a client for each line; the end of standard input ends them all."""
+if __name__ == "__main__":
     import alembic.command
 
-    assert alembic.command
-    for url in ("sqlite:////nowhere/identsync.db", "postgresql://nowhere/identsync"):
-        open_store(url).close()  # connects to nothing, but imports what every child would import
-    new_loop().close()
-    signal.signal(signal.SIGCHLD, reap)
-    for line in sys.stdin.buffer:
-        number, url, folder = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            begin(number, url, folder)
-        say(number=number, pid=pid)
-    os.killpg(0, signal.SIGKILL)
-
-
-def reap(*_: Any) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        say(ended=pid, code=os.waitstatus_to_exitcode(status))
-
-
-if __name__ == "__main__":
-    nursery()
+    assert alembic.command  # what every client would import
+    nurse(live)

@@ -13,22 +13,22 @@ if sys.platform != "linux":
     pytest.skip("needs fork and prctl", allow_module_level=True)
 
 from identsync.store.migrations.standing import revision
-from update.house import House, Nursery, until
+from update.house import House, Programs, until
 from update.program import SLOTS
 from update.release import NEWER, OWN, newer
 from update.verdict import KNOWN, LONGEST_MS, faults, longest
 
 
 @pytest.fixture
-def nurseries(tmp_path: Path) -> Iterator[dict[str, Nursery]]:
-    with Nursery("old", OWN.parent) as old, Nursery("new", newer(tmp_path / "newer")) as new:
+def nurseries(tmp_path: Path) -> Iterator[dict[str, Programs]]:
+    with Programs("old", OWN.parent) as old, Programs("new", newer(tmp_path / "newer")) as new:
         yield {"old": old, "new": new}
 
 
 @pytest.mark.processes
 @pytest.mark.postgresql
 def test_a_network_is_updated_while_it_works(
-    nurseries: dict[str, Nursery], sqlite_url: str, postgres_url: str, tmp_path: Path
+    nurseries: dict[str, Programs], sqlite_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
     houses = [House(url, tmp_path / name, nurseries) for name, url in (("lite", sqlite_url), ("pg", postgres_url))]
     story(houses, nurseries)
@@ -37,7 +37,7 @@ def test_a_network_is_updated_while_it_works(
         house.store.close()
 
 
-def story(houses: list[House], nurseries: dict[str, Nursery]) -> None:
+def story(houses: list[House], nurseries: dict[str, Programs]) -> None:
     def wait(what: str, done: Callable[[House], bool]) -> None:
         until(lambda: all(map(done, houses)), nurseries, what)
 
