@@ -13,7 +13,7 @@ SKIPPED = {
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
-    """Keep the outcome where suite.py looks for it: a program that Wine breaks off may look like one that ended well."""
+    """Keep the outcome for suite.py: a program that Wine breaks off may look like one that ended well."""
     Path(os.environ["IDENTSYNC_OUTCOME"]).write_text(str(int(exitstatus)), "ascii")
 
 
