@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+RADICALE = "Radicale does not start: it takes away a link to a folder, which Wine makes otherwise than Windows"
 SKIPPED = {
     "tests/demo/test_demo.py::test_killing_the_holder": "its processes start too slowly for its intervals",
+    "test_a_calendar_that_is_gone_asks_a_person[xandikos]": "Xandikos does not delete a calendar there",
+    "[radicale": RADICALE,
 }
 
 
@@ -27,5 +30,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is listed."""
     for item in items:
         for name, reason in SKIPPED.items():
-            if name in item.nodeid:
+            if name in item.nodeid or (reason == RADICALE and "radicale" in getattr(item, "fixturenames", ())):
                 item.add_marker(pytest.mark.skip(reason=f"Wine: {reason}"))
