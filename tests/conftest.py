@@ -5,7 +5,6 @@ database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPL
 """
 
 import asyncio
-import gc
 import os
 import shutil
 import sys
@@ -49,12 +48,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     for marker in ("processes", "browser"):
         if item.get_closest_marker(marker):
             item.add_marker(pytest.mark.xdist_group(marker))
-
-
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays: no collection of garbage needs to look through it again."""
-    gc.collect()
-    gc.freeze()
 
 
 class Postgres:
