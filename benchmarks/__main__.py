@@ -12,7 +12,19 @@ from rich.table import Table
 
 from benchmarks.harness import OURS, Result
 
-NAMES = ("board", "columns", "free", "payload", "memory", "statement", "rates", "round", "fleet", "takeover")
+NAMES = (
+    "board",
+    "columns",
+    "free",
+    "payload",
+    "memory",
+    "statement",
+    "rates",
+    "round",
+    "fleet",
+    "takeover",
+    "calendar",
+)
 
 
 def main() -> int:

@@ -52,8 +52,11 @@ def text(content: bytes) -> str:
     return content.decode(next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig"))
 
 
-def write(file: Path, content: bytes) -> None:
-    """Replace a file at once or not at all, readable for its owner only; its folder must exist. FileBusy, OSError."""
+def write(file: Path, content: bytes, *, everyone: bool = False) -> None:
+    """Replace a file at once or not at all; its folder must exist. FileBusy, OSError.
+
+    It is readable for its owner only or, where the system has modes, for ``everyone``: a web server is another user.
+    """
     place = reachable(file)
     handle, name = tempfile.mkstemp(prefix="new-", suffix=".tmp", dir=place.parent)
     try:
@@ -61,6 +64,8 @@ def write(file: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
+        if everyone and sys.platform != "win32":  # there the folder's own list says who may read
+            os.chmod(name, 0o644)
         patiently(lambda: os.replace(name, place))
     except BaseException:
         with contextlib.suppress(OSError):

@@ -59,7 +59,7 @@ def shift(engine: Engine, start: int, length: int, branch: int = 1, doctor: int 
 
 
 def book(engine: Engine, key: int, start: int, length: int, kind: int = 0, doctor: int = 5) -> None:
-    values = f"({key}, 1, {doctor}, NULL, {kind}, {FIRST * DAY + start}, {length}, NULL)"
+    values = f"({key}, 1, {doctor}, NULL, {kind}, {FIRST * DAY + start}, {length}, NULL, NULL, NULL, NULL)"
     run(engine, f"INSERT INTO clinic_appointment VALUES {values}")
 
 

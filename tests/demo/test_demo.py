@@ -12,7 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.processes
 KEYS = ["seconds", "clients", "killed", "runs", "double_runs", "missed_runs", "leads_made", "leads_received"]
-KEYS += ["leads_doubled", "timetables_confirmed", "errors"]
+KEYS += ["leads_doubled", "timetables_confirmed", "calendar_events_wanted", "calendar_events_confirmed"]
+KEYS += ["calendar_events_doubled", "errors"]
 
 
 def start(*options: str, folder: Path) -> "subprocess.Popen[str]":
@@ -46,7 +47,10 @@ def test_killing_the_holder_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert summary["runs"] > summary["killed"]
     assert summary["timetables_confirmed"] > 0
     assert summary["leads_received"] == summary["leads_made"] > 0
-    assert [summary[key] for key in ("double_runs", "missed_runs", "leads_doubled", "errors")] == [0, 0, 0, 0], told
+    assert summary["calendar_events_confirmed"] == summary["calendar_events_wanted"] > 100
+    faults = ("double_runs", "missed_runs", "leads_doubled", "calendar_events_doubled", "errors")
+    assert [summary[key] for key in faults] == [0, 0, 0, 0, 0], told
+    assert "в календари врачей записано событий" in told
     assert "Убиваю" in told
     assert left_behind(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
@@ -75,7 +79,7 @@ def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
         if "расписание на" in line:
             break
     family = psutil.Process(process.pid).children(recursive=True)
-    assert len(family) == 5  # three clients, two sites
+    assert len(family) == 6  # three clients, two sites, the calendar server
     process.kill()
     process.communicate()
     _gone, alive = psutil.wait_procs(family, timeout=20)

@@ -69,10 +69,10 @@ class World:
         self.calls.append(("deliver", item.key))
         return self.fate(lambda: self.street.__setitem__(item.key, item.digest))
 
-    async def remove(self, key: int) -> Verdict:
-        assert key not in self.desired
-        self.calls.append(("remove", key))
-        return self.fate(lambda: self.street.pop(key, None))
+    async def remove(self, item: Item) -> Verdict:
+        assert item.key not in self.desired
+        self.calls.append(("remove", item.key))
+        return self.fate(lambda: self.street.pop(item.key, None))
 
     def fate(self, effect: Callable[[], object]) -> Verdict:
         fault = self.faults.pop(0) if self.faults else None

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unexpected
-from identsync.flows.answer import _retry_after
+from identsync.flows.answer import retry_after
 from identsync.flows.http import Http
 
 from .conftest import Rogue, Seen, answer
@@ -235,10 +235,10 @@ async def test_nothing_secret_is_logged(rogue: Rogue, http: Http, caplog: pytest
 
 
 def test_retry_after_dates_and_nonsense():
-    assert _retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
-    assert _retry_after({"retry-after": "999999999"}) == 24 * 3600 * 1000
-    assert _retry_after({"retry-after": "-5"}) is None
-    assert _retry_after({}) is None
+    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
+    assert retry_after({"retry-after": "999999999"}) == 24 * 3600 * 1000
+    assert retry_after({"retry-after": "-5"}) is None
+    assert retry_after({}) is None
 
 
 async def test_a_question_of_another_protocol_has_statuses_for_answers(rogue: Rogue, http: Http):

@@ -4,7 +4,7 @@ import pytest
 
 from identsync.engine.integration import Status
 from identsync.errors import Refused, StaleFence, SuspiciousChange
-from identsync.flows.mirror import Brake, Patience, approve
+from identsync.flows.mirror import Brake, Patience, approve, doubt, keep
 
 from .mirror_world import STREAM, Died, World
 
@@ -253,6 +253,15 @@ def test_several_weights(world: World):
     assert set(world.streams()) == {STREAM, f"{STREAM}:busy, another choice"}
 
 
+def test_no_weight_is_forgotten_while_one_waits(world: World):
+    """A choice that came out of the failed read itself, and was taken back with it, is no new beginning."""
+    world.go(weight={"": 100, "busy": 50})
+    with pytest.raises(SuspiciousChange):
+        world.go(weight={"": 0, "busy, fewer doctors": 0})
+    with pytest.raises(SuspiciousChange):
+        world.go(weight={"": 100, "busy": 0})
+
+
 def test_a_stale_fence_writes_nothing(world: World):
     world.stale_at_write = 3
     with pytest.raises(StaleFence):
@@ -281,3 +290,104 @@ def test_patience_grows_to_its_limit():
     patience = Patience(100, 1000)
     assert all(80 <= patience.after(1) <= 120 for _ in range(50))
     assert all(800 <= patience.after(99) <= 1200 for _ in range(50))
+
+
+def test_one_lane_is_walked_in_order_and_lanes_side_by_side(world: World):
+    world.desired = {number: 10 + number for number in range(1, 9)}
+    under_way: set[int] = set()
+    together: list[frozenset[int]] = []
+    plain = world.deliver
+
+    async def deliver(item):
+        lane = item.key % 2
+        assert lane not in under_way
+        under_way.add(lane)
+        together.append(frozenset(under_way))
+        try:
+            return await plain(item)
+        finally:
+            under_way.remove(lane)
+
+    world.deliver = deliver  # type: ignore[method-assign]
+    world.go(concurrency=8, lane=lambda item: item.key % 2, order=lambda key: -key)
+    keys = [key for _, key in world.calls]
+    assert [key for key in keys if key % 2] == [7, 5, 3, 1]
+    assert [key for key in keys if not key % 2] == [8, 6, 4, 2]
+    assert frozenset({0, 1}) in together
+
+
+def test_what_is_gone_goes_before_what_is_wanted(world: World):
+    world.go()
+    del world.desired[1]
+    world.desired |= {5: 15, 4: 14}
+    world.calls.clear()
+    world.go()
+    assert world.calls == [("remove", 1), ("deliver", 4), ("deliver", 5)]
+
+
+def test_an_item_brings_what_was_kept_of_it(world: World):
+    world.go()
+    brought: dict[int, bytes | None] = {}
+    plain, taken = world.deliver, world.remove
+
+    async def deliver(item):
+        brought[item.key] = item.known
+        return await plain(item)
+
+    async def remove(item):
+        brought[item.key] = item.known
+        return await taken(item)
+
+    world.deliver, world.remove = deliver, remove  # type: ignore[method-assign]
+    kept = {1: b"%d" % world.desired.pop(1), 2: b"noted"}
+    world.desired |= {2: 99, 9: 19}
+    with world.engine.begin() as connection:
+        keep(connection, STREAM, 7, {2: b"noted", 77: b"no such item"})
+    world.go()
+    assert brought == kept | {9: None}
+
+
+def test_what_is_doubted_is_delivered_again_and_nothing_else(world: World):
+    world.go()
+    world.calls.clear()
+    with world.engine.begin() as connection:
+        assert doubt(connection, STREAM, 7, [2, 77]) == 1
+    world.go()
+    assert world.calls == [("deliver", 2)]
+
+
+def test_what_may_have_arrived_can_be_removed(world: World):
+    world.faults = ["lost answer"]
+    world.go()
+    assert world.street == {1: 11}
+    del world.desired[1]
+    taken: list[bytes | None] = []
+    plain = world.remove
+
+    async def remove(item):
+        taken.append(item.known)
+        return await plain(item)
+
+    world.remove = remove  # type: ignore[method-assign]
+    world.now += 10_000
+    assert world.go().status is Status.OK
+    assert taken == [b"11"]
+    assert world.street == world.desired
+
+
+def test_a_run_whose_time_is_up_leaves_the_rest_to_the_next_and_says_so(world: World):
+    world.desired = {number: 10 + number for number in range(1, 7)}
+    plain = world.deliver
+
+    async def deliver(item):
+        world.now += 100
+        return await plain(item)
+
+    world.deliver = deliver  # type: ignore[method-assign]
+    outcome = world.go(budget_ms=250)
+    assert (outcome.status, outcome.counts["confirmed"], outcome.counts["left"]) == (Status.PARTIAL, 3, 3)
+    assert outcome.retry_ms == 1000
+    assert outcome.note == "ещё не дошла очередь: 3"
+    outcome = world.go(budget_ms=1000)
+    assert (outcome.status, outcome.counts["left"]) == (Status.OK, 0)
+    assert world.street == world.desired

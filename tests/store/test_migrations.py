@@ -23,6 +23,8 @@ from identsync.store.migrations.standing import revision
 from identsync.store.tables import client
 
 Release = Callable[..., None]
+TODAY, SAME = migrations.NEWEST, migrations.REVISIONS[migrations.NEWEST]
+NEXT, AFTER = "9001", "9002"  # of releases that do not exist yet
 ASK: dict[str, Any] = {"role": 0, "lease_ms": 5_000, "interval_ms": 60_000, "presence_ttl_ms": 60_000, "request": "r"}
 HEAD = """
     import sqlalchemy as sa
@@ -42,17 +44,17 @@ SHED = 'op.drop_column("client", "computer", schema=schema)'
 
 @pytest.fixture
 def release(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Release:
-    """Make this process a later release: ``release(*bodies, marks=[...], needed="0001")``; no body = today's again."""
+    """Make this process a later release: ``release(*bodies, marks=[...], needed=TODAY)``; no body = today's again."""
     own, folders = migrate.FOLDER, (tmp_path / f"migrations{number}" for number in count())
+    today = dict(migrations.REVISIONS)
 
-    def make(*bodies: str, marks: Sequence[str] = (), needed: str = "0001") -> None:
-        folder, known = next(folders), {"0001": "0001"}
+    def make(*bodies: str, marks: Sequence[str] = (), needed: str = TODAY) -> None:
+        folder, known = next(folders), dict(today)
         shutil.copytree(own, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for number, body in enumerate(bodies, 2):
-            name, before = f"{number:04}", f"{number - 1:04}"
+        for name, before, body in zip((NEXT, AFTER), (TODAY, NEXT), bodies, strict=False):
             text = textwrap.dedent(HEAD.format(revision=name, before=before)) + textwrap.indent(body.strip(), "    ")
             (folder / "versions" / f"v{name}.py").write_text(text + "\n", encoding="utf-8")
-            known[name] = marks[number - 2] if marks else "0001"
+            known[name] = marks[name == AFTER] if marks else SAME
         for where, what, value in (
             (migrations, "REVISIONS", known),
             (migrations, "NEWEST", [*known][-1]),
@@ -77,56 +79,56 @@ def columns(store: Store, table: str) -> set[str]:
 def test_a_program_works_on_tables_that_have_only_grown_and_says_that_it_is_old(store: Store, release: Release) -> None:
     release(GROW)
     store.migrate()
-    assert (version(store), "priority" in columns(store, "task_slot")) == ("0002", True)
+    assert (version(store), "priority" in columns(store, "task_slot")) == (NEXT, True)
     release()
     with capture_logs() as told:
         store.migrate()
-    assert [(line["log_level"], line["tables"]) for line in told] == [("warning", "0002")]
+    assert [(line["log_level"], line["tables"]) for line in told] == [("warning", NEXT)]
     assert "обновите эту программу" in told[0]["hint"]
     assert store.limiter().claim("k", 1, **ASK, holder="old").granted
-    assert version(store) == "0002"
+    assert version(store) == NEXT
 
 
 def test_a_program_older_than_what_was_dropped_stops_and_says_what_to_do(store: Store, release: Release) -> None:
-    release(GROW, SHED, marks=["0001", "0002"])
+    release(GROW, SHED, marks=[SAME, NEXT])
     store.migrate()
     release()
     with pytest.raises(SchemaError) as caught:
         store.migrate()
-    assert "0003" in str(caught.value)
+    assert AFTER in str(caught.value)
     assert "обновите эту программу" in caught.value.hint
     release(GROW)
-    store.migrate()  # the release that knows 0002
-    assert version(store) == "0003"
+    store.migrate()  # the release that knows NEXT
+    assert version(store) == AFTER
 
 
 def test_what_old_programs_still_read_is_not_dropped_under_them(store: Store, release: Release) -> None:
     with store.write() as connection:
         introduce(connection, "old", "Регистратура-2")
-    release(GROW, SHED, marks=["0001", "0002"], needed="0002")
+    release(GROW, SHED, marks=[SAME, NEXT], needed=NEXT)
     with capture_logs() as told:
         store.migrate()
-    assert (version(store), "computer" in columns(store, "client")) == ("0002", True)
+    assert (version(store), "computer" in columns(store, "client")) == (NEXT, True)
     assert told[0]["computers"] == ["Регистратура-2"]
-    release(GROW, SHED, marks=["0001", "0002"], needed="0003")
+    release(GROW, SHED, marks=[SAME, NEXT], needed=AFTER)
     with pytest.raises(SchemaError, match="Регистратура-2"):
         store.migrate()
     with store.write() as connection:
         connection.execute(update(client).values(started_ms=client.c.started_ms - 3_600_000))
     store.migrate()
-    assert (version(store), "computer" in columns(store, "client")) == ("0003", False)
+    assert (version(store), "computer" in columns(store, "client")) == (AFTER, False)
 
 
 def test_a_program_that_slept_through_the_waiting_is_told_at_its_first_statement(
     store: Store, release: Release
 ) -> None:
-    release(GROW, SHED, marks=["0001", "0002"])
+    release(GROW, SHED, marks=[SAME, NEXT])
     store.migrate()
     release()
     with pytest.raises(SchemaError) as caught, store.write() as connection:
         introduce(connection, "old")
     assert "обновите эту программу" in caught.value.hint
-    release(GROW, SHED, marks=["0001", "0002"])
+    release(GROW, SHED, marks=[SAME, NEXT])
     with pytest.raises(DBAPIError), store.read() as connection:  # with tables that it knows, a mistake stays a mistake
         connection.execute(text("SELECT nothing FROM nowhere"))
 
@@ -136,10 +138,10 @@ def test_a_migration_that_fails_half_way_leaves_everything_as_it_was(store: Stor
     before = columns(store, "task_slot")
     with pytest.raises(SchemaError) as caught:
         store.migrate()
-    assert "0001" in str(caught.value)
-    assert "0003" in str(caught.value)
+    assert TODAY in str(caught.value)
+    assert AFTER in str(caught.value)
     assert "таблицы остались прежними" in caught.value.hint
-    assert (version(store), columns(store, "task_slot")) == ("0001", before)
+    assert (version(store), columns(store, "task_slot")) == (TODAY, before)
     with store.read() as connection:
         assert not inspect(connection).has_table("novelty", schema=store.schema)
     release()
@@ -175,7 +177,7 @@ def test_nobody_queues_behind_a_migration_that_waits(
     assert "другие программы их держат" in errors[0]
     assert granted >= 3
     starting.migrate()
-    assert version(running) == "0002"
+    assert version(running) == NEXT
     assert limiter.claim("after", 1, **ASK, holder="h").granted  # on a connection from before
     running.close()
     starting.close()
@@ -208,7 +210,7 @@ _INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON (\S+) .*", re.DOTALL)
 def offences(dialect: str) -> list[str]:
     """Statements that running programs may notice, of every migration that does not raise ``compatible_from``."""
     parts = re.split(r"-- Running upgrade \S* -> (\S+)\n", migrate.script(dialect, "identsync"))
-    found, mark = [], "0001"
+    found, mark = [], next(iter(migrations.REVISIONS))
     for name, body in zip(parts[3::2], parts[4::2], strict=True):
         if migrations.REVISIONS[name] == mark:
             found += [each for each in statements(body) if not harmless(each, body)]
@@ -248,7 +250,7 @@ def test_that_rule_bites(dialect: str, body: str, release: Release) -> None:
     assert offences(dialect) == []
     release(grown, body)
     assert len(offences(dialect)) >= 1
-    release(grown, body, marks=["0001", "0002"])
+    release(grown, body, marks=[SAME, NEXT])
     assert offences(dialect) == []
 
 

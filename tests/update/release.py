@@ -7,15 +7,16 @@ import tarfile
 from pathlib import Path
 
 import identsync
+from identsync.store import migrations
 
 OWN = Path(identsync.__file__).parent
-NEWER = "0002"
-_V0002 = '''"""A column and a table more."""
+NEWER = "9999"  # of a release that does not exist yet
+_MORE = f'''"""A column and a table more."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{NEWER}", "{migrations.NEWEST}"
 
 
 def upgrade() -> None:
@@ -28,11 +29,10 @@ def upgrade() -> None:
 def newer(folder: Path) -> Path:
     """Make the newer version in ``folder``; returns what goes onto the path."""
     shutil.copytree(OWN, folder / "identsync", ignore=shutil.ignore_patterns("__pycache__", "*.pyd"))
-    migrations = folder / "identsync" / "store" / "migrations"
-    (migrations / "versions" / "v0002_more.py").write_text(_V0002, encoding="utf-8")
-    known = migrations / "__init__.py"
-    text = known.read_text(encoding="utf-8").replace('{"0001": "0001"}', '{"0001": "0001", "0002": "0001"}')
-    known.write_text(text.replace('NEEDED = "0001"', 'NEEDED = "0002"'), encoding="utf-8")
+    grown = folder / "identsync" / "store" / "migrations"
+    (grown / "versions" / "v9999_more.py").write_text(_MORE, encoding="utf-8")
+    with (grown / "__init__.py").open("a", encoding="utf-8") as known:
+        known.write(f'REVISIONS["{NEWER}"] = REVISIONS[NEWEST]\nNEEDED = NEWEST = "{NEWER}"\n')
     return folder
 
 

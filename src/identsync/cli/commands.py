@@ -53,9 +53,10 @@ def application() -> typer.Typer:
     clinic.command("views", help=_("Напечатать SQL представлений для проверки человеком"))(clinic_views)
     clinic.command("check", help=_("Проверить представления клиники"))(clinic_check)
     app.add_typer(clinic, name="clinic")
-    from identsync.cli.service import commands
+    from identsync.cli import calendar, service
 
-    app.add_typer(commands(), name="service")
+    app.add_typer(service.commands(), name="service")
+    app.add_typer(calendar.commands(), name="calendar")
     secret = typer.Typer(help=_("Ключи и пароли этого компьютера"), no_args_is_help=True)
     secret.command("set", help=_("Записать секрет: спросит значение, не показывая его, или прочтёт ввод"))(secret_set)
     secret.command("list", help=_("Показать имена секретов, чьи они и давно ли записаны; значений не показывает"))(

@@ -110,8 +110,13 @@ def run_once(settings: Settings, kind: str, scope: int | None) -> Sequence[Outco
         if not chosen:
             kinds = ", ".join(sorted({task.kind for task in known})) or "-"
             raise SettingsError([Problem(kind, _("нет такой задачи"), _("есть: {kinds}", kinds=kinds))])
-        with asyncio.Runner(loop_factory=loop_factory(settings.client.loop)) as runner:
-            return [runner.run(_once(settings, store, clinic, task)) for task in chosen]
+        return [run_now(settings, store, clinic, task) for task in chosen]
+
+
+def run_now(settings: Settings, store: "Store", clinic: "ClinicSource", task: Task) -> Outcome | None:
+    """Run one task now and say how it ended; None = another client holds it now."""
+    with asyncio.Runner(loop_factory=loop_factory(settings.client.loop)) as runner:
+        return runner.run(_once(settings, store, clinic, task))
 
 
 async def _once(settings: Settings, store: "Store", clinic: "ClinicSource", task: Task) -> Outcome | None:

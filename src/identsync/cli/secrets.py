@@ -23,8 +23,13 @@ def keep(name: str, scope: Scope) -> None:
     """Ask for a value and keep it; AskPerson says why it cannot be."""
     place = vault(scope)
     place.check(name)  # before anybody types a value
-    place.set(name, _sound(_asked() if _is_console() else _piped()))
+    place.set(name, typed(_("Значение (при вводе не видно): ")))
     say(_("Записан {reference} ({whose}).", reference=f"secret:{name}", whose=_whose(scope)))
+
+
+def typed(prompt: str) -> str:
+    """Return what a person types without being shown, or what stands on standard input where nobody sits."""
+    return _sound(_asked(prompt) if is_console() else _piped())
 
 
 def forget(name: str, scope: Scope) -> None:
@@ -64,7 +69,7 @@ def _age(written_ms: int) -> str:
     return _("дней: {days}", days=days) if days else _("сегодня")
 
 
-def _is_console() -> bool:
+def is_console() -> bool:
     """Tell whether a person can type here. On Windows NUL says yes to isatty, and then getpass would read for ever.
 
     A console is read through ``io._WindowsConsoleIO`` there (PEP 528).
@@ -74,11 +79,11 @@ def _is_console() -> bool:
     return sys.platform != "win32" or type(getattr(sys.stdin.buffer, "raw", None)).__name__ == "_WindowsConsoleIO"
 
 
-def _asked() -> str:
+def _asked(prompt: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)
-            return getpass.getpass(_("Значение (при вводе не видно): "))
+            return getpass.getpass(prompt)
     except (getpass.GetPassWarning, EOFError):
         raise AskPerson(_("секрет не введён"), hint=_("введите его в обычной консоли или передайте файлом")) from None
 

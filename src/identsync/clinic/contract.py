@@ -83,6 +83,9 @@ clinic_appointment = Table(
     Column("start_minute", BigInteger, nullable=False, doc="начало: минуты местного времени с 1970-01-01 00:00"),
     Column("length_minutes", Integer, nullable=False, doc="длина в минутах, больше 0"),
     Column("changed_ms", BigInteger, doc="последнее изменение, миллисекунды UTC с 1970 года; NULL, если неизвестно"),
+    Column("service", Unicode(200), doc="услуга, как её назовут врачу; NULL, если неизвестна"),
+    Column("room", Unicode(100), doc="кабинет или кресло; NULL, если неизвестно"),
+    Column("comment", Unicode(1000), doc="примечание к записи; NULL, если его нет"),
     Index("clinic_appointment_seat", "branch_id", "doctor_id", "start_minute", "length_minutes"),
     comment="занятое время врачей; отменённых записей здесь нет",
 )

@@ -17,19 +17,20 @@ from identsync.errors import ContractError, Problem
 ROWS = 1024
 """Rows in hand at a time, where rows come one by one."""
 
-AddRows = Callable[[Iterable[Sequence[int]]], int]
-AddColumns = Callable[["array[int]", "array[int]", "array[int]", "array[int]"], int]
+AddRows = Callable[[Iterable[Sequence[Any]]], int]
+AddColumns = Callable[..., int]  # as many arrays as the statement has columns
 
 
 def stream(
-    connection: Connection, statement: Select[Any], values: dict[str, Any], rows: AddRows, columns: AddColumns
+    connection: Connection, statement: Select[Any], values: dict[str, Any], rows: AddRows, columns: AddColumns | None
 ) -> None:
-    """Run ``statement`` (four integer columns, the branch first) and hand its rows, or columns, to the core.
+    """Run ``statement`` (integer columns, the branch first) and hand its rows, or columns, to the core.
 
-    Raises :class:`ContractError` where a row does not hold four integers.
+    ``columns`` None: there are texts among them, so only rows will do. Raises :class:`ContractError` where a row does
+    not hold what it should.
     """
     try:
-        if connection.dialect.name == "postgresql":
+        if columns is not None and connection.dialect.name == "postgresql":
             _packed(connection, statement, values, columns)
         else:
             _rows(connection, statement, values, rows)
@@ -39,7 +40,7 @@ def stream(
 
 
 def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
-    sql, parameters = _rendered(statement, values, connection.dialect)
+    sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
     cursor = _driver(connection).cursor()
     try:
         cursor.execute(sql, parameters)
@@ -54,7 +55,7 @@ def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any]
 
 def _packed(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddColumns) -> None:
     """Let PostgreSQL pack the columns of a branch into one binary string each: a third of the price of rows."""
-    sql, parameters = _rendered(statement, values, connection.dialect)
+    sql, parameters = _rendered(statement, values, connection.dialect, packed=True)
     with _driver(connection).cursor() as cursor:
         for count, *packed in cursor.stream(sql, parameters, binary=True):
             if any(len(column) != 8 * count for column in packed if column is not None) or None in packed:
@@ -80,12 +81,12 @@ def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _rendered(statement: Select[Any], values: dict[str, Any], dialect: Dialect) -> tuple[str, Any]:
-    compiled = _compiled(statement, dialect)
+def _rendered(statement: Select[Any], values: dict[str, Any], dialect: Dialect, *, packed: bool) -> tuple[str, Any]:
+    compiled = _compiled(statement, dialect, packed)
     state = compiled.construct_expanded_state(values)
     return state.statement, state.positional_parameters if compiled.positional else state.parameters
 
 
 @lru_cache(maxsize=64)
-def _compiled(statement: Select[Any], dialect: Dialect) -> Any:
-    return (_packing(statement) if dialect.name == "postgresql" else statement).compile(dialect=dialect)
+def _compiled(statement: Select[Any], dialect: Dialect, packed: bool) -> Any:
+    return (_packing(statement) if packed else statement).compile(dialect=dialect)

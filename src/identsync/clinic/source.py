@@ -1,23 +1,29 @@
 """Reading the clinic: branches, staff and patients as records, the schedule straight into the core's boards."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Select, Table, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, bindparam, func, select
 
 from identsync.clinic import contract
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
 from identsync.clinic.cursor import stream
 from identsync.clinic.session import reading
 from identsync.core.board import Boards
+from identsync.core.events import Events
 
 __all__ = ["Appointment", "Branch", "ClinicSource", "Doctor", "minute_now", "to_ms", "zone_table"]
 
-PHONES = 500
-"""Parameters of one lookup by phone: far below the limits of SQLite (999 of old) and SQL Server (2,100)."""
+PHONES = IDS = 500
+"""Parameters of one lookup by phone or number: far below the limits of SQLite (999 of old) and SQL Server (2,100)."""
+FIELDS = ("initials", "first_name", "service", "room", "comment")
+"""What can be read of an appointment beside its numbers, in this order.
+
+``initials`` are three columns: the first letters of surname, name and patronymic; no more of them leaves the database.
+"""
 DEADLINE_S = 120.0
 """Seconds any one statement may take, where the driver can be told."""
 
@@ -105,6 +111,34 @@ class ClinicSource:
         with self._reading() as connection:
             return [Appointment(*row) for row in connection.execute(self._ask.day, at)]
 
+    def events(
+        self,
+        into: Events,
+        doctors: Collection[int],
+        branches: Collection[int],
+        window: tuple[int, int],
+        *,
+        kinds: Collection[int] = (0, 1),
+        shifts: bool = False,
+        fields: Sequence[str] = (),
+    ) -> None:
+        """Add the appointments (of ``kinds``), and the shifts, of ``doctors`` in ``branches`` to the core's events.
+
+        What lies in ``window`` or reaches into it is read: wall minutes, the second behind the last. ``fields`` are of
+        :data:`FIELDS`, read in that order; without any, numbers alone leave the database.
+        """
+        ask = self._ask.calendar(tuple(fields))
+        columns = None if fields else into.add_appointment_columns
+        everybody = sorted(doctors)
+        with self._reading() as connection:
+            for at in range(0, len(everybody), IDS):
+                of = {"doctors": everybody[at : at + IDS], "branches": sorted(branches)}
+                values = {"first": window[0], "after": window[1], "kinds": sorted(kinds), **of}
+                if kinds:
+                    stream(connection, ask, values, into.add_appointments, columns)
+                if shifts:
+                    stream(connection, self._ask.worked, values, into.add_shifts, into.add_shift_columns)
+
     def patients_by_phone(self, phone_keys: Collection[str]) -> dict[str, tuple[int, ...]]:
         """Give the ids of the patients behind each phone key (last ten digits), ascending; unknown keys are absent."""
         keys, found = sorted(set(phone_keys)), dict[str, list[int]]()
@@ -136,6 +170,7 @@ class _Statements:
 
     def __init__(self, tables: dict[str, Table]) -> None:
         self._tables = tables
+        self._calendars: dict[tuple[str, ...], Select[Any]] = {}
         branch, staff, patient = tables["clinic_branch"].c, tables["clinic_staff"].c, tables["clinic_patient"].c
         busy = tables["clinic_appointment"].c
         self.branches = select(branch.branch_id, branch.name, branch.time_zone).order_by(branch.branch_id)
@@ -151,6 +186,8 @@ class _Statements:
             .where(*_touches(busy))
             .order_by(busy.start_minute, busy.appointment_id)
         )
+        shift = tables["clinic_shift"].c
+        self.worked = self._window("clinic_shift").where(*_of_doctors(shift))
         self.phones = (
             select(patient.phone_key, patient.patient_id)
             .where(patient.phone_key.in_(bindparam("keys", expanding=True)))
@@ -159,6 +196,41 @@ class _Statements:
         self.patient = select(patient.surname, patient.name, patient.patronymic).where(
             patient.patient_id == bindparam("patient")
         )
+
+    def calendar(self, fields: tuple[str, ...]) -> Select[Any]:
+        """Give the statement that reads appointments of some doctors with those fields."""
+        if fields not in self._calendars:
+            self._calendars[fields] = self._calendar(fields)
+        return self._calendars[fields]
+
+    def _calendar(self, fields: tuple[str, ...]) -> Select[Any]:
+        visit, patient = self._tables["clinic_appointment"], self._tables["clinic_patient"]
+        rows = visit.c
+        changed = func.coalesce(rows.changed_ms, 0).label("changed_ms")
+        numbers = (
+            rows.branch_id,
+            rows.doctor_id,
+            rows.appointment_id,
+            rows.kind,
+            rows.start_minute,
+            rows.length_minutes,
+        )
+        asked = select(*numbers, changed, *self._texts(fields)).where(
+            *_of_doctors(rows), rows.kind.in_(bindparam("kinds", expanding=True)), *_touches(rows)
+        )
+        if {"initials", "first_name"} & set(fields):
+            return asked.select_from(visit.outerjoin(patient, patient.c.patient_id == rows.patient_id))
+        return asked
+
+    def _texts(self, fields: Sequence[str]) -> Iterator[ColumnElement[Any]]:
+        visit, patient = self._tables["clinic_appointment"].c, self._tables["clinic_patient"].c
+        for field in FIELDS:
+            if field not in fields:
+                continue
+            if field == "initials":
+                yield from (_letter(name) for name in (patient.surname, patient.name, patient.patronymic))
+            else:
+                yield patient.name.label(field) if field == "first_name" else visit[field]
 
     def _seats(self) -> Select[Any]:
         staff = self._tables["clinic_staff"].c
@@ -171,6 +243,16 @@ class _Statements:
     def _of_branches(self, statement: Select[Any]) -> Select[Any]:
         branch = statement.selected_columns[0]
         return statement.where(branch.in_(bindparam("branches", expanding=True)))
+
+
+def _letter(name: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.substring(func.ltrim(name), 1, 1).label(f"{name.name}_letter")
+
+
+def _of_doctors(rows: Any) -> tuple[Any, Any]:
+    """Name the branches too: the index begins with them."""
+    doctors = rows.doctor_id.in_(bindparam("doctors", expanding=True))
+    return rows.branch_id.in_(bindparam("branches", expanding=True)), doctors
 
 
 def _touches(rows: Any) -> tuple[Any, Any]:

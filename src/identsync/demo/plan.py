@@ -10,12 +10,15 @@ SEAT_LEASE = "2s"
 TASK_LEASE = "2s"
 TIMETABLE_INTERVAL = "8s"
 LEADS_INTERVAL = "5s"
+CALENDAR_INTERVAL = "8s"
+CALENDAR_DAYS = 7
+"""Of each doctor: a client that starts has them written within a few seconds."""
 LEADS_PER_MINUTE = 20.0
 LIFE_EVERY_S = 1.5
 START_S = 60.0
-"""How long the first clients may take to start."""
+"""How long the first clients may take to start, and to write the calendars for the first time."""
 DRAIN_S = 20.0
-"""How long the last leads may take to arrive."""
+"""How long the last leads and events may take to arrive."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import select
 
+from identsync.demo.calendars import compared, filled
 from identsync.demo.crowd import Crowd, Member, now_ms
 from identsync.demo.page import page
 from identsync.demo.plan import DRAIN_S, START_S, Plan, cast
 from identsync.demo.stage import LANDING, Stage, living, staged
 from identsync.demo.story import Story
-from identsync.demo.summary import Summary, summed_up
+from identsync.demo.summary import Summary, staffed, summed_up
 from identsync.demo.watcher import Watcher
 from identsync.errors import Stop
 from identsync.language import _
@@ -52,6 +53,7 @@ class _Show:
     plan: Plan
     story: Story
     ended: threading.Event
+    struck: int | None = None  # the branch where somebody was killed last
 
     def run(self) -> tuple[Summary, list[str]]:
         with ExitStack() as stack:
@@ -66,10 +68,11 @@ class _Show:
                 )
             self._say_who(crowd)
             watcher = Watcher(stage, crowd, self.story)
+            self._fill(stage, crowd, watcher)
             since_ms = now_ms()
             self._observe(stage, crowd, watcher)
             life.set()
-            self._drain(stage, watcher)
+            self._drain(stage, watcher, staffed(crowd.members))
             until_ms = now_ms()
             crowd.end()
             return summed_up(stage, crowd, since_ms=since_ms, until_ms=until_ms)
@@ -79,6 +82,16 @@ class _Show:
         self.story.tell(_("Программ запущено: {count}. Закончить: Ctrl-C.", count=count))
         if idle := count - len(crowd.living):
             self.story.tell(_("Из них врачей: {idle}; их программы задач не выполняют.", idle=idle))
+
+    def _fill(self, stage: Stage, crowd: Crowd, watcher: Watcher) -> None:
+        """Let the calendars be written for the first time: what takes longer than an interval is not judged by it."""
+        self.story.tell(_("Пишу календари врачей; дальше в них идёт только то, что меняется."))
+        until = time.monotonic() + START_S
+        while not self.ended.wait(LOOK_S) and time.monotonic() < until:
+            crowd.watch()
+            watcher.look()
+            if filled(stage, staffed(crowd.members)):
+                return
 
     def _observe(self, stage: Stage, crowd: Crowd, watcher: Watcher) -> None:
         """Watch until told to end; kill on the way."""
@@ -93,35 +106,42 @@ class _Show:
                 self._kill(stage, crowd)
 
     def _kill(self, stage: Stage, crowd: Crowd) -> None:
-        holder = _holder(stage, crowd)
+        holder = _holder(stage, crowd, self.struck)
         if holder is None:
             return
+        self.struck = holder.part.branch
         self.story.tell(_("Убиваю без предупреждения: {name}. Ей на смену запускаю новую.", name=holder.name))
         crowd.kill(holder)
 
-    def _drain(self, stage: Stage, watcher: Watcher) -> None:
-        """Let the last leads arrive, so that both sides can be compared."""
+    def _drain(self, stage: Stage, watcher: Watcher, scopes: Collection[int]) -> None:
+        """Let the last leads and events arrive, so that both sides can be compared."""
         stage.landing.options(lead_rate=0.0)
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
             watcher.look()
-            made = {entry["id"] for entry in stage.landing.leads()}
-            with stage.store.read() as connection:
-                came = connection.execute(select(lead.c.external_id).where(lead.c.site == LANDING)).scalars()
-                if made.issubset(came):
-                    return
-            time.sleep(LOOK_S)
+            if _arrived(stage) and compared(stage, scopes).in_step:
+                return
+            time.sleep(2 * LOOK_S)
 
 
-def _holder(stage: Stage, crowd: Crowd) -> Member | None:
-    """Choose whom to kill: who runs a task at this moment, else who holds a seat."""
+def _arrived(stage: Stage) -> bool:
+    made = {entry["id"] for entry in stage.landing.leads()}
+    with stage.store.read() as connection:
+        return made.issubset(connection.execute(select(lead.c.external_id).where(lead.c.site == LANDING)).scalars())
+
+
+def _holder(stage: Stage, crowd: Crowd, struck: int | None) -> Member | None:
+    """Choose whom to kill: who runs a task at this moment, else who holds a seat; no branch twice running.
+
+    A branch that is struck each time somebody begins to work there never gets to work.
+    """
     with stage.store.read() as connection:
         running = [crowd.find(slot.holder) for slot in slots.overview(connection) if slot.running]
         seated = [crowd.find(seat.holder) for seat in slots.seats(connection)]
     for group in (running, seated):
-        if known := [member for member in group if member is not None]:
+        if known := [member for member in group if member is not None and member.part.branch != struck]:
             return random.choice(known)
-    return None
+    return next((member for member in seated if member is not None), None)
 
 
 @contextmanager
@@ -155,6 +175,9 @@ def _print(story: Story, summary: Summary) -> None:
         _("заявок в клинике"): summary.leads_received,
         _("заявок дважды"): summary.leads_doubled,
         _("расписаний принято сайтом"): summary.timetables_confirmed,
+        _("событий в календарях, нужно"): summary.calendar_events_wanted,
+        _("событий в календарях, есть"): summary.calendar_events_confirmed,
+        _("событий дважды"): summary.calendar_events_doubled,
         _("ошибок"): summary.errors,
     }
     story.plain("")

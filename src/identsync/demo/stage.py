@@ -1,6 +1,7 @@
-"""What the demo plays on: a folder, a database with a generated network in it, two sites, one file of settings."""
+"""What the demo plays on: a folder, a generated network in a database, two sites, a calendar server, the settings."""
 
 import os
+import secrets
 import shutil
 import tempfile
 import threading
@@ -16,8 +17,11 @@ from sqlalchemy.exc import OperationalError
 from identsync import integrations
 from identsync.client import clinic_engine, opened_clinic, opened_store, tasks_of
 from identsync.clinic.source import ClinicSource
+from identsync.demo.caldav.process import CalDavProcess
 from identsync.demo.crowd import now_ms
 from identsync.demo.plan import (
+    CALENDAR_DAYS,
+    CALENDAR_INTERVAL,
     LEADS_INTERVAL,
     LEADS_PER_MINUTE,
     LIFE_EVERY_S,
@@ -35,12 +39,14 @@ from identsync.store import Store
 
 DAYS = 35
 KEY = "IDENTSYNC_DEMO_KEY"
-AGGREGATOR, LANDING = "aggregator", "landing"
+PASSWORD = "IDENTSYNC_DEMO_CALENDAR"  # noqa: S105  the name of a variable
+CALENDAR_USER = "clinic@calendar.example"
+AGGREGATOR, LANDING, CALENDARS = "aggregator", "landing", "demo"
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything outside the clients; ``environment`` holds the sites' key for them."""
+    """Everything outside the clients; ``environment`` holds the sites' key and the calendar's password for them."""
 
     file: Path
     settings: Settings
@@ -49,6 +55,7 @@ class Stage:
     tasks: tuple[Task, ...]
     aggregator: SiteProcess
     landing: SiteProcess
+    calendars: CalDavProcess
     environment: Mapping[str, str]
 
 
@@ -60,9 +67,12 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         url = stack.enter_context(_database(plan, folder))
         aggregator = stack.enter_context(SiteProcess(seed=plan.seed))
         landing = stack.enter_context(SiteProcess("--lead-rate", str(LEADS_PER_MINUTE), seed=plan.seed + 1))
+        password = secrets.token_urlsafe(16)
+        calendars = stack.enter_context(CalDavProcess(users={CALENDAR_USER: password}, seed=plan.seed))
         file = folder / FILE
-        file.write_text(_settings(plan, url, aggregator.url, landing.url), encoding="utf-8")
-        environment = {KEY: aggregator.key}
+        text = _settings(plan, url, aggregator.url, landing.url) + _calendar(calendars.url.rstrip("/"))
+        file.write_text(text, encoding="utf-8")
+        environment = {KEY: aggregator.key, PASSWORD: password}
         os.environ.update(environment)  # for the page, which is served from here
         settings = load(file)
         store = opened_store(settings, stack)
@@ -70,7 +80,7 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         clinic = opened_clinic(settings, stack)
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
         tasks = tuple(tasks_of(rooms, clinic.branches()))
-        yield Stage(file, settings, store, clinic, tasks, aggregator, landing, environment)
+        yield Stage(file, settings, store, clinic, tasks, aggregator, landing, calendars, environment)
 
 
 @contextmanager
@@ -122,6 +132,22 @@ key = "env:{KEY}"
 interval = "{LEADS_INTERVAL}"
 lease = "{TASK_LEASE}"
 first_days = 1
+"""
+
+
+def _calendar(url: str) -> str:
+    """Return the table of a calendar server where the clinic's account holds a calendar for each doctor."""
+    return f"""
+[calendar.{CALENDARS}]
+kind = "caldav"
+url = "{url}"
+user = "{CALENDAR_USER}"
+password = "env:{PASSWORD}"
+back_days = 0
+days = {CALENDAR_DAYS}
+interval = "{CALENDAR_INTERVAL}"
+lease = "{TASK_LEASE}"
+rate = 1000.0
 """
 
 

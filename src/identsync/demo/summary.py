@@ -1,4 +1,4 @@
-"""The end of a demo in numbers, counted from both sides: the engine's journal and tables, the sites' own books."""
+"""The end of a demo in numbers, counted from both sides: the engine's journal and tables, the others' own books."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from identsync.demo.calendars import compared
 from identsync.demo.checker import Grid, JournalRow, Verdict, check
 from identsync.demo.crowd import Crowd, Member
 from identsync.demo.stage import AGGREGATOR, LANDING, Stage
@@ -30,13 +31,18 @@ class Summary:
     leads_received: int
     leads_doubled: int
     timetables_confirmed: int
+    calendar_events_wanted: int
+    calendar_events_confirmed: int
+    calendar_events_doubled: int
     errors: int
 
     @property
     def faultless(self) -> bool:
         """True where nothing was lost, doubled, missed or failed."""
         lost = self.leads_made - self.leads_received
-        return not (self.double_runs or self.missed_runs or self.leads_doubled or self.errors or lost)
+        behind = self.calendar_events_wanted - self.calendar_events_confirmed
+        doubled = self.double_runs or self.leads_doubled or self.calendar_events_doubled
+        return not (doubled or self.missed_runs or self.errors or lost or behind)
 
 
 def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tuple[Summary, list[str]]:
@@ -48,7 +54,8 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
     verdict = check(rows, grids(stage.tasks, crowd), since_ms=since_ms, until_ms=until_ms, absent=absent)
     made = {entry["id"] for entry in stage.landing.leads()}
     accepted = sum(int(site.books()["timetables_confirmed"]) for site in (stage.aggregator, stage.landing))
-    wrong = [*_errors(rows, crowd), *_refusals(stage)]
+    events = compared(stage, staffed(crowd.members))
+    wrong = [*_errors(rows, crowd), *_refusals(stage), *events.faults]
     if confirmed > accepted:
         wrong.append(_("движок считает принятыми {ours} расписаний, сайты - {theirs}", ours=confirmed, theirs=accepted))
     summary = Summary(
@@ -62,6 +69,9 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
         leads_received=len(made.intersection(received)),
         leads_doubled=len(received) - len(set(received)),
         timetables_confirmed=min(confirmed, accepted),
+        calendar_events_wanted=events.wanted,
+        calendar_events_confirmed=events.confirmed,
+        calendar_events_doubled=events.doubled,
         errors=len(wrong) + len(verdict.fences),
     )
     return summary, [*wrong, *_told(verdict, since_ms)]
@@ -77,13 +87,18 @@ def journal(connection: Connection) -> tuple[list[JournalRow], int]:
     return rows, sum(int(count.get("confirmed", 0)) for count in counts)
 
 
+def staffed(members: Sequence[Member]) -> set[int]:
+    """Return the branches whose tasks some client of the cast may run."""
+    return {member.part.branch for member in members if member.part.role is not Role.DOCTOR}
+
+
 def grids(tasks: Sequence[Task], crowd: Crowd) -> dict[tuple[str, int], Grid]:
     """Return when each task was due, of those that some client of the cast may run."""
-    staffed = {0} | {member.part.branch for member in crowd.members if member.part.role is not Role.DOCTOR}
+    scopes = {0, *staffed(crowd.members)}
     return {
         (task.kind, task.scope): Grid(phase_ms(task.kind, task.scope, task.interval_ms), task.interval_ms)
         for task in tasks
-        if task.scope in staffed
+        if task.scope in scopes
     }
 
 

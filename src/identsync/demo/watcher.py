@@ -1,6 +1,8 @@
 """Looks at both sides while the demo runs and tells what has happened since the last look."""
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
@@ -63,9 +65,21 @@ class Watcher:
         if outcome in GOOD:
             if kind.startswith("timetable/"):
                 self.story.tell(_("{who}: расписание на {site} отправлено и принято", who=who, site=kind.split("/")[1]))
+            if kind.startswith("calendar/"):
+                self._tell_events(who, json.loads(getattr(row, "counts", None) or "{}"))
             return
         words = {"who": who, "kind": kind, "outcome": outcome, "note": getattr(row, "note", None) or ""}
         self.story.tell(_("{who}: {kind} - {outcome} {note}", **words))
+
+    def _tell_events(self, who: str, counts: Mapping[str, int]) -> None:
+        written, removed = counts.get("confirmed", 0), counts.get("removed", 0)
+        if written and removed:
+            words = {"who": who, "written": written, "removed": removed}
+            self.story.tell(_("{who}: в календари врачей записано событий: {written}, убрано: {removed}", **words))
+        elif written:
+            self.story.tell(_("{who}: в календари врачей записано событий: {written}", who=who, written=written))
+        elif removed:
+            self.story.tell(_("{who}: из календарей врачей убрано событий: {removed}", who=who, removed=removed))
 
     def _leads(self, connection: Connection) -> None:
         count = connection.execute(select(func.count()).select_from(lead)).scalar_one()

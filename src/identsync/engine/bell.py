@@ -1,7 +1,7 @@
 """The bell: a hint that somebody gave a seat up, so that the first in line need not sleep until the lease's end.
 
-Only the first two followers of a seat listen. PostgreSQL tells by NOTIFY, which costs nothing in between. SQLite has no
-such word; there the follower looks at the file's change counter (a few microseconds, no lock) three times a second.
+Only the first three followers of a seat listen. PostgreSQL tells by NOTIFY, which costs nothing in between. SQLite has
+no such word; there the follower looks at the file's change counter (a few microseconds, no lock) three times a second.
 SQL Server has no bell: there a seat that was given up is found at the end of its last lease.
 A bell that is missed or broken costs time, never correctness.
 """

@@ -14,7 +14,8 @@ from identsync.store.limiter import SeatReply, SlotDue
 
 _QUICK = 4  # stale answers in a row that are asked again at once
 _AFAR = 8  # leases between two looks of a client that only watches
-_HEIRS = 2  # followers that listen for the bell, and are punctual without it
+_HEIRS = 2  # followers that are punctual without a bell
+_LISTENERS = 3  # followers that listen for it: two may die, or the dead be taken for living, before the third looks
 
 
 def spacing(lease_ms: int, rank: int, cap_ms: int) -> int:
@@ -79,7 +80,7 @@ def failed(d: Draft, event: SeatFailed) -> None:
 def rang(d: Draft, event: Rang) -> None:
     """Look at once when a seat was given up; the first follower before the second, to spare the database."""
     seat = d.seat_of(event.scope)
-    if seat is None or seat.fence or seat.asked or not is_open(d, seat) or not 0 < seat.rank <= _HEIRS:
+    if seat is None or seat.fence or seat.asked or not is_open(d, seat) or not 0 < seat.rank <= _LISTENERS:
         return
     look = d.now + (seat.rank - 1) * 150
     d.seat(event.scope, look_at=min(seat.look_at, look))
@@ -109,10 +110,10 @@ def advance(d: Draft) -> int:
         if seat.asked and d.now >= seat.asked + d.old.policy.answer_ms:
             failed(d, SeatFailed(seat.scope, seat.sequence))
     wake = min((_watched(d, each) for each in d.seats), default=NEVER)
-    heirs = tuple(s.scope for s in d.seats if not s.fence and 0 < s.rank <= _HEIRS and is_open(d, s))
-    if heirs != d.old.listening:
-        d.set(listening=heirs)
-        d.act(Listen(heirs))
+    heard = tuple(s.scope for s in d.seats if not s.fence and 0 < s.rank <= _LISTENERS and is_open(d, s))
+    if heard != d.old.listening:
+        d.set(listening=heard)
+        d.act(Listen(heard))
     return wake
 
 

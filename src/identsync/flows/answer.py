@@ -98,7 +98,7 @@ def _cut(call: Asked, status: int, body: bytes) -> bytes:
 
 def judge(call: Asked, reply: Reply) -> None:
     """Raise for every status that ends the call; 2xx, 307, and a POST's 4xx about its body, pass."""
-    status, text, after = reply.status, reply.text, _retry_after(reply.headers)
+    status, text, after = reply.status, reply.text, retry_after(reply.headers)
     if status in {401, 403}:
         raise _refused(call, status, text)
     if status == 429:
@@ -119,8 +119,8 @@ def _refused(call: Asked, status: int, text: str) -> Refused:
     return Refused(words, hint=_("Проверьте ключ в настройках и права на той стороне."), raw=text)
 
 
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    """Milliseconds of Retry-After (seconds or an HTTP date), at most a day; None where it says nothing usable."""
+def retry_after(headers: Mapping[str, str]) -> int | None:
+    """Return the milliseconds of Retry-After (seconds or a date), at most a day; None where it says nothing usable."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value) if value.isdigit() else parsedate_to_datetime(value).timestamp() - time.time()

@@ -66,7 +66,8 @@ class _Call(Asked):
 class Http:
     """A client for calls to the outside; use it as an async context manager and keep it for all calls of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: int = POOL) -> None:
+        self._pool = pool
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -74,7 +75,7 @@ class Http:
         import httpx
 
         _quiet()
-        limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL, keepalive_expiry=30)
+        limits = httpx.Limits(max_connections=self._pool, max_keepalive_connections=self._pool, keepalive_expiry=30)
         direct = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}  # never through a proxy
         # Only the total deadline of a call counts; a limit per read would let a slow server hold us for ever.
         timeout = httpx.Timeout(None, connect=CONNECT)

@@ -15,7 +15,7 @@ What holds, whatever happens in between:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,12 @@ from identsync.flows.mirror_book import (
     Weight,
     approve,
     brakes,
+    confirmed,
+    doubt,
+    keep,
+    kept,
     load,
+    payloads,
     save,
     save_weights,
     send_again,
@@ -55,11 +60,16 @@ __all__ = [
     "Verdict",
     "approve",
     "brakes",
+    "confirmed",
+    "doubt",
+    "keep",
+    "kept",
     "mirror",
     "send_again",
 ]
 
-COUNTS = ("desired", "confirmed", "removed", "rejected", "later", "unknown", "forgotten")
+COUNTS = ("desired", "confirmed", "removed", "rejected", "later", "unknown", "forgotten", "left")
+SOON_MS = 1_000  # until a run goes on whose time was up
 BATCHES = 64  # a large stream is written down in about so many steps, a small one item by item
 
 
@@ -80,6 +90,7 @@ class Brake:
 PATIENCE = Patience()
 
 Make = Callable[[Sequence[int]], Awaitable[Sequence[Item]]]
+Try = Callable[[Item], Awaitable[Verdict]]
 
 
 async def mirror(
@@ -89,28 +100,38 @@ async def mirror(
     *,
     weight: int | Mapping[str, int],
     make: Make,
-    deliver: Callable[[Item], Awaitable[Verdict]],
-    remove: Callable[[int], Awaitable[Verdict]] | None = None,
+    deliver: Try,
+    remove: Try | None = None,
     brake: Brake | Mapping[str, Brake] = Brake(),
     patience: Patience = PATIENCE,
     refresh_ms: int | None = None,
     concurrency: int = 1,
+    lane: Callable[[Item], int] | None = None,
+    order: Callable[[int], int] | None = None,
+    budget_ms: int | None = None,
 ) -> Outcome:
     """Bring the other side of ``stream`` in step with ``desired`` and say how that went.
 
     ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run.
     ``deliver`` and ``remove`` return a verdict or raise an error of the tree: Unavailable, Limited and AskPerson end
-    the run after what is in hand, Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten.
-    ``weight`` is what the brake watches, one number or several by name; a new name is compared with nothing, so what a
-    person chose in the settings belongs into the name. Confirmed items are delivered anew after
-    ``refresh_ms``. Raises SuspiciousChange, StaleFence, AskPerson.
+    the run after what is in hand, Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten;
+    with it every item, those to be removed too, brings in ``known`` the payload that was kept of it (before the first
+    byte of a new one goes out, its own is kept: what may have arrived can be removed). Up to
+    ``concurrency`` items are on their way at once, those of one ``lane`` one after the other. What is gone goes first,
+    then what is wanted by ``order`` of its key, after that what failed before. After ``budget_ms`` no more is begun:
+    what is ``left`` is for the next run, at once, which knows what has changed meanwhile. Confirmed items are delivered
+    anew after ``refresh_ms``. ``weight`` is what the brake watches, one number or several by name; a new name is
+    compared with nothing, so what a person chose in the settings belongs into the name. Raises SuspiciousChange,
+    StaleFence and AskPerson.
     """
     now = run.now_ms()
     refresh_before = None if refresh_ms is None else now - refresh_ms
     book = await run.read(lambda connection: load(connection, stream, run.scope, refresh_before))
     weights = {"": weight} if isinstance(weight, int) else weight
     await _weigh(run, book, weights, brake)
-    flow = _Flow(run, book, desired, make, deliver, remove, patience, concurrency)
+    until = None if budget_ms is None else now + budget_ms
+    rank = order or (lambda key: key)
+    flow = _Flow(run, book, desired, make, deliver, remove, patience, concurrency, lane, rank, until)
     return await flow.walk()
 
 
@@ -128,7 +149,7 @@ async def _weigh(run: "Run", book: Book, weights: Mapping[str, int], brake: Brak
     if stopped:  # nothing is accepted while one of them waits, and what a person allowed stays allowed
         new = {name: new[name] if new[name].asked is not None else _kept(book, name) for name in new}
     changed = {name: value for name, value in new.items() if book.weights.get(name) != value}
-    dropped = book.weights.keys() - new.keys() - {""}
+    dropped = set() if stopped else book.weights.keys() - new.keys() - {""}
     if changed or dropped:
         await run.write(lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()))
     if stopped:
@@ -141,17 +162,17 @@ def _kept(book: Book, name: str) -> Weight:
 
 @dataclass(slots=True)
 class _Hand:
-    """One key in the flow's hands; without an item it is to be removed."""
+    """One item in the flow's hands."""
 
-    key: int
-    item: Item | None
+    item: Item
+    going: bool  # to be removed
     before: int | None  # what stood in the columns before this try
     attempts: int
     verdict: Verdict | None = None  # None: not tried, the run was stopped first
 
     @property
-    def digest(self) -> int:
-        return self.item.digest if self.item else GONE
+    def key(self) -> int:
+        return self.item.key
 
 
 @dataclass(slots=True)
@@ -160,10 +181,13 @@ class _Flow:
     book: Book
     desired: Columns
     make: Make
-    deliver: Callable[[Item], Awaitable[Verdict]]
-    remove: Callable[[int], Awaitable[Verdict]] | None
+    deliver: Try
+    remove: Try | None
     patience: Patience
     concurrency: int
+    lane: Callable[[Item], int] | None
+    order: Callable[[int], int]
+    until: int | None
     stop: Exception | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     retry_ms: list[int] = field(default_factory=list)  # epoch ms of the next tries
@@ -172,7 +196,12 @@ class _Flow:
         """Deliver and remove what differs, batch by batch; each write settles one batch and announces the next."""
         due, rows, dropped = self._plan()
         ended: list[_Hand] = []
-        for keys in _batches(due, max(self.concurrency, len(self.desired) // BATCHES, 1)):
+        size = max(self.concurrency, len(self.desired) // BATCHES, 1)
+        for at in range(0, len(due), size):
+            if self.until is not None and self.run.now_ms() >= self.until:
+                self.counts["left"] = len(due) - at
+                break
+            keys = due[at : at + size]
             hands = await self._take(keys)
             if rows or dropped or ended or hands:
                 await self._write(rows, dropped, ended, hands)
@@ -185,7 +214,7 @@ class _Flow:
         return self._outcome()
 
     def _plan(self) -> tuple[list[int], list[Row], list[int]]:
-        """List the keys to be tried now, the least tried first; rows that are settled by themselves; keys to drop."""
+        """List the keys to be tried now, in order; rows that are settled by themselves; keys to drop."""
         changes = self.book.confirmed.difference(self.desired)
         gone = list(changes.removed)
         wanted = {*changes.added, *changes.changed, *(key for key in self.book.old if key in self.desired)}
@@ -196,7 +225,11 @@ class _Flow:
             dropped, gone = dropped + gone, []
         due = [key for key in (*wanted, *gone) if self._due(key)]
         self.counts |= {"desired": len(self.desired), "forgotten": len(dropped)}
-        return sorted(due, key=lambda key: (self._attempts(key), key not in self.desired, key)), rows, dropped
+        return sorted(due, key=self._rank), rows, dropped
+
+    def _rank(self, key: int) -> tuple[int, bool, int]:
+        wanted = key in self.desired
+        return self._attempts(key), wanted, self.order(key) if wanted else key
 
     def _due(self, key: int) -> bool:
         row = self.book.rows.get(key)
@@ -220,26 +253,46 @@ class _Flow:
             self.stop = error
             return []
         made = {item.key: item for item in items}
-        return [self._hand(key, made.get(key)) for key in keys if key in made or key not in self.desired]
+        made |= {key: Item(key, GONE, "") for key in keys if key not in self.desired}
+        if self.remove is not None:
+            await self._recall(made)
+        return [self._hand(made[key]) for key in keys if key in made]
 
-    def _hand(self, key: int, item: Item | None) -> _Hand:
-        return _Hand(key, item, self.book.confirmed.get(key), self._attempts(key) + 1)
+    async def _recall(self, items: Mapping[int, Item]) -> None:
+        book = self.book
+        kept = await self.run.read(lambda connection: payloads(connection, book, list(items)))
+        for key, payload in kept.items():
+            items[key].known = payload
+
+    def _hand(self, item: Item) -> _Hand:
+        before = self.book.confirmed.get(item.key)
+        item.doubtful = before == DOUBT
+        return _Hand(item, item.key not in self.desired, before, self._attempts(item.key) + 1)
 
     async def _try_all(self, hands: Sequence[_Hand]) -> None:
         gate = asyncio.Semaphore(self.concurrency)
-        await asyncio.gather(*(self._try(hand, gate) for hand in hands))
+        await asyncio.gather(*(self._try(lane, gate) for lane in self._lanes(hands)))
 
-    async def _try(self, hand: _Hand, gate: asyncio.Semaphore) -> None:
+    def _lanes(self, hands: Sequence[_Hand]) -> Iterable[Sequence[_Hand]]:
+        """Give the hands that may be tried side by side, each with those that must come after it."""
+        if self.lane is None:
+            return [[hand] for hand in hands]
+        lanes: dict[int, list[_Hand]] = {}
+        for hand in hands:
+            lanes.setdefault(self.lane(hand.item), []).append(hand)
+        return lanes.values()
+
+    async def _try(self, hands: Sequence[_Hand], gate: asyncio.Semaphore) -> None:
         async with gate:
-            if self.stop is None:
-                hand.verdict = await self._verdict(hand)
+            for hand in hands:
+                if self.stop is None:
+                    hand.verdict = await self._verdict(hand)
 
     async def _verdict(self, hand: _Hand) -> Verdict:
         try:
-            if hand.item is None:
+            if hand.going:
                 assert self.remove is not None
-                return await self.remove(hand.key)
-            hand.item.doubtful = hand.before == DOUBT
+                return await self.remove(hand.item)
             return await self.deliver(hand.item)
         except errors.Unexpected as error:
             return Unknown(_said(error))
@@ -261,8 +314,8 @@ class _Flow:
         changes: dict[int, int | None] = dict.fromkeys(dropped)
         changes |= {hand.key: _digest_after(hand) for hand in ended}
         changes |= dict.fromkeys((hand.key for hand in hands), DOUBT)
-        removed = [hand.key for hand in ended if hand.item is None and isinstance(hand.verdict, Confirmed)]
-        written = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(_announced, hands)]
+        removed = [hand.key for hand in ended if hand.going and isinstance(hand.verdict, Confirmed)]
+        written = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(self._announced, hands)]
         self.counts["removed"] += len(removed)
         book = replace(self.book, confirmed=updated(self.book.confirmed, changes))
         now = self.run.now_ms()
@@ -270,14 +323,19 @@ class _Flow:
         self.book = book
         self.run.progress(**self.counts)
 
+    def _announced(self, hand: _Hand) -> Row:
+        item = hand.item
+        kept = item.payload if self.remove is not None and item.known is None else None
+        return Row(item.key, item.digest, "unknown", hand.attempts, label=item.label or None, answer="", payload=kept)
+
     def _row(self, hand: _Hand) -> Row:
         """Turn a verdict into the item's row and count it."""
         item, now = hand.item, self.run.now_ms()
-        row = Row(hand.key, hand.digest, "later", hand.attempts, label=item.label if item else None)
+        row = Row(item.key, item.digest, "later", hand.attempts, label=item.label or None)
         match hand.verdict:
             case Confirmed(answer, payload):
                 self._count("confirmed", None)
-                kept = payload if payload is not None or item is None else item.payload
+                kept = item.payload if payload is None else payload
                 return replace(row, state="confirmed", attempts=0, answer=answer, payload=kept)
             case Rejected(reason):
                 return self._ended(row, "rejected", reason, now + self.patience.rejected_ms)
@@ -303,25 +361,19 @@ class _Flow:
             return Outcome(Status.LATER, self.counts, str(self.stop), wait if wait is not None else self.stop.after_ms)
         if self.stop is not None:
             raise self.stop
-        rest = {name: self.counts[name] for name in ("rejected", "later", "unknown") if self.counts[name]}
+        rest = {name: self.counts[name] for name in ("left", "rejected", "later", "unknown") if self.counts[name]}
         if not rest:
             return Outcome(Status.OK, self.counts)
+        if "left" in rest:
+            wait = SOON_MS
         return Outcome(Status.PARTIAL, self.counts, _rest(rest), wait)
-
-
-def _batches(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (keys[at : at + size] for at in range(0, len(keys), size))
-
-
-def _announced(hand: _Hand) -> Row:
-    return Row(hand.key, hand.digest, "unknown", hand.attempts, label=hand.item.label if hand.item else None, answer="")
 
 
 def _digest_after(hand: _Hand) -> int | None:
     """Say what stands in the columns after a try: a refusal leaves what was there, and an old doubt stays a doubt."""
     match hand.verdict:
         case Confirmed():
-            return hand.item.digest if hand.item else None
+            return None if hand.going else hand.item.digest
         case Unknown():
             return DOUBT
     return hand.before
@@ -332,5 +384,10 @@ def _said(error: errors.IdentsyncError) -> str:
 
 
 def _rest(counts: Mapping[str, int]) -> str:
-    words = {"rejected": _("не принято"), "later": _("отложено"), "unknown": _("без ответа")}
+    words = {
+        "left": _("ещё не дошла очередь"),
+        "rejected": _("не принято"),
+        "later": _("отложено"),
+        "unknown": _("без ответа"),
+    }
     return ", ".join(f"{words[name]}: {count}" for name, count in counts.items())

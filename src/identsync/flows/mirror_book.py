@@ -9,7 +9,7 @@ More weights than one are kept as rows named 'stream:weight' with no columns of 
 """
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,6 +123,49 @@ def save_weights(
         connection.execute(delete(mirror_stream).where(_of_stream), book.named(name))
 
 
+def payloads(connection: Connection, book: Book, keys: Sequence[int]) -> dict[int, bytes]:
+    """Return what is kept of these keys' items; those of which nothing is kept are left out."""
+    item, kept = mirror_item.c, dict[int, bytes]()
+    for at in range(0, len(keys), IN):
+        some = item.key.in_(keys[at : at + IN])
+        found = select(item.key, item.payload).where(item.stream == book.stream, item.scope == book.scope, some)
+        kept |= {key: payload for key, payload in connection.execute(found) if payload is not None}
+    return kept
+
+
+def kept(connection: Connection, stream: str, scope: int) -> dict[int, bytes]:
+    """Return what is kept of all items of a stream by key."""
+    item = mirror_item.c
+    own = select(item.key, item.payload).where(item.stream == stream, item.scope == scope)
+    return {key: payload for key, payload in connection.execute(own) if payload is not None}
+
+
+def confirmed(connection: Connection, stream: str, scope: int) -> Columns:
+    """Return keys and digests that the other side has acknowledged, or DOUBT."""
+    return load(connection, stream, scope).confirmed
+
+
+def keep(connection: Connection, stream: str, scope: int, kept: Mapping[int, bytes]) -> None:
+    """Put these payloads in place of the ones that are kept of the items."""
+    at = {"of_stream": stream, "of_scope": scope}
+    if kept:
+        values = [at | {"of_key": key, "payload": payload} for key, payload in kept.items()]
+        connection.execute(update(mirror_item).where(_of_item).values(payload=bindparam("payload")), values)
+
+
+def doubt(connection: Connection, stream: str, scope: int, keys: Collection[int]) -> int:
+    """Let the next run deliver these keys again, whatever the other side is thought to have; say how many there are."""
+    return _doubt(connection, load(connection, stream, scope), keys)
+
+
+def _doubt(connection: Connection, book: Book, keys: Collection[int]) -> int:
+    known: dict[int, int | None] = {key: DOUBT for key in keys if key in book.confirmed}
+    if known:
+        doubted = updated(book.confirmed, known)
+        connection.execute(update(mirror_stream).where(_of_stream).values(confirmed=doubted.pack()), book.at)
+    return len(known)
+
+
 def approve(connection: Connection, stream: str, scope: int) -> bool:
     """Allow, once, the shrinking that the brake stopped; False where nothing waits for a person."""
     book = load(connection, stream, scope)
@@ -140,8 +183,7 @@ def send_again(connection: Connection, stream: str, scope: int) -> None:
     book = load(connection, stream, scope)
     at = mirror_item.c.stream == stream, mirror_item.c.scope == scope
     connection.execute(update(mirror_item).where(*at).values(retry_ms=None, attempts=0))
-    doubted = updated(book.confirmed, dict.fromkeys(book.confirmed.keys, DOUBT))
-    connection.execute(update(mirror_stream).where(_of_stream).values(confirmed=doubted.pack()), book.at)
+    _doubt(connection, book, book.confirmed.keys)
 
 
 @dataclass(frozen=True, slots=True)

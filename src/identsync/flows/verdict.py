@@ -13,6 +13,7 @@ class Item:
     label: str
     payload: bytes | None = None  # the room's own, kept when confirmed
     doubtful: bool = False  # an earlier delivery of this key may have arrived
+    known: bytes | None = None  # the payload that was kept last, for rooms that remove
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import cast
 
 from identsync.engine.integration import Integration
 
-ROOMS = ("timetable", "leads")
+ROOMS = ("timetable", "leads", "calendar")
 
 
 def load(name: str) -> Integration:

@@ -219,3 +219,43 @@ lead_event = Table(
     Column("note", Unicode(1000)),
     Index("lead_event_by_lead", "lead_id"),
 )
+
+# -- room calendar ---------------------------------------------------------------------------------------------------
+
+network_key = Table(
+    "network_key",
+    metadata,
+    Column("name", String(32), nullable=False),
+    Column("value", LargeBinary, nullable=False, doc="32 random bytes: names outside are an HMAC under it"),
+    Column("made_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name"),
+)
+calendar_account = Table(
+    "calendar_account",
+    metadata,
+    Column("destination", String(40), nullable=False, doc="its name in the settings"),
+    Column("doctor_id", BigInteger, nullable=False, doc="0 = the clinic's own account"),
+    Column("login", Unicode(320), nullable=False, doc="shown to people; '' = the other side does not tell it"),
+    Column("home", Unicode(1000), doc="where its calendars lie: a collection's address; NULL = not asked yet"),
+    Column("sealed", LargeBinary, doc="password or refresh token; NULL = the password of the settings"),
+    Column("made_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("destination", "doctor_id"),
+)
+calendar_link = Table(
+    "calendar_link",
+    metadata,
+    Column("destination", String(40), nullable=False),
+    Column("doctor_id", BigInteger, nullable=False),
+    Column("scope", BigInteger, nullable=False, doc="the doctor's home branch: whose run writes his calendar"),
+    Column("address", Unicode(1000), nullable=False, doc="collection's address, Google's calendarId, a feed's token"),
+    Column("own", SmallInteger, nullable=False, doc="1 = we made this calendar and may delete it whole"),
+    Column("state", String(16), nullable=False, doc="on, refused, paused, leaving, off"),
+    Column("problem", Unicode(400), doc="why it stands still, in words; no personal data"),
+    Column("token", Unicode(2000), doc="sync-token of the other side; NULL = list everything"),
+    Column("looked_ms", BigInteger, doc="when it was last compared with what lies there; NULL = soon"),
+    Column("synced_ms", BigInteger, doc="when all of it was last in step"),
+    Column("repaired", Integer, nullable=False, server_default=text("0"), doc="edits by hand that were undone"),
+    Column("strange", Integer, nullable=False, server_default=text("0"), doc="events there that are not ours"),
+    Column("changed_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("destination", "doctor_id"),
+)

@@ -121,6 +121,8 @@ GO
 -- свободной.
 -- Проверьте: PlanStart, PlanEnd, ReceptionCanceled (NULL = не отменён), DateTimeChanged, ID_Staffs, ID_Armchairs.
 -- Проверьте пояс сервера: 'Russian Standard Time' это Москва (список: SELECT name FROM sys.time_zone_info).
+-- Услуги, кабинеты и примечания уходят в календари врачей, только если это разрешено там. Пока вы их не вписали, они
+-- пусты (NULL). Проверьте: название кресла (например a.Name) подойдёт как room; где хранятся услуга и примечание.
 CREATE OR ALTER VIEW clinic_appointment AS
 SELECT
     CAST(r.ID AS bigint) AS appointment_id,
@@ -132,7 +134,10 @@ SELECT
     CAST(DATEDIFF(MINUTE, r.PlanStart, DATEADD(SECOND, 59, r.PlanEnd)) AS int) AS length_minutes,
     DATEDIFF_BIG(
         MILLISECOND, '19700101', CAST(r.DateTimeChanged AS datetime2) AT TIME ZONE 'Russian Standard Time'
-    ) AS changed_ms
+    ) AS changed_ms,
+    CAST(NULL AS nvarchar(200)) AS service,
+    CAST(NULL AS nvarchar(100)) AS room,
+    CAST(NULL AS nvarchar(1000)) AS comment
 FROM dbo.Receptions AS r
 INNER JOIN dbo.Armchairs AS a ON r.ID_Armchairs = a.ID
 WHERE
@@ -149,7 +154,10 @@ SELECT
     CAST(1 AS smallint) AS kind,
     c.start_minute,
     CAST(c.end_minute - c.start_minute AS int) AS length_minutes,
-    CAST(NULL AS bigint) AS changed_ms
+    CAST(NULL AS bigint) AS changed_ms,
+    CAST(NULL AS nvarchar(200)) AS service,
+    CAST(NULL AS nvarchar(100)) AS room,
+    CAST(NULL AS nvarchar(1000)) AS comment
 FROM clinic_cell AS c
 WHERE
     c.reserve_id IS NOT NULL

@@ -112,6 +112,8 @@ GROUP BY i.branch_id, i.doctor_id, i.island;
 -- свободной.
 -- Проверьте: PlanStart, PlanEnd (timestamp без пояса), ReceptionCanceled (NULL = не отменён), DateTimeChanged,
 -- ID_Staffs, ID_Armchairs. Проверьте пояс сервера IDENT: здесь Europe/Moscow.
+-- Услуги, кабинеты и примечания уходят в календари врачей, только если это разрешено там. Пока вы их не вписали, они
+-- пусты (NULL). Проверьте: название кресла (например a."Name") подойдёт как room; где хранятся услуга и примечание.
 CREATE OR REPLACE VIEW clinic_appointment AS
 SELECT
     r."ID"::bigint AS appointment_id,
@@ -123,7 +125,10 @@ SELECT
     (
         ceil(extract(epoch FROM r."PlanEnd") / 60) - floor(extract(epoch FROM r."PlanStart") / 60)
     )::integer AS length_minutes,
-    floor(extract(epoch FROM r."DateTimeChanged" AT TIME ZONE 'Europe/Moscow') * 1000)::bigint AS changed_ms
+    floor(extract(epoch FROM r."DateTimeChanged" AT TIME ZONE 'Europe/Moscow') * 1000)::bigint AS changed_ms,
+    NULL::varchar(200) AS service,
+    NULL::varchar(100) AS room,
+    NULL::varchar(1000) AS comment
 FROM "Receptions" AS r
 INNER JOIN "Armchairs" AS a ON r."ID_Armchairs" = a."ID"
 WHERE
@@ -140,7 +145,10 @@ SELECT
     1::smallint AS kind,
     c.start_minute,
     (c.end_minute - c.start_minute)::integer AS length_minutes,
-    NULL::bigint AS changed_ms
+    NULL::bigint AS changed_ms,
+    NULL::varchar(200) AS service,
+    NULL::varchar(100) AS room,
+    NULL::varchar(1000) AS comment
 FROM clinic_cell AS c
 WHERE
     c.reserve_id IS NOT NULL

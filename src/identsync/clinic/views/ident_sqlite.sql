@@ -115,6 +115,8 @@ GROUP BY i.branch_id, i.doctor_id, i.island;
 -- свободной.
 -- Проверьте: PlanStart, PlanEnd, ReceptionCanceled (NULL = не отменён), DateTimeChanged, ID_Staffs, ID_Armchairs.
 -- Проверьте пояс сервера IDENT: здесь Москва, '-3 hours'.
+-- Услуги, кабинеты и примечания уходят в календари врачей, только если это разрешено там. Пока вы их не вписали, они
+-- пусты (NULL). Проверьте: название кресла (например a.Name) подойдёт как room; где хранятся услуга и примечание.
 DROP VIEW IF EXISTS clinic_appointment;
 CREATE VIEW clinic_appointment AS
 SELECT
@@ -125,7 +127,10 @@ SELECT
     0 AS kind,
     strftime('%s', r.PlanStart) / 60 AS start_minute,
     (strftime('%s', r.PlanEnd) + 59) / 60 - strftime('%s', r.PlanStart) / 60 AS length_minutes,
-    strftime('%s', r.DateTimeChanged, '-3 hours') * 1000 AS changed_ms
+    strftime('%s', r.DateTimeChanged, '-3 hours') * 1000 AS changed_ms,
+    NULL AS service,
+    NULL AS room,
+    NULL AS comment
 FROM Receptions AS r
 INNER JOIN Armchairs AS a ON r.ID_Armchairs = a.ID
 WHERE
@@ -142,7 +147,10 @@ SELECT
     1 AS kind,
     c.start_minute,
     c.end_minute - c.start_minute AS length_minutes,
-    NULL AS changed_ms
+    NULL AS changed_ms,
+    NULL AS service,
+    NULL AS room,
+    NULL AS comment
 FROM clinic_cell AS c
 WHERE
     c.reserve_id IS NOT NULL

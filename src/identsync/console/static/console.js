@@ -306,6 +306,7 @@ addEventListener("click", (event) => {
   const button = event.target.closest("button[data-post]");
   if (button && button.getAttribute("aria-busy") !== "true") act(button, valuesOf(button));
   const copy = event.target.closest("[data-copy]");
+  if (event.target.closest("[data-print]")) print();
   if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(() => notice(words.copied, "ok"));
 });
 addEventListener("submit", (event) => {

@@ -48,6 +48,17 @@ _PARTS = (  # of a working day, in minutes of the day: before and after the brea
     ((840, 1080), (1110, 1290)),
     ((540, 900),),
 )
+_SERVICES = (
+    "Осмотр и консультация",
+    "Лечение кариеса",
+    "Профессиональная гигиена",
+    "Лечение корневых каналов",
+    "Удаление зуба",
+    "Снятие слепков",
+    "Коррекция брекетов",
+    "Контрольный осмотр",
+)
+_COMMENTS = ("Первый визит", "Нужен снимок", "Позвонить за час", "Принести прошлый снимок")
 _PHONE_FORMS = ("+7 {} {}-{}-{}", "8 ({}) {}-{}-{}", "8{}{}{}{}", "+7({}){}-{}-{}", "8-{}-{}-{}-{}", "{}{}{}{}")
 _DOMAINS = ("example.com", "example.org", "example.net")
 
@@ -189,8 +200,17 @@ def _schedule(
                     key += 1
                     patient = None if kind else patients[int(rng.random() * len(patients))]
                     changed = ((settings.first_day - 1) * DAY - int(rng.random() * 20_000)) * 60_000
-                    appointments.append((key, branch, doctor, patient, kind, at, length, changed))
+                    appointments.append(
+                        (key, branch, doctor, patient, kind, at, length, changed, *texts(key, doctor, kind))
+                    )
     return shifts, appointments
+
+
+def texts(key: int, doctor: int, kind: int) -> tuple[str | None, str | None, str | None]:
+    """Give the service, the room and the comment of an appointment; they depend on its numbers alone."""
+    place = key * 7919
+    service = None if kind else _SERVICES[place % len(_SERVICES)]
+    return service, f"Кабинет {doctor % 6 + 1}", _COMMENTS[place % len(_COMMENTS)] if place % 11 == 0 else None
 
 
 def _taken(rng: Random, start: int, end: int, fill: float) -> Iterator[tuple[int, int, int]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, sele
 
 from identsync.clinic.clock import minute_now
 from identsync.clinic.contract import clinic_appointment, clinic_branch, clinic_patient, clinic_shift, clinic_staff
-from identsync.demo.clinic.generate import LENGTHS
+from identsync.demo.clinic.generate import LENGTHS, texts
 
 STEP = 5
 """Appointments begin at multiples of so many minutes."""
@@ -70,8 +70,9 @@ class Life:
         if place is None:
             return False
         start, length = place
+        key = (connection.execute(_LAST).scalar() or 0) + 1
         row = {
-            "appointment_id": (connection.execute(_LAST).scalar() or 0) + 1,
+            "appointment_id": key,
             "branch_id": seat.branch,
             "doctor_id": seat.doctor,
             "patient_id": self._patient(connection, seat.branch),
@@ -79,7 +80,7 @@ class Life:
             "start_minute": start,
             "length_minutes": length,
             "changed_ms": now_ms,
-        }
+        } | dict(zip(("service", "room", "comment"), texts(key, seat.doctor, 0), strict=True))
         connection.execute(_BOOK, row)
         return True
 

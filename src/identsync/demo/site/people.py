@@ -121,7 +121,8 @@ def _emoji(people: People, lead: Lead, _at: datetime) -> None:
 
 
 def _long_id(people: People, lead: Lead, _at: datetime) -> None:
-    lead["Id"] = (lead["Id"] + "-🦷" + f"{people.random.getrandbits(256):064x}" * 7)[:400]
+    long = lead["Id"] + "-🦷" + f"{people.random.getrandbits(256):064x}" * 7
+    lead["Id"] = long[:399]  # 400 as databases count: the tooth is two of UTF-16's units
 
 
 def _plus8(people: People, lead: Lead, _at: datetime) -> None:

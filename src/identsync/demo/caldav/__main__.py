@@ -1,0 +1,70 @@
+"""``python -m identsync.demo.caldav --port 0 --seed 1``: prints ``{"port": N}`` as one JSON line.
+
+Users and passwords come as JSON in IDENTSYNC_CALDAV_USERS. Ends on Ctrl-C, on ``POST /_caldav/stop``, and with
+``--with-parent`` when its standard input is closed.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+
+import msgspec
+import orjson
+
+from identsync.demo.caldav.house import House, Options
+from identsync.demo.caldav.server import serve
+
+_USERS = '{"doctor@clinic.example": "demo-password"}'
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="identsync.demo.caldav", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--trashbin", action="store_true", help="a deleted UID is not taken back")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
+    return parser.parse_args()
+
+
+def _house(given: argparse.Namespace) -> House:
+    """Passwords come from the environment: a command line is seen by every user of the computer."""
+    admin_key = os.environ.get("IDENTSYNC_CALDAV_ADMIN_KEY", Options().admin_key)
+    users = msgspec.json.decode(os.environ.get("IDENTSYNC_CALDAV_USERS", _USERS), type=dict[str, str])
+    return House(Options(admin_key=admin_key, trashbin=given.trashbin), users, given.seed)
+
+
+def _watch_parent(house: House, loop: asyncio.AbstractEventLoop) -> None:
+    def watch() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while sys.stdin.buffer.read(4096):
+                pass
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(house.stop)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+async def _main(given: argparse.Namespace) -> None:
+    house = _house(given)
+    port, close = await serve(house, given.port)
+    if given.with_parent:
+        _watch_parent(house, asyncio.get_running_loop())
+    sys.stdout.write(orjson.dumps({"port": port}).decode() + "\n")
+    sys.stdout.flush()
+    try:
+        await house.stopped.wait()
+    finally:
+        await close()
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_main(_arguments()))
+
+
+if __name__ == "__main__":
+    main()

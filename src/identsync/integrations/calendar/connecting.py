@@ -1,0 +1,100 @@
+"""Calendars made for doctors: in the clinic's account by the task itself, in a doctor's own by ``calendar connect``."""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from identsync.errors import AskPerson
+from identsync.integrations.calendar.books import CLINIC, Account, Link, put_account
+from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.integrations.calendar.text import clean
+from identsync.language import _
+from identsync.values import secret
+
+if TYPE_CHECKING:
+    from identsync.integrations.calendar.desks import Reception
+    from identsync.integrations.calendar.wire.google_access import App, Endpoints
+
+COLOURS = ("#2f6fb2", "#3d8f5f", "#b0632a", "#7a4fa3", "#2a8c93", "#a8475f", "#6b7a2f", "#55648a")
+_TITLE = 100
+
+
+def slug(key: bytes, doctor: int) -> str:
+    """Return the last part of a calendar's address: the same for ever, and telling nothing of the doctor."""
+    made = hmac.new(key, f"calendar|{doctor}".encode(), hashlib.sha256).digest()
+    return "identsync-" + base64.b32hexencode(made)[:16].decode().lower()
+
+
+def title_of(destination: CalendarDestination, doctor_name: str) -> str:
+    """Return what a calendar is called: the doctor sees it in the list of all that he has."""
+    name = " ".join(clean(doctor_name).split())
+    return f"{destination.title or _('Приём')}: {name}"[:_TITLE]
+
+
+async def make(reception: "Reception", link: Link, key: bytes, title: str, zone: str) -> Link:
+    """Make a doctor's calendar in the account he uses and return his link to it; AskPerson where that is not allowed.
+
+    On CalDAV a repetition is harmless. Google makes another calendar each time: an answer lost there may leave an
+    empty one behind, which a person has to delete.
+    """
+    whose = reception.account_of(link.doctor)
+    if whose is None:
+        raise AskPerson(_("учётная запись не подключена"), hint=_("identsync calendar connect"))
+    if reception.destination.kind == "google":
+        address = await (await reception.google(whose)).make_calendar(title, zone)
+    else:
+        from identsync.integrations.calendar.wire.discovery import make_calendar
+
+        dav = await reception.dav(whose)
+        home = await home_of(reception, whose)
+        colour = COLOURS[link.doctor % len(COLOURS)]
+        address = await make_calendar(dav, home, slug(key, link.doctor), title, colour)
+    return replace(link, address=address, own=True, state="on", problem=None, token=None, looked_ms=None)
+
+
+async def home_of(reception: "Reception", whose: int) -> str:
+    """Return where an account keeps its calendars, found once and remembered."""
+    account = reception.accounts.get(whose)
+    if account is not None and account.home is not None:
+        return account.home
+    from identsync.integrations.calendar.wire.discovery import discover
+
+    run, destination = reception.run, reception.destination
+    assert destination.url is not None
+    found = await discover(await reception.dav(whose), destination.url)
+    if not found.homes:
+        words = _("сервер не говорит, где лежат календари этой учётной записи")
+        raise AskPerson(words, hint=_("укажите в url полный адрес CalDAV"))
+    known = account or Account(CLINIC, destination.user or "", None, None)
+    new = replace(known, home=found.homes[0])
+    await run.write(lambda connection: put_account(connection, reception.name, new, run.now_ms()))
+    reception.accounts[whose] = new
+    return found.homes[0]
+
+
+def app_of(destination: CalendarDestination) -> "App":
+    """Return the OAuth client of the settings."""
+    from identsync.integrations.calendar.wire.google_access import App
+
+    assert destination.client_id is not None
+    assert destination.client_secret is not None
+    return App(destination.client_id, secret(destination.client_secret))
+
+
+def endpoints_of(destination: CalendarDestination) -> "Endpoints":
+    """Return Google's addresses, or those of what stands in for it under ``url`` (demo, tests)."""
+    from identsync.integrations.calendar.wire.google_access import Endpoints
+
+    if destination.url is None:
+        return Endpoints()
+    root = destination.url
+    return Endpoints(f"{root}/o/oauth2/v2/auth", f"{root}/token", f"{root}/device/code", f"{root}/revoke")
+
+
+def root_of(destination: CalendarDestination) -> str:
+    """Return the root of Google's API, or of what stands in for it."""
+    from identsync.integrations.calendar.wire.google import ROOT
+
+    return destination.url or ROOT

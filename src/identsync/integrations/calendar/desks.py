@@ -1,0 +1,242 @@
+"""Desks: one doctor's calendar in one run, opened with the right account, and why it stands still where it does.
+
+A refused password, a deleted calendar or a limit of one account stops that doctor's desk and no other. What concerns
+everybody (the clinic's account refused, no connection) ends the run.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from identsync.engine.channel import Channel
+from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable, Unexpected
+from identsync.flows.mirror import Later, Unknown, Verdict
+from identsync.integrations.calendar.books import CLINIC, Account, Link
+from identsync.integrations.calendar.connecting import app_of, endpoints_of, root_of
+from identsync.integrations.calendar.event import Calendar, NoCalendar
+from identsync.integrations.calendar.seal import opened
+from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.language import _
+from identsync.values import secret
+
+if TYPE_CHECKING:
+    from identsync.engine.permits import Permits
+    from identsync.engine.run import Run
+    from identsync.flows.http import Http
+    from identsync.integrations.calendar.wire.dav import Dav
+    from identsync.integrations.calendar.wire.google import Google
+
+Permit = Callable[[], Awaitable[None]]
+DAY_S = 86_400
+SILENT = 2  # answers in a row that were lost or made no sense, after which a desk rests until the next run
+BROKEN = 3  # desks in a row that could not be reached, after which the run ends
+_CHANNEL = 64  # characters of a channel's name
+
+
+@dataclass(slots=True)
+class Line:
+    """The line to the other side, as all desks of a run know it."""
+
+    broken: int = 0  # desks in a row that could not be reached
+
+
+@dataclass(slots=True)
+class Desk:
+    """A doctor's calendar in this run; ``still`` says why nothing is done with it, in words for people."""
+
+    link: Link
+    shared: bool  # its account is used by other doctors too
+    line: Line
+    calendar: Calendar | None = None
+    still: str | None = None
+    after_ms: int | None = None
+    asks: bool = False  # a person must do something
+    look_again: bool = False
+    silent: int = 0
+
+    @property
+    def open(self) -> Calendar:
+        """The calendar, for a desk that does not stand still."""
+        assert self.calendar is not None
+        return self.calendar
+
+    def stop(self, error: IdentsyncError) -> None:
+        """Let this desk stand still for the rest of the run."""
+        self.still = str(error)
+        self.asks = isinstance(error, AskPerson)
+        self.after_ms = getattr(error, "after_ms", None)
+
+    async def do(self, work: Callable[[Calendar], Awaitable[Verdict]]) -> Verdict:
+        """Do something with the calendar; what concerns this account alone ends in a verdict, but for NoCalendar."""
+        if self.still is not None:
+            return Later(self.still, self.after_ms)
+        try:
+            verdict = await work(self.open)
+        except NoCalendar:
+            raise
+        except (AskPerson, Limited) as error:
+            if self.shared:
+                raise
+            self.stop(error)
+            return Later(str(error), self.after_ms)
+        except Unavailable as error:
+            return self._lost(error) if error.sent else self._unreached(error)
+        except Unexpected as error:  # what it makes of this doctor's events is nobody else's affair
+            return self._lost(error)
+        self.silent = self.line.broken = 0
+        return verdict
+
+    def _lost(self, error: Unavailable | Unexpected) -> Verdict:
+        """It may have been done; a calendar that says nothing sensible twice in a row rests until the next run."""
+        self.silent += 1
+        self.look_again = True
+        if self.silent >= SILENT:
+            self.stop(error)
+        if isinstance(error, Unexpected):
+            return Unknown(error.raw or str(error))
+        return Unknown(str(error), error.after_ms)
+
+    def _unreached(self, error: Unavailable) -> Verdict:
+        """Nothing was done: this calendar cannot be written now; where none can be reached, the run is over."""
+        self.stop(error)
+        self.line.broken += 1
+        if self.line.broken >= BROKEN:
+            raise error
+        return Later(str(error), error.after_ms)
+
+
+@dataclass(slots=True)
+class Reception:
+    """Opens desks: knows the accounts, keeps one client of each, and the pace that each host or user allows."""
+
+    run: "Run"
+    http: "Http"
+    name: str
+    destination: CalendarDestination
+    accounts: dict[int, Account]
+    stack: AsyncExitStack
+    line: Line = field(default_factory=Line)
+    _davs: dict[int, "Dav"] = field(default_factory=dict)
+    _googles: dict[int, "Google"] = field(default_factory=dict)
+    _paces: dict[int, "Permits"] = field(default_factory=dict)
+    _day: "Permits | None" = None
+
+    def account_of(self, doctor: int) -> int | None:
+        """Return whose account a doctor's calendar is in: his own, the clinic's (0), or None: he has to connect one."""
+        if doctor in self.accounts:
+            return doctor
+        return CLINIC if CLINIC in self.accounts or self.destination.of_clinic else None
+
+    async def desk(self, link: Link) -> Desk:
+        """Open a doctor's desk; one that cannot be opened stands still."""
+        whose = self.account_of(link.doctor)
+        desk = Desk(link, shared=whose == CLINIC, line=self.line)
+        if link.state in {"paused", "refused", "off"}:
+            desk.still = link.problem or _("на паузе")
+            return desk
+        if whose is None:
+            desk.stop(AskPerson(_("учётная запись не подключена: identsync calendar connect")))
+            return desk
+        try:
+            desk.calendar = await self._calendar(whose, link.address)
+        except AskPerson as error:
+            desk.stop(error)
+        return desk
+
+    async def _calendar(self, whose: int, address: str) -> Calendar:
+        if self.destination.kind == "google":
+            return (await self.google(whose)).calendar(address)
+        from identsync.integrations.calendar.wire.caldav import CalDav
+
+        return CalDav(await self.dav(whose), address)
+
+    async def dav(self, whose: int) -> "Dav":
+        """Return the CalDAV client of an account; AskPerson where its password is not to be had here."""
+        from identsync.integrations.calendar.wire.dav import Dav
+
+        if whose not in self._davs:
+            user, password = self._opened(whose)
+            permit = await self._permit(whose)
+            self._davs[whose] = Dav(self.http, user, password, permit, deadline=self.destination.timeout / 1000)
+        return self._davs[whose]
+
+    async def google(self, whose: int) -> "Google":
+        """Return the Google client of an account."""
+        from identsync.integrations.calendar.wire.google import Google
+        from identsync.integrations.calendar.wire.google_access import Access
+
+        if whose not in self._googles:
+            _login, token = self._opened(whose)
+            access = Access(self.http, app_of(self.destination), token, endpoints=endpoints_of(self.destination))
+            permit = await self._permit(whose)
+            self._googles[whose] = Google(self.http, access, permit, root_of(self.destination))
+        return self._googles[whose]
+
+    def _opened(self, whose: int) -> tuple[str, str]:
+        account = self.accounts.get(whose)
+        destination = self.destination
+        if account is not None and account.sealed is not None:
+            assert destination.seal is not None
+            return account.login, opened(destination.seal, self.name, whose, account.sealed)
+        assert destination.user is not None
+        assert destination.password is not None
+        return destination.user, secret(destination.password)
+
+    async def _permit(self, whose: int) -> Permit:
+        pace = await self._pace(whose)
+        day = await self._quota()
+
+        async def permit() -> None:
+            if day is not None:
+                await day.take()
+            await pace.take()
+
+        return permit
+
+    async def _pace(self, whose: int) -> "Permits":
+        if whose not in self._paces:
+            rate = self.destination.pace
+            channel = Channel(self._channel(f"/{whose}" if whose else ""), rate=rate, burst=max(2, round(rate)))
+            self._paces[whose] = await self.stack.enter_async_context(self.run.permits(channel))
+        return self._paces[whose]
+
+    async def _quota(self) -> "Permits | None":
+        """A tenth of the day's quota may go at once, the rest evenly: the whole is never exceeded in any day."""
+        quota = self.destination.day_quota
+        if quota and self._day is None:
+            burst = max(1, quota // 10)
+            channel = Channel(self._channel("/day"), rate=max(1, quota - burst) / DAY_S, burst=burst)
+            self._day = await self.stack.enter_async_context(self.run.permits(channel))
+        return self._day
+
+    def _channel(self, suffix: str) -> str:
+        return f"calendar/{self.name}"[: _CHANNEL - len(suffix)] + suffix
+
+
+@asynccontextmanager
+async def reception(
+    run: "Run", name: str, destination: CalendarDestination, accounts: dict[int, Account]
+) -> AsyncIterator[Reception]:
+    """Open what a run needs to speak with a destination."""
+    from identsync.flows.http import Http
+
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(Http(pool=2 * destination.parallel))
+        yield Reception(run, http, name, destination, accounts, stack)
+
+
+def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[tuple[Link, Link]]:
+    """Return the links that change with a run, before and after: refused, to be looked at again, in step."""
+    changed = []
+    for desk in desks:
+        link = desk.link
+        if desk.asks and link.state == "on":
+            link = replace(link, state="refused", problem=(desk.still or "")[:400])
+        elif settled and desk.still is None and link.state == "on":
+            link = replace(link, problem=None, synced_ms=now_ms)
+        if desk.look_again:
+            link = replace(link, looked_ms=None)
+        if link != desk.link:
+            changed.append((desk.link, link))
+    return changed

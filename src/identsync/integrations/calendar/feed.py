@@ -1,0 +1,303 @@
+"""``kind = "feed"``: each doctor's calendar as one file to subscribe to, on a shelf from which others give it out.
+
+A file is named by a token of 160 random bits, the link's address: who knows it reads the calendar. ``rotate`` puts
+another one in its place; tokens that were given up stand in the link's ``token`` until their files are gone. What was
+published is kept with the item: an event that the clinic has cancelled stands in the file as such for three days, for
+readers that merge, and is then left out.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from identsync.core.columns import Columns, digest
+from identsync.engine.integration import Outcome, Status
+from identsync.errors import AskPerson
+from identsync.flows.mirror import Confirmed, Item, Patience, Verdict, kept, mirror
+from identsync.integrations.calendar import books
+from identsync.integrations.calendar.books import CLINIC, Link
+from identsync.integrations.calendar.desks import Reception, reception
+from identsync.integrations.calendar.event import Event
+from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
+from identsync.integrations.calendar.shelf import Cloud, Folder, Shelf
+from identsync.integrations.calendar.wanted import Wanted, read
+from identsync.integrations.calendar.wire import ical
+from identsync.language import _
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from identsync.engine.run import Run
+    from identsync.integrations.calendar.task import Books
+
+TOKEN_BYTES = 20
+CANCELLED_MS = 3 * DAY_MS
+_MAPPING = 1  # of a file's contents; another one publishes all files anew
+_RETIRED = 40  # tokens that wait for their removal: more do not fit the column
+Row = tuple[str, int, int, bool, int]  # name, start, end, free, changed
+
+
+# -- tokens and addresses --------------------------------------------------------------------------------------------
+
+
+def new_token() -> str:
+    """Return a new name for a file: lower case, since a folder of Windows knows no other."""
+    return secrets.token_hex(TOKEN_BYTES)
+
+
+def address_of(destination: CalendarDestination, link: Link) -> str:
+    """Return the address a doctor subscribes to: a secret of his, not for logs."""
+    return f"{(destination.public_url or '').rstrip('/')}/{link.address}.ics"
+
+
+def rotate(connection: "Connection", name: str, doctor: int, now_ms: int) -> bool:
+    """Give a doctor's feed another address; the old file goes with the next run. False where he has no feed."""
+    link = books.links(connection, name).get(doctor)
+    if link is None or link.state == "off":
+        return False
+    retired = [*(link.token or "").split(), link.address]
+    if len(retired) > _RETIRED:
+        raise AskPerson(_("прежние адреса ещё не убраны"), hint=_("подождите, пока задача выполнится"))
+    values = {"address": new_token(), "token": " ".join(retired), "synced_ms": None, "changed_ms": now_ms}
+    return books.set_link(connection, name, doctor, values)
+
+
+# -- what stands in a file -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What stands, or may stand, in a doctor's file; ``cancelled`` with the epoch ms since when."""
+
+    token: str
+    what: str  # an event for each visit, or each busy run: the names of one are none of the other
+    events: tuple[Row, ...] = ()
+    cancelled: tuple[tuple[Row, int], ...] = ()
+
+    def pack(self) -> bytes:
+        """Return it as the mirror keeps it."""
+        return orjson.dumps([self.token, self.what, self.events, self.cancelled])
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Published":
+        """Read what pack() made."""
+        token, what, events, cancelled = orjson.loads(packed)
+        gone = tuple((_row(row), since) for row, since in cancelled)
+        return cls(token, what, tuple(_row(row) for row in events), gone)
+
+    def next(self, token: str, destination: CalendarDestination, events: Sequence[Event], now_ms: int) -> "Published":
+        """Return what stands there after ``events`` have been published; only what lies in the window is told of."""
+        rows = tuple((event.name, event.start_ms, event.end_ms, event.free, event.changed_ms) for event in events)
+        there = {row[0] for row in rows}
+        first, last = now_ms - (destination.back_days - 1) * DAY_MS, now_ms + (destination.days - 1) * DAY_MS
+        vanished = [(row, now_ms) for row in self.events if row[2] > first and row[1] < last]
+        old = [(row, since) for row, since in self.cancelled if since > now_ms - CANCELLED_MS]
+        gone = [(row, since) for row, since in (*old, *vanished) if row[0] not in there]
+        same = self.what == destination.what
+        return Published(token, destination.what, rows, tuple(gone) if same else ())
+
+
+def _row(row: Sequence[object]) -> Row:
+    name, start, end, free, changed = row
+    return name, start, end, free, changed  # type: ignore[return-value]
+
+
+def written(destination: CalendarDestination, events: Iterable[Event], published: Published) -> bytes:
+    """Return a file; neither its name nor its title tells whose it is."""
+    cancelled = [
+        Event(name, start, end, destination.busy_text, free=free, changed_ms=max(changed, since))
+        for (name, start, end, free, changed), since in published.cancelled
+    ]
+    return b"".join(ical.feed(events, name=destination.title or _("Приём"), cancelled=cancelled))
+
+
+# -- one run ---------------------------------------------------------------------------------------------------------
+
+
+async def publish(run: "Run", name: str, destination: CalendarDestination, found: "Books") -> Outcome:
+    """Bring the files of the doctors at home in the run's branch in step with the clinic."""
+    async with reception(run, name, destination, found.accounts) as here:
+        feeds = _Feeds(here, found, await _shelf(here))
+        await feeds.introduce()
+        await feeds.retire()
+        await feeds.look()
+        outcome = await feeds.deliver()
+        await feeds.close(outcome)
+    return outcome
+
+
+async def _shelf(here: Reception) -> Shelf:
+    destination = here.destination
+    if destination.folder is not None:
+        return Folder(Path(destination.folder))
+    assert destination.url is not None
+    return Cloud(await here.dav(CLINIC), destination.url)
+
+
+@dataclass(slots=True)
+class _Feeds:
+    here: Reception
+    found: "Books"
+    shelf: Shelf
+    wanted: Wanted | None = None
+    keys: dict[int, list[int]] = field(default_factory=dict)  # of each doctor's events
+    events: dict[int, list[Event]] = field(default_factory=dict)  # of the batch in hand
+    desired: Columns = field(default_factory=Columns)
+
+    @property
+    def run(self) -> "Run":
+        return self.here.run
+
+    @property
+    def stream(self) -> str:
+        return self.run.kind
+
+    async def introduce(self) -> None:
+        """Give a token to each doctor who has none; take in those who came from another branch."""
+        scope, new = self.run.scope, dict[int, Link]()
+        for doctor in self.found.doctors:
+            link = self.found.links.get(doctor)
+            if link is None or (not link.address and link.state not in {"off", "leaving"}):
+                new[doctor] = Link(doctor, scope, new_token(), own=True, state="on")
+            elif link.scope != scope:
+                new[doctor] = replace(link, scope=scope)
+        if new:
+            await self._write(lambda connection, now: self._put(connection, new.values(), now))
+            self.found.links.update(new)
+
+    def _put(self, connection: "Connection", links: Iterable[Link], now_ms: int) -> None:
+        """Write new links; of one that was there only what is new: a person may turn its address at this moment."""
+        for link in links:
+            old = self.found.links.get(link.doctor)
+            values: dict[str, object] = {"scope": link.scope}
+            if old is not None and not old.address:
+                values["address"] = link.address
+            if not books.set_link(connection, self.here.name, link.doctor, values):
+                books.put_link(connection, self.here.name, link, now_ms)
+
+    async def retire(self) -> None:
+        """Remove the files of tokens that were given up."""
+        for link in self.found.links.values():
+            if link.scope == self.run.scope and link.token:
+                removed = [token for token in link.token.split() if await self._removed(token)]
+                await self._write(self._forgetting(link.doctor, removed))
+
+    async def _removed(self, token: str) -> bool:
+        return isinstance(await self.shelf.remove(token), Confirmed)
+
+    def _forgetting(self, doctor: int, removed: Sequence[str]) -> "Writing":
+        """Forget removed tokens, not those that were given up meanwhile."""
+
+        def forget(connection: "Connection", _now: int) -> None:
+            link = books.links(connection, self.here.name).get(doctor)
+            rest = [token for token in ((link and link.token) or "").split() if token not in removed]
+            books.set_link(connection, self.here.name, doctor, {"token": " ".join(rest) or None})
+
+        return forget
+
+    async def look(self) -> None:
+        """Read what the files shall hold: a digest for each doctor, also for one who has no event."""
+        from identsync.integrations.calendar.task import wish_of
+
+        found, scope = self.found, self.run.scope
+        present = found.written(lambda link: link.state not in {"off", "leaving"})
+        wish = wish_of(self.here.destination)
+        wanted = await self.run.clinic_read(
+            lambda clinic: read(clinic, wish, scope, found.key, present, self.run.now_ms())
+        )
+        self.keys = {doctor: [] for doctor in present}
+        for key in wanted.columns.keys:
+            self.keys[wanted.doctor(key)].append(key)
+        self.wanted = wanted
+        self.desired = Columns.from_rows([(doctor, self._digest(doctor, wanted)) for doctor in present])
+
+    def _digest(self, doctor: int, wanted: Wanted) -> int:
+        columns, destination = wanted.columns, self.here.destination
+        told = [_MAPPING, self.found.links[doctor].address, destination.title, destination.busy_text]
+        return digest(orjson.dumps([told, [(key, columns.get(key)) for key in self.keys[doctor]]]))
+
+    async def deliver(self) -> Outcome:
+        """Publish the files that differ, and those that have stood long: one may have been damaged or removed."""
+        assert self.wanted is not None
+        destination = self.here.destination
+        from identsync.integrations.calendar.task import BUDGET_MS, brakes_of, weights_of
+
+        links, events = self.found.links.values(), len(self.wanted.columns)
+        weights = weights_of(destination, links, self.run.scope, events)
+        return await mirror(
+            self.run,
+            self.stream,
+            self.desired,
+            weight=weights,
+            make=self._make,
+            deliver=self._deliver,
+            remove=self._remove,
+            brake=brakes_of(destination, weights),
+            patience=Patience(min(60_000, destination.interval), 3_600_000),
+            refresh_ms=destination.repair,
+            concurrency=destination.parallel,
+            budget_ms=BUDGET_MS,
+        )
+
+    async def _make(self, keys: Sequence[int]) -> list[Item]:
+        """Give the items of these doctors, without those whose feed stands still."""
+        assert self.wanted is not None
+        going = [doctor for doctor in keys if self.found.links[doctor].state == "on"]
+        events = dict(self.wanted.events([key for doctor in going for key in self.keys[doctor]]))
+        self.events = {
+            doctor: sorted((events[key] for key in self.keys[doctor] if key in events), key=lambda e: e.start_ms)
+            for doctor in going
+        }
+        return [self._item(doctor) for doctor in going]
+
+    def _item(self, doctor: int) -> Item:
+        label = _("врач {doctor}", doctor=doctor)
+        payload = self._next(doctor, None).pack()
+        return Item(doctor, self.desired.get(doctor) or 0, label, payload)
+
+    def _next(self, doctor: int, before: bytes | None) -> Published:
+        destination, token = self.here.destination, self.found.links[doctor].address
+        there = Published.unpack(before) if before else Published(token, destination.what)
+        return there.next(token, destination, self.events[doctor], self.run.now_ms())
+
+    async def _deliver(self, item: Item) -> Verdict:
+        published = self._next(item.key, item.known)
+        content = written(self.here.destination, self.events[item.key], published)
+        verdict = await self.shelf.put(published.token, content)
+        return replace(verdict, payload=published.pack()) if isinstance(verdict, Confirmed) else verdict
+
+    async def _remove(self, item: Item) -> Verdict:
+        """Remove the file of a doctor who shall have none, unless another branch publishes it by now."""
+        links = await self.run.read(lambda connection: books.links(connection, self.here.name))
+        link = links.get(item.key)
+        if link is not None and link.scope != self.run.scope and link.state == "on":
+            return Confirmed()
+        tokens = {link.address} if link is not None else set()
+        tokens |= {Published.unpack(item.known).token} if item.known else set()
+        verdicts = [await self.shelf.remove(token) for token in sorted(tokens) if token]
+        return next((verdict for verdict in verdicts if not isinstance(verdict, Confirmed)), Confirmed())
+
+    async def close(self, outcome: Outcome) -> None:
+        """Write down who is in step, and who has taken leave: nothing of his is there any more."""
+        name, scope = self.here.name, self.run.scope
+        in_step = self.keys if outcome.status is Status.OK else ()
+
+        def note(connection: "Connection", now: int) -> None:
+            there = kept(connection, self.stream, scope)
+            for doctor, link in books.links(connection, name).items():
+                if link.state == "on" and doctor in in_step:
+                    books.set_link(connection, name, doctor, {"synced_ms": now})
+                elif (link.state, link.scope) == ("leaving", scope) and doctor not in there and not link.token:
+                    books.set_link(connection, name, doctor, {"state": "off", "changed_ms": now})
+
+        await self._write(note)
+
+    async def _write(self, write: "Writing") -> None:
+        await self.run.write(lambda connection: write(connection, self.run.now_ms()))
+
+
+Writing = Callable[["Connection", int], None]

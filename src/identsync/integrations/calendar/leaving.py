@@ -1,0 +1,105 @@
+"""Taking back everything that was written for a doctor: what is still out there, and the end of his calendar."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, select, update
+
+from identsync.errors import IdentsyncError
+from identsync.integrations.calendar import books
+from identsync.integrations.calendar.books import Link
+from identsync.integrations.calendar.event import Calendar, NoCalendar
+from identsync.integrations.calendar.keeping import Kept
+from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.language import _
+from identsync.store.tables import mirror_item
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import Doctor
+    from identsync.integrations.calendar.desks import Reception
+
+_IN = 500  # parameters in one list
+_KEPT_ALL = frozenset({403, 405, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something of ours that is, or may be, on the other side; ``answer`` is what was last said of it."""
+
+    scope: int
+    key: int
+    doctor: int
+    answer: str | None
+
+
+def held(
+    connection: Connection, name: str, destination: CalendarDestination, doctors: Collection[int] | None = None
+) -> list[Held]:
+    """Return what of ours is on the other side, of these doctors or of all."""
+    item = mirror_item.c
+    rows = select(item.scope, item.key, item.payload, item.answer).where(item.stream == f"calendar/{name}")
+    found = []
+    for scope, key, payload, answer in connection.execute(rows):
+        if payload is not None:
+            doctor = key if destination.kind == "feed" else Kept.unpack(payload).doctor
+            if doctors is None or doctor in doctors:
+                found.append(Held(scope, key, doctor, answer))
+    return found
+
+
+def begin(
+    connection: Connection, name: str, destination: CalendarDestination, doctors: Collection[int], now_ms: int
+) -> None:
+    """Let these doctors' calendars be emptied by the next runs, at once, whatever has failed before."""
+    for doctor in doctors:
+        books.set_state(connection, name, doctor, "leaving", now_ms)
+    keys: dict[int, list[int]] = {}
+    for one in held(connection, name, destination, doctors):
+        keys.setdefault(one.scope, []).append(one.key)
+    item = mirror_item.c
+    for scope, some in keys.items():
+        of_scope = item.stream == f"calendar/{name}", item.scope == scope
+        for at in range(0, len(some), _IN):
+            soon = update(mirror_item).where(*of_scope, item.key.in_(some[at : at + _IN]))
+            connection.execute(soon.values(retry_ms=None))
+
+
+def shut(connection: Connection, name: str, staff: "Iterable[Doctor]", now_ms: int) -> None:
+    """Let no doctor who has no calendar yet be given one: a destination that is left is left by everybody."""
+    known = books.links(connection, name)
+    for doctor, branch in {one.id: one.branch_id for one in staff if one.id not in known}.items():
+        books.put_link(connection, name, Link(doctor, branch, address="", own=True, state="off"), now_ms)
+
+
+async def taken_leave(here: "Reception", link: Link) -> Link:
+    """Delete a calendar of our making once nothing of anybody's is in it; return the link as it stands then."""
+    off = replace(link, state="off", token=None, problem=None)
+    if not (link.own and link.address):
+        return off
+    desk = await here.desk(link)
+    if desk.still is not None:
+        return replace(off, problem=desk.still[:400])
+    try:
+        problem = await _deleted(here, link.doctor, link.address, desk.open)
+    except NoCalendar:
+        problem = ""
+    except IdentsyncError as error:
+        problem = str(error)
+    return replace(off, problem=problem[:400]) if problem else replace(off, address="")
+
+
+async def _deleted(here: "Reception", doctor: int, address: str, calendar: Calendar) -> str:
+    """Delete a calendar; returns in words why it stays, '' where it does not."""
+    changes = await calendar.changes(None)
+    for name, etag in changes.there.items():  # of ours, and nowhere in the books: they were lost once
+        await calendar.remove(name, etag)
+    if changes.foreign:
+        return _("в календаре есть чужие события, поэтому сам он оставлен: {count}", count=changes.foreign)
+    whose = here.account_of(doctor)
+    assert whose is not None
+    if here.destination.kind == "google":
+        await (await here.google(whose)).delete_calendar(address)
+        return ""
+    reply = await (await here.dav(whose)).ask("DELETE", address, passing=_KEPT_ALL | {404, 410})
+    return _("сервер не даёт удалить пустой календарь: удалите его там сами") if reply.status in _KEPT_ALL else ""

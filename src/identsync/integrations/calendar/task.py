@@ -1,0 +1,456 @@
+"""What runs when due, a task for each branch: the calendars of the doctors who are at home there look as it says.
+
+A run introduces doctors who have no calendar yet, looks at calendars where somebody may have edited, and then delivers
+what differs (flows.mirror), each calendar in order and several side by side. It ends within a few minutes, so that the
+next one knows what was moved meanwhile; a first fill goes on run by run, the nearest days first.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import orjson
+
+from identsync.core.columns import Columns, digest
+from identsync.engine.integration import Outcome, Status, Task
+from identsync.errors import AskPerson, IdentsyncError, Unexpected
+from identsync.errors import Later as LaterError
+from identsync.flows.mirror import (
+    Brake,
+    Confirmed,
+    Item,
+    Later,
+    Patience,
+    Verdict,
+    confirmed,
+    doubt,
+    keep,
+    kept,
+    mirror,
+)
+from identsync.integrations.calendar import books, keeping
+from identsync.integrations.calendar.books import Account, Link
+from identsync.integrations.calendar.connecting import make, title_of
+from identsync.integrations.calendar.desks import Desk, Reception, reception, standing
+from identsync.integrations.calendar.event import Calendar, Conflict, Event, Name, NoCalendar, Unwanted
+from identsync.integrations.calendar.keeping import Kept, Look
+from identsync.integrations.calendar.leaving import held, taken_leave
+from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.integrations.calendar.wanted import Wanted, Wish, homes, read, when
+from identsync.language import _
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from identsync.clinic.source import Branch, ClinicSource, Doctor
+    from identsync.engine.run import Run
+
+BUDGET_MS = 150_000
+DEADLINE_MS = 600_000
+FLOOR = 20  # events: a branch that small may well lose a third of them in a day
+GONE = frozenset({"off", "leaving"})
+
+
+def tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Branch"]) -> list[Task]:
+    """Return one task for each destination and branch whose doctors have calendars there."""
+    return [
+        task_of(name, destination, branch)
+        for name, destination in settings.items()
+        for branch in branches
+        if not destination.branches or branch.id in destination.branches
+    ]
+
+
+def stream_of(name: str) -> str:
+    """Return the stream, and the task's kind, of a destination."""
+    return f"calendar/{name}"
+
+
+def wish_of(destination: CalendarDestination) -> Wish:
+    """Return what the settings ask the clinic for."""
+    return Wish(
+        branches=frozenset(destination.branches), doctors=frozenset(destination.doctors),
+        back_days=destination.back_days, days=destination.days, what=destination.what, reserves=destination.reserves,
+        shifts=destination.shifts, show=tuple(destination.show), busy_text=destination.busy_text,
+    )  # fmt: skip
+
+
+def weights_of(destination: CalendarDestination, links: Iterable[Link], scope: int, events: int) -> dict[str, int]:
+    """Name what the brake watches by what was chosen, which is no loss: settings, who takes part, who moved house.
+
+    Links tell who takes part in ``scope``, not the staff, which may be read wrongly. ``all`` is called so whatever is
+    chosen: as long as anybody takes part, nothing at all is never believed.
+    """
+    d = destination
+    present = sorted(link.doctor for link in links if link.scope == scope and link.state not in GONE)
+    chosen = [present, d.doctors, d.branches, d.back_days, d.days, d.what, d.reserves, d.shifts]
+    weights = {f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}": events}
+    return weights | ({"all": events} if present else {})
+
+
+def brakes_of(destination: CalendarDestination, weights: Iterable[str]) -> dict[str, Brake]:
+    """Give the brake of each weight."""
+    return {name: Brake(1.0) if name == "all" else Brake(destination.shrink / 100, FLOOR) for name in weights}
+
+
+def task_of(name: str, destination: CalendarDestination, branch: "Branch") -> Task:
+    """Return the task of a destination in a branch."""
+    title = f"{_('Календари')}: {destination.title or name}"
+    deadline = DEADLINE_MS + 4 * destination.timeout
+    work = partial(_run, name=name, destination=destination)
+    return Task(stream_of(name), branch.id, destination.interval, destination.lease, deadline, work, title)
+
+
+@dataclass(slots=True)
+class Books:
+    """What is written down, and who works here, as a run finds it."""
+
+    links: dict[int, Link]
+    accounts: dict[int, Account]
+    key: bytes
+    doctors: dict[int, "Doctor"]  # at home in the run's branch
+    unmade: IdentsyncError | None = None  # why a doctor has no calendar although he shall have one
+
+    def written(self, state: Callable[[Link], bool]) -> list[int]:
+        """Return the doctors at home whose link is so."""
+        return [doctor for doctor in self.doctors if doctor in self.links and state(self.links[doctor])]
+
+
+async def _run(run: "Run", name: str, destination: CalendarDestination) -> Outcome:
+    found = await open_books(run, name, destination)
+    if destination.kind == "feed":
+        from identsync.integrations.calendar.feed import publish
+
+        return await publish(run, name, destination, found)
+    async with reception(run, name, destination, found.accounts) as here:
+        await _introduce(here, found)
+        present = found.written(lambda link: link.state not in GONE)
+        wanted = await run.clinic_read(
+            lambda clinic: read(clinic, wish_of(destination), run.scope, found.key, present, run.now_ms())
+        )
+        work = _Work(here, found, wanted)
+        await work.look_again()
+        outcome = await work.deliver()
+        await work.close(outcome)
+    return work.told(outcome)
+
+
+async def open_books(run: "Run", name: str, destination: CalendarDestination) -> Books:
+    """Read what is written down of a destination, and who is at home in the run's branch."""
+
+    def written(connection: "Connection") -> tuple[dict[int, Link], dict[int, Account], bytes | None]:
+        return books.links(connection, name), books.accounts(connection, name), books.find_key(connection)
+
+    links, accounts, key = await run.read(written)
+    if key is None:
+        key = await run.write(lambda connection: books.make_key(connection, run.now_ms()))
+    doctors = await run.clinic_read(lambda clinic: at_home(clinic, destination, run.scope))
+    return Books(links, accounts, key, doctors)
+
+
+def at_home(clinic: "ClinicSource", destination: CalendarDestination, branch: int) -> dict[int, "Doctor"]:
+    """Return the doctors of a destination whose home is ``branch``."""
+    staff = clinic.staff()
+    at = homes(staff, wish_of(destination))
+    return {doctor.id: doctor for doctor in staff if at.get(doctor.id) == branch == doctor.branch_id}
+
+
+async def _introduce(here: Reception, found: Books) -> None:
+    """Give a calendar to each doctor who has none and may have one; take in those who came from another branch."""
+    run = here.run
+    zones = {branch.id: branch.zone for branch in await run.clinic_read(lambda clinic: clinic.branches())}
+    for doctor in found.doctors.values():
+        link = found.links.get(doctor.id)
+        if link is None and here.account_of(doctor.id) is None:
+            continue
+        if link is None or (not link.address and link.state not in GONE):
+            blank = link or Link(doctor.id, run.scope, address="", own=True, state="on")
+            new = await _made(here, found, blank, title_of(here.destination, doctor.name), zones[run.scope])
+            if new is None:
+                continue
+        elif link.scope == run.scope:
+            continue
+        else:
+            new = link
+        new = replace(new, scope=run.scope, looked_ms=None)
+        await _put_links(here, [(link, new)])
+        found.links[doctor.id] = new
+    if found.unmade is not None and not found.written(lambda link: link.state not in GONE):
+        raise found.unmade
+
+
+async def _made(here: Reception, found: Books, blank: Link, title: str, zone: str) -> Link | None:
+    """Make a calendar; None where that fails, which keeps nobody waiting who has one."""
+    if found.unmade is not None and here.account_of(blank.doctor) == books.CLINIC:
+        return None
+    try:
+        return await make(here, blank, found.key, title, zone)
+    except (AskPerson, LaterError, Unexpected) as error:
+        found.unmade = error
+        return None
+
+
+async def _put_links(here: Reception, links: Iterable[tuple[Link | None, Link]]) -> None:
+    """Write links, new ones and as they have changed; what a person has ordered meanwhile stays ordered."""
+    now = here.run.now_ms()
+
+    def put(connection: "Connection") -> None:
+        for old, new in links:
+            if old is None:
+                books.put_link(connection, here.name, new, now)
+            else:
+                books.change_link(connection, here.name, old, new, now)
+
+    await here.run.write(put)
+
+
+# -- one run ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Work:
+    here: Reception
+    found: Books
+    wanted: Wanted
+    desks: dict[int, Desk] = field(default_factory=dict)
+    events: dict[int, Event] = field(default_factory=dict)  # of the batch in hand
+    repaired: int = 0
+
+    @property
+    def run(self) -> "Run":
+        return self.here.run
+
+    @property
+    def stream(self) -> str:
+        return stream_of(self.here.name)
+
+    async def desk(self, doctor: int) -> Desk | None:
+        """Return a doctor's desk; None where he has no calendar."""
+        if doctor not in self.desks and doctor in self.found.links:
+            self.desks[doctor] = await self.here.desk(self.found.links[doctor])
+        return self.desks.get(doctor)
+
+    # -- what people have edited
+
+    async def look_again(self) -> None:
+        """Compare the calendars that are due for it with what lies there; what differs is delivered by this run."""
+        doctors = self.found.written(self._is_due)
+        due = [desk for doctor in doctors if (desk := await self.desk(doctor)) and desk.still is None]
+        if not due:
+            return
+        mine, settled = await self._mine()
+        gate = asyncio.Semaphore(self.here.destination.parallel)
+        try:
+            async with asyncio.TaskGroup() as looks:  # where one ends the run, no other may outlive it
+                for desk in due:
+                    looks.create_task(self._look(desk, mine.get(desk.link.doctor, {}), settled, gate))
+        except* Exception as errors:
+            raise errors.exceptions[0] from None
+
+    def _is_due(self, link: Link) -> bool:
+        if link.state == "leaving":  # what people have edited there is of no interest any more
+            return False
+        return link.looked_ms is None or link.looked_ms + self.here.destination.repair <= self.run.now_ms()
+
+    async def _mine(self) -> tuple[dict[int, dict[int, Kept]], set[int]]:
+        """Return what is kept by doctor and key, and the keys that are there as they are wanted now."""
+
+        def both(connection: "Connection") -> tuple[dict[int, bytes], Columns]:
+            at = self.stream, self.run.scope
+            return kept(connection, *at), confirmed(connection, *at)
+
+        packed, there = await self.run.read(both)
+        changes = there.difference(self.wanted.columns)
+        settled = set(there.keys) - set(changes.changed) - set(changes.removed)
+        mine: dict[int, dict[int, Kept]] = {}
+        for key, payload in packed.items():
+            one = Kept.unpack(payload)
+            mine.setdefault(one.doctor, {})[key] = one
+        return mine, settled
+
+    async def _look(
+        self, desk: Desk, mine: Mapping[int, Kept], settled: Collection[int], gate: asyncio.Semaphore
+    ) -> None:
+        async with gate:
+            wanted = self.wanted.events([key for key in mine if key in settled])
+            look: Look | None = None
+
+            async def work(calendar: Calendar) -> Verdict:
+                nonlocal look
+                seen = await keeping.look(calendar, _last(desk.link), mine, wanted, self.run.now_ms())
+                for stray in seen.strays:
+                    if isinstance(await calendar.remove(stray, None), Conflict | Unwanted):
+                        seen.token = None  # it must be met again
+                look = seen
+                return Confirmed()
+
+            try:
+                await desk.do(work)
+            except NoCalendar:
+                await self._replace(desk, mine)
+            if look is not None:
+                await self._note(desk, look)
+
+    async def _note(self, desk: Desk, look: Look) -> None:
+        """Write down what a look has shown, in one transaction with the token that will not show it again."""
+        self.repaired += look.edited
+        link = replace(
+            desk.link, token=look.token, looked_ms=self.run.now_ms(), repaired=desk.link.repaired + look.edited,
+            strange=look.foreign if look.whole else max(desk.link.strange, look.foreign),
+        )  # fmt: skip
+
+        def note(connection: "Connection") -> None:
+            at = self.stream, self.run.scope
+            keep(connection, *at, {key: one.pack() for key, one in look.keep.items()})
+            doubt(connection, *at, look.doubt)
+            books.change_link(connection, self.here.name, desk.link, link, self.run.now_ms())
+
+        await self.run.write(note)
+        desk.link = link
+
+    async def _replace(self, desk: Desk, mine: Mapping[int, Kept]) -> None:
+        """Forget a calendar that somebody has deleted: one that we made is made anew, in the next run."""
+        link = replace(desk.link, token=None, looked_ms=None)
+        if link.own:
+            link = replace(link, address="")
+            desk.still = _("календарь удалили; создаём новый")
+        else:
+            words = _("календаря больше нет: подключите другой")
+            link = replace(link, state="refused", problem=words)
+            desk.still = words
+
+        def forget(connection: "Connection") -> None:
+            at = self.stream, self.run.scope
+            keep(connection, *at, {key: replace(one, etag=None).pack() for key, one in mine.items()})
+            doubt(connection, *at, list(mine))
+            books.change_link(connection, self.here.name, desk.link, link, self.run.now_ms())
+
+        await self.run.write(forget)
+        desk.link = link
+
+    # -- what differs
+
+    async def deliver(self) -> Outcome:
+        """Bring the calendars in step with what is wanted."""
+        destination, now = self.here.destination, self.run.now_ms()
+        events, links = len(self.wanted.columns), self.found.links.values()
+        weights = weights_of(destination, links, self.run.scope, events)
+        return await mirror(
+            self.run,
+            self.stream,
+            self.wanted.columns,
+            weight=weights,
+            make=self._make,
+            deliver=self._put,
+            remove=self._remove,
+            brake=brakes_of(destination, weights),
+            patience=Patience(min(60_000, destination.interval), 3_600_000),
+            concurrency=destination.parallel,
+            lane=lambda item: one.doctor if (one := _kept(item)) else 0,
+            order=lambda key: self.wanted.order(key, now),
+            budget_ms=BUDGET_MS,
+        )
+
+    async def _make(self, keys: Sequence[int]) -> list[Item]:
+        """Give the items of these keys, without those whose calendar stands still."""
+        going = []
+        for key in keys:
+            desk = await self.desk(self.wanted.doctor(key))
+            if desk is not None and desk.still is None:
+                going.append(key)
+        self.events = dict(self.wanted.events(going))
+        return [self._item(key, event) for key, event in self.events.items()]
+
+    def _item(self, key: int, event: Event) -> Item:
+        doctor = self.wanted.doctor(key)
+        label = _("врач {doctor}, {when}", doctor=doctor, when=when(event.start_ms, self.wanted.zone))
+        payload = Kept(doctor, Name(event.name), event.start_ms).pack()
+        return Item(key, self.wanted.columns.get(key) or 0, label, payload)
+
+    async def _put(self, item: Item) -> Verdict:
+        event, one = self.events[item.key], _kept(item)
+        assert one is not None
+        one = replace(one, start_ms=event.start_ms, at_ms=self.run.now_ms())
+        verdict = await self._at_desk(one, lambda calendar: keeping.put(calendar, event, one))
+        if isinstance(verdict, Confirmed) and _generation(verdict.payload) > one.name.generation:
+            self.desks[one.doctor].look_again = True  # a server that had not shown its newest state has both now
+        return verdict
+
+    async def _remove(self, item: Item) -> Verdict:
+        one = _kept(item)
+        if one is None:
+            return Confirmed()  # it was never on its way
+        link = self.found.links.get(one.doctor)
+        if link is not None and not link.address:
+            return Confirmed()  # the calendar it was in is gone
+        return await self._at_desk(one, lambda calendar: keeping.remove(calendar, one, doubtful=item.doubtful))
+
+    async def _at_desk(self, one: Kept, work: Callable[[Calendar], Awaitable[Verdict]]) -> Verdict:
+        desk = await self.desk(one.doctor)
+        if desk is None:
+            return Later(_("у врача {doctor} больше нет календаря", doctor=one.doctor), 24 * 3_600_000)
+        try:
+            return await desk.do(work)
+        except NoCalendar as error:
+            if desk.link.state == "leaving":
+                return Confirmed()
+            desk.stop(error)
+            desk.asks, desk.look_again = False, True
+            return Later(str(error), 0)
+
+    # -- the end
+
+    async def close(self, outcome: Outcome) -> None:
+        """Write down how each calendar stands; take leave of doctors who have nothing there any more."""
+        now = self.run.now_ms()
+        changed = standing(self.desks.values(), now, settled=outcome.status is Status.OK)
+        if changed:
+            await _put_links(self.here, changed)
+        leaving = [
+            link for link in self.found.links.values() if (link.state, link.scope) == ("leaving", self.run.scope)
+        ]
+        if leaving:
+            here, doctors = self.here, {link.doctor for link in leaving}
+            left = await self.run.read(lambda connection: held(connection, here.name, here.destination, doctors))
+            behind = {one.doctor for one in left}  # of whatever branch it was
+            gone = [(link, await taken_leave(here, link)) for link in leaving if link.doctor not in behind]
+            await _put_links(here, gone)
+
+    def told(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with what people should know of calendars that stand still."""
+        outcome = self._unmade(outcome)
+        asking = [desk.link.doctor for desk in self.desks.values() if desk.asks or desk.link.state == "refused"]
+        counts = {**outcome.counts, **({"repaired": self.repaired} if self.repaired else {})}
+        if not asking:
+            return replace(outcome, counts=counts)
+        ids = ", ".join(map(str, sorted(asking)[:10]))
+        remark = _("нужно подключить заново календари врачей: {ids}", ids=ids)
+        note = "; ".join(filter(None, (outcome.note, remark)))
+        status = Status.PARTIAL if outcome.status is Status.OK else outcome.status
+        return replace(outcome, counts=counts, note=note, status=status)
+
+    def _unmade(self, outcome: Outcome) -> Outcome:
+        """Add why a doctor has no calendar yet, to an outcome of those who have one."""
+        error = self.found.unmade
+        if error is None or outcome.status not in {Status.OK, Status.PARTIAL}:
+            return outcome
+        status = Status.ASK if isinstance(error, AskPerson) else Status.PARTIAL
+        after = outcome.retry_ms if outcome.retry_ms is not None else getattr(error, "after_ms", None)
+        note = "; ".join(filter(None, (str(error), outcome.note)))
+        return replace(outcome, status=status, note=note, retry_ms=after)
+
+
+def _last(link: Link) -> keeping.Last:
+    """Return the last look that still counts: one that is to be done again is one at everything."""
+    return keeping.Last() if link.looked_ms is None else keeping.Last(link.token, link.looked_ms)
+
+
+def _generation(payload: bytes | None) -> int:
+    return 0 if payload is None else Kept.unpack(payload).name.generation
+
+
+def _kept(item: Item) -> Kept | None:
+    packed = item.known or item.payload
+    return None if packed is None else Kept.unpack(packed)

@@ -1,0 +1,1 @@
+"""The room's wires: iCalendar bytes, CalDAV, Google Calendar."""

@@ -1,0 +1,305 @@
+"""One doctor's calendar in Google Calendar v3, over plain HTTP (source: facts/calendar.md A8, Google's v3 reference).
+
+The calendar is one of our own making (scope ``calendar.app.created``): the doctor's private events stay out of sight,
+and nothing in it has to be filtered, which a ``syncToken`` would not allow.
+
+====================  ====================================================================================
+question              requests
+====================  ====================================================================================
+put, new              POST events with our id: a second one with the same id is a 409, never a double
+put, changed          PUT with If-Match; revives a tombstone, whose id can never be inserted again. Refused: a GET
+                      tells a tombstone that may not be touched from an account that may not write
+remove                DELETE with If-Match
+changes               GET events with syncToken, a page of 2,500 a request; ids and etags only
+fetch                 one name: GET. Up to 20: one batch, each part counts. More: GET events, 1,000 a request
+====================  ====================================================================================
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from identsync.errors import Refused, Unexpected
+from identsync.integrations.calendar.event import (
+    Answer,
+    Changes,
+    Conflict,
+    Event,
+    Found,
+    Missing,
+    Name,
+    Unwanted,
+    Written,
+)
+from identsync.integrations.calendar.wire import google_answer as told
+from identsync.integrations.calendar.wire import google_batch as batch
+from identsync.integrations.calendar.wire.google_event import found, id_of, name_of, spelled
+from identsync.language import _
+
+if TYPE_CHECKING:
+    from identsync.flows.answer import Reply
+    from identsync.flows.http import Http
+
+ROOT = "https://www.googleapis.com"
+SCOPE = "https://www.googleapis.com/auth/calendar.app.created"
+BATCH = 20  # names a batch asks for; for more the whole calendar is read, which costs one request for 1,000 events
+PAGE = 2500
+PAGES = 200
+_FULL_PAGE = 1000
+_V3 = "/calendar/v3"
+_BATCH = "/batch/calendar/v3"
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
+_ROWS = "nextPageToken,nextSyncToken,items(id,etag,status)"
+
+Permit = Callable[[], Awaitable[None]]
+
+
+class Tokens(Protocol):
+    """Who has the access token: ``google_access.Access``."""
+
+    async def token(self) -> str:
+        """Return a token that is good for now."""
+        ...
+
+    async def renewed(self, refused: str) -> str:
+        """Return another token than the one that was refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """An account of Google: requests with its token, each after a ``permit``; makes and deletes calendars."""
+
+    http: "Http"
+    access: Tokens
+    permit: Permit
+    root: str = ROOT
+    deadline: float = 45.0  # seconds for one request
+
+    async def make_calendar(self, title: str, zone: str) -> str:
+        """Make a calendar in the time zone ``zone`` (IANA) and return its id; not idempotent, so never repeated."""
+        body = orjson.dumps({"summary": title, "timeZone": zone})
+        reply = await self.ask("POST", f"{_V3}/calendars", body=body)
+        if reply.status != 200:
+            raise told.error_of(reply)
+        identity = told.json_of(reply).get("id")
+        if not isinstance(identity, str) or not identity:
+            raise Unexpected(_("Google не назвал созданный календарь"))
+        return identity
+
+    async def delete_calendar(self, identity: str) -> bool:
+        """Delete a calendar with all that is in it; False where there was none."""
+        reply = await self.ask("DELETE", f"{_V3}/calendars/{quote(identity, safe='')}")
+        if reply.status in {404, 410}:
+            return False
+        if reply.status != 204:
+            raise told.error_of(reply)
+        return True
+
+    def calendar(self, identity: str) -> "GoogleCalendar":
+        """Return the calendar of that id; nothing is asked yet."""
+        return GoogleCalendar(self, identity)
+
+    async def ask(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> "Reply":
+        """Send one request; once more, with a new token, where the token was refused: then nothing has been done."""
+        token = await self.access.token()
+        reply = await self._send(token, method, target, headers, body)
+        if reply.status == 401:
+            reply = await self._send(await self.access.renewed(token), method, target, headers, body)
+        return reply
+
+    async def _send(
+        self, token: str, method: str, target: str, headers: Mapping[str, str] | None, body: bytes
+    ) -> "Reply":
+        await self.permit()
+        headers = {"Authorization": f"Bearer {token}", **(_JSON if body else {}), **(headers or {})}
+        return await self.http.ask(
+            method, self.root + target, headers, body, passing=told.PASSING, deadline=self.deadline
+        )
+
+
+class GoogleCalendar:
+    """The ``Calendar`` of event.py over one Google calendar."""
+
+    def __init__(self, google: Google, identity: str) -> None:
+        self._google = google
+        self._events = f"{_V3}/calendars/{quote(identity, safe='')}/events"
+
+    async def put(self, name: Name, event: Event, etag: str | None) -> Answer:
+        """Insert (``etag`` None) or update; 409 and 412 are Conflict, 404 of an update is Missing."""
+        body = orjson.dumps({"id": id_of(name), **spelled(event)})
+        if etag is not None:
+            return await self._update(name, etag, body)
+        reply = await self._google.ask("POST", self._events, body=body)
+        if reply.status in {404, 410}:
+            raise told.no_calendar()  # there is nowhere to put it
+        return _written(reply)
+
+    async def remove(self, name: Name, etag: str | None) -> Answer:
+        """Delete; what is deleted already is Missing."""
+        return _removed(await self._google.ask("DELETE", self._one(name), {} if etag is None else {"If-Match": etag}))
+
+    async def get(self, name: Name) -> Found | None:
+        """Read one; a deleted one is Found(cancelled=True) as long as Google keeps its tombstone."""
+        return _read(await self._google.ask("GET", self._one(name)))
+
+    async def fetch(self, names: Sequence[Name]) -> Mapping[Name, Found]:
+        """Read many, tombstones included, in the way that costs the fewest requests of the quota."""
+        wanted = list(dict.fromkeys(names))
+        if len(wanted) > BATCH:
+            return await self._from_the_list(set(wanted))
+        there = [await self.get(wanted[0])] if len(wanted) == 1 else await self._batch(wanted)
+        return {name: one for name, one in zip(wanted, there, strict=True) if one is not None}
+
+    async def changes(self, token: str | None) -> Changes:
+        """Tell what changed; a token that is refused (410, 400) means a whole list, never "everything was deleted"."""
+        if token is not None and (delta := await self._listed(token)) is not None:
+            return delta
+        whole = await self._listed(None)
+        if whole is None:
+            raise told.half()
+        return whole
+
+    async def _update(self, name: Name, etag: str, body: bytes) -> Answer:
+        reply = await self._google.ask("PUT", self._one(name), {"If-Match": etag}, body)
+        try:
+            return _written(reply)
+        except Refused:
+            if (there := await self.get(name)) is not None and there.cancelled:
+                return Unwanted(told.unwanted(reply))  # it is only this tombstone that is not to be revived
+            raise
+
+    async def _batch(self, names: list[Name]) -> list[Found | None]:
+        if not names:
+            return []
+        token = await self._google.access.token()
+        replies = await self._parts(names)
+        if any(reply.status == 401 for reply in replies):  # the envelope was taken, its parts were refused
+            await self._google.access.renewed(token)
+            replies = await self._parts(names)
+        return [_read(reply) for reply in replies]
+
+    async def _parts(self, names: list[Name]) -> "list[Reply]":
+        for _part in names[1:]:  # each counts against the quota; the request itself awaits one more
+            await self._google.permit()
+        headers = {"Content-Type": batch.CONTENT_TYPE}
+        reply = await self._google.ask("POST", _BATCH, headers, batch.packed([self._one(name) for name in names]))
+        if reply.status != 200:
+            raise told.error_of(reply)
+        return batch.unpacked(reply, len(names))
+
+    async def _from_the_list(self, wanted: set[Name]) -> dict[Name, Found]:
+        there: dict[Name, Found] = {}
+        query = {"showDeleted": "true", "maxResults": str(_FULL_PAGE)}
+        pages = Pages(self._google, self._events, query)
+        while len(there) < len(wanted) and (rows := await pages.next()) is not None:
+            for row in rows:
+                if (name := name_of(row.get("id"))) in wanted and name is not None:
+                    there[name] = found(row)
+        if pages.refused:
+            raise told.half()
+        return there
+
+    async def _listed(self, token: str | None) -> Changes | None:
+        """Read all pages; None where the token, or a page's, is no longer known."""
+        query = {"maxResults": str(PAGE), "fields": _ROWS} | ({} if token is None else {"syncToken": token})
+        pages = Pages(self._google, self._events, query)
+        rows: dict[str, Any] = {}
+        while (page := await pages.next()) is not None:
+            rows |= {
+                str(row.get("id")): row for row in page
+            }  # a row that changed meanwhile comes again: the last counts
+        return None if pages.refused else _changes(rows.values(), pages.sync_token, whole=token is None)
+
+    def _one(self, name: Name) -> str:
+        return f"{self._events}/{id_of(name)}"
+
+
+class Pages:
+    """The pages of a list, one request each; ``refused`` where Google no longer knows a token."""
+
+    def __init__(self, google: Google, path: str, query: dict[str, str]) -> None:
+        self._google = google
+        self._path = path
+        self._query = query
+        self._left = PAGES
+        self.refused = False
+        self.sync_token: str | None = None
+
+    async def next(self) -> list[dict[str, Any]] | None:
+        """Return the rows of the next page; None after the last, and where a token is refused."""
+        if self._left == 0 or self.refused:
+            return None
+        reply = await self._google.ask("GET", f"{self._path}?{urlencode(self._query)}")
+        if reply.status in {400, 410} and ("syncToken" in self._query or "pageToken" in self._query):
+            self.refused = True
+            return None
+        if reply.status == 404:
+            raise told.no_calendar()
+        if reply.status != 200:
+            raise told.error_of(reply)
+        return self._page(told.json_of(reply))
+
+    def _page(self, page: dict[str, Any]) -> list[dict[str, Any]]:
+        following, sync = page.get("nextPageToken"), page.get("nextSyncToken")
+        self._left = self._left - 1 if isinstance(following, str) else 0
+        if isinstance(following, str):
+            if following == self._query.get("pageToken") or self._left == 0:
+                raise Unexpected(_("список событий Google не кончается"))
+            self._query["pageToken"] = following
+        self.sync_token = sync if isinstance(sync, str) else None
+        rows = page.get("items", [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise Unexpected(_("список событий Google не читается"))
+        return rows
+
+
+def _changes(rows: Any, token: str | None, *, whole: bool) -> Changes:
+    there: dict[Name, str | None] = {}
+    gone: list[Name] = []
+    foreign = 0
+    for row in rows:
+        name, deleted = name_of(row.get("id")), row.get("status") == "cancelled"
+        if name is None:
+            foreign += not deleted
+        elif deleted:
+            gone.append(name)
+        else:
+            there[name] = row.get("etag")
+    return Changes(token, there, () if whole else gone, whole, foreign)
+
+
+def _written(reply: "Reply") -> Answer:
+    if reply.status in {200, 201}:
+        etag = told.json_of(reply).get("etag")
+        return Written(etag if isinstance(etag, str) else None)
+    if reply.status in {409, 412}:
+        return Conflict()
+    if reply.status in {404, 410}:
+        return Missing()
+    if told.about_the_event(reply):
+        return Unwanted(told.unwanted(reply))
+    raise told.error_of(reply)
+
+
+def _removed(reply: "Reply") -> Answer:
+    if reply.status == 204:
+        return Written(None)
+    if reply.status in {404, 410}:
+        return Missing()
+    if reply.status in {409, 412}:
+        return Conflict()
+    raise told.error_of(reply)  # a 200 with a page of a portal is no receipt
+
+
+def _read(reply: "Reply") -> Found | None:
+    if reply.status in {404, 410}:
+        return None
+    if reply.status != 200:
+        raise told.error_of(reply)
+    return found(told.json_of(reply))

@@ -1,0 +1,177 @@
+"""Runs of the whole task that once went wrong, each found by the state machine or by reading: what must hold now."""
+
+from collections.abc import Iterator
+
+import pytest
+from calendar_world import HOUR, NAME, TODAY, World
+
+from identsync.engine.integration import Status
+from identsync.integrations.calendar import books
+from identsync.integrations.calendar.event import Name
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Two branches; doctors 1 and 2 (who has an account of his own) in the first, 3 in the second, five events each."""
+    world = World()
+    for branch, zone in (1, "Europe/Moscow"), (2, "Asia/Yekaterinburg"):
+        world.sql("INSERT INTO clinic_branch VALUES (:id, '', :zone)", id=branch, zone=zone)
+    for branch, doctor in (1, 1), (1, 2), (2, 3):
+        world.sql("INSERT INTO clinic_staff VALUES (:b, :d, 'N', '')", b=branch, d=doctor)
+        for number in range(5):
+            book(world, doctor * 10 + number, branch, doctor, number)
+    yield world
+    world.close()
+
+
+def book(world: World, id_: int, branch: int, doctor: int, number: int) -> None:
+    world.sql(
+        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
+        "VALUES (:id, :b, :d, 0, :at, 30)",
+        id=id_, b=branch, d=doctor, at=TODAY * 1440 + 600 + number * 40,
+    )  # fmt: skip
+
+
+def right(world: World, *doctors: int) -> bool:
+    links = world.links()
+    return all(world.there(links[doctor]) == world.wanted(links[doctor]) for doctor in doctors)
+
+
+@pytest.mark.parametrize("lost", ["clinic_staff", "clinic_appointment"])
+def test_a_staff_that_was_read_empty_deletes_nothing(world: World, lost: str):
+    world.go(1)
+    there = {at: dict(shelf.there) for at, shelf in world.shelves.items()}
+    world.sql(f"DELETE FROM {lost}")
+    assert world.go(1).status is Status.ASK
+    assert {at: dict(shelf.there) for at, shelf in world.shelves.items()} == there
+
+
+def test_nothing_is_believed_even_after_somebody_has_left_meanwhile(world: World):
+    world.go(1)
+    world.sql("DELETE FROM clinic_appointment")
+    assert world.go(1).status is Status.ASK
+    world.set_state(world.links()[1].address, "leaving")
+    assert world.go(1).status is Status.ASK
+    assert len(world.there(world.links()[2])) == 5
+
+
+def test_one_who_leaves_the_whole_branch_is_no_suspicion(world: World):
+    world.go(2)
+    world.set_state(world.links()[3].address, "leaving")
+    assert world.go(2).status is Status.OK
+    assert world.links()[3].state == "off"
+
+
+@pytest.mark.parametrize("order", ["paused meanwhile", "leaving meanwhile"])
+def test_what_a_person_orders_during_a_run_stays_ordered(world: World, order: str):
+    world.go(1)
+    world.now += HOUR + 1
+    world.sql("UPDATE clinic_appointment SET length_minutes=45")
+    world.faults = {1: order}
+    world.go(1)
+    states = sorted(link.state for link in world.links().values())
+    assert states == sorted(["on", order.partition(" ")[0]])
+
+
+def test_a_calendar_connected_during_a_run_stays_connected(world: World, monkeypatch: pytest.MonkeyPatch):
+    world.go(1)
+    world.now += HOUR + 1
+    before = world._before
+
+    async def connects(*given: object) -> None:
+        with world.engine.begin() as connection:
+            books.set_link(connection, NAME, 1, {"address": "https://there.example/new/", "token": None})
+        await before(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world, "_before", connects)
+    world.faults = {0: "connects"}
+    world.go(1)
+    link = world.links()[1]
+    assert (link.address, link.token) == ("https://there.example/new/", None)
+
+
+def test_a_calendar_that_lists_nonsense_stops_nobody_else(world: World):
+    world.go(1)
+    world.now += HOUR + 1
+    world.sql("UPDATE clinic_appointment SET length_minutes=45")
+    world.faults = {0: "garbage, not done"}
+    outcome = world.go(1)
+    assert outcome.status is not Status.FAILED
+    assert right(world, 1, 2)
+    before = len(world.requests)
+    world.go(1)
+    assert [verb for _, verb, _ in world.requests[before:]] == ["changes"], "it is looked at by the next run"
+
+
+@pytest.mark.parametrize("fault", ["limited", "refused", "garbage, not done", "lost request"])
+def test_a_calendar_that_cannot_be_made_keeps_nobody_else_waiting(world: World, fault: str):
+    world.go(1)
+    world.sql("INSERT INTO clinic_staff VALUES (1, 4, 'N', '')")
+    book(world, 40, 1, 4, 0)
+    world.sql("UPDATE clinic_appointment SET length_minutes=45")
+    world.faults = {0: fault}
+    outcome = world.go(1)
+    assert outcome.status is (Status.ASK if fault == "refused" else Status.PARTIAL)
+    assert outcome.note
+    assert right(world, 1, 2)
+    world.go(1)
+    assert right(world, 1, 2, 4)
+
+
+def test_where_nobody_has_a_calendar_yet_the_run_says_why(world: World):
+    world.faults = {0: "limited"}
+    assert world.go(2).status is Status.LATER
+
+
+def test_an_event_without_an_etag_that_was_deleted_by_hand_comes_back(world: World):
+    world.faults = dict.fromkeys(range(20), "no etag")
+    world.go(2)
+    shelf = world.shelves[world.links()[3].address]
+    shelf.drop(next(iter(shelf.there)))
+    world.hurry()
+    world.go(2)
+    assert right(world, 3)
+
+
+def test_a_stray_whose_removal_was_not_taken_is_met_again(world: World):
+    world.go(2)
+    shelf = world.shelves[world.links()[3].address]
+    name = next(iter(shelf.there))
+    shelf.write(Name(name.name, 2), shelf.there[name][1])
+    world.made.add(Name(name.name, 2))
+    for fault in ("unwanted", "lost request", "dies before"):
+        world.hurry()
+        world.faults = {1: fault}
+        world.go(2)
+        assert not right(world, 3)
+    world.hurry()
+    world.go(2)
+    assert right(world, 3)
+
+
+def test_taking_back_waits_for_what_another_branch_has_written(world: World):
+    """A doctor's home has changed, he leaves, and what his old branch had written is still there."""
+    world.go(2)
+    world.sql("INSERT INTO clinic_staff VALUES (1, 3, 'N', '')")
+    world.go(1)
+    link = world.links()[3]
+    assert len(world.there(link)) == 10
+    with world.engine.begin() as connection:
+        books.set_link(connection, NAME, 3, {"own": 0})  # a calendar of his own making: nobody deletes it whole
+    world.set_state(link.address, "leaving")
+    for scope in (1, 2, 1):
+        world.go(scope)
+        world.hurry()
+    assert world.links()[3].state == "off"
+    assert world.there(link) == []
+
+
+def test_one_look_at_everything_costs_one_listing(world: World):
+    world.go(2)
+    world.go(2)
+    world.set_state(world.links()[3].address, "paused")
+    with world.engine.begin() as connection:
+        books.set_state(connection, NAME, 3, "on", world.now)
+    before = len(world.requests)
+    world.go(2)
+    assert [verb for _, verb, _ in world.requests[before:]] == ["changes"]

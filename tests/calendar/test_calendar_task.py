@@ -1,0 +1,175 @@
+"""The whole task against real servers: at rest each doctor's calendar holds what the clinic says, and nothing else."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from calendar_network import Network, generated
+from msgspec.structs import replace
+from servers import PASSWORD, USER, Server, foreign, permit
+from sqlalchemy import create_engine
+
+from identsync.clinic.source import ClinicSource
+from identsync.engine.integration import Status
+from identsync.flows.http import Http
+from identsync.integrations.calendar import books
+from identsync.integrations.calendar.event import Event
+from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.integrations.calendar.wire.caldav import CalDav
+from identsync.integrations.calendar.wire.dav import Dav
+from identsync.integrations.calendar.wire.discovery import discover
+from identsync.store import open_store
+
+TODAY = time.time_ns() // 86_400_000_000_000
+
+
+@pytest.fixture(scope="session")
+def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("calendars") / "clinic.db"
+    generated(path, TODAY)
+    return path
+
+
+@pytest.fixture
+def network(
+    server: Server,
+    clinic_file: Path,
+    clone: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("TEST_CALENDAR", PASSWORD)
+    path = tmp_path / "clinic.db"
+    path.write_bytes(clinic_file.read_bytes())
+    engine, store = create_engine(f"sqlite:///{path}"), open_store(clone("sqlite"))
+    destination = CalendarDestination(
+        kind="caldav",
+        url=server.url.rstrip("/"),
+        user=USER,
+        password="env:TEST_CALENDAR",
+        rate=1000.0,
+        days=4,
+        back_days=1,
+    )
+    yield Network(store, ClinicSource(engine), engine, destination)
+    store.close()
+    engine.dispose()
+
+
+@pytest.fixture
+async def dav() -> AsyncIterator[Dav]:
+    async with Http() as http:
+        yield Dav(http, USER, PASSWORD, permit)
+
+
+async def outside(network: Network, dav: Dav) -> dict[str, Event | None]:
+    """Return what lies in all calendars of the network, by name."""
+    found: dict[str, Event | None] = {}
+    for link in network.links().values():
+        if link.address:
+            calendar = CalDav(dav, link.address)
+            names = (await calendar.changes(None)).there
+            found |= {name.name: one.event for name, one in (await calendar.fetch(list(names))).items()}
+    return found
+
+
+def book(network: Network, number: int, doctor: int, minute: int) -> None:
+    network.sql(
+        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
+        "VALUES (:number, 1, :doctor, 0, :minute, 30)",
+        number=number, doctor=doctor, minute=minute,
+    )  # fmt: skip
+
+
+async def test_calendars_are_made_and_filled_and_then_left_alone(network: Network, dav: Dav):
+    outcome = await network.go()
+    assert outcome.status is Status.OK, outcome
+    wanted = network.wanted()
+    assert len(wanted) > 15
+    assert outcome.counts["confirmed"] == len(wanted)
+    assert await outside(network, dav) == wanted
+    home = (await discover(dav, network.destination.url or "")).calendars
+    assert {link.address for link in network.links().values()} <= {one.url for one in home}
+    again = await network.go()
+    assert (again.status, again.counts["confirmed"]) == (Status.OK, 0)
+
+
+async def test_what_the_clinic_changes_is_changed_and_nothing_else(network: Network, dav: Dav):
+    await network.go()
+    (first, doctor), (second, _), (third, _) = network.ask(
+        "SELECT appointment_id, doctor_id FROM clinic_appointment WHERE branch_id=1 AND start_minute "
+        f"BETWEEN {(TODAY + 1) * 1440} AND {(TODAY + 3) * 1440} AND kind=0 LIMIT 3"
+    )
+    other = next(each for each in network.links() if each != doctor)
+    network.sql("DELETE FROM clinic_appointment WHERE appointment_id=:id", id=first)
+    network.sql("UPDATE clinic_appointment SET start_minute=start_minute+15 WHERE appointment_id=:id", id=second)
+    network.sql("UPDATE clinic_appointment SET doctor_id=:to WHERE appointment_id=:id", id=third, to=other)
+    book(network, 10**9, doctor, (TODAY + 2) * 1440 + 600)
+    outcome = await network.go()
+    assert (outcome.counts["confirmed"], outcome.counts["removed"]) == (3, 2)
+    assert await outside(network, dav) == network.wanted()
+
+
+async def test_hand_edits_are_repaired_and_foreign_events_stay(network: Network, dav: Dav):
+    await network.go()
+    wanted = network.wanted()
+    link = next(iter(network.links().values()))
+    calendar = CalDav(dav, link.address)
+    names = sorted((await calendar.changes(None)).there)
+    edited, deleted = names[0], names[1]
+    moved = Event(edited.name, 1_800_000_000_000, 1_800_000_900_000, "Обед")
+    await calendar.put(edited, moved, (await calendar.changes(None)).there[edited])
+    await calendar.remove(deleted, None)
+    await dav.ask("PUT", f"{calendar.url}vacation.ics", {"Content-Type": "text/calendar"}, foreign("vacation"))
+    quiet = await network.go()
+    assert quiet.counts["confirmed"] == 0, "nobody looks before it is time"
+    network.forget_patience()
+    outcome = await network.go()
+    assert (outcome.status, outcome.counts["repaired"], outcome.counts["confirmed"]) == (Status.OK, 2, 2)
+    assert await outside(network, dav) == wanted
+    assert network.links()[link.doctor].strange == 1
+    reply = await dav.ask("GET", f"{calendar.url}vacation.ics")
+    assert b"vacation" in reply.body
+
+
+async def test_a_deleted_calendar_is_made_again(network: Network, dav: Dav):
+    await network.go()
+    link = next(iter(network.links().values()))
+    await dav.ask("DELETE", link.address)
+    network.forget_patience()
+    await network.go()
+    outcome = await network.go()
+    assert outcome.status is Status.OK, outcome
+    assert await outside(network, dav) == network.wanted()
+
+
+async def test_sudden_emptiness_stops_and_asks(network: Network, dav: Dav):
+    await network.go()
+    before = await outside(network, dav)
+    network.sql("DELETE FROM clinic_appointment")
+    outcome = await network.go()
+    assert outcome.status is Status.ASK
+    assert await outside(network, dav) == before
+
+
+async def test_leaving_takes_back_everything_that_was_ever_written(network: Network, dav: Dav):
+    await network.go()
+    with network.store.write() as connection:
+        for doctor in network.links():
+            books.set_state(connection, "there", doctor, "leaving", network.now_ms())
+    outcome = await network.go()
+    assert outcome.status is Status.OK, outcome
+    assert {link.state for link in network.links().values()} == {"off"}
+    assert await outside(network, dav) == {}
+    assert (await network.go()).counts["desired"] == 0
+
+
+async def test_a_policy_change_rewrites_everything(network: Network, dav: Dav):
+    await network.go()
+    network.destination = replace(network.destination, show=["initials", "room"])
+    outcome = await network.go()
+    assert outcome.counts["confirmed"] == len(network.wanted())
+    found = await outside(network, dav)
+    assert found == network.wanted()
+    assert any(event and "." in event.summary for event in found.values())
