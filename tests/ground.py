@@ -31,8 +31,9 @@ rm -rf "$0"
 
 def memory() -> Path | None:
     """Return the folder that lies in memory, if this system has one with enough room."""
-    there = sys.platform == "linux" and MEMORY.is_dir()  # within Wine it is there too, as a folder of another system
-    return MEMORY if there and shutil.disk_usage(MEMORY).free >= ROOM else None
+    if os.name == "nt":  # in Wine the folder is to be seen, but it is none of Windows'
+        return None
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM else None
 
 
 def write_to_memory() -> None:
