@@ -31,6 +31,8 @@ rm -rf "$0"
 
 def memory() -> Path | None:
     """Return the folder that lies in memory, if this system has one with enough room."""
+    if os.name == "nt":  # in Wine the folder is to be seen, but it is none of Windows'
+        return None
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM else None
 
 
