@@ -8,8 +8,8 @@ import codecs
 import contextlib
 import errno
 import os
+import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,11 +35,8 @@ def read(file: Path, most: int) -> bytes:
     """Return at most ``most`` + 1 bytes of a file; FileBusy, OSError."""
 
     def act() -> bytes:
-        try:
-            with reachable(file).open("rb") as stream:
-                return stream.read(most + 1)
-        except PermissionError as error:
-            raise _with_code(error, reachable(file)) from None
+        with open(reachable(file), "rb", opener=_sharing) as stream:
+            return stream.read(most + 1)
 
     return patiently(act)
 
@@ -58,18 +55,18 @@ def write(file: Path, content: bytes, *, everyone: bool = False) -> None:
     It is readable for its owner only or, where the system has modes, for ``everyone``: a web server is another user.
     """
     place = reachable(file)
-    handle, name = tempfile.mkstemp(prefix="new-", suffix=".tmp", dir=place.parent)
+    new = place.with_name(f"new-{secrets.token_hex(8)}.tmp")  # mkstemp tries 10,000 names where Windows denies one
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(new, "xb", opener=_private) as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         if everyone and sys.platform != "win32":  # there the folder's own list says who may read
-            os.chmod(name, 0o644)
-        patiently(lambda: os.replace(name, place))
+            new.chmod(0o644)
+        patiently(lambda: _replaced(new, place))
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            new.unlink()
         raise
 
 
@@ -122,21 +119,39 @@ def reason(error: OSError) -> tuple[str, str]:
     return error.strerror or type(error).__name__, _("проверьте путь и диск")
 
 
-def _with_code(error: OSError, file: Path) -> OSError:
-    """Python opens files by the C library, which says EACCES for locked and for denied: ask Windows itself which."""
+def _sharing(path: str, flags: int) -> int:
+    """Open for reading so that a writer may replace the file meanwhile; Windows' C library would not let it.
+
+    Windows itself also says whether a file is locked or denied; the C library says EACCES for both.
+    """
     if sys.platform == "win32":
         import ctypes
+        import msvcrt
         from ctypes import wintypes
 
         kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
         kernel32.CreateFileW.restype = wintypes.HANDLE
-        kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
-        handle = kernel32.CreateFileW(str(file), _GENERIC_READ, _SHARED, None, _OPEN_EXISTING, 0, None)
-        refused = handle == wintypes.HANDLE(-1).value
-        error = ctypes.WinError(ctypes.get_last_error() if refused else _LOCKED[0])  # or it has just been let go
-        if not refused:
-            kernel32.CloseHandle(handle)
-    return error
+        handle = kernel32.CreateFileW(path, _GENERIC_READ, _SHARED, None, _OPEN_EXISTING, 0, None)
+        if handle == wintypes.HANDLE(-1).value:
+            code = ctypes.get_last_error()
+            raise OSError(None, ctypes.FormatError(code).strip(), path, code)
+        return msvcrt.open_osfhandle(handle, flags)
+    else:  # noqa: RET505  the type checker sees one half of it on each system
+        return os.open(path, flags)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _replaced(new: Path, place: Path) -> None:
+    """Put ``new`` in the place of a file; "denied" means that somebody reads it: the folder has taken ``new``."""
+    try:
+        os.replace(new, place)
+    except PermissionError as error:
+        if getattr(error, "winerror", None) == _DENIED and os.access(place, os.W_OK):
+            raise OSError(None, error.strerror, str(place), _LOCKED[0]) from error
+        raise
 
 
 def _patience(error: OSError, patience_s: float) -> float:

@@ -33,7 +33,7 @@ def cli(tmp_path: Path) -> Cli:
         command = [sys.executable, "-m", "identsync", *arguments]
         env = os.environ | {"IDENTSYNC_LANG": "ru", "IDENTSYNC_SETTINGS": "identsync.toml"} | environment
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60, env=env, check=False
+            command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300, env=env, check=False
         )
 
     return run

@@ -97,17 +97,17 @@ def test_status_says_who_leads_who_is_next_and_that_a_director_stands_in(cli: Cl
         introduce(connection, "d2", "Кабинет-2")
         connection.execute(text("UPDATE client SET revision='9999' WHERE client='d2'"))  # of a newer version
     for client in ("d1", "d2"):
-        store.limiter().seat(1, client, int(Role.DIRECTOR), lease_ms=30_000, presence_ttl_ms=180_000)
+        store.limiter().seat(1, client, int(Role.DIRECTOR), lease_ms=600_000, presence_ttl_ms=3_600_000)
     store.close()
     told = json.loads(cli("status", "--json").stdout)
     assert told["outgrown"]
     [crew] = told["crews"]
     assert (crew["scope"], crew["standing"], crew["holder"]["computer"]) == (1, "stand_in", "Кабинет-1")
     assert [(heir["computer"], heir["role"], heir["within_ms"]) for heir in crew["heirs"]] == [
-        ("Кабинет-2", "director", 33_750)
+        ("Кабинет-2", "director", 675_000)
     ]
     said = cli("status", COLUMNS="170").stdout
-    for word in ("Кабинет-1", "Кабинет-2", "Дд", "34 с", "подменяет директор", "обновите эту программу"):
+    for word in ("Кабинет-1", "Кабинет-2", "Дд", "675 с", "подменяет директор", "обновите эту программу"):
         assert word in said
     assert "stands in" in cli("status", COLUMNS="170", IDENTSYNC_LANG="en").stdout
     assert cli("status", PYTHONIOENCODING="cp1251").returncode == 0  # an old Windows console
@@ -145,7 +145,7 @@ def test_run_stays_small_and_hands_over(cli: Cli, folder: Path, signal_name: str
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         assert ready["url"].startswith("http://127.0.0.1:")
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while site.books()["timetables_confirmed"] < 1 and time.monotonic() < until:
             time.sleep(0.05)
         assert site.books()["timetables_confirmed"] == 1
@@ -155,7 +155,7 @@ def test_run_stays_small_and_hands_over(cli: Cli, folder: Path, signal_name: str
             process.stdin.close()
         else:
             process.send_signal(getattr(signal, signal_name))
-        process.wait(20)
+        process.wait(60)
         assert process.stderr is not None
         told = process.stderr.read()
         process.stdout.close()
@@ -165,7 +165,7 @@ def test_run_stays_small_and_hands_over(cli: Cli, folder: Path, signal_name: str
     assert process.returncode == 0, told
     assert "Задачи переданы" in told
     assert "Traceback" not in told
-    assert megabytes < (80 if os.name != "nt" else 100)  # Wine's own libraries count there
+    assert megabytes < (80 if os.name != "nt" else 120)  # Wine's own libraries count there: 98 to 101 measured
     import sqlite3
 
     with sqlite3.connect(folder / "identsync.db") as connection:
@@ -180,6 +180,15 @@ def test_views_are_printed_for_a_person(cli: Cli) -> None:
         told = cli("clinic", "views", "--dialect", dialect, "--profile", "ident")
         assert told.returncode == 0, told.stderr
         assert "clinic_appointment" in told.stdout
+
+
+def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
+    command = [sys.executable, "-m", "identsync", "clinic", "views", "--dialect", "mssql", "--profile", "ident"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
 
 
 def test_clinic_check(cli: Cli, folder: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_example_of_the_readme_works(settled: Path, capsys: pytest.CaptureFi
 
 
 def wait_for_timetable(site: SiteProcess) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not site.books()["timetables_confirmed"]:
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -14,6 +14,7 @@ import pytest
 from conftest import Cli  # type: ignore[import-not-found]
 from identsync import places
 from identsync.cli import main, words
+from identsync.vault import vault
 
 VALUE = "Пароль ☎ d!f'\"\\ " * 300  # 10 KB in UTF-8, with every quote
 WINDOWS = sys.platform == "win32"
@@ -148,7 +149,7 @@ def test_a_person_tries_the_settings_of_a_service(
     assert ended.value.code == 0
 
 
-@pytest.mark.skipif(WINDOWS, reason="a terminal of POSIX; Windows' own prompt cannot be driven from a test")
+@pytest.mark.skipif(WINDOWS, reason="a terminal of POSIX")
 def test_a_prompt_does_not_show_what_is_typed(home: Path) -> None:
     import pty
 
@@ -168,3 +169,15 @@ def test_a_prompt_does_not_show_what_is_typed(home: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert "тайна".encode() not in shown
     assert next(home.iterdir()).read_bytes().endswith("\nтайна".encode())
+
+
+@pytest.mark.skipif(not WINDOWS, reason="a console of Windows")
+@pytest.mark.parametrize(("keys", "code", "kept"), [("Тайна №1\r", 0, "Тайна №1"), ("Тайна\x03", 130, None)])
+def test_a_value_typed_in_a_console_is_kept_and_not_shown(home: Path, keys: str, code: int, kept: str | None) -> None:
+    program = str(Path(__file__).with_name("typed.py"))
+    done = subprocess.run([sys.executable, program, keys, "secret", "set", "site"], capture_output=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["code"] == code, told
+    assert told["screen"] == "Значение (при вводе не видно):"
+    assert "Traceback" not in told["said"]
+    assert vault(places.Scope.USER).get("site") == kept

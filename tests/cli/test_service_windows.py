@@ -1,7 +1,7 @@
 """What only Windows has: a real service, the console's and the session's end. Run by ``poe windows`` in Wine.
 
-Not to be seen in Wine: the console's window closed (it sends no CTRL_CLOSE_EVENT without one), delayed start, restart
-of a dead service, shutdown. Nothing of it has run on a real Windows.
+Not to be seen in Wine: delayed start, restart of a dead service, preshutdown, and that Windows itself sends
+CTRL_CLOSE_EVENT (Wine ends the programs of a closed console without a word). Nothing of it has run on a real Windows.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,10 @@ from identsync.client import loop_factory
 
 pytestmark = pytest.mark.skipif(os.name != "nt", reason="Windows' own")
 
+CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT = 2, 6
 WM_QUERYENDSESSION, WM_ENDSESSION = 0x11, 0x16
+STOPPED, START_PENDING, STOP_PENDING, RUNNING = 1, 2, 3, 4
+SERVICE_CONTROL_PRESHUTDOWN = 15
 NAME = "identsync-test"
 # Ctrl-C goes to every process of a console: the client gets one of its own, with a starter that lets it pass.
 IN_CONSOLE = """
@@ -88,6 +92,76 @@ def test_a_service_with_mistakes_in_its_settings_stays_stopped(installed: Path) 
     assert "branhc" in service(installed, "install", "--settings", "identsync.toml").stderr
 
 
+def test_a_service_of_another_account(installed: Path) -> None:
+    import win32service as services
+
+    account = "NT AUTHORITY\\LocalService"
+    assert service(installed, "install", "--settings", "identsync.toml", "--account", account).returncode == 0
+    manager = services.OpenSCManager(None, None, services.SC_MANAGER_CONNECT)
+    opened = services.OpenService(manager, NAME, services.SERVICE_QUERY_CONFIG)
+    assert services.QueryServiceConfig(opened)[7] == account
+    assert services.QueryServiceConfig2(opened, services.SERVICE_CONFIG_PRESHUTDOWN_INFO) == 20_000
+    for handle in (opened, manager):
+        services.CloseServiceHandle(handle)
+
+
+class Told:
+    """Stands for the service control manager, which never shuts this computer down: keeps the states it is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import servicemanager
+        import win32service
+
+        self.states: list[int] = []
+        self.events: list[str] = []
+        self.spoken = threading.Event()
+        monkeypatch.setattr(servicemanager, "RegisterServiceCtrlHandler", lambda *_given: 1)
+        monkeypatch.setattr(win32service, "SetServiceStatus", self._state)
+        for kind in ("LogInfoMsg", "LogErrorMsg"):
+            monkeypatch.setattr(servicemanager, kind, self._event)
+
+    def _state(self, _handle: int, status: tuple[int, ...]) -> None:
+        self.states.append(status[1])
+
+    def _event(self, text: str) -> None:
+        self.events.append(text)
+        self.spoken.set()
+
+
+def test_a_shutdown_lets_a_service_hand_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from identsync.service.windows.serving import Service
+
+    monkeypatch.chdir(folder)
+    told = Told(monkeypatch)
+    running = Service(folder / "identsync.toml", None, [NAME])
+    thread = threading.Thread(target=running.SvcRun)
+    thread.start()
+    assert told.spoken.wait(60)
+    assert "Служба работает" in told.events[0]
+    running._told(SERVICE_CONTROL_PRESHUTDOWN, 0, None)
+    thread.join()
+    assert told.states == [START_PENDING, RUNNING, STOP_PENDING, STOPPED]
+    assert "Служба остановлена" in told.events[-1]
+    assert left_behind(folder) == [(0, 0)]
+
+
+def test_a_service_that_breaks_dies_without_a_word_to_windows_which_starts_it_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from identsync.service.windows import serving
+
+    def broken(_file: Path) -> None:
+        raise RuntimeError("Иванова 79991234567")
+
+    told, codes = Told(monkeypatch), []
+    monkeypatch.setattr(serving, "load", broken)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    serving.Service(folder / "identsync.toml", None, [NAME]).SvcRun()
+    assert codes == [1]
+    assert told.states[0] == START_PENDING
+    assert told.events == ["Сбой службы: RuntimeError. Windows запустит её снова."]
+
+
 def test_the_loop_is_winloop_unless_the_settings_say_standard() -> None:
     for choice, module in (("fast", "winloop"), ("standard", "asyncio")):
         loop = loop_factory(choice)()
@@ -106,6 +180,30 @@ def test_ctrl_c_hands_over(folder: Path, loop: str) -> None:
     assert left_behind(folder) == [(0, 0)]
 
 
+@pytest.mark.parametrize("event", [CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT])
+def test_a_closed_console_hands_over_before_windows_ends_the_process(folder: Path, event: int) -> None:
+    with client(folder) as (process, _ready):
+        tell(process, event)
+        process.kill()  # as Windows does when the handler has returned
+        assert left_behind(folder) == [(0, 0)]
+
+
+def tell(process: "subprocess.Popen[str]", event: int) -> None:
+    """Let a process's handlers hear of an event as the console's server does: a new thread in its CtrlRoutine."""
+    import ctypes
+    from ctypes import wintypes
+
+    kernel32 = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    place, size, flags = ctypes.c_void_p, ctypes.c_size_t, wintypes.DWORD
+    kernel32.CreateRemoteThread.argtypes = (wintypes.HANDLE, place, size, place, place, flags, place)
+    kernel32.CreateRemoteThread.restype = wintypes.HANDLE
+    kernel32.WaitForSingleObject.argtypes = (wintypes.HANDLE, wintypes.DWORD)
+    routine = ctypes.cast(ctypes.WinDLL("kernelbase").CtrlRoutine, place)  # type: ignore[attr-defined]
+    thread = kernel32.CreateRemoteThread(int(process._handle), None, 0, routine, event, 0, None)  # type: ignore[attr-defined]
+    assert thread
+    assert kernel32.WaitForSingleObject(thread, 60_000) == 0
+
+
 @pytest.mark.parametrize("loop", ["fast", "standard"])
 def test_a_log_off_hands_over_before_windows_gets_its_answer(folder: Path, loop: str) -> None:
     import win32gui
@@ -118,7 +216,7 @@ def test_a_log_off_hands_over_before_windows_gets_its_answer(folder: Path, loop:
         assert win32gui.SendMessage(windows[0], WM_QUERYENDSESSION, 0, 0) == 1
         win32gui.SendMessage(windows[0], WM_ENDSESSION, 1, 0)
         assert left_behind(folder) == [(0, 0)]
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def choose(folder: Path, loop: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import logging
 import zlib
+from functools import partial
 
 import pytest
 
@@ -173,10 +174,12 @@ async def test_the_deadline_is_for_the_whole_call(rogue: Rogue, http: Http):
             await asyncio.sleep(0.01)
 
     rogue.reply = drip
-    for call in (http.get_json(rogue.url, deadline=0.15), http.post_chunks(rogue.url, KEY, pieces, deadline=0.15)):
-        with pytest.raises(Unavailable, match=r"нет полного ответа за 0\.15 с") as caught:
-            await call
-        assert caught.value.sent
+    for call in (partial(http.get_json, rogue.url), partial(http.post_chunks, rogue.url, KEY, pieces)):
+        deadline, sent = 0.15, False
+        while not sent:  # where the machine is so slow that nothing has left by then
+            with pytest.raises(Unavailable, match=f"нет полного ответа за {deadline} с") as caught:
+                await call(deadline=deadline)
+            deadline, sent = 2 * deadline, caught.value.sent
     gate.set()
 
 

@@ -85,7 +85,7 @@ def desk(clone: Callable[[str], str], tmp_path: Path, site: SiteProcess) -> Iter
     engine = create_engine(f"sqlite:///{path}")
     generate(engine, CLINIC)
     engine.dispose()
-    settings = {"site": LeadsSite(url=site.url, key="env:TEST_SITE_KEY", title="Лендинг", timeout=3_000)}
+    settings = {"site": LeadsSite(url=site.url, key="env:TEST_SITE_KEY", title="Лендинг")}
     desk = Desk(clone("sqlite"), path, settings)
     yield desk
     desk.store.close()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from identsync.demo.site.people import TRAPS
 from identsync.demo.site.process import SiteProcess
@@ -69,7 +70,11 @@ def test_a_site_that_misbehaves_loses_nothing(
 ) -> None:
     site.make(5)
     site.fault(kind, times=None, **how)
+    usual = desk.settings
+    if kind == "slow":  # the others have their answer, however slow this computer is
+        desk.settings = {"site": replace(usual["site"], timeout=1_000)}
     assert desk.go().status is status
+    desk.settings = usual
     assert desk.notes()[-1]
     assert "Traceback" not in desk.notes()[-1]
     assert site.key not in desk.notes()[-1]

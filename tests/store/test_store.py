@@ -80,7 +80,8 @@ store.migrate()
 store.close()
 sys.exit("alembic" in sys.modules)
 """
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_newest_migration_is_the_one_the_client_knows():

@@ -36,9 +36,12 @@ identsync.cmd --help всё остальное
 identsync for Windows 10 and later, 64 bit: demo.cmd shows it at work, identsync.cmd is the program (--lang en --help).
 """
 WINDOWS = (
-    "advapi32 bcrypt bcryptprimitives cabinet crypt32 dbghelp iphlpapi kernel32 msi ncrypt netapi32 ntdll odbc32 ole32 "
-    "oleaut32 rpcrt4 secur32 shell32 shlwapi user32 userenv version winmm ws2_32"
+    "advapi32 bcrypt bcryptprimitives cabinet comctl32 comdlg32 credui crypt32 dbghelp gdi32 iphlpapi kernel32 ktmw32 "
+    "loadperf lz32 mpr msi msimg32 mswsock ncrypt netapi32 ntdll ntdsapi odbc32 ole32 oleacc oleaut32 pdh rasapi32 "
+    "rpcrt4 secur32 sfc shell32 shlwapi urlmon user32 userenv uxtheme version winhttp wininet winmm ws2_32 wtsapi32"
 )
+# Of pywin32: an editor, COM, examples. They want Microsoft's C++ runtime, and nothing here wants them.
+UNWANTED = ("bin", "pythonwin", "win32com", "win32comext", "adodbapi", "isapi", "win32/Demos", "win32/test")
 LEAD_WITHIN_S = 60
 
 
@@ -67,7 +70,8 @@ def make() -> None:
     command = ["uv", "pip", "install", "-q", "--target", str(packages), "--only-binary", ":all:"]
     target = ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", "3.11"]
     subprocess.run([*command, *target, f"identsync[postgresql] @ {wheel.as_uri()}"], check=True)
-    shutil.rmtree(packages / "bin", ignore_errors=True)
+    for name in UNWANTED:
+        shutil.rmtree(packages / name, ignore_errors=True)
     if sys.version_info[:2] == (3, 11):  # its bytecode is that of the bundle's Python: the first start is no slower
         compileall.compile_dir(packages, quiet=2, stripdir=str(packages), workers=0)
     for name, text in SCRIPTS.items():
@@ -86,7 +90,7 @@ def foreign_libraries() -> set[str]:
         program.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_IMPORT"]])
         asked |= {entry.dll.decode().lower() for entry in getattr(program, "DIRECTORY_ENTRY_IMPORT", ())}
         program.close()
-    held = {file.name.lower() for file in files} | {f"{name}.dll" for name in WINDOWS.split()}
+    held = {file.name.lower() for file in files} | {f"{name}.dll" for name in WINDOWS.split()} | {"winspool.drv"}
     return {name for name in asked - held if not name.startswith("api-ms-win-")}
 
 

@@ -77,14 +77,24 @@ def test(wine: Machine, python: Path, arguments: list[str]) -> int:
     house = tests()
     command = [windows_path(python / "python.exe"), "-m", "pytest", "-p", "skipped", "--tb=short", *arguments]
     command += ["-o", f"timeout={SLOW}", "-o", f"cache_dir={windows_path(WORK / 'cache')}"]
-    how = {"PYTHONPATH": windows_path(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
     with postgres() as uri:
-        code = wine.run(*command, "--cache-clear", timeout=3600, cwd=house, IDENTSYNC_TEST_POSTGRES=uri, **how)
+        code = session(wine, house, [*command, "--cache-clear"], uri, 2700)
         if code == 1:
             print("poe windows: what failed, once more", flush=True)
-            again = ["--last-failed", "--last-failed-no-failures=none"]
-            code = wine.run(*command, *again, timeout=1200, cwd=house, IDENTSYNC_TEST_POSTGRES=uri, **how)
+            code = session(wine, house, [*command, "--last-failed", "--last-failed-no-failures=none"], uri, 600)
     return code
+
+
+def session(wine: Machine, house: Path, command: list[str], uri: str, timeout: float) -> int:
+    """Run pytest once; return its exit code, 124 where it did not come to its end."""
+    outcome = WORK / "outcome.txt"
+    outcome.unlink(missing_ok=True)
+    how = {"PYTHONPATH": windows_path(HERE), "PYTHONDONTWRITEBYTECODE": "1", "IDENTSYNC_OUTCOME": windows_path(outcome)}
+    wine.run(*command, timeout=timeout, cwd=house, IDENTSYNC_TEST_POSTGRES=uri, **how)
+    if not outcome.exists():
+        print(f"poe windows: the tests did not come to their end within {timeout:g} s, or Wine broke off", flush=True)
+        return 124
+    return int(outcome.read_text("ascii"))
 
 
 def tests() -> Path:

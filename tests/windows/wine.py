@@ -20,6 +20,8 @@ __declspec(dllexport) int __stdcall ProcessPrng(unsigned char *to, size_t n) {
 }
 int __stdcall DllMain(void *a, unsigned long b, void *c) { return 1; }
 """
+# libpq says so in Wine at the end of every process, without an end of line.
+NOISE = b"unrecognized win32 error code: 127"
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "CI")
 
 
@@ -42,7 +44,7 @@ class Machine:
             # Windows without a display: a client hears of log-off through one
             ["reg", "add", r"HKCU\Software\Wine\Drivers", "/v", "Graphics", "/d", "null", "/f"],
         ):
-            if code := self.run(*command, timeout=180):
+            if code := self.run(*command, timeout=600):
                 sys.exit(f"Wine: {' '.join(command)}: exit code {code}")
         source = WORK / "prng.c"
         source.write_text(PRNG, encoding="utf-8")
@@ -62,7 +64,7 @@ class Machine:
         timer.start()
         assert process.stdout is not None
         for line in process.stdout:
-            sys.stdout.write(line.decode(errors="replace").replace("\r\n", "\n"))
+            sys.stdout.write(line.replace(NOISE, b"").decode(errors="replace").replace("\r\n", "\n"))
             sys.stdout.flush()
         timer.cancel()
         return process.wait()

@@ -112,9 +112,9 @@ def _file(given: Path | None) -> Path:
 
 def _windows() -> "ModuleType":
     if sys.platform == "win32":
-        from identsync.service.windows import manager
+        from identsync.service.windows import control
 
-        return manager
+        return control
     else:  # noqa: RET505  the type checker sees one half of it on each system
         say(_("Служба Windows бывает только в Windows. В Linux это дело systemd: identsync service unit."))
         raise typer.Exit(STOPPED)

@@ -1,5 +1,6 @@
 """Errors and problems in words, for people at a terminal."""
 
+import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,9 +25,17 @@ def told() -> Iterator[None]:
         sys.exit(STOPPED if isinstance(error, Stop) else PROBLEMS)
     except KeyboardInterrupt:
         sys.exit(BROKEN_OFF)
-    except BrokenPipeError:  # `identsync status | head`
+    except OSError as error:
+        if not _reader_left(error):
+            raise
         sys.stderr.close()
         sys.exit(PROBLEMS)
+
+
+def _reader_left(error: OSError) -> bool:
+    """``identsync status | head``; Windows' C library calls that an invalid argument."""
+    unnamed = error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and unnamed)
 
 
 def say(sentence: str) -> None:

@@ -4,10 +4,12 @@ A console program that has loaded user32 (pywin32 does) is not told of log-off a
 one started without a console by the clinic's program has none: a window that nobody sees is told instead.
 """
 
+import ctypes
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import wintypes
 from typing import Any
 
 from identsync.errors import Problem, SettingsError
@@ -21,12 +23,16 @@ WM_CLOSE, WM_QUERYENDSESSION, WM_ENDSESSION = 0x10, 0x11, 0x16
 SYNCHRONIZE = 0x00100000
 WINDOW = "identsync"
 
+_HANDLER = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
+_kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+_kernel32.SetConsoleCtrlHandler.argtypes = (ctypes.c_void_p, wintypes.BOOL)
+_handlers: list[Any] = []
+"""Windows may still be calling one that was taken out."""
+
 
 @contextmanager
 def told(ending: Ending, parent: int | None) -> Iterator[None]:
     """See life.told: Ctrl-C, Ctrl-Break, the console's window closed, log-off, shutdown."""
-    import win32api
-
     if parent is not None:
         _watch(parent, ending)
 
@@ -38,13 +44,21 @@ def told(ending: Ending, parent: int | None) -> Iterator[None]:
         return True
 
     window = HiddenWindow(ending)
-    win32api.SetConsoleCtrlHandler(None, False)  # a starter may have had Ctrl-C ignored, which is inherited
-    win32api.SetConsoleCtrlHandler(asked, True)
+    handler = _HANDLER(asked)
+    _handlers.append(handler)
+    _handle(None, False)  # a starter may have had Ctrl-C ignored, which is inherited
+    _handle(handler, True)
     try:
         yield
     finally:
-        win32api.SetConsoleCtrlHandler(asked, False)
+        _handle(handler, False)
         window.close()
+
+
+def _handle(handler: Any, add: bool) -> None:
+    """Add or remove a handler; where Windows waits for a running one pywin32 would keep Python locked."""
+    if not _kernel32.SetConsoleCtrlHandler(handler, add):
+        raise ctypes.WinError(ctypes.get_last_error())
 
 
 def _watch(process: int, ending: Ending) -> None:

@@ -182,4 +182,5 @@ def _seat(turn: Turn, i: int, rows: Sequence[Row]) -> SeatReply:
     present.sort(key=lambda p: (p.role, p.client))
     scope = turn.seats[i][0]
     slots = [SlotDue(row[2], scope, row[3], bool(row[4]), bool(row[5])) for row in rows if row[0] == SLOT_ROW]
+    slots.sort(key=lambda slot: slot.kind)  # the database gives them in any order
     return SeatReply(bool(granted), fence, eligible, now, tuple(present), tuple(slots), holder or None)

@@ -35,8 +35,8 @@ STATES = {
 
 def install(entry: Entry) -> list[str]:
     """Make the entry, or change the one there is; return in words what this Windows did not take. Stop: no rights."""
-    with _manager(win32service.SC_MANAGER_CREATE_SERVICE) as manager:
-        service = _made(manager, entry)
+    with _scm(win32service.SC_MANAGER_CREATE_SERVICE) as scm:
+        service = _made(scm, entry)
         try:
             refused = list(_described(service))
         finally:
@@ -74,7 +74,7 @@ def remove(name: str) -> None:
 
 
 def found(name: str) -> Found | None:
-    """Return what the manager says of a service, None where there is none."""
+    """Return what Windows says of a service, None where there is none."""
     try:
         with _service(name, win32service.SERVICE_QUERY_STATUS | win32service.SERVICE_QUERY_CONFIG) as service:
             now = win32service.QueryServiceStatusEx(service)
@@ -90,7 +90,7 @@ class NoService(Stop):
     """There is no service of this name."""
 
 
-def _made(manager: Any, entry: Entry) -> Any:
+def _made(scm: Any, entry: Entry) -> Any:
     kind, when, error = (
         win32service.SERVICE_WIN32_OWN_PROCESS,
         win32service.SERVICE_AUTO_START,
@@ -99,11 +99,11 @@ def _made(manager: Any, entry: Entry) -> Any:
     line, access = command(entry), win32service.SERVICE_ALL_ACCESS
     rest = (None, 0, None, entry.account, None)  # group, tag, dependencies, account, its password
     try:
-        return win32service.CreateService(manager, entry.name, entry.display, access, kind, when, error, line, *rest)
+        return win32service.CreateService(scm, entry.name, entry.display, access, kind, when, error, line, *rest)
     except pywintypes.error as problem:
         if problem.winerror != EXISTS:
             raise
-    service = win32service.OpenService(manager, entry.name, access)
+    service = win32service.OpenService(scm, entry.name, access)
     win32service.ChangeServiceConfig(service, kind, when, error, line, *rest, entry.display)
     return service
 
@@ -150,19 +150,19 @@ def _settled(service: Any) -> int:
 
 
 @contextmanager
-def _manager(access: int) -> Iterator[Any]:
+def _scm(access: int) -> Iterator[Any]:
     with _in_words():
-        manager = win32service.OpenSCManager(None, None, access)
+        scm = win32service.OpenSCManager(None, None, access)
         try:
-            yield manager
+            yield scm
         finally:
-            win32service.CloseServiceHandle(manager)
+            win32service.CloseServiceHandle(scm)
 
 
 @contextmanager
 def _service(name: str, access: int) -> Iterator[Any]:
-    with _manager(win32service.SC_MANAGER_CONNECT) as manager:
-        service = win32service.OpenService(manager, name, access)
+    with _scm(win32service.SC_MANAGER_CONNECT) as scm:
+        service = win32service.OpenService(scm, name, access)
         try:
             yield service
         finally:
