@@ -5,7 +5,6 @@ database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPL
 """
 
 import asyncio
-import gc
 import os
 import shutil
 import sys
@@ -41,20 +40,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores, since tests wait for half of their time; each has a PostgreSQL of its own."""
-    return min((os.cpu_count() or 1) + 1, 6)
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(cores + 1, 6)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that start a crowd of processes never run beside each other, and one worker has the browser."""
-    for marker in ("processes", "browser"):
+    for marker in ("processes", "browser") if item.config.pluginmanager.hasplugin("xdist") else ():
         if item.get_closest_marker(marker):
             item.add_marker(pytest.mark.xdist_group(marker))
-
-
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays: no collection of garbage needs to look through it again."""
-    gc.collect()
-    gc.freeze()
 
 
 class Postgres:

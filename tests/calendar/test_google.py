@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from accounts import MINUTE, START, Account, Doctor, event, name
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from identsync.demo.google.cloud import Cloud
@@ -108,6 +108,7 @@ async def test_generations_are_events_of_their_own(doctor: Doctor):
 
 
 @given(EVENTS, ZONES, st.booleans())
+@example(event(1, location="default", description="opaque"), "UTC", False)  # words are no defaults
 def test_an_event_comes_back_equal_whatever_zone_it_is_told_in(wanted: Event, zone: str, tombstone: bool):
     cloud = Cloud(Options(), 1)
     calendar = cloud.make("doctor@example.com", "app", "Расписание", zone)

@@ -1,10 +1,11 @@
 """Short ways of saying what the limiter's tests say: one slot, room/site of branch 7, due each minute."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 from sqlalchemy import insert, select, update
 
-from identsync.store import Fence
+from identsync.store import Fence, SeatReply
 from identsync.store.tables import mirror_stream, task_slot
 
 MINUTE = 60_000
@@ -25,6 +26,11 @@ def granted(store, holder="me", **changes) -> Fence:
 def finish(store, fence, outcome="ok", **changes) -> bool:
     p = {"interval_ms": MINUTE, "outcome": outcome, "counts": {}, "note": ""} | changes
     return store.limiter().finish(fence, **p)
+
+
+def in_order(reply: SeatReply) -> SeatReply:
+    """A database names the slots as they happen to lie in it: PostgreSQL's vacuum changes that."""
+    return replace(reply, slots=tuple(sorted(reply.slots, key=lambda slot: slot.kind)))
 
 
 def set_slot(store, **values) -> None:

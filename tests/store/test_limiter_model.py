@@ -5,11 +5,12 @@ from dataclasses import replace
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from limiter_asks import in_order
 from limiter_model import Model, Slot
 from sqlalchemy import delete, insert, select, text, update
 
 from identsync.errors import StaleFence
-from identsync.store import Fence, SeatReply, Store, slots
+from identsync.store import Fence, Store, slots
 from identsync.store.limiter import ClaimAsk, Ending, Limiter, Renewal, SeatAsk
 from identsync.store.tables import mirror_stream, presence, rate_slot, run_log, task_slot
 
@@ -21,10 +22,6 @@ SLOT = st.sampled_from([("x/one", 7), ("x/one", 7), ("x/two", 0)])  # few, so th
 SCOPE = st.sampled_from([7, 7, 0])
 TURN_SLOTS = [("x/one", 7), ("x/two", 0), ("x/three", 7), ("x/four", 7), ("x/five", 0), ("x/six", 7)]
 OUTCOME = st.sampled_from(["ok", "partial", "ask", "later", "failed", "late"])
-
-
-def in_order(reply: SeatReply) -> SeatReply:
-    return replace(reply, slots=tuple(sorted(reply.slots, key=lambda s: s.kind)))
 
 
 class Machine(RuleBasedStateMachine):

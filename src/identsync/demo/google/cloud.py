@@ -14,6 +14,9 @@ from identsync.demo.google.options import Options
 from identsync.demo.google.quota import Quota
 from identsync.demo.google.reply import Refusal, invalid
 
+_DEFAULTS = {"transparency": "opaque", "visibility": "default"}
+"""What Google leaves out of an event, beside empty texts."""
+
 
 @dataclass(slots=True)
 class Stored:
@@ -179,7 +182,7 @@ class Cloud:
             "sequence": stored.sequence,
             "eventType": "default",
         }
-        kept = {key: value for key, value in fields.items() if value not in ("", "opaque", "default")}
+        kept = {key: value for key, value in fields.items() if value not in ("", _DEFAULTS.get(key, ""))}
         times = {key: rendered(fields[key], calendar.zone) for key in ("start", "end")}
         return made | kept | times
 
