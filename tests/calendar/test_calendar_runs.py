@@ -120,7 +120,8 @@ def test_a_calendar_that_cannot_be_made_keeps_nobody_else_waiting(world: World, 
 
 def test_where_nobody_has_a_calendar_yet_the_run_says_why(world: World):
     world.faults = {0: "limited"}
-    assert world.go(2).status is Status.LATER
+    outcome = world.go(2)
+    assert (outcome.status, outcome.note, outcome.retry_ms) == (Status.PARTIAL, "slow", 300)
 
 
 def test_an_event_without_an_etag_that_was_deleted_by_hand_comes_back(world: World):
