@@ -170,9 +170,8 @@ def test_taking_back_waits_for_what_another_branch_has_written(world: World):
 def test_one_look_at_everything_costs_one_listing(world: World):
     world.go(2)
     world.go(2)
-    world.set_state(world.links()[3].address, "paused")
-    with world.engine.begin() as connection:
-        books.set_state(connection, NAME, 3, "on", world.now)
+    for state in ("paused", "on"):
+        world.set_state(world.links()[3].address, state)
     before = len(world.requests)
     world.go(2)
     assert [verb for _, verb, _ in world.requests[before:]] == ["changes"]

@@ -115,7 +115,7 @@ class Calendars(RuleBasedStateMachine):
             self._books(scope, doctor, which)
             undo = f"DELETE FROM clinic_appointment WHERE appointment_id={self.booked}"
         else:
-            row = self._one_of(world.booked(), which)
+            row = self._one_of(world.booked(), which) or 0
             world.sql("DROP TABLE IF EXISTS before")
             world.sql(f"CREATE TABLE before AS SELECT * FROM clinic_appointment WHERE appointment_id={row}")
             change = (
@@ -125,6 +125,28 @@ class Calendars(RuleBasedStateMachine):
             undo = "INSERT OR REPLACE INTO clinic_appointment SELECT * FROM before"
         self._runs(scope, {at: fault}, None, None, None)
         world.sql(undo)
+
+    @rule(which=any_, scope=scopes, fault=ANY_FAULT, at=st.integers(0, 3))
+    def comes_again_and_goes(self, which, scope, fault, at):
+        """Cancelled, booked anew as it was (a trashbin does not take the name back), and cancelled after a fault."""
+        world, row = self.world, self._one_of(self.world.booked(), which) or 0
+        world.sql("DROP TABLE IF EXISTS before")
+        world.sql(f"CREATE TABLE before AS SELECT * FROM clinic_appointment WHERE appointment_id={row}")
+        world.sql(f"DELETE FROM clinic_appointment WHERE appointment_id={row}")
+        self._runs(scope, {}, None, None, None)
+        world.sql("INSERT INTO clinic_appointment SELECT * FROM before")
+        self._runs(scope, {at: fault}, None, None, None)
+        world.sql(f"DELETE FROM clinic_appointment WHERE appointment_id={row}")
+
+    @rule(scope=scopes, number=any_)
+    def somebody_deletes_what_has_just_come(self, scope, number):
+        world = self.world
+        before = {at: set(shelf.there) for at, shelf in world.shelves.items()}
+        self._books(scope, number % 2 + 1 if scope == 1 else 3, number)
+        self._runs(scope, {}, None, None, None)
+        for at, shelf in world.shelves.items():
+            for name in set(shelf.there) - before.get(at, set(shelf.there)):
+                shelf.drop(name)
 
     @rule(branch=scopes, doctor=doctors)
     def joins(self, branch, doctor):
@@ -190,6 +212,7 @@ class Calendars(RuleBasedStateMachine):
                 if link.state == "off":  # he connects again
                     books.put_link(connection, NAME, changed(link, state="on", looked_ms=None), self.world.now)
                 books.set_state(connection, NAME, doctor, "on", self.world.now)
+            self.world.orders.pop(doctor, None)
 
     # -- the engine
 
