@@ -147,6 +147,7 @@ class World:
     written: int = 0
     requests: list[tuple[str, str, Name | None]] = field(default_factory=list)
     faced: int = 0  # faults that were met
+    orders: dict[int, str] = field(default_factory=dict)  # what people have ordered on the page, by doctor
     made: set[Name] = field(default_factory=set)  # what clients have ever created
 
     def __post_init__(self) -> None:
@@ -211,6 +212,10 @@ class World:
         finally:
             touched = {at for at, verb, _ in self.requests[before:] if verb in {"put", "remove", "delete calendar"}}
             assert not touched & {at for at, link in still.items() if at and self._still(link)}, "a calendar on pause"
+
+            links = self.links()
+            undone = {doctor for doctor, state in self.orders.items() if links[doctor].state not in {state, "off"}}
+            assert not undone, "a run has undone what a person had ordered"
 
     def _still(self, before: Link) -> bool:
         after = self.links()[before.doctor]
@@ -291,6 +296,9 @@ class World:
         """A person orders something on the page."""
         for link in self.links().values():
             if link.address == address and link.state in {"on", "paused", "refused"}:
+                self.orders |= {link.doctor: state}
+                if state == "on":
+                    del self.orders[link.doctor]
                 with self.engine.begin() as connection:
                     if state == "leaving":
                         leaving.begin(connection, NAME, self.destination, [link.doctor], self.now)

@@ -177,8 +177,6 @@ async def _introduce(here: Reception, found: Books) -> None:
         new = replace(new, scope=run.scope, looked_ms=None)
         await _put_links(here, [(link, new)])
         found.links[doctor.id] = new
-    if found.unmade is not None and not found.written(lambda link: link.state not in GONE):
-        raise found.unmade
 
 
 async def _made(here: Reception, found: Books, blank: Link, title: str, zone: str) -> Link | None:
