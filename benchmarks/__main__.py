@@ -24,6 +24,7 @@ NAMES = (
     "fleet",
     "takeover",
     "calendar",
+    "fill",
 )
 
 

@@ -92,8 +92,15 @@ def missing(*modules: str) -> None:
 
 @pytest.fixture(scope="session")
 def radicale() -> Iterator[Server]:
-    """Radicale behind waitress: its own front end closes every connection."""
+    """Radicale for the session."""
     missing("radicale", "waitress")
+    with running_radicale() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_radicale() -> Iterator[Server]:
+    """Radicale behind waitress: its own front end closes every connection."""
     with _folder() as folder:
         (folder / "users").write_text(f"{USER}:{PASSWORD}\n", encoding="utf-8")
         (folder / "config").write_text(
