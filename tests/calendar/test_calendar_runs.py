@@ -169,9 +169,27 @@ def test_taking_back_waits_for_what_another_branch_has_written(world: World):
 
 def test_one_look_at_everything_costs_one_listing(world: World):
     world.go(2)
+    world.hurry()
     world.go(2)
     for state in ("paused", "on"):
         world.set_state(world.links()[3].address, state)
     before = len(world.requests)
     world.go(2)
     assert [verb for _, verb, _ in world.requests[before:]] == ["changes"]
+
+
+def test_a_later_generation_that_nobody_heard_of_goes_with_its_event(world: World):
+    """Its name lies in a trashbin, the client dies at the next one's answer, the event is cancelled before a look."""
+    world.trashbin = True
+    world.go(2)
+    world.sql("CREATE TABLE before AS SELECT * FROM clinic_appointment WHERE appointment_id=30")
+    cancel, again = "DELETE FROM clinic_appointment WHERE appointment_id=30", "INSERT INTO clinic_appointment {}"
+    world.sql(cancel)
+    world.go(2)
+    world.sql(again.format("SELECT * FROM before"))
+    world.faults = {2: "dies after"}
+    assert world.go(2) is None
+    assert len(world.there(world.links()[3])) == 5
+    world.sql(cancel)
+    assert world.go(2).status is Status.OK
+    assert right(world, 3)
