@@ -73,7 +73,9 @@ class Scene:
         columns = Columns.from_rows(sorted(pair for act in acts.values() for pair in act.confirmed.items()))
         book = Book(stream_of(name), branch, columns)
         with self.store.write() as connection:
-            save(connection, book, [row for act in acts.values() for row in act.rows.values()], [], self.now_ms)
+            save(
+                connection, book, [row for act in acts.values() for row in act.rows.values()], [], self.now_ms, columns
+            )
             for doctor, act in acts.items():
                 if act.link is not None:
                     link = act.link(doctor, branch, self.address(name, doctor))

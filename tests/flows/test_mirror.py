@@ -4,7 +4,7 @@ import pytest
 
 from identsync.engine.integration import Status
 from identsync.errors import Refused, StaleFence, SuspiciousChange
-from identsync.flows.mirror import Brake, Patience, approve, doubt, keep
+from identsync.flows.mirror import Brake, Patience, approve, doubt, keep, send_again
 
 from .mirror_world import STREAM, Died, World
 
@@ -391,3 +391,26 @@ def test_a_run_whose_time_is_up_leaves_the_rest_to_the_next_and_says_so(world: W
     outcome = world.go(budget_ms=1000)
     assert (outcome.status, outcome.counts["left"]) == (Status.OK, 0)
     assert world.street == world.desired
+
+
+def test_what_a_person_wants_sent_again_during_a_run_is_sent_by_the_next(world: World):
+    world.go()
+    world.desired |= {4: 14, 5: 15}
+    world.calls.clear()
+    plain = world.deliver
+
+    async def deliver(item):
+        if item.key == 4:
+            with world.engine.begin() as connection:
+                send_again(connection, STREAM, 7)
+        return await plain(item)
+
+    world.deliver = deliver  # type: ignore[method-assign]
+    world.go()
+    assert [key for _, key in world.calls] == [4, 5]
+    world.calls.clear()
+    assert world.go().status is Status.OK
+    assert {1, 2, 3} <= {key for _, key in world.calls}
+    world.calls.clear()
+    world.go()
+    assert world.calls == []

@@ -317,10 +317,12 @@ class _Flow:
         removed = [hand.key for hand in ended if hand.going and isinstance(hand.verdict, Confirmed)]
         written = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(self._announced, hands)]
         self.counts["removed"] += len(removed)
-        book = replace(self.book, confirmed=updated(self.book.confirmed, changes))
-        now = self.run.now_ms()
-        await self.run.write(lambda connection: save(connection, book, written, [*dropped, *removed], now))
-        self.book = book
+        before, now = self.book.confirmed, self.run.now_ms()
+        book = replace(self.book, confirmed=updated(before, changes))
+        confirmed = await self.run.write(
+            lambda connection: save(connection, book, written, [*dropped, *removed], now, before)
+        )
+        self.book = replace(book, confirmed=confirmed)
         self.run.progress(**self.counts)
 
     def _announced(self, hand: _Hand) -> Row:

@@ -104,12 +104,28 @@ def _rows(connection: Connection, book: Book) -> Iterable[Row]:
     return (Row(*row) for row in connection.execute(rows))
 
 
-def save(connection: Connection, book: Book, rows: Iterable[Row], removed: Sequence[int], now_ms: int) -> None:
-    """Write the confirmed columns together with the rows they belong to."""
+def save(
+    connection: Connection, book: Book, rows: Iterable[Row], removed: Sequence[int], now_ms: int, before: Columns
+) -> Columns:
+    """Write the confirmed columns together with the rows they belong to; return them as they are written.
+
+    ``before`` is what the writer knows to stand there: what somebody has come to doubt since then stays doubted.
+    """
     _save_rows(connection, book, list(rows), now_ms)
     if removed:
         connection.execute(delete(mirror_item).where(_of_item), [book.at | {"of_key": key} for key in removed])
-    _put_stream(connection, book.at, {"confirmed": book.confirmed.pack(), "changed_ms": now_ms})
+    doubted = _doubted_since(connection, book, before)
+    confirmed = updated(book.confirmed, {key: DOUBT for key in doubted if key in book.confirmed})
+    _put_stream(connection, book.at, {"confirmed": confirmed.pack(), "changed_ms": now_ms})
+    return confirmed
+
+
+def _doubted_since(connection: Connection, book: Book, before: Columns) -> Sequence[int]:
+    packed = connection.execute(select(mirror_stream.c.confirmed).where(_of_stream), book.at).scalar()
+    if packed is None:
+        return ()
+    there = Columns.unpack(packed)
+    return [key for key in before.difference(there).changed if there.get(key) == DOUBT]
 
 
 def save_weights(
@@ -178,7 +194,7 @@ def approve(connection: Connection, stream: str, scope: int) -> bool:
 def send_again(connection: Connection, stream: str, scope: int) -> None:
     """Forget what the other side is thought to have, so that the next run delivers everything.
 
-    Needs no fence: a run that is going on may write its own columns over these, and then has just delivered them.
+    Needs no fence: a run that is going on keeps what is doubted meanwhile.
     """
     book = load(connection, stream, scope)
     at = mirror_item.c.stream == stream, mirror_item.c.scope == scope
