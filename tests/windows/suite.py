@@ -7,6 +7,7 @@ skipped.py or, as a marker, beside its test. ``suite.py [--python 3.12] [PYTEST 
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -28,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default="3.11", choices=["3.11", "3.12", "3.13"])
     options, arguments = parser.parse_known_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Wine and PostgreSQL end with this, too
     wine = machine()
     if wine is None:
         print("poe windows: SKIPPED: Wine is not on this computer and cannot be installed here")
