@@ -35,7 +35,7 @@ def run(*, quick: bool) -> Iterator[Result]:
     for doctors in (20, 200 if quick else 2000):
         for ordered in (True, False):
             yield from plan(doctors, runs, ordered=ordered)
-    yield from reading(8 if quick else 100, runs)
+    yield from reading(3 if quick else 100, runs)
     yield from serialise(200 if quick else 2000, runs)
 
 
