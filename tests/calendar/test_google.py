@@ -266,7 +266,7 @@ async def test_a_calendar_is_made_in_its_zone_and_deleted_once(account: Account,
 async def test_a_calendar_that_a_person_deleted_asks_a_person(doctor: Doctor, process):
     await doctor.written(1)
     token = (await doctor.wire.changes(None)).token
-    process.ask("POST", "remove_calendar", calendar=doctor.id)
+    process.order("remove_calendar", calendar=doctor.id)
     for question in (
         doctor.wire.put(name(2), event(2), None),
         doctor.wire.changes(None),

@@ -183,9 +183,9 @@ class Telly:
 
     async def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
-        self.process.ask("POST", "clock", ahead_ms=int(seconds * 1000 * self.slept))
+        self.process.order("clock", ahead_ms=int(seconds * 1000 * self.slept))
         if self.answer and len(self.pauses) == self.after:
-            self.process.ask("POST", "type", user_code=self.user_code, answer=self.answer)
+            self.process.order("type", user_code=self.user_code, answer=self.answer)
 
     async def grant(self):
         code = await self.device.begin()
@@ -239,7 +239,7 @@ async def test_a_token_is_renewed_before_its_end(process, http: Http):
 async def test_a_token_that_ended_early_is_renewed_once(account: Account, process):
     identity = await account.google.make_calendar("Расписание", "UTC")
     before = process.books()["refreshes"]
-    process.ask("POST", "expire", what="access")
+    process.order("expire", what="access")
     calendar = account.google.calendar(identity)
     await asyncio.gather(*(calendar.put(name(number), event(number), None) for number in range(10)))
     assert process.books()["refreshes"] == before + 1
@@ -256,7 +256,7 @@ async def test_a_token_that_is_refused_again_and_again_asks_a_person(account: Ac
 
 
 async def test_an_access_that_was_withdrawn_is_asked_for_once_and_says_what_to_do(account: Account, process):
-    process.ask("POST", "forget", user=account.user)
+    process.order("forget", user=account.user)
     before = process.books()["counts"].get("token 400", 0)
     told = await asyncio.gather(*(account.access.token() for _ in range(5)), return_exceptions=True)
     assert all(isinstance(one, Refused) for one in told)
@@ -269,7 +269,7 @@ async def test_an_access_that_was_withdrawn_is_asked_for_once_and_says_what_to_d
 
 async def test_a_withdrawn_access_is_noticed_in_the_middle_of_work(account: Account, process):
     identity = await account.google.make_calendar("Расписание", "UTC")
-    process.ask("POST", "forget", user=account.user)
+    process.order("forget", user=account.user)
     with pytest.raises(Refused, match="invalid_grant"):
         await account.google.calendar(identity).put(name(1), event(1), None)
 
@@ -335,7 +335,7 @@ async def test_no_secret_stands_in_an_error_a_log_or_a_repr(process, http: Http,
             current = await access.token()
             process.fault(what, "token")
             told += said(await failure(access.renewed(current)))
-        process.ask("POST", "forget")
+        process.order("forget")
         told += said(await failure(access_to(process, http, refresh).token()))
         async with Loopback(http, app, endpoints=endpoints(process)) as loopback:
             await browse(await sent_back(loopback))

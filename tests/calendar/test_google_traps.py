@@ -47,7 +47,7 @@ async def test_a_spent_minute_is_a_slower_pace_and_no_refusal(doctor: Doctor, pr
         with pytest.raises(Limited) as caught:
             await question
         assert caught.value.after_ms == 60_000
-    process.ask("POST", "clock", ahead_ms=60_000)
+    process.order("clock", ahead_ms=60_000)
     assert isinstance(await doctor.wire.put(name(1), event(1), None), Written)
 
 
@@ -65,7 +65,7 @@ async def test_a_spent_day_waits_for_midnight_in_california(doctor: Doctor, proc
     with pytest.raises(Limited) as caught:
         await doctor.wire.put(name(1), event(1), None)
     assert caught.value.after_ms is not None
-    process.ask("POST", "clock", ahead_ms=caught.value.after_ms + 60_000)
+    process.order("clock", ahead_ms=caught.value.after_ms + 60_000)
     process.options(per_day=1_000_000, quota_form=form)
     assert isinstance(await doctor.wire.put(name(1), event(1), None), Written)
 
@@ -207,7 +207,7 @@ async def test_a_deleted_event_that_is_wanted_again_is_there_once(doctor: Doctor
     await doctor.written(1)
     await doctor.wire.remove(name(1), None)
     if how == "erased":
-        process.ask("POST", "erase", calendar=doctor.id)
+        process.order("erase", calendar=doctor.id)
     process.options(**how if isinstance(how, dict) else {})
     verdict = await keeping.put(doctor.wire, event(1), keeping.Kept(1, name(1), START))
     assert isinstance(verdict, Confirmed)
@@ -218,7 +218,7 @@ async def test_a_deleted_event_that_is_wanted_again_is_there_once(doctor: Doctor
 async def test_an_erased_tombstone_still_holds_its_id(doctor: Doctor, process):
     await doctor.written(1)
     await doctor.wire.remove(name(1), None)
-    assert process.ask("POST", "erase", calendar=doctor.id) == 1
+    assert process.order("erase", calendar=doctor.id) == 1
     assert await doctor.wire.get(name(1)) is None
     assert await doctor.wire.put(name(1), event(1), None) == Conflict()
     assert isinstance(await doctor.wire.put(name(1, 2), event(1), None), Written)
@@ -255,7 +255,7 @@ async def test_a_copied_event_is_foreign(doctor: Doctor, process):
 async def test_410_means_a_whole_list_never_an_empty_one(doctor: Doctor, process):
     etags = await doctor.written(1, 2)
     token = (await doctor.wire.changes(None)).token
-    process.ask("POST", "expire", what="sync")
+    process.order("expire", what="sync")
     doctor.account.asked()
     again = await doctor.wire.changes(token)
     assert doctor.account.asked() == 2
@@ -385,7 +385,7 @@ async def test_a_part_of_a_batch_may_fail_alone(doctor: Doctor, process, status:
 
 async def test_a_batch_with_a_part_refused_for_its_token_is_asked_again(doctor: Doctor, process):
     await doctor.written(1, 2, 3)
-    process.ask("POST", "expire", what="access")
+    process.order("expire", what="access")
     assert len(await doctor.wire.fetch(FEW)) == 3
 
 
