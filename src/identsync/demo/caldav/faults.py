@@ -1,9 +1,10 @@
 """What the calendar server can be told to do wrong: each kind is something that a real one has done to somebody."""
 
-import random
 from typing import Literal
 
 import msgspec
+
+from identsync.demo.misdeeds import Misdeeds
 
 Kind = Literal[
     "fail",  # answers `status` with `text` and Retry-After, without doing the work: 429, 503, 507, 423...
@@ -49,36 +50,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     retry_after: int | None = None
 
 
-class Faults:
-    """The faults that are set; the first that fits a request is used up by it."""
-
-    def __init__(self, seed: int) -> None:
-        self._set: list[Fault] = []
-        self._random = random.Random(seed)
-
-    def add(self, fault: Fault) -> None:
-        """Set one more."""
-        self._set.append(fault)
-
-    def clear(self) -> None:
-        """Behave again."""
-        self._set.clear()
+class Faults(Misdeeds[Fault]):
+    """The faults of this one."""
 
     def pick(self, methods: tuple[str, ...], path: str) -> Fault | None:
         """Return the fault of this request, None = behave."""
-        for fault in self._set:
-            if (fault.method == "*" or fault.method in methods) and fault.path in path and self._happens(fault):
-                return fault
-        return None
-
-    def _happens(self, fault: Fault) -> bool:
-        if fault.skip > 0:
-            fault.skip -= 1
-            return False
-        if self._random.random() >= fault.share:
-            return False
-        if fault.times is not None:
-            fault.times -= 1
-            if fault.times <= 0:
-                self._set.remove(fault)
-        return True
+        return self.first(lambda fault: (fault.method == "*" or fault.method in methods) and fault.path in path)

@@ -160,14 +160,13 @@ def at_home(clinic: "ClinicSource", destination: CalendarDestination, branch: in
 async def _introduce(here: Reception, found: Books) -> None:
     """Give a calendar to each doctor who has none and may have one; take in those who came from another branch."""
     run = here.run
-    zones = {branch.id: branch.zone for branch in await run.clinic_read(lambda clinic: clinic.branches())}
     for doctor in found.doctors.values():
         link = found.links.get(doctor.id)
         if link is None and here.account_of(doctor.id) is None:
             continue
         if link is None or (not link.address and link.state not in GONE):
             blank = link or Link(doctor.id, run.scope, address="", own=True, state="on")
-            new = await _made(here, found, blank, title_of(here.destination, doctor.name), zones[run.scope])
+            new = await _made(here, found, blank, title_of(here.destination, doctor.name))
             if new is None:
                 continue
         elif link.scope == run.scope:
@@ -179,10 +178,12 @@ async def _introduce(here: Reception, found: Books) -> None:
         found.links[doctor.id] = new
 
 
-async def _made(here: Reception, found: Books, blank: Link, title: str, zone: str) -> Link | None:
+async def _made(here: Reception, found: Books, blank: Link, title: str) -> Link | None:
     """Make a calendar; None where that fails, which keeps nobody waiting who has one."""
     if found.unmade is not None and here.account_of(blank.doctor) == books.CLINIC:
         return None
+    branches = await here.run.clinic_read(lambda clinic: clinic.branches())
+    zone = next(branch.zone for branch in branches if branch.id == here.run.scope)
     try:
         return await make(here, blank, found.key, title, zone)
     except (AskPerson, LaterError, Unexpected) as error:
