@@ -54,7 +54,8 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(examples=["secret:sms"], description="Пароль или ключ (у smsru api_id, у exolve токен): только ссылка"),
     ] = None
     sender: Annotated[
-        str, Meta(max_length=320, description="Имя отправителя (SMS) или адрес отправителя (email)", examples=["Clinic"])
+        str,
+        Meta(max_length=320, description="Имя отправителя (SMS) или адрес отправителя (email)", examples=["Clinic"]),
     ] = ""
     sender_name: Annotated[str, Meta(max_length=200, description="Для email: имя отправителя, как его видят")] = ""
     reply_to: Annotated[Login | None, Meta(description="Для email: куда отвечать, если не отправителю")] = None
@@ -75,11 +76,16 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lease: Annotated[
         Duration, Meta(ge=1_000, le=600_000, description="Через сколько другая программа подхватывает эту работу")
     ] = 30_000
-    price: Annotated[
-        float, Meta(ge=0, le=1_000, description="Цена одной части SMS в рублях, для расчёта заранее")
-    ] = 0.0
+    price: Annotated[float, Meta(ge=0, le=1_000, description="Цена одной части SMS в рублях, для расчёта заранее")] = (
+        0.0
+    )
     price_ad: Annotated[
-        float, Meta(ge=0, le=1_000, description="То же для рекламы; 0 = та же цена", )
+        float,
+        Meta(
+            ge=0,
+            le=1_000,
+            description="То же для рекламы; 0 = та же цена",
+        ),
     ] = 0.0
     low_balance: Annotated[
         int, Meta(ge=0, le=100_000_000, description="Предупредить, если на счёте осталось меньше стольких рублей")
@@ -91,9 +97,9 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "udh"
     source_ton: Annotated[int, Meta(ge=0, le=6, description="Для smpp: TON отправителя (5 = имя)")] = 5
     source_npi: Annotated[int, Meta(ge=0, le=18, description="Для smpp: NPI отправителя")] = 0
-    bounce_host: Annotated[Host | None, Meta(description="Для email: сервер IMAP ящика отправителя: оттуда возвраты")] = (
-        None
-    )
+    bounce_host: Annotated[
+        Host | None, Meta(description="Для email: сервер IMAP ящика отправителя: оттуда возвраты")
+    ] = None
     bounce_port: Annotated[Port, Meta(description="Его порт")] = 993
 
     @property
