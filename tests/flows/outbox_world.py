@@ -22,6 +22,7 @@ from .mirror_world import Died, WorldRun
 STREAM = "room/out"
 HOUR = 3_600_000
 DONE = ("lost, done", "cut off, done", "garbage, done", "dies after", "defect, done")
+HANGS = ("hangs, done", "hangs, not done")
 NOT_DONE = (
     "lost, not done", "cut off, not done", "garbage, not done", "dies before", "no connection", "limited", "not taken",
     "refused", "asks",
@@ -84,8 +85,10 @@ class World:
         self.submits += 1
         fault = self.faults.pop(0) if self.faults else None
         number = f"id {len(self.street)}"
-        if fault is None or fault in DONE:
+        if fault is None or fault in (*DONE, HANGS[0]):
             self.street[number] = ready.row.key
+        if fault in HANGS:
+            await asyncio.get_running_loop().create_future()
         return self.fate(fault, number)
 
     def fate(self, fault: str | None, number: str) -> Verdict:
