@@ -1,7 +1,8 @@
 """E-mail: mails go out by SMTP over a few connections that are used again, bounces and answers come from the mailbox.
 
-Nothing connects before the first mail: who only reads bounces needs no SMTP. A connection is asked (RSET) whether it still
-stands before each further mail; where the server has closed it in between, a new one is opened, and nothing is in doubt.
+Nothing connects before the first mail: who only reads bounces needs no SMTP. A connection is asked (RSET) whether it
+still stands before each further mail; where the server has closed it in between, a new one is opened, and nothing is in
+doubt.
 Nothing can be asked about a mail once it has gone: ``status`` and ``find`` know nothing, a bounce comes by ``listen``.
 """
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from identsync.integrations.messaging.settings import Channel
 
 
-def open(  # noqa: A001  the name every wire has
+def open(
     settings: object, permit: Permit, keep: Keep, replies: Replies, *, context: ssl.SSLContext | None = None
 ) -> "Post":
     """Return the gateway of an e-mail channel; ``context`` None = certificates by the system's store."""
@@ -88,16 +89,16 @@ class Post:
                 self._idle.append(session)
         return Accepted(message_id(mail.token, self._head.sender)) if isinstance(verdict, Accepted) else verdict
 
-    async def status(self, sent: Sequence[Sent]) -> Sequence[Receipt]:
+    async def status(self, sent: Sequence[Sent]) -> Sequence[Receipt]:  # noqa: ARG002
         """Know nothing: SMTP cannot be asked."""
         return ()
 
-    async def find(self, lost: Sequence[Missing]) -> Sequence[Receipt | Absent]:
+    async def find(self, lost: Sequence[Missing]) -> Sequence[Receipt | Absent]:  # noqa: ARG002
         """Know nothing: an empty mailbox proves nothing."""
         return ()
 
-    async def listen(self, quiet_ms: int) -> None:
-        """Read what came to the mailbox once: bounces to ``keep``, answers to ``replies``, then mark both as read by us."""
+    async def listen(self, quiet_ms: int) -> None:  # noqa: ARG002
+        """Look through the mailbox once: bounces go to ``keep``, answers to ``replies``."""
         if place := await _place(self._settings, self._context):
             await mailbox.read(place, self._keep, self._replies)
 
@@ -146,4 +147,4 @@ async def _place(settings: "Channel", context: ssl.SSLContext | None) -> "mailbo
 
 async def _certificates(context: ssl.SSLContext | None) -> ssl.SSLContext:
     """Return how certificates are checked: by the system's store (SSL_CERT_FILE names another)."""
-    return context or await asyncio.to_thread(ssl.create_default_context)
+    return context if context is not None else await asyncio.to_thread(ssl.create_default_context)

@@ -1,18 +1,19 @@
 """One SMTP connection: opened, logged in, one mail after another; each step's failure is what it certainly means.
 
-=====================================================  ===============================================================
-what happened                                          what it means
-=====================================================  ===============================================================
-no connection, no greeting, EHLO or TLS failed         ``Unavailable(sent=False)``
-AUTH refused for good (5xx), no AUTH or STARTTLS       errors ``Refused``: a person must look; 4xx: ``Unavailable(sent=False)``
-MAIL refused for good                                  errors ``Refused`` where the channel's own sender is refused; a mail
-                                                       too big, or with a sender of its own: verdict ``Refused``
-RCPT, DATA or the content refused for good (5xx)       ``Refused``; "log in first", "no relaying": errors ``Refused``
-4xx at any step, also after the content                ``NotTaken``: a negative answer means not accepted (RFC 5321, 4.2.1)
-connection lost or time-out before the content         ``NotTaken``: without the content there is no mail
-connection lost or time-out after its first byte,      ``Lost``
-an answer to it that is no answer
-=====================================================  ===============================================================
+==================================================  ==================================================================
+what happened                                       what it means
+==================================================  ==================================================================
+no connection, greeting, EHLO or TLS                ``Unavailable(sent=False)``
+AUTH refused for good (5xx), no AUTH, no STARTTLS   ``errors.Refused``: a person must look; 4xx: ``Unavailable``
+MAIL refused for good                               ``errors.Refused`` where the channel's own sender is refused; a mail
+                                                    too big, or with a sender of its own: the verdict ``Refused``
+RCPT, DATA or the content refused for good          the verdict ``Refused``; "log in first", "no relaying":
+                                                    ``errors.Refused``
+4xx at any step, also after the content             ``NotTaken``: a negative answer says "not accepted" (RFC 5321)
+connection lost or time-out before the content      ``NotTaken``: without the content there is no mail
+the same after its first byte, or a senseless       ``Lost``
+answer to it
+==================================================  ==================================================================
 """
 
 import asyncio
@@ -31,9 +32,11 @@ from aiosmtplib import (
     SMTPServerDisconnected,
     SMTPTimeoutError,
 )
+from aiosmtplib.protocol import SMTPProtocol
 
 from identsync import errors
 from identsync.flows.sending import Accepted, Lost, NotTaken, Refused, Verdict
+from identsync.integrations.messaging.wire import mail_answer as words
 from identsync.integrations.messaging.wire.mail import Mail
 from identsync.integrations.messaging.wire.mail_answer import TOO_BIG, cause, enhanced, masked
 from identsync.language import _
@@ -143,7 +146,7 @@ class Session:
                     return self._denied(command[0], answer, own_sender)
         except _BROKEN as error:
             self.drop()
-            return NotTaken(_("связь с сервером оборвалась раньше, чем ушло письмо"), answer=masked(_said(error)))
+            return NotTaken(words.BROKEN, answer=masked(_said(error)))
         return None
 
     def _commands(self, mail: Mail) -> list[tuple[bytes, ...]]:
@@ -158,9 +161,9 @@ class Session:
         code, said = answer.code, masked(f"{answer.code} {answer.message}")
         if not 400 <= code < 600:
             self.drop()
-            return NotTaken(_("сервер ответил непонятно раньше, чем ушло письмо"), answer=said)
+            return NotTaken(words.ODD, answer=said)
         if code < 500:
-            return NotTaken(_("сервер просит попробовать позже"), answer=said)
+            return NotTaken(words.LATER, answer=said)
         reason = TOO_BIG if step == b"MAIL" and code == 552 else cause(answer.message, code if step == b"RCPT" else 0)
         if code in {530, 534, 535, 538} or _RIGHTS.search(answer.message):
             raise _no_rights(self._server, said)
@@ -170,25 +173,19 @@ class Session:
 
     async def _content(self, mail: Mail) -> Verdict:
         protocol = self._smtp.protocol
-        try:
-            if protocol is None:
-                raise SMTPServerDisconnected("closed")
-            protocol.write(_DOT.sub(b"..", mail.raw) + b".\r\n")
-        except SMTPServerDisconnected:
+        if protocol is None or not protocol.is_connected:
             self.drop()
-            return NotTaken(_("связь с сервером оборвалась раньше, чем ушло письмо"))
+            return NotTaken(words.BROKEN)
+        protocol.write(_DOT.sub(b"..", mail.raw) + b".\r\n")
         try:
-            answer = await self._answer()
+            answer = await self._answer(protocol)
         except _BROKEN as error:
             self.drop()
-            return Lost(_("сервер не ответил, принял ли он письмо"), masked(_said(error)))
+            return Lost(words.NO_ANSWER, masked(_said(error)))
         return self._final(answer, mail)
 
-    async def _answer(self) -> SMTPResponse:
+    async def _answer(self, protocol: SMTPProtocol) -> SMTPResponse:
         """Wait for the answer to the content: the time runs while nothing more of it goes out."""
-        protocol = self._smtp.protocol
-        if protocol is None:
-            raise SMTPServerDisconnected("closed")
         reading = asyncio.ensure_future(protocol.read_response())
         try:
             left = self._unsent()
@@ -201,8 +198,8 @@ class Session:
             reading.cancel()
 
     def _unsent(self) -> int:
-        transport = self._smtp.transport
-        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+        size = getattr(self._smtp.transport, "get_write_buffer_size", None)  # uvloop's is no asyncio.WriteTransport
+        return int(size()) if size else 0
 
     def _final(self, answer: SMTPResponse, mail: Mail) -> Verdict:
         code, said = answer.code, masked(f"{answer.code} {answer.message}")
@@ -211,11 +208,11 @@ class Session:
         if code in {250, 251}:
             return Accepted(mail.token)
         if 400 <= code < 500:
-            return NotTaken(_("сервер просит попробовать позже"), answer=said)
+            return NotTaken(words.LATER, answer=said)
         if 500 <= code < 600:
             return Refused(TOO_BIG if code == 552 and not enhanced(said) else cause(answer.message), said)
         self.drop()
-        return Lost(_("сервер ответил непонятно, принял ли он письмо"), said)
+        return Lost(words.ODD_ANSWER, said)
 
 
 def _said(error: BaseException) -> str:
@@ -234,9 +231,9 @@ def _closed(server: Server, error: Exception) -> errors.IdentsyncError:
         said = masked(f"{error.code} {error.message}")
         return errors.Refused(server.words(_("логин или пароль не подошли")), hint=hint, raw=said)
     if isinstance(error, SMTPResponseException):
-        words = server.words(_("сервер не начал разговор"))
+        sentence = server.words(_("сервер не начал разговор"))
         wait = NO_SERVICE_MS if error.code >= 500 else None
-        return errors.Unavailable(words, sent=False, after_ms=wait, raw=masked(f"{error.code} {error.message}"))
+        return errors.Unavailable(sentence, sent=False, after_ms=wait, raw=masked(f"{error.code} {error.message}"))
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
         return errors.Unavailable(server.words(_("шифрование (TLS) не удалось: сертификат или порт")), sent=False)
     if isinstance(error, (OSError, TimeoutError)):

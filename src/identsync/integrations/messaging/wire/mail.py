@@ -3,8 +3,9 @@
 The headers are written here and not by ``email.policy.SMTP``: that one loses spaces between words of a long Cyrillic
 subject and makes encoded words of a long List-Unsubscribe (seen with CPython 3.11). The body is the standard library's.
 
-Addresses: ASCII before the @, any domain (IDN goes as punycode). A letter that is not ASCII before the @, or a domain label of
-two alphabets, is refused: at a reception desk that is a slip of the keyboard layout, hardly ever an SMTPUTF8 mailbox.
+Addresses: ASCII before the @, any domain (IDN goes as punycode). A letter that is not ASCII before the @, or a domain
+label of two alphabets, is refused: at a reception desk that is a slip of the keyboard layout, hardly ever an SMTPUTF8
+mailbox.
 """
 
 import re
@@ -61,7 +62,7 @@ class Mail:
 
 
 def address(text: str) -> str:
-    """Return the address as it is written on the wire (ASCII, the domain in punycode and lower case); Unfit says why not."""
+    """Return the address as on the wire (ASCII, the domain in punycode and lower case); Unfit says why not."""
     local, at, domain = text.strip().rpartition("@")
     if not at or not domain or not local:
         raise Unfit(_("это не адрес почты"))
@@ -98,7 +99,7 @@ def message_id(token: str, sender: str) -> str:
 
 
 def compose(message: Message, head: Letterhead, at: datetime) -> Mail:
-    """Compose the mail of a message, dated ``at`` (aware): the same bytes for the same arguments; Unfit says why not."""
+    """Compose the mail of a message, dated ``at`` (aware): the same arguments give the same bytes; Unfit."""
     sender, to = address(message.sender or head.sender), address(message.to)
     headers = [
         ("Message-ID", message_id(message.token, head.sender)),
@@ -117,7 +118,9 @@ def compose(message: Message, head: Letterhead, at: datetime) -> Mail:
 def plain(text: str) -> str:
     """Return the text as one line: every control character and line end is a space, halves of an emoji a mark."""
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return " ".join("".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in whole).split())
+    return " ".join(
+        "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in whole).split()
+    )
 
 
 def _mailbox(name: str, wire: str) -> str:
