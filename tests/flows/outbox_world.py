@@ -46,6 +46,7 @@ class World:
     waits: dict[str, int] = field(default_factory=dict)  # keys that are not to go before a time
     meanwhile: Any = None  # called once, between the reading of a batch and its announcing
     submits: int = 0
+    runs: list[WorldRun] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
     settled: list[tuple[str, Verdict]] = field(default_factory=list)
 
@@ -64,6 +65,7 @@ class World:
     async def run(self, **options: Any) -> Outcome:
         self.fence += 1
         run = WorldRun(self, self.fence)
+        self.runs.append(run)
         return await outbox(run, STREAM, self, **{"patience": Patience(100, 1000)} | options)  # type: ignore[arg-type]
 
     async def prepare(self, rows: Sequence[Row]) -> list[Any]:

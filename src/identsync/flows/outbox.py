@@ -150,7 +150,7 @@ class _Outbox(Generic[T]):
 
     async def _send(self) -> None:
         hands = await self._turn([])
-        while hands:
+        while hands or self.hands:
             going = asyncio.ensure_future(self._submit_all(hands))
             try:
                 following = await self._turn([hand for hand in self.hands if hand not in hands])
@@ -160,18 +160,17 @@ class _Outbox(Generic[T]):
                 await _ended(going)
                 raise
             hands = following
-        await self._turn(list(self.hands))
 
     async def _turn(self, ended: Sequence[_Hand[T]]) -> list[_Hand[T]]:
         """Settle what has ended and announce the next batch; give what was announced, [] where nothing is left."""
-        while decided := await self._prepare():
+        while True:
+            decided = await self._prepare()
+            if not decided and not ended:
+                return []
             taken = await self._write(ended, decided)
             if taken:
                 return taken
             ended = ()
-        if ended:
-            await self._write(ended, ())
-        return []
 
     async def _write(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> list[_Hand[T]]:
         """Write results and decisions in one transaction; give the rows that may go out."""
