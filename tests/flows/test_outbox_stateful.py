@@ -39,8 +39,8 @@ class Walk:
         self.trace: list[str] = []
 
     def walk(self, steps: int) -> None:
-        ways = [self.plans, self.runs, self.runs, self.cancelled_run, self.time_passes, self.visit, self.quiet_hours, self.person,
-                self.person_during_a_run, self.lot, self.receipt, self.runs_clean]  # fmt: skip
+        ways = [self.plans, self.runs, self.runs, self.cancelled_run, self.time_passes, self.visit, self.quiet_hours,
+                self.person, self.person_during_a_run, self.lot, self.receipt, self.runs_clean]  # fmt: skip
         for _ in range(steps):
             way = self.draw.choice(ways)
             self.trace.append(way.__name__)
