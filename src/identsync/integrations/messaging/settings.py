@@ -68,6 +68,9 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     receipts: Annotated[
         Duration, Meta(ge=5_000, le=DAY_MS, description="Как часто спрашивать о доставке и об остатке денег")
     ] = 60_000
+    planning: Annotated[
+        Duration, Meta(ge=5_000, le=DAY_MS, description="Как часто искать, кому пора напомнить о приёме")
+    ] = 300_000
     rate: Annotated[
         float, Meta(ge=0, le=1_000, description="Сообщений в секунду, не больше; 0 = сколько обычно терпит такой шлюз")
     ] = 0.0

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from identsync.engine.run import Run
 
 DEADLINE_MS = 600_000
-PLAN_MS, PORTION_MS = 300_000, 60_000
+PORTION_MS = 60_000
 LEASE_MS = 30_000
 QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
 PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever is connected
@@ -51,12 +51,13 @@ def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list
             made.append(_sender(medium, of_medium))
     made += [_asker(name, channel) for name, channel in settings.items() if channel.kind not in PUSHED]
     planner = _("Сообщения: напоминания")
+    often = min(channel.planning for channel in settings.values())
     made += [
-        Task("messaging/reminders.plan", branch.id, PLAN_MS, LEASE_MS, DEADLINE_MS, plan_reminders, planner)
+        Task("messaging/reminders.plan", branch.id, often, LEASE_MS, DEADLINE_MS, plan_reminders, planner)
         for branch in branches
     ]
     portions = _("Сообщения: порции рассылок")
-    made.append(Task("messaging/bulk.plan", 0, PORTION_MS, LEASE_MS, DEADLINE_MS, release_portions, portions))
+    made.append(Task("messaging/bulk.plan", 0, min(often, PORTION_MS), LEASE_MS, DEADLINE_MS, release_portions, portions))
     return made
 
 
