@@ -44,6 +44,7 @@ from identsync.language import _
 PORTS = {"on": 465, "start": 587, "off": 25}
 HELLO = "[127.0.0.1]"  # a computer's name may be Cyrillic, and is nobody's business
 LEAVE_S = 2.0
+NO_SUCH_WAY = {500, 502, 504}  # offered all the same
 NO_SERVICE_MS = 900_000  # after a greeting of 554
 _DOT = re.compile(rb"^\.", re.MULTILINE)
 _RIGHTS = re.compile(r"\brelay", re.IGNORECASE)
@@ -82,8 +83,6 @@ class Session:
             port=server.port,
             use_tls=server.tls == "on",
             start_tls=server.tls == "start",
-            username=server.user,
-            password=server.password if server.user else None,
             local_hostname=HELLO,
             timeout=server.timeout_s,
             tls_context=server.context,
@@ -92,6 +91,8 @@ class Session:
             await smtp.connect()
             if smtp.is_ehlo_or_helo_needed:
                 await smtp.ehlo()
+            if server.user:
+                await _log_in(smtp, server.user, server)
         except (SMTPException, OSError, ValueError, UnicodeError) as error:
             smtp.close()
             raise _closed(server, error) from error
@@ -213,6 +214,21 @@ class Session:
             return Refused(TOO_BIG if code == 552 and not enhanced(said) else cause(answer.message), said)
         self.drop()
         return Lost(words.ODD_ANSWER, said)
+
+
+async def _log_in(smtp: SMTP, user: str, server: Server) -> None:
+    """Try the ways to log in until one answers to the point: a wrong password is given once, not once for each way."""
+    ways = ("cram-md5", "plain", "login") if server.tls == "off" else ("plain", "login", "cram-md5")
+    offered = [way for way in ways if way in smtp.server_auth_methods]
+    for way in offered:
+        try:
+            await getattr(smtp, f"auth_{way.replace('-', '')}")(user, server.password)
+        except SMTPAuthenticationError as error:
+            if error.code not in NO_SUCH_WAY or way == offered[-1]:
+                raise
+        else:
+            return
+    raise SMTPException("no way to log in")
 
 
 def _said(error: BaseException) -> str:
