@@ -51,6 +51,7 @@ class Post:
     open: list["Server"] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     port: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fail(self, step: str, *faults: Fault) -> None:
         self.faults.setdefault(step, []).extend(faults)
@@ -75,6 +76,7 @@ class Handler:
         if fault := self.post.next("CONTENT"):
             return await fault(server) or "250 OK"
         self.post.mails.append(envelope)
+        self.post.arrived.set()
         fault = self.post.next("AFTER")
         return (await fault(server) if fault else None) or "250 2.0.0 queued"
 
@@ -125,7 +127,7 @@ def knows(password: str) -> Callable[..., AuthResult]:
 
     def check(server: object, session: object, envelope: object, mechanism: str, data: object) -> AuthResult:
         good = isinstance(data, LoginPassword) and data.password == password.encode()
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)
 
     return check
 
