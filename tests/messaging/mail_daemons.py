@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -92,10 +93,13 @@ class Inbox:
             return int(client.folder_status("INBOX", ["UIDVALIDITY"])[b"UIDVALIDITY"])
 
     def rebuild(self, user: str) -> None:
-        """Forget what is known of the mails by number, as a restored backup does."""
-        for path in (self.folder / "mail" / user.partition("@")[0]).glob("dovecot*"):
-            if path.name.startswith(("dovecot.index", "dovecot-uid")):
-                path.unlink()
+        """Number the mails anew, as a restored backup does."""
+        maildir = self.folder / "mail" / user.partition("@")[0]
+        for path in maildir.glob("dovecot.index*"):
+            path.unlink()
+        numbers = maildir / "dovecot-uidlist"
+        head = numbers.read_text().partition("\n")[0]
+        numbers.write_text(re.sub(r"V(\d+)", lambda found: f"V{int(found[1]) + 1000}", head) + "\n")
 
     def flags(self, user: str) -> dict[int, set[bytes]]:
         with self.client(user) as client:
