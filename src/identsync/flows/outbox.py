@@ -139,7 +139,8 @@ class _Outbox(Generic[T]):
 
     async def walk(self) -> Outcome:
         stream, scope, fence = self.stream, self.run.scope, self.run.fence.number
-        await self.run.write(lambda connection: book.bury(connection, stream, scope, fence, self.run.now_ms()))
+        if await self.run.read(lambda connection: book.has_dead(connection, stream, scope, fence)):
+            await self.run.write(lambda connection: book.bury(connection, stream, scope, fence, self.run.now_ms()))
         try:
             await self._send()
         except asyncio.CancelledError:
@@ -164,17 +165,17 @@ class _Outbox(Generic[T]):
     async def _turn(self, ended: Sequence[_Hand[T]]) -> list[_Hand[T]]:
         """Settle what has ended and announce the next batch; give what was announced, [] where nothing is left."""
         while True:
+            read_ms = self.run.now_ms()
             decided = await self._prepare()
             if not decided and not ended:
                 return []
-            taken = await self._write(ended, decided)
+            taken = await self._write(ended, decided, read_ms)
             if taken:
                 return taken
             ended = ()
 
-    async def _write(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> list[_Hand[T]]:
+    async def _write(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]], read_ms: int) -> list[_Hand[T]]:
         """Write results and decisions in one transaction; give the rows that may go out."""
-        read_ms = self.run.now_ms()
         good = await self.run.write(lambda connection: self._commit(connection, ended, decided))
         taken = [_Hand(each, read_ms) for each in decided if isinstance(each, Ready) and each.row.id in good]
         done = {id(hand) for hand in ended}

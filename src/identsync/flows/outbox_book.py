@@ -120,12 +120,15 @@ def next_due(connection: Connection, stream: str, scope: int) -> int | None:
     return found
 
 
+def has_dead(connection: Connection, stream: str, scope: int, fence: int) -> bool:
+    """Tell whether an earlier run died with rows in its hands."""
+    return connection.execute(select(outbox.c.id).where(*_dead(stream, scope, fence)).limit(1)).first() is not None
+
+
 def bury(connection: Connection, stream: str, scope: int, fence: int, now_ms: int) -> int:
     """Make the rows that an earlier run had in its hands unknown; give their number."""
-    o = outbox.c
-    dead = o.stream == stream, o.scope == scope, o.state == "submitting", o.fence != fence
     values = {"state": "unknown", "reason": DIED, "changed_ms": now_ms}
-    return connection.execute(update(outbox).where(*dead).values(values)).rowcount
+    return connection.execute(update(outbox).where(*_dead(stream, scope, fence)).values(values)).rowcount
 
 
 def take(connection: Connection, taken: Sequence[Taken], fence: int, now_ms: int) -> set[int]:
@@ -278,6 +281,11 @@ def note(connection: Connection, row_id: int, state: str, by: str, now_ms: int, 
     """Write to a row's history; ``by`` '' = the engine."""
     values = {"outbox_id": row_id, "at_ms": now_ms, "state": state, "by": by[:100], "note": printable(text)[:ANSWER]}
     connection.execute(insert(outbox_event).values(values))
+
+
+def _dead(stream: str, scope: int, fence: int) -> tuple[ColumnElement[bool], ...]:
+    o = outbox.c
+    return o.stream == stream, o.scope == scope, o.state == "submitting", o.fence != fence
 
 
 def _lot(connection: Connection, stream: str, lot: int, state: str, values: Mapping[str, Any]) -> int:
