@@ -1,10 +1,10 @@
 """Texts with places to fill: ``{имя}``, ``{время}``; a whitelist, no expressions, no surprises.
 
 A place is ``{name}`` or ``{name|what to write where it is empty}``; ``{{`` and ``}}`` are braces. Names are Russian,
-with English aliases, in any case. What a place is filled with is one line of printable text, so that no name of a patient
-makes a new line, a header or another place. An SMS says no surname (a telephone belongs to a family) and names no
-service: what somebody is treated for is nobody's business (152-ФЗ). Advertising of medical services carries a warning
-(38-ФЗ, article 24).
+with English aliases, in any case. What a place is filled with is one line of printable text, so that no name of a
+patient makes a new line, a header or another place. An SMS says no surname (a telephone belongs to a family) and names
+no service: what somebody is treated for is nobody's business (152-ФЗ). Advertising of medical services carries a
+warning (38-ФЗ, article 24).
 """
 
 import re
