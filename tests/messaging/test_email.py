@@ -76,6 +76,13 @@ async def test_a_mail_arrives_byte_for_byte_and_its_message_id_is_its_name() -> 
     assert (text, pdf) == (".\r\n..\r\n.конец\r\n".encode(), content)
 
 
+async def test_a_line_with_a_dot_alone_does_not_end_a_mail() -> None:
+    async with smtp() as server:
+        assert isinstance(await one(channel(server.port), text="one\n.\n..two\n.three"), Accepted)
+    (mail,) = server.mails
+    assert email.message_from_bytes(mail.content or b"").get_payload() == "one\r\n.\r\n..two\r\n.three\r\n"  # type: ignore[arg-type]
+
+
 async def test_several_mails_share_a_connection_and_as_many_go_at_once_as_the_window_says() -> None:
     async with smtp() as server, gateway(channel(server.port, window=3)) as post:
         for _each in range(5):
@@ -209,18 +216,19 @@ async def test_what_the_permit_says_comes_before_the_first_byte() -> None:
 
 async def test_a_cancelled_mail_takes_its_connection_with_it() -> None:
     async with smtp() as server, gateway(channel(server.port)) as post:
-        reached = asyncio.Event()
+        reached: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         async def stuck(one: Any) -> str | None:
-            reached.set()
+            reached.set_result(one)
             return await hangs(one)
 
         server.fail("AFTER", stuck)
         going = asyncio.ensure_future(post.submit(message()))
-        await reached.wait()
+        connection = await reached
         going.cancel()
         with pytest.raises(asyncio.CancelledError):
             await going
+        await connection.gone.wait()
         assert isinstance(await post.submit(message()), Accepted)
     assert (server.connections, len(server.mails)) == (2, 2)
 

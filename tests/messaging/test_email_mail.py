@@ -183,6 +183,10 @@ def test_an_opt_out_link_that_is_none_stops_the_mail(bad: str) -> None:
         compose(message(unsubscribe=bad), HEAD, AT)
 
 
+def test_a_line_is_one_line_without_anything_invisible() -> None:
+    assert plain(" a\r\n\tb\0c\x1bd\x85e\u2028f\u2029g  h\ud83e ") == "a b c d e f g h\ufffd"
+
+
 WORDS = st.text(st.characters(codec="utf-8"), max_size=200)
 
 
