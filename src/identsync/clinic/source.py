@@ -12,6 +12,7 @@ from identsync.clinic import contract
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
 from identsync.clinic.cursor import stream
 from identsync.clinic.people import Guest, Patient, People, Visit
+from identsync.clinic.search import Search
 from identsync.clinic.session import reading
 from identsync.core.board import Boards
 from identsync.core.events import Events
@@ -75,6 +76,7 @@ class ClinicSource:
         self._deadline_s = deadline_s
         self._ask = _Statements(contract.relations(schema))
         self._people = People(contract.relations(schema))
+        self._search = Search(contract.relations(schema))
         self._held: Connection | None = None
 
     @contextmanager
@@ -164,6 +166,11 @@ class ClinicSource:
         """Give the patients of these numbers; who is not there is absent."""
         with self._reading() as connection:
             return self._people.patients(connection, set(ids))
+
+    def find_patients(self, wanted: str, most: int = 12) -> list[Patient]:
+        """Give patients by a telephone (four digits of it or more) or by how their names begin, in any order."""
+        with self._reading() as connection:
+            return self._search.find(connection, wanted, most)
 
     def visits(self, ids: Iterable[int]) -> dict[int, Visit]:
         """Give the visits of these numbers as they are now; cancelled ones are absent."""
