@@ -89,7 +89,7 @@ class Walk:
                 await task
 
         asyncio.run(cancelled())
-        assert "submitting" not in world.states().values()
+        assert not [row.key for row in world.rows().values() if (row.state, row.fence) == ("submitting", world.fence)]
 
     def person(self) -> None:
         self.decides(self.draw.choice(KEYS), self.draw.choice(tuple(book.DECISIONS)))

@@ -176,10 +176,12 @@ class _Outbox(Generic[T]):
 
     async def _write(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]], read_ms: int) -> list[_Hand[T]]:
         """Write results and decisions in one transaction; give the rows that may go out."""
+        announced = [_Hand(each, read_ms) for each in decided if isinstance(each, Ready)]
+        self.hands += announced  # first: where we are cancelled meanwhile they are taken back, written or not
         good = await self.run.write(lambda connection: self._commit(connection, ended, decided))
-        taken = [_Hand(each, read_ms) for each in decided if isinstance(each, Ready) and each.row.id in good]
-        done = {id(hand) for hand in ended}
-        self.hands = [hand for hand in self.hands if id(hand) not in done] + taken
+        taken = [hand for hand in announced if hand.ready.row.id in good]
+        done = {id(hand) for hand in (*ended, *announced)} - {id(hand) for hand in taken}
+        self.hands = [hand for hand in self.hands if id(hand) not in done]
         if any(isinstance(hand.verdict, NotTaken) and hand.verdict.after_ms == 0 for hand in ended):
             self.dry = False  # it may go another way at once
         self._tell(ended, decided)
