@@ -4,7 +4,8 @@ import re
 
 LONGEST = 1_000
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:=]+@")
-_DIGITS = re.compile(r"(?<![\w.])\+?\d[\d ()-]{8,}\d(?![\w.])")
+_CODE = re.compile(r"[2-5]\d\d[ -]")
+_DIGITS = re.compile(r"\+?\d(?:[ ()-]*\d){9,}")  # as many as a phone has
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 
 
@@ -28,7 +29,8 @@ ODD_ANSWER = _("сервер ответил непонятно, принял л�
 def masked(text: str) -> str:
     """Return what a server said in one line, cut, with the names of mailboxes and long numbers taken out."""
     said = " ".join(text.encode("utf-8", "replace").decode().split())
-    return _DIGITS.sub("…", _ADDRESS.sub("…@", said))[:LONGEST]
+    code = said[:4] if _CODE.match(said) else ""  # with a number after it, it would look like a phone
+    return (code + _DIGITS.sub("…", _ADDRESS.sub("…@", said[len(code) :])))[:LONGEST]
 
 
 def enhanced(text: str) -> tuple[int, int] | None:
