@@ -78,7 +78,7 @@ class Walk:
         world = self.world
         world.faults = self.draw.choices((None, None, "hangs, done", "hangs, not done"), k=4)
         world.dies_at_write = world.stale_at_write = None
-        turns = self.draw.randint(0, 25)
+        turns = self.draw.randint(1, 25)
 
         async def cancelled() -> None:
             task = asyncio.ensure_future(world.run())
