@@ -21,6 +21,9 @@ async def _try(name: str, channel: Channel) -> Problem | None:
     where = f"messaging.{name}"
     try:
         wire = import_module(f"identsync.integrations.messaging.wire.{channel.kind}")
+        if channel.kind == "email":
+            found: Problem | None = await wire.probe(channel)
+            return found and Problem(where, found.what, found.hint)
         gateway: Gateway = wire.open(channel, _at_once, _nobody, _no_replies)
         async with gateway:
             balance = await gateway.balance()

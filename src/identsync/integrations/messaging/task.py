@@ -210,7 +210,6 @@ class Post:
             html=go.html,
             name=go.name,
             attachments=tuple(files.get(go.row.id, ())),
-            unsubscribe=channel.unsubscribe or "",
         )
         parts = measure(go.text)[2] if self._medium is Medium.SMS else 1
         written = books.Written(go.row.id, go.subject, go.text, parts, price(channel, go.kind, parts))
