@@ -109,7 +109,7 @@ async def outbox(
     return await _Outbox(run, stream, sender, patience, run.now_ms() + budget_ms, fresh_ms).walk()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Hand(Generic[T]):
     """One announced row in the flow's hands."""
 
@@ -180,8 +180,8 @@ class _Outbox(Generic[T]):
         self.hands += announced  # first: where we are cancelled meanwhile they are taken back, written or not
         good = await self.run.write(lambda connection: self._commit(connection, ended, decided))
         taken = [hand for hand in announced if hand.ready.row.id in good]
-        done = {id(hand) for hand in (*ended, *announced)} - {id(hand) for hand in taken}
-        self.hands = [hand for hand in self.hands if id(hand) not in done]
+        done = {*ended, *announced} - {*taken}
+        self.hands = [hand for hand in self.hands if hand not in done]
         if any(isinstance(hand.verdict, NotTaken) and hand.verdict.after_ms == 0 for hand in ended):
             self.dry = False  # it may go another way at once
         self._tell(ended, decided)
