@@ -43,6 +43,7 @@ class Letter:
     purpose: str = "single"
     urgent: bool = False
     files: Sequence[Attachment] = ()
+    due_ms: int = 0  # not before; 0 = at once
 
     def mistakes(self) -> list[texts.Mistake]:
         """Say everything that is wrong with it."""
@@ -66,8 +67,9 @@ def send(connection: Connection, letter: Letter, *, by: str, now_ms: int) -> int
         raise Mistaken(wrong)
     key = hashlib.sha256(f"{letter.purpose}|{letter.token}".encode()).hexdigest()
     address = None if letter.patient_id is not None else normal(letter.medium, letter.address)
+    due = max(now_ms, letter.due_ms)
     draft = Draft(
-        key=key, due_ms=now_ms, until_ms=now_ms + GOOD_FOR[letter.purpose], rank=RANK[letter.purpose], address=address
+        key=key, due_ms=due, until_ms=due + GOOD_FOR[letter.purpose], rank=RANK[letter.purpose], address=address
     )
     made = plan(connection, f"messaging/{letter.medium}", 0, [draft], now_ms).get(key)
     if made is not None:

@@ -22,9 +22,9 @@ from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
 from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
 from identsync.integrations.messaging import books, consent
-from identsync.integrations.messaging.bulk import release_portions
 from identsync.integrations.messaging.message import Absent, Attachment, Gateway, Kind, Medium, Message, Reply
 from identsync.integrations.messaging.plan import plan_reminders
+from identsync.integrations.messaging.portions import release_portions
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.whether import Go, decide
 from identsync.language import _
