@@ -1,13 +1,16 @@
-"""Looking for a patient as a person at the desk does: by a telephone or a part of it, or by how the names begin."""
+"""Looking for a patient as a person at the desk does: by a telephone or a part of it, or by how the names begin.
+
+And for his next visit: both are asked for by a person, one at a time.
+"""
 
 import re
 from collections.abc import Iterator
 from itertools import islice, permutations
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, or_, select
 
-from identsync.clinic.people import Patient
+from identsync.clinic.people import Patient, Visit
 
 DIGITS = 4
 """So many digits of a telephone are looked for; fewer fit too many people."""
@@ -18,9 +21,18 @@ class Search:
     """The statement of this module for the relations of one schema."""
 
     def __init__(self, tables: dict[str, Table]) -> None:
-        p = tables["clinic_patient"].c
+        p, v = tables["clinic_patient"].c, tables["clinic_appointment"].c
         self._patient = p
         self._person = (p.patient_id, p.surname, p.name, p.patronymic, p.phone, p.email, p.branch_id, p.born)
+
+        visit = (v.appointment_id, v.branch_id, v.doctor_id, v.patient_id, v.start_minute, v.service)
+        ahead = v.patient_id == bindparam("patient"), v.kind == 0, v.start_minute >= bindparam("minute")
+        self._next = select(*visit).where(*ahead).order_by(v.start_minute).limit(1)
+
+    def next_visit(self, connection: Connection, patient: int, minute: int) -> Visit | None:
+        """Give a patient's first visit from a wall minute on; None where nothing is booked."""
+        row = connection.execute(self._next, {"patient": patient, "minute": minute}).first()
+        return None if row is None else Visit(*row)
 
     def find(self, connection: Connection, wanted: str, most: int) -> list[Patient]:
         """Give up to ``most`` patients by surname; nobody where too little is asked."""
@@ -28,7 +40,9 @@ class Search:
         if where is None:
             return []
         p = self._patient
-        asked: Select[Any] = select(*self._person).where(where).order_by(p.surname, p.name, p.patient_id).limit(most * 4)
+        asked: Select[Any] = (
+            select(*self._person).where(where).order_by(p.surname, p.name, p.patient_id).limit(most * 4)
+        )
         found = (Patient(*row) for row in connection.execute(asked))
         return list(islice((each for each in found if _fits(each, wanted)), most))
 

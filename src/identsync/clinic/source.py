@@ -172,6 +172,11 @@ class ClinicSource:
         with self._reading() as connection:
             return self._search.find(connection, wanted, most)
 
+    def next_visit(self, patient: int, minute: int) -> Visit | None:
+        """Give a patient's first visit from a wall minute on; None where nothing is booked."""
+        with self._reading() as connection:
+            return self._search.next_visit(connection, patient, minute)
+
     def visits(self, ids: Iterable[int]) -> dict[int, Visit]:
         """Give the visits of these numbers as they are now; cancelled ones are absent."""
         with self._reading() as connection:

@@ -6,7 +6,18 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from identsync.engine.integration import Page, PageContext
-from identsync.integrations.messaging import page_channels, page_log, page_replies, page_unknown
+from identsync.integrations.messaging import (
+    page_bulk,
+    page_channels,
+    page_consents,
+    page_drafts,
+    page_log,
+    page_replies,
+    page_rules,
+    page_texts,
+    page_unknown,
+    page_write,
+)
 from identsync.integrations.messaging import page_words as words
 from identsync.store.tables import (
     message_campaign,
@@ -35,6 +46,11 @@ PARTS: Mapping[str, tuple[str, View]] = {
     "log": (_("Журнал"), page_log.view),
     "unknown": (_("Неизвестные"), page_unknown.view),
     "replies": (_("Ответы"), page_replies.view),
+    "write": (_("Написать"), page_write.view),
+    "bulk": (_("Рассылки"), page_bulk.view),
+    "texts": (_("Шаблоны"), page_texts.view),
+    "rules": (_("Правила"), page_rules.view),
+    "consents": (_("Согласия"), page_consents.view),
     "channels": (_("Каналы"), page_channels.view),
 }
 ACTIONS: Mapping[str, Action] = {
@@ -43,6 +59,22 @@ ACTIONS: Mapping[str, Action] = {
     "done": page_replies.done,
     "reopen": page_replies.reopen,
     "stop": page_replies.stop,
+    "find": page_drafts.find,
+    "tell": page_write.tell,
+    "tell_plain": page_drafts.tell,
+    "attach": page_drafts.attach,
+    "detach": page_drafts.detach,
+    "send": page_write.send,
+    "confirm": page_write.confirm,
+    "text_save": page_texts.save,
+    "text_switch": page_texts.switch,
+    "rule_save": page_rules.save,
+    "rule_switch": page_rules.switch,
+    "policy": page_rules.save_policy,
+    "bulk_save": page_bulk.do,
+    "bulk_move": page_bulk.move,
+    "record": page_consents.record,
+    "lift": page_consents.lift,
 }
 
 
