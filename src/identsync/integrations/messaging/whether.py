@@ -237,7 +237,7 @@ def _told(connection: Connection, rows: Sequence[Row]) -> Told:
         messages,
         templates(connection, used) if used else {},
         frozenset(connection.execute(on).scalars()) if ruled else frozenset(),
-        dict(row._tuple() for row in connection.execute(of_lots)) if lots else {},
+        {row.id: row.state for row in connection.execute(of_lots)} if lots else {},
         quiet.policies(connection),
     )
 
