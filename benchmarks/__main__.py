@@ -25,6 +25,7 @@ NAMES = (
     "takeover",
     "calendar",
     "fill",
+    "reminders",
 )
 
 

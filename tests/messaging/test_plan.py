@@ -119,7 +119,7 @@ def test_a_policy_that_asks_for_consents(clinic: SmallClinic) -> None:
     clinic.book(101, at(10, 5, day=1), OLEG)
     clinic.write(consent.record, OLEG, Medium.SMS, Kind.SERVICE, given=True, source="анкета", by="", now_ms=1)
     assert clinic.plan().counts == {"planned": 1, "skipped": 1}
-    assert dict((row.patient_id, row.reason) for row in clinic.rows()) == {ANNA: reasons.NO_CONSENT, OLEG: None}
+    assert {row.patient_id: row.reason for row in clinic.rows()} == {ANNA: reasons.NO_CONSENT, OLEG: None}
 
 
 @pytest.mark.parametrize(
