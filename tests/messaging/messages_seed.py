@@ -28,7 +28,7 @@ CHANNELS = {
     "reserve": Channel(kind="smsru", title="SMS.ru", password="env:X", price=5.2, sender="Clinic"),
     "mail": Channel(kind="email", title="Почта", host="smtp.example.ru", sender="clinic@example.ru"),
 }
-TEXT = "{имя}, ждём вас {дата} в {время}, врач {врач}. {филиал}, {телефон_филиала}"
+TEXT = "{имя}, ждём вас {дата} в {время}, врач {врач}, {филиал}, {телефон_филиала}"
 REASONS = (
     "нет телефона",
     "городской телефон: SMS на него не дойдёт",
@@ -78,7 +78,7 @@ def rows(people: list[Any], now: int) -> Iterator[dict[str, Any]]:
         patient, phone, _email, name = next(who)
         made = next(at)
         sent = state not in ("planned", "held", "skipped", "cancelled")
-        said = f"{name}, ждём вас 3 декабря в 14:30, врач Ершова А. И. Клиника на Садовой, +7 945 000-00-01"
+        said = f"{name}, ждём вас 3 декабря в 14:30, врач Ершова А. И., Клиника на Садовой, +7 945 000-00-01"
         values = {
             "state": state,
             "made_ms": made,

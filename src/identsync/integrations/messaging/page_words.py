@@ -20,6 +20,15 @@ ABSENT = _("шлюз такого сообщения не знает")
 """What the task of a channel writes to an unknown message once it has asked: ``task.UNKNOWN_THERE``."""
 
 
+ELSEWHERE = (
+    _("программа остановилась во время отправки"),
+    _("не отправлено вовремя"),
+    _("человек решил не отправлять снова"),
+    _("ответ СТОП"),
+)
+"""What the outbox and the tasks write to rows as a reason: here so that the page has their English."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """How a state of a message looks: its word, the kind of its chip, what it means."""
