@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, text
@@ -21,6 +22,7 @@ from identsync.store.tables import (
     outbox_event,
 )
 
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no offset
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 CLINIC = GeneratorSettings(branches=2, doctors=4, days=8, seed=11, first_day=time.time_ns() // 86_400_000_000_000)
 CHANNELS = {

@@ -14,7 +14,7 @@ from identsync.clinic.people import Patient, Visit
 
 DIGITS = 4
 """So many digits of a telephone are looked for; fewer fit too many people."""
-WORDS = 3
+LETTERS, WORDS = 2, 3
 
 
 class Search:
@@ -52,14 +52,18 @@ class Search:
             key = self._patient.phone_key
             if len(digits) >= 10:
                 return key == digits[-10:]
-            return key.contains(digits) if len(digits) >= DIGITS else None
+            if len(digits) < DIGITS:
+                return None
+            return or_(key.contains(digits), key.startswith(digits[1:])) if digits[0] in "78" else key.contains(digits)
         words = _words(wanted)
+        if not words or len(words[0]) < LETTERS:
+            return None
         names = (self._patient.surname, self._patient.name, self._patient.patronymic)
         orders = [
             and_(*(_begins(column, word) for column, word in zip(columns, words, strict=True)))
             for columns in permutations(names, len(words))
         ]
-        return or_(*orders) if words and len(words[0]) > 1 else None
+        return or_(*orders)
 
 
 def _words(wanted: str) -> list[str]:

@@ -49,12 +49,14 @@ def record(context: PageContext, form: Mapping[str, str]) -> str:
         raise IdentsyncError(_("Пациент не выбран"))
     if not form.get("source"):
         raise IdentsyncError(_("Укажите, откуда это известно"))
+    if form.get("kind") not in set(Kind) or form.get("medium") not in {*Medium, "both"}:
+        raise IdentsyncError(_("Укажите, на что и чем"))
     given = form.get("given") == "1"
-    media = list(Medium) if form.get("medium") == "both" else [Medium(form.get("medium", ""))]
+    media = list(Medium) if form.get("medium") == "both" else [Medium(form["medium"])]
     with context.store.write() as connection:
         for medium in media:
             consent.record(
-                connection, patient_id, medium, Kind(form.get("kind", "")), given=given, source=form["source"],
+                connection, patient_id, medium, Kind(form["kind"]), given=given, source=form["source"],
                 by=words.who(context), now_ms=context.now_ms, text_version=form.get("version", ""),
             )  # fmt: skip
     return _("Согласие записано") if given else _("Отказ записан")
@@ -62,8 +64,9 @@ def record(context: PageContext, form: Mapping[str, str]) -> str:
 
 def lift(context: PageContext, form: Mapping[str, str]) -> str:
     """Write to an address again, because its person asked for that."""
+    medium = form.get("medium")
     with context.store.write() as connection:
-        if not consent.lift(connection, Medium(form.get("medium", "")), form.get("address", "")):
+        if medium not in set(Medium) or not consent.lift(connection, Medium(medium), form.get("address", "")):
             raise IdentsyncError(_("Этого адреса в списке уже нет"))
     return _("На этот адрес снова можно писать")
 

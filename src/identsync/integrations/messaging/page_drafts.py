@@ -10,7 +10,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import PureWindowsPath
 from typing import Any
 
 from identsync.engine.integration import PageContext
@@ -81,6 +81,10 @@ class Drafts:
         draft.fields = {name: text for name, text in form.items() if name not in ("place", "token")}
         return draft
 
+    def forget(self) -> None:
+        """Forget everybody's drafts."""
+        self._drafts.clear()
+
     def drop(self, context: PageContext, place: str) -> None:
         """Forget a draft; the next one of this place draws its fields anew."""
         old = self._drafts.pop((id(context.store), context.user, place), None)
@@ -113,7 +117,7 @@ def attach(context: PageContext, form: Mapping[str, str]) -> None:
     """Take a piece of a file; with the last one the file is the draft's."""
     draft = DRAFTS.of(context, form.get("place", ""))
     name, at, size = (
-        PurePath(form.get("name", "")).name[:200],
+        PureWindowsPath(form.get("name", "")).name[:200],
         words.number(form.get("at")),
         words.number(form.get("size")),
     )
