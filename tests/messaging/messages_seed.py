@@ -30,6 +30,8 @@ CHANNELS = {
     "reserve": Channel(kind="smsru", title="SMS.ru", password="env:X", price=5.2, sender="Clinic"),
     "mail": Channel(kind="email", title="Почта", host="smtp.example.ru", sender="clinic@example.ru"),
 }
+INVITATION = 4
+"""The template of a mailing about no visit."""
 TEXT = "{имя}, ждём вас {дата} в {время}, врач {врач}, {филиал}, {телефон_филиала}"
 REASONS = (
     "нет телефона",
@@ -133,7 +135,7 @@ def rows(people: list[Any], now: int) -> Iterator[dict[str, Any]]:
     yield one("submitting")
     yield one("planned", reason="ночью не отправляем", due_ms=now + 9 * HOUR)
     yield one("planned", due_ms=now + 2 * HOUR)
-    yield one("held", purpose="bulk", kind="ad", rule_id=None, lot=1)
+    yield one("held", purpose="bulk", kind="ad", rule_id=None, lot=77)
 
 
 def templates(connection: Connection, now_ms: int) -> None:
@@ -152,6 +154,14 @@ def templates(connection: Connection, now_ms: int) -> None:
                 "kind": "service",
                 "subject": "Ваш приём {дата}",
                 "text": "Здравствуйте, {имя} {отчество|}!\n\nЖдём вас {дата} в {время}.\n{филиал}, {адрес_филиала}",
+                **by,
+            },
+            {
+                "name": "Осмотр",
+                "medium": "sms",
+                "kind": "service",
+                "subject": "",
+                "text": "{имя}, пора на осмотр",
                 **by,
             },
         ],

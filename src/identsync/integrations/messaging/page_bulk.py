@@ -10,12 +10,12 @@ from identsync.flows.outbox_book import Changed
 from identsync.integrations.messaging import bulk, page_values, rules
 from identsync.integrations.messaging import page_words as words
 from identsync.integrations.messaging.bulk import Audience, Campaign
-from identsync.integrations.messaging.page_drafts import DRAFTS, Draft
+from identsync.integrations.messaging.page_drafts import DRAFTS, Draft, new
 from identsync.integrations.messaging.page_rules import ticked
 from identsync.integrations.messaging.rules import Mistaken
 
 EPOCH = date(1970, 1, 1).toordinal()
-SHOWN = 50
+SHOWN = 20
 
 
 def _(text: str) -> str:
@@ -41,14 +41,14 @@ BAR = (
 
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
-    """Return the campaigns with their progress, and the one that the address names ('new' or its number)."""
+    """Return the campaigns with their progress, and the one that the address names ('new-…' or its number)."""
     with context.store.read() as connection:
         every, templates = bulk.campaigns(connection)[:SHOWN], rules.templates(connection)
         lines = [_line(each, bulk.progress(connection, each.id)) for each in every]
-    found = {"lines": lines, "templates": templates, "campaign_states": STATES, "campaign": None}
+    found = {"lines": lines, "templates": templates, "campaign_states": STATES, "campaign": None, "new": new()}
     wanted = query.get("campaign", "")
     known = next((each for each in every if str(each.id) == wanted), None)
-    if known is None and wanted != "new":
+    if known is None and (not wanted.startswith("new") or DRAFTS.of(context, f"bulk/{wanted}").saved):
         return found
     if known is not None and known.state != "draft":
         return found | {
@@ -56,7 +56,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
             "line": next(line for line in lines if line["campaign"] is known),
             "place": "",
         }
-    place = f"bulk/{known.id if known else 'new'}"
+    place = f"bulk/{known.id if known else wanted}"
     draft = DRAFTS.of(context, place)
     if not draft.fields and known is not None:
         draft.fields = _fields(known)

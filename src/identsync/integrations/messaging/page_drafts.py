@@ -48,6 +48,7 @@ class Draft:
     mistakes: Sequence[Mistake] = ()
     files: list[Attachment] = field(default_factory=list)
     coming: tuple[str, bytearray] | None = None  # a file of which not all pieces are here
+    saved: bool = False  # what stood here is saved or sent
     shown: Any = None  # what was asked for: patients found, what a bulk would cost
 
     def get(self, name: str, otherwise: str = "") -> str:
@@ -79,6 +80,7 @@ class Drafts:
         """Take what stands in the form of ``form["place"]``."""
         draft = self.of(context, form.get("place", ""))
         draft.fields = {name: text for name, text in form.items() if name not in ("place", "token")}
+        draft.saved = False
         return draft
 
     def forget(self) -> None:
@@ -86,13 +88,18 @@ class Drafts:
         self._drafts.clear()
 
     def drop(self, context: PageContext, place: str) -> None:
-        """Forget a draft; the next one of this place draws its fields anew."""
+        """Forget a draft that was saved or sent; the next one of this place draws its fields anew."""
         old = self._drafts.pop((id(context.store), context.user, place), None)
-        if old is not None:
-            self.of(context, place).turn = old.turn + 1
+        new = self.of(context, place)
+        new.turn, new.saved = (old.turn + 1 if old else 0), True
 
 
 DRAFTS = Drafts()
+
+
+def new() -> str:
+    """Return the address's word for something new: another one each time, so that one that is saved is left behind."""
+    return f"new-{secrets.token_hex(3)}"
 
 
 def find(context: PageContext, form: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from identsync.integrations.messaging import page_values, quiet, rules
 from identsync.integrations.messaging import page_words as words
 from identsync.integrations.messaging import template as texts
 from identsync.integrations.messaging.message import Kind
-from identsync.integrations.messaging.page_drafts import DRAFTS, Draft
+from identsync.integrations.messaging.page_drafts import DRAFTS, Draft, new
 from identsync.integrations.messaging.rules import Filter, Mistaken, Rule
 
 UNITS = {"minutes": 1, "hours": 60, "days": 1440}
@@ -20,7 +20,7 @@ def _(text: str) -> str:
 
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
-    """Return rules, policies, and the rule that the address names ('new' or its number)."""
+    """Return rules, policies, and the rule that the address names ('new-…' or its number)."""
     with context.store.read() as connection:
         every, templates = rules.rules(connection), rules.templates(connection)
         policies = quiet.policies(connection)
@@ -34,11 +34,12 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "branches": branches,
         "names": {branch.id: branch.name for branch in branches},
         "rule": None,
+        "new": new(),
         "parted": parted,
     }
-    if known is None and wanted != "new":
+    if known is None and (not wanted.startswith("new") or DRAFTS.of(context, f"rule/{wanted}").saved):
         return found
-    place = f"rule/{known.id if known else 'new'}"
+    place = f"rule/{known.id if known else wanted}"
     draft = DRAFTS.of(context, place)
     if not draft.fields:
         draft.fields = _fields(known)

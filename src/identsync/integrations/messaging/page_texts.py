@@ -9,7 +9,7 @@ from identsync.integrations.messaging import page_values, rules
 from identsync.integrations.messaging import page_words as words
 from identsync.integrations.messaging import template as texts
 from identsync.integrations.messaging.message import Kind, Medium
-from identsync.integrations.messaging.page_drafts import DRAFTS, Draft
+from identsync.integrations.messaging.page_drafts import DRAFTS, Draft, new
 from identsync.integrations.messaging.rules import Mistaken, Template
 
 
@@ -18,16 +18,16 @@ def _(text: str) -> str:
 
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
-    """Return all templates and the one that the address names ('new' or its number)."""
+    """Return all templates and the one that the address names ('new-…' or its number)."""
     with context.store.read() as connection:
         every = rules.templates(connection)
         used = {rule.template_id: rule.name for rule in rules.rules(connection, on=True)}
     wanted = query.get("template", "")
     known = every.get(words.number(wanted) or 0)
-    found = {"templates": list(every.values()), "used": used, "template": None}
-    if known is None and wanted != "new":
+    found = {"templates": list(every.values()), "used": used, "template": None, "new": new()}
+    if known is None and (not wanted.startswith("new") or DRAFTS.of(context, f"text/{wanted}").saved):
         return found
-    place = f"text/{known.id if known else 'new'}"
+    place = f"text/{known.id if known else wanted}"
     draft = DRAFTS.of(context, place)
     if not draft.fields:
         draft.fields = _fields(known)
