@@ -5,6 +5,7 @@ is ``Unexpected``. Both are *lost* to the outbox, never "not taken".
 """
 
 import base64
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
@@ -77,11 +78,11 @@ class Asking:
 
     async def anything(self, path: str, fields: Mapping[str, str]) -> Any:
         """POST a form; give the JSON of the answer, whatever it is."""
-        return await self._post(path, {"Content-Type": FORM}, urlencode(fields).encode())
+        return await self._post(path, {"Content-Type": FORM}, urlencode(fields, errors="replace").encode())
 
     async def json(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """POST JSON; give the JSON object of the answer."""
-        return object_of(await self._post(path, {"Content-Type": JSON, **(headers or {})}, orjson.dumps(body)))
+        return object_of(await self._post(path, {"Content-Type": JSON, **(headers or {})}, _dumped(body)))
 
     async def _post(self, path: str, headers: Mapping[str, str], body: bytes) -> Any:
         await self._permit()
@@ -92,6 +93,13 @@ class Asking:
             return orjson.loads(reply.body)
         except orjson.JSONDecodeError:
             raise nonsense(reply.text) from None
+
+
+def _dumped(body: object) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # half an emoji: no encoding takes it
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def nonsense(answer: object) -> Unexpected:
