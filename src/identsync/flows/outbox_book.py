@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, selec
 from identsync.errors import AskPerson, Unexpected
 from identsync.flows.intake import printable
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
+from identsync.store.lists import plan_anew
 from identsync.store.tables import outbox, outbox_event, outbox_receipt
 
 T = TypeVar("T")
@@ -89,17 +90,25 @@ def token() -> str:
 def plan(connection: Connection, stream: str, scope: int, drafts: Sequence[Draft], now_ms: int) -> dict[str, int]:
     """Write down what is not there yet by its key; give the ids of the new rows by key."""
     new = {draft.key: draft for draft in drafts}
-    for keys in _portions(list(new)):
-        for key in connection.execute(select(outbox.c.key).where(*_keyed(stream, keys))).scalars():
-            del new[key]
+    for key in written(connection, stream, list(new)):
+        del new[key]
     if not new:
         return {}
     common = {"stream": stream, "scope": scope, "made_ms": now_ms, "changed_ms": now_ms}
     connection.execute(insert(outbox), [common | _columns(draft) for draft in new.values()])
+    return written(connection, stream, list(new))
+
+
+def written(connection: Connection, stream: str, keys: Sequence[str]) -> dict[str, int]:
+    """Give the ids of the rows that are there, by key.
+
+    The keys alone are asked for: a database that has no statistics of a young table would rather read all of a stream.
+    """
+    plan_anew(connection, len(keys))
     ids: dict[str, int] = {}
-    for keys in _portions(list(new)):
-        rows = connection.execute(select(outbox.c.key, outbox.c.id).where(*_keyed(stream, keys)))
-        ids.update((key, number) for key, number in rows)
+    for some in _portions(list(keys)):
+        rows = connection.execute(_WRITTEN, {"keys": some})
+        ids.update((key, number) for key, number, of in rows if of == stream)
     return ids
 
 
@@ -403,14 +412,11 @@ def _belongs(connection: Connection, receipt_id: int, row_id: int) -> None:
     connection.execute(update(outbox_receipt).where(mine).values(outbox_id=row_id))
 
 
-def _keyed(stream: str, keys: Sequence[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return outbox.c.stream == stream, outbox.c.key.in_(keys)
-
-
 def _portions(values: list[T]) -> Iterator[list[T]]:
     return (values[at : at + IN] for at in range(0, len(values), IN))
 
 
+_WRITTEN = select(outbox.c.key, outbox.c.id, outbox.c.stream).where(outbox.c.key.in_(bindparam("keys", expanding=True)))
 _mine = and_(outbox.c.id == bindparam("of_id"), outbox.c.token == bindparam("of_token"))
 _unchanged = and_(
     outbox.c.id == bindparam("of_id"), outbox.c.state == "planned", outbox.c.changed_ms == bindparam("of_changed")

@@ -290,7 +290,7 @@ outbox = Table(
     Column("made_ms", BigInteger, nullable=False),
     Column("submitted_ms", BigInteger, doc="when the last attempt was announced"),
     Column("changed_ms", BigInteger, nullable=False),
-    UniqueConstraint("stream", "key"),
+    UniqueConstraint("key", "stream"),
     Index("outbox_by_due", "stream", "scope", "state", "rank", "due_ms"),
     Index("outbox_by_provider", "channel", "provider_id"),
     Index("outbox_by_token", "token"),

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, insert, select
 from identsync.integrations.messaging import reasons
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.phone import number
+from identsync.store.lists import plan_anew
 from identsync.store.tables import message_consent, message_stop
 
 T = TypeVar("T")
@@ -160,6 +161,7 @@ class Standing:
 
 def standing(connection: Connection, medium: Medium, patients: Collection[int], addresses: Collection[str]) -> Standing:
     """Read what these patients said of ``medium`` and which of the addresses (as ``normal`` gives them) are stopped."""
+    plan_anew(connection, len(patients))
     said: dict[tuple[int, str], bool] = {}
     confirmed: dict[int, str] = {}
     c, s = message_consent.c, message_stop.c

@@ -16,19 +16,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, insert
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
 from identsync.engine.integration import Outcome, Status
 from identsync.flows.outbox import Draft
 from identsync.flows.outbox import plan as write_down
+from identsync.flows.outbox_book import written
 from identsync.integrations.messaging import reasons
 from identsync.integrations.messaging.consent import Standing, normal, standing
 from identsync.integrations.messaging.message import Medium
 from identsync.integrations.messaging.quiet import Policy, permitted, policies
 from identsync.integrations.messaging.reach import reach
 from identsync.integrations.messaging.rules import Rule, Template, rules, templates
-from identsync.store.tables import message, outbox
+from identsync.store.tables import message
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch, ClinicSource
@@ -41,7 +42,6 @@ LATE = 120  # minutes that must be left until the visit
 EARLIER = 60  # minutes before quiet hours begin
 RANK = 3
 PORTION = 500  # rows of one transaction: on SQLite it holds the only write lock there is
-IN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,10 @@ def _most(laid: Iterable[Laid]) -> int:
 
 def _new(connection: Connection, asked: Sequence[Wish], policy: Policy, now_ms: int) -> Iterator[Wish]:
     """Give what is not written down yet and may be by now, with what the patients said of it."""
-    there = known(connection, [wish.key for wish in asked])
+    there: set[str] = set()
+    for medium in {wish.laid.template.medium for wish in asked}:
+        keys = [wish.key for wish in asked if wish.laid.template.medium is medium]
+        there |= written(connection, f"messaging/{medium}", keys).keys()
     new = [wish for wish in asked if wish.key not in there]
     said = {medium: _said(connection, medium, new) for medium in {wish.laid.template.medium for wish in new}}
     soon = now_ms + SOON_MS
@@ -194,14 +197,6 @@ def _new(connection: Connection, asked: Sequence[Wish], policy: Policy, now_ms: 
             yield wish
         elif wish.due_ms <= soon:
             yield replace(wish, reason=reason)
-
-
-def known(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Give those of the keys that the outbox has, of any stream."""
-    found: set[str] = set()
-    for at in range(0, len(keys), IN):
-        found.update(connection.execute(_KNOWN, {"keys": keys[at : at + IN]}).scalars())
-    return found
 
 
 def _said(connection: Connection, medium: Medium, wishes: Sequence[Wish]) -> Standing:
@@ -251,9 +246,3 @@ def _columns(wish: Wish, branch: int, outbox_id: int) -> Mapping[str, Any]:
         "branch_id": branch,
         "made_by": "",
     }
-
-
-_KNOWN = select(outbox.c.key).where(
-    outbox.c.stream.in_([f"messaging/{medium}" for medium in Medium]),
-    outbox.c.key.in_(bindparam("keys", expanding=True)),
-)

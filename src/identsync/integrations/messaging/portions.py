@@ -12,7 +12,6 @@ from identsync.flows import outbox_book as book
 from identsync.flows.outbox import Draft
 from identsync.integrations.messaging.audience import ZONE, Guess, chosen, judged
 from identsync.integrations.messaging.bulk import Campaign, running
-from identsync.integrations.messaging.plan import known
 from identsync.integrations.messaging.quiet import day_began, permitted, policies
 from identsync.integrations.messaging.rules import Template
 from identsync.store.tables import message, message_campaign, outbox
@@ -62,7 +61,7 @@ def _new(
     connection: Connection, wanted: Campaign, template: Template, everybody: Sequence[Guess], now_ms: int
 ) -> list[Guess]:
     every = judged(connection, template, everybody, now_ms)
-    there = known(connection, [_key(wanted, template, one) for one in every])
+    there = book.written(connection, f"messaging/{template.medium}", [_key(wanted, template, one) for one in every])
     return [one for one in every if _key(wanted, template, one) not in there]
 
 

@@ -59,7 +59,7 @@ def _outbox() -> None:
         sa.Column("submitted_ms", sa.BigInteger(), nullable=True),
         sa.Column("changed_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("stream", "key"),
+        sa.UniqueConstraint("key", "stream"),
         schema=_schema(),
     )
     op.create_index("outbox_by_due", "outbox", ["stream", "scope", "state", "rank", "due_ms"], schema=_schema())
