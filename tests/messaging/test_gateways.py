@@ -53,6 +53,14 @@ def run(settings: Channel, work: Callable[[Any], Any]) -> Any:
     return asyncio.run(inside())
 
 
+async def judged(gateway: Any, one: Message) -> Any:
+    """Submit; give the verdict, or the error that stands for one."""
+    try:
+        return await gateway.submit(one)
+    except errors.IdentsyncError as error:
+        return error
+
+
 def message(text: str = "", to: str = TO, **how: Any) -> Message:
     usual = {"token": secrets.token_hex(16), "until_ms": 2**50, "sender": SENDER, "text": text or secrets.token_hex(8)}
     return Message(**({"to": to} | usual | how))
@@ -145,14 +153,10 @@ def test_an_answer_that_is_lost_or_makes_no_sense_is_lost(process: GatewayProces
     """All of these have taken the message: "not taken" would send it twice."""
     process.fault(fault)
     one = message()
-    try:
-        verdict = run(channel(process, kind, timeout=1_000), lambda gateway: gateway.submit(one))
-    except errors.Unavailable as error:
-        assert error.sent
-    except errors.Unexpected as error:
-        assert one.text not in f"{error} {error.raw}"
-    else:
-        assert isinstance(verdict, Lost)
+    verdict = run(channel(process, kind, timeout=1_000), lambda gateway: judged(gateway, one))
+    assert isinstance(verdict, Lost | errors.Unavailable | errors.Unexpected)
+    assert getattr(verdict, "sent", True)
+    assert one.text not in f"{verdict} {getattr(verdict, 'raw', '')}"
     assert len(taken(process, one)) == 1
 
 
