@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, selec
 from identsync.errors import AskPerson, Unexpected
 from identsync.flows.intake import printable
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
-from identsync.store.lists import plan_anew
+from identsync.store.lists import plan_anew, write_many
 from identsync.store.tables import outbox, outbox_event, outbox_receipt
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def plan(connection: Connection, stream: str, scope: int, drafts: Sequence[Draft
     if not new:
         return {}
     common = {"stream": stream, "scope": scope, "made_ms": now_ms, "changed_ms": now_ms}
-    connection.execute(insert(outbox), [common | _columns(draft) for draft in new.values()])
+    write_many(connection, outbox, [common | _columns(draft) for draft in new.values()])
     return written(connection, stream, list(new))
 
 

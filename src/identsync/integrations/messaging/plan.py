@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
 from identsync.engine.integration import Outcome, Status
@@ -29,6 +29,7 @@ from identsync.integrations.messaging.message import Medium
 from identsync.integrations.messaging.quiet import Policy, permitted, policies
 from identsync.integrations.messaging.reach import reach
 from identsync.integrations.messaging.rules import Rule, Template, rules, templates
+from identsync.store.lists import write_many
 from identsync.store.tables import message
 
 if TYPE_CHECKING:
@@ -219,8 +220,7 @@ def _write(connection: Connection, branch: int, wishes: Sequence[Wish], now_ms: 
     for medium, some in by_medium.items():
         ids |= write_down(connection, f"messaging/{medium}", 0, [_draft(wish) for wish in some], now_ms)
     new = [_columns(wish, branch, ids[wish.key]) for wish in wishes if wish.key in ids]
-    if new:
-        connection.execute(insert(message), new)
+    write_many(connection, message, new)
     return set(ids)
 
 

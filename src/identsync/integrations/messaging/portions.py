@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from identsync.engine.integration import Outcome, Status
 from identsync.flows import outbox_book as book
@@ -14,6 +14,7 @@ from identsync.integrations.messaging.audience import ZONE, Guess, chosen, judge
 from identsync.integrations.messaging.bulk import Campaign, running
 from identsync.integrations.messaging.quiet import day_began, permitted, policies
 from identsync.integrations.messaging.rules import Template
+from identsync.store.lists import write_many
 from identsync.store.tables import message, message_campaign, outbox
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ def _write(connection: Connection, wanted: Campaign, template: Template, some: S
     ids = book.plan(connection, f"messaging/{template.medium}", 0, drafts, now_ms)
     rows = [(ids.get(draft.key), one) for draft, one in zip(drafts, some, strict=True)]
     new = [_columns(wanted, template, one, number) for number, one in rows if number is not None]
-    if new:
-        connection.execute(insert(message), new)
+    write_many(connection, message, new)
 
 
 def _key(wanted: Campaign, template: Template, one: Guess) -> str:
