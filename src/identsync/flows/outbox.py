@@ -260,13 +260,13 @@ class _Outbox(Generic[T]):
         try:
             return await self.sender.submit(ready)
         except errors.AskPerson as error:
-            return NotTaken(_said(error), 0)
-        except errors.Unavailable as error:
-            return Lost(_said(error)) if error.sent else NotTaken(_said(error), error.after_ms)
+            return NotTaken(str(error), 0, error.raw)
         except errors.Later as error:
-            return NotTaken(_said(error), error.after_ms)
+            if isinstance(error, errors.Unavailable) and error.sent:
+                return Lost(str(error), error.raw)
+            return NotTaken(str(error), error.after_ms, error.raw)
         except errors.Unexpected as error:
-            return Lost(_said(error), error.raw)
+            return Lost(str(error), error.raw)
         except Exception as error:  # a defect of the room: what it did is anybody's guess
             self.stop = self.stop or error
             return Lost(type(error).__name__)
@@ -306,10 +306,6 @@ class _Outbox(Generic[T]):
 async def _ended(going: "asyncio.Future[None]") -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(going, ANSWER_S)
-
-
-def _said(error: errors.IdentsyncError) -> str:
-    return error.raw or str(error)
 
 
 def _rest(counts: dict[str, int]) -> str:

@@ -33,7 +33,7 @@ SAID = {
 def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
     """Return the unknown ones, newest first, with what the other side has said of them."""
     zones = words.zones(context)
-    where = outbox.c.scope == 0, outbox.c.state == "unknown"
+    where = page_log.of_states("unknown")
     with context.store.read() as connection:
         found = page_log.listed(connection, where, SHOWN)
         total = count(connection)

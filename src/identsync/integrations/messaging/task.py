@@ -134,7 +134,7 @@ class Post:
             self._resting.setdefault(name, error)
             if isinstance(error, Unavailable) and error.sent:
                 raise
-            return NotTaken(error.key, 0, books.masked(error.raw))
+            return NotTaken(str(error), 0, books.masked(error.raw))
 
     def announce(self, connection: Connection, taken: Sequence[Ready[Parcel]]) -> None:
         """Write down the texts as they go out."""

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from identsync.errors import Unexpected
+from identsync.errors import IdentsyncError, Unexpected
 from identsync.flows.http import Http
 from identsync.flows.sending import Receipt
 from identsync.integrations.messaging.books import masked
@@ -88,7 +88,11 @@ class Asking:
         await self._permit()
         deadline = self.settings.timeout / 1000
         url = f"{self.address}{path}"
-        reply = await self._http.ask("POST", url, headers, body, max_bytes=MAX_ANSWER, deadline=deadline)
+        try:
+            reply = await self._http.ask("POST", url, headers, body, max_bytes=MAX_ANSWER, deadline=deadline)
+        except IdentsyncError as error:
+            error.raw = ""  # a gateway may repeat the text and the number in it
+            raise
         try:
             return orjson.loads(reply.body)
         except orjson.JSONDecodeError:
