@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, selec
 from identsync.errors import AskPerson, Unexpected
 from identsync.flows.intake import printable
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
-from identsync.store.lists import plan_anew, write_many
+from identsync.store.lists import among, plan_anew, write_many
 from identsync.store.tables import outbox, outbox_event, outbox_receipt
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ def written(connection: Connection, stream: str, keys: Sequence[str]) -> dict[st
     plan_anew(connection, len(keys))
     ids: dict[str, int] = {}
     for some in _portions(list(keys)):
-        rows = connection.execute(_WRITTEN, {"keys": some})
+        rows = connection.execute(_WRITTEN.where(among(connection, outbox.c.key, some)))
         ids.update((key, number) for key, number, of in rows if of == stream)
     return ids
 
@@ -416,7 +416,7 @@ def _portions(values: list[T]) -> Iterator[list[T]]:
     return (values[at : at + IN] for at in range(0, len(values), IN))
 
 
-_WRITTEN = select(outbox.c.key, outbox.c.id, outbox.c.stream).where(outbox.c.key.in_(bindparam("keys", expanding=True)))
+_WRITTEN = select(outbox.c.key, outbox.c.id, outbox.c.stream)
 _mine = and_(outbox.c.id == bindparam("of_id"), outbox.c.token == bindparam("of_token"))
 _unchanged = and_(
     outbox.c.id == bindparam("of_id"), outbox.c.state == "planned", outbox.c.changed_ms == bindparam("of_changed")

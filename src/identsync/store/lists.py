@@ -5,7 +5,24 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Connection, Insert, Table, Text, bindparam, cast, column, func, insert, select, text
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Connection,
+    Insert,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 
 LONG = 50
 _ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -19,6 +36,13 @@ def plan_anew(connection: Connection, values: int) -> None:
     """
     if values >= LONG and connection.dialect.name == "postgresql":
         connection.execute(_ANEW)
+
+
+def among(connection: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Return the condition ``column IN values``: for PostgreSQL one parameter instead of so many."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    return column.in_(values)
 
 
 def write_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, select
 from identsync.integrations.messaging import reasons
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.phone import number
-from identsync.store.lists import plan_anew
+from identsync.store.lists import among, plan_anew
 from identsync.store.tables import message_consent, message_stop
 
 T = TypeVar("T")
@@ -169,7 +169,7 @@ def standing(connection: Connection, medium: Medium, patients: Collection[int], 
     asked = select(c.patient_id, c.kind, c.given, c.address).where(c.medium == str(medium))
     for some in _portions(patients):
         for patient, kind, given, address in connection.execute(
-            asked.where(c.patient_id.in_(some)).order_by(c.at_ms, c.given.desc(), c.id)
+            asked.where(among(connection, c.patient_id, some)).order_by(c.at_ms, c.given.desc(), c.id)
         ):
             said[patient, kind] = bool(given)
             if kind == ADDRESS:
@@ -177,7 +177,9 @@ def standing(connection: Connection, medium: Medium, patients: Collection[int], 
     stopped: set[str] = set()
     for few in _portions(addresses):
         stopped.update(
-            connection.execute(select(s.address).where(s.medium == str(medium), s.address.in_(few))).scalars()
+            connection.execute(
+                select(s.address).where(s.medium == str(medium), among(connection, s.address, few))
+            ).scalars()
         )
     return Standing(medium, said, frozenset(stopped), confirmed)
 
