@@ -212,6 +212,7 @@ def test_a_mailing_is_counted_and_started(house: House, tab: Tab) -> None:  # no
     tab.page.locator("#reckon").click()
     expect(tab.page.locator("#reckoning")).to_contain_text("нашлось")
     tab.page.locator("#start").click()
+    tab.page.locator("#ask button[value=yes]").click()
     expect(tab.page.locator(".notice").last).to_have_text("Рассылка началась")
     expect(tab.page.locator("#campaigns")).to_contain_text("Осмотр весной")
     expect(tab.page.locator("#campaigns .chip")).to_have_text("идёт")

@@ -274,8 +274,8 @@ async function post(address, values) {
   return answer;
 }
 
-async function act(element, values) {
-  if (element.dataset.confirm && !(await ask(element.dataset.confirm))) return;
+async function act(element, values, question = element.dataset.confirm) {
+  if (question && !(await ask(question))) return;
   element.setAttribute("aria-busy", "true");
   try {
     const answer = await post(element.dataset.post || element.action, values);
@@ -315,7 +315,7 @@ addEventListener("submit", (event) => {
   event.preventDefault();
   clearTimeout(pauses.get(form));
   const fields = Object.fromEntries(new FormData(form, event.submitter));
-  if (form.getAttribute("aria-busy") !== "true") act(form, { ...valuesOf(form), ...fields });
+  if (form.getAttribute("aria-busy") !== "true") act(form, { ...valuesOf(form), ...fields }, event.submitter?.dataset.confirm || form.dataset.confirm);
 });
 addEventListener("change", (event) => {
   const form = event.target.closest("form[data-auto]");
