@@ -56,8 +56,8 @@ def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list
         Task("messaging/reminders.plan", branch.id, often, LEASE_MS, DEADLINE_MS, plan_reminders, planner)
         for branch in branches
     ]
-    portions = _("Сообщения: порции рассылок")
-    made.append(Task("messaging/bulk.plan", 0, min(often, PORTION_MS), LEASE_MS, DEADLINE_MS, release_portions, portions))
+    portions, soon = _("Сообщения: порции рассылок"), min(often, PORTION_MS)
+    made.append(Task("messaging/bulk.plan", 0, soon, LEASE_MS, DEADLINE_MS, release_portions, portions))
     return made
 
 
