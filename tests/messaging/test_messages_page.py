@@ -327,6 +327,18 @@ def test_a_template_fills_the_text_with_the_patients_own_data_once(desk: Desk) -
     assert desk.view(tab="write", patient=patient)["draft"].get("text") == "своё"
 
 
+def test_an_advertising_template_makes_it_advertising_until_its_text_is_gone(desk: Desk) -> None:
+    patient = desk.people[6][0]
+    form = {"place": f"write/{patient}", "medium": "sms", "text": "", "template": "2"}
+    desk.do("tell", form)
+    shown = desk.view(tab="write", patient=patient)
+    assert (shown["kind"], shown["reach"].objection) == ("ad", "нет согласия на рекламу")
+    desk.do("tell", form | {"kind": "ad", "template": "", "text": "всё ещё реклама"})
+    assert desk.view(tab="write", patient=patient)["kind"] == "ad"
+    desk.do("tell", form | {"kind": "ad", "template": "", "text": ""})
+    assert desk.view(tab="write", patient=patient)["kind"] == "service"
+
+
 def test_a_message_is_planned_once_however_often_the_button_is_pressed(desk: Desk) -> None:
     patient, before = desk.people[0][0], desk.count(outbox)
     form = {"place": f"write/{patient}", "medium": "sms", "text": "Позвоните нам, пожалуйста"}
@@ -516,6 +528,13 @@ def test_every_mark_of_change_draws_the_page_anew(desk: Desk) -> None:
         before = desk.version()
         desk.write(table, **values)
         assert desk.version() != before, table.name
+    before = desk.version()
+    desk.do("lift", {"medium": "sms", "address": desk.people[1][1]})
+    assert desk.version() != before
+    form = {"branch": 0, "quiet_from": "20:30", "quiet_until": "10:00", "per_day": 1}
+    before = desk.version()
+    desk.do("policy", form)
+    assert desk.version() != before
 
 
 def test_every_action_and_part_is_reachable_with_rubbish(desk: Desk) -> None:

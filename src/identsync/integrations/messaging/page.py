@@ -23,8 +23,10 @@ from identsync.store.tables import (
     message_campaign,
     message_channel,
     message_consent,
+    message_policy,
     message_reply,
     message_rule,
+    message_stop,
     message_template,
     outbox,
     outbox_event,
@@ -141,6 +143,8 @@ def _marks(connection: Connection) -> list[Any]:
         func.max(message_campaign.c.changed_ms),
         func.max(message_channel.c.looked_ms),
         func.count(message_channel.c.problem),
+        func.count(message_stop.c.address),
+        func.max(message_policy.c.changed_ms),
     )
     opened = select(func.count()).where(message_reply.c.state == "open")
     return [*(connection.execute(select(column)).scalar() for column in columns), connection.execute(opened).scalar()]

@@ -80,7 +80,8 @@ def do(context: PageContext, form: Mapping[str, str]) -> str | None:
     told = {name: text for name, text in form.items() if name != "do"}
     how = form.get("do", "save")
     if how == "reckon":
-        return reckon(context, told)
+        reckon(context, told)
+        return None
     return start(context, told) if how == "start" else save(context, told)
 
 

@@ -82,9 +82,8 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         today = _today(connection, context, zones[0])
         reasons = _reasons(connection, where) if choice.state == "skipped" else []
     rows = [_shown(row, zones) for row in found[: choice.shown]]
-    people, silent = words.names(
-        context, [*(row["patient_id"] for row in rows), detail and detail["patient_id"], choice.patient]
-    )
+    shown = [row["patient_id"] for row in rows] + ([detail["patient_id"]] if detail else [])
+    people, silent = words.names(context, [*shown, choice.patient])
     return {
         "choice": choice,
         "groups": [(name, title) for name, (title, _states) in GROUPS.items()],

@@ -81,6 +81,8 @@ def tell(context: PageContext, form: Mapping[str, str]) -> None:
     before = DRAFTS.of(context, form.get("place", "")).get("template")
     draft = DRAFTS.told(context, form)
     chosen = words.number(draft.get("template"))
+    if not draft.get("text").strip() and chosen is None:
+        draft.fields["kind"] = str(Kind.SERVICE)
     if chosen is None or draft.get("template") == before:
         return
     patient_id = _patient_of(form)
