@@ -1,15 +1,20 @@
 """Reminders are planned once, at the right time, and who gets none is listed with the reason."""
 
+import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from identsync.clinic.clock import to_ms
-from identsync.engine.integration import Status
+from identsync.clinic.clock import minute_now, to_ms
+from identsync.engine.integration import Outcome, Role, Status
+from identsync.engine.loop import Engine
 from identsync.integrations.messaging import consent, reasons
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.quiet import Policy, save_policy
 from identsync.integrations.messaging.rules import ALL, Filter, Mistaken, Rule, Template, save_rule, save_template
+from identsync.integrations.messaging.settings import Channel
+from identsync.integrations.messaging.task import tasks
 
 from .small_clinic import ANNA, BELOV, ERSHOVA, MOSCOW, OLEG, OMSK, SmallClinic, at
 
@@ -31,6 +36,25 @@ def test_a_visit_gets_its_reminder_once(clinic: SmallClinic) -> None:
     assert (row.stream, row.scope, row.address) == ("messaging/sms", 0, "+79450000001")
     assert (row.purpose, row.patient_id, row.rule_id, row.appointment_id) == ("reminder", ANNA, rule, 100)
     assert (row.appointment_start, row.branch_id, row.made_by) == (at(12, day=1), 1, "")
+
+
+def test_the_task_plans_under_a_real_engine(clinic: SmallClinic) -> None:
+    clinic.write(save_policy, 0, Policy(0, 0), by="", now_ms=1)
+    clinic.rule()
+    clinic.book(100, minute_now(MOSCOW, time.time_ns() // 1_000_000) + 1440 + 60)
+
+    async def once(kind: str, scope: int) -> Outcome:
+        every = tasks({"sms": Channel(kind="smsru", password="env:X")}, clinic.source.branches())
+        engine = Engine(store=clinic.store, clinic=clinic.source, tasks=every, role=Role.ADMINISTRATOR, branch=1)
+        outcome = await engine.run_once(kind, scope)
+        await engine.stop(5)
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    assert asyncio.run(once("messaging/reminders.plan", 1)).counts == {"planned": 1, "skipped": 0}
+    assert asyncio.run(once("messaging/reminders.plan", 1)).counts == {"planned": 0, "skipped": 0}
+    assert asyncio.run(once("messaging/bulk.plan", 0)).status is Status.OK
+    assert len(clinic.rows()) == 1
 
 
 def test_the_branch_s_clock_counts_and_only_its_own_visits(clinic: SmallClinic) -> None:

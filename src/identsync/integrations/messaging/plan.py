@@ -176,7 +176,7 @@ def _wishes(clinic: "ClinicSource", branch: "Branch", laid: Sequence[Laid], hour
                 continue
             address, why = reach(medium, told.get("phone"), told.get("email"))
             key = key_of(one.rule.id, patient, appointment, start, medium)
-            yield Wish(key, one, appointment, patient, start, due, begins, address, late or why)
+            yield Wish(key, one, appointment, patient, start, due, begins, address, why or late)
 
 
 def _most(laid: Iterable[Laid]) -> int:
