@@ -53,7 +53,7 @@ def compared(stage: "Stage") -> Compared:
     o = outbox.c
     with stage.store.read() as connection:
         rows = select(o.token, o.state).where(o.stream == stream_of(Medium.SMS), o.channel == SMS)
-        states = dict(connection.execute(rows).tuples().all())
+        states = {row.token: row.state for row in connection.execute(rows)}
         unknown = select(func.count()).where(o.stream == stream_of(Medium.SMS), o.state == "unknown")
         lost = connection.execute(unknown).scalar() or 0
     claimed = {token for token, state in states.items() if state in ("accepted", "delivered")}

@@ -14,6 +14,7 @@ from identsync.store.tables import message, message_channel, message_file, messa
 DAY_MS = 86_400_000
 ASKED_DAYS = 7  # what nothing was heard of for so long is asked about no more
 AT_ONCE = 2_000
+FEW = 20  # messages of a day from which on a share says something
 MANY = 500  # parameters in one list
 
 
@@ -87,6 +88,16 @@ def not_there(connection: Connection, tokens: Sequence[str], reason: str, now_ms
     for at in range(0, len(tokens), MANY):
         here = outbox.c.token.in_(tokens[at : at + MANY]), outbox.c.state == "unknown", outbox.c.reason != reason
         connection.execute(update(outbox).where(*here).values(reason=reason, changed_ms=now_ms))
+
+
+def failing(connection: Connection, channel: str, now_ms: int) -> int:
+    """Tell how many per cent of a channel's messages of the last day failed; 0 where they are too few to tell."""
+    o = outbox.c
+    here = o.channel == channel, o.submitted_ms > now_ms - DAY_MS, o.state.in_(("delivered", "failed", "expired"))
+    rows = connection.execute(select(o.state, func.count()).where(*here).group_by(o.state))
+    counts: dict[str, int] = {row[0]: row[1] for row in rows}
+    total = sum(counts.values())
+    return 0 if total < FEW else 100 * (total - counts.get("delivered", 0)) // total
 
 
 def heard(connection: Connection, channel: str, replies: Sequence[Reply], now_ms: int) -> list[Reply]:

@@ -24,7 +24,7 @@ async def _try(name: str, channel: Channel) -> Problem | None:
         if channel.kind == "email":
             found: Problem | None = await wire.probe(channel)
             return found and Problem(where, found.what, found.hint)
-        gateway: Gateway = wire.open(channel, _at_once, _nobody, _no_replies)
+        gateway: Gateway = wire.open(channel, _at_once, _nobody, _nobody)
         async with gateway:
             balance = await gateway.balance()
     except IdentsyncError as error:
@@ -39,10 +39,6 @@ async def _at_once() -> None:
     """Wait for nothing: one question is no pace."""
 
 
-async def _nobody(receipts: Sequence[Receipt]) -> None:
-    """Take no receipts: whoever pushes them keeps those that are not acknowledged."""
-    raise IdentsyncError("not now")
-
-
-async def _no_replies(replies: Sequence[Reply]) -> None:
+async def _nobody(_told: Sequence[Receipt] | Sequence[Reply]) -> None:
+    """Take nothing: whoever pushes keeps what is not acknowledged."""
     raise IdentsyncError("not now")

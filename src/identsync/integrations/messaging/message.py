@@ -8,8 +8,8 @@ A gateway makes ONE attempt and never decides anything. ``submit`` returns a ver
   before the first byte);
 - ``Lost``: it may have been accepted: time-out, connection lost after a byte went out, an answer that makes no sense.
 
-It may also raise errors of the tree: ``Refused`` and ``AskPerson`` (key, money, blocked: certainly not sent, the channel
-rests until a person has acted), ``Limited`` and ``Unavailable(sent=False)`` (not sent, the channel rests a while);
+It may also raise errors of the tree: ``Refused`` and ``AskPerson`` (key, money, blocked: certainly not sent, the
+channel rests until a person has acted), ``Limited`` and ``Unavailable(sent=False)`` (not sent, it rests a while);
 ``Unavailable(sent=True)`` and ``Unexpected`` count as ``Lost``. In doubt: Lost, never NotTaken.
 """
 
@@ -118,7 +118,7 @@ class Gateway(Protocol):
         """Send once; see the module's text. Safe to call ``window`` times at once."""
 
     async def status(self, sent: Sequence[Sent]) -> Sequence[Receipt]:
-        """Ask what became of messages; those of which nothing new is known are left out. Pushed ones come by ``Keep``."""
+        """Ask what became of messages; those without news are left out. Pushed news come by ``Keep``."""
 
     async def find(self, lost: Sequence[Missing]) -> Sequence[Receipt | Absent]:
         """Look for lost messages; where the other side cannot be asked a message is left out."""

@@ -15,7 +15,8 @@ def price(settings: Mapping[str, Any] | None, medium: Medium, kind: Kind) -> int
     channel = next((each for each in (settings or {}).values() if each.medium == medium), None)
     if channel is None:
         return 0
-    return round(100 * ((channel.price_ad or channel.price) if kind is Kind.AD else channel.price))
+    each: float = (channel.price_ad or channel.price) if kind is Kind.AD else channel.price
+    return round(each * 100)
 
 
 def of_patient(context: PageContext, patient_id: int, text: str) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""``[messaging.<channel>]``: a way to send SMS or e-mail. Rules, texts and consents are people's and live on the page."""
+"""``[messaging.<channel>]``: a way to send SMS or e-mail. Rules, texts and consents live on the page."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal

@@ -22,7 +22,7 @@ from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
 from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
 from identsync.integrations.messaging import books, consent
-from identsync.integrations.messaging.message import Absent, Attachment, Gateway, Kind, Medium, Message, Reply
+from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
 from identsync.integrations.messaging.settings import Channel
@@ -38,6 +38,7 @@ DEADLINE_MS = 600_000
 PORTION_MS = 60_000
 LEASE_MS = 30_000
 QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
+FAILING = 30  # per cent of a day's messages: from there on a person is told
 PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever is connected
 UNKNOWN_THERE = "шлюз такого сообщения не знает"
 
@@ -243,10 +244,19 @@ async def ask(run: "Run", name: str, channel: Channel) -> Outcome:
         return done
 
     counts = {"asked": len(sent), "lost": len(lost), "heard": await run.write(write), "not_there": len(absent)}
-    if balance is not None and balance.kopecks is not None and balance.kopecks < channel.low_balance * 100:
-        words = _("На счёте осталось {n} ₽, пополните", n=balance.kopecks // 100)
-        return Outcome(Status.PARTIAL, counts, words)
+    share = await run.read(lambda connection: books.failing(connection, name, run.now_ms()))
+    if words := _worries(channel, balance, share):
+        return Outcome(Status.ASK, counts, f"AskPerson: {words}")
     return Outcome(Status.OK, counts)
+
+
+def _worries(channel: Channel, balance: Balance | None, failing: int) -> str:
+    """Say what a person should look at, in one sentence; '' = nothing."""
+    if balance is not None and balance.kopecks is not None and balance.kopecks < channel.low_balance * 100:
+        return _("На счёте осталось {n} ₽, пополните", n=balance.kopecks // 100)
+    if failing >= FAILING:
+        return _("За сутки не доставлено {n} % сообщений: проверьте канал и имя отправителя", n=failing)
+    return ""
 
 
 async def opened(run: "Run", name: str, channel: Channel, medium: Medium, stack: AsyncExitStack) -> Gateway:

@@ -124,7 +124,7 @@ class Session(asyncio.Protocol):
         if self.connected:
             unbound = self.ask(Command.UNBIND)
             await asyncio.wait({unbound}, timeout=LEAVE_S)
-            unbound.cancelled() or unbound.done() and unbound.exception()
+            unbound.cancelled() or (unbound.done() and unbound.exception())
         self.close()
         await asyncio.wait({self._closed}, timeout=LEAVE_S)
 
@@ -237,7 +237,7 @@ class Session(asyncio.Protocol):
                 for pdu in portion:
                     self._put(pack(Command.DELIVER_SM | RESPONSE, pdu.sequence, b"\0", status))
                 self._resume()
-        except Exception as error:  # noqa: BLE001  the outbox hears of it from listen(); nothing is acknowledged
+        except Exception as error:
             self.trouble = error
             self.close()
         finally:
@@ -291,5 +291,5 @@ async def connect(peer: Peer, take: Take) -> tuple[Session, Answer]:
     except BaseException:
         session.close()
         with suppress(Exception):
-            await asyncio.wait({session._closed}, timeout=LEAVE_S)  # noqa: SLF001
+            await asyncio.wait({session._closed}, timeout=LEAVE_S)
         raise
