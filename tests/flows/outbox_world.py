@@ -40,6 +40,7 @@ class World:
     writes: int = 0
     dies_at_write: tuple[int, bool] | None = None
     stale_at_write: int | None = None
+    look: int = 3
     batch: int = 2
     window: int = 2
     skipped: set[str] = field(default_factory=set)  # keys whose visit was cancelled

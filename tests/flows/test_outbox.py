@@ -261,7 +261,7 @@ def test_no_channel_ends_the_run_and_nothing_is_lost() -> None:
 
 
 def test_a_channel_that_asks_a_person_ends_the_run_with_that() -> None:
-    world = World(faults=["asks"], batch=1)
+    world = World(faults=["asks"], batch=1, look=1)
     world.plan(*"ab")
     prepare, asked = world.prepare, [0]
 

@@ -31,7 +31,7 @@ class Walk:
 
     def __init__(self, seed: int) -> None:
         self.draw = Random(seed)
-        self.world = World(batch=self.draw.randint(1, 3), window=self.draw.randint(1, 3))
+        self.world = World(batch=self.draw.randint(1, 3), window=self.draw.randint(1, 3), look=self.draw.randint(1, 4))
         self.again: Counter[str] = Counter()
         self.said: set[str] = set()  # keys that a person declared sent
         self.most: dict[str, int] = {}  # effects of keys that a person cancelled: no more of them

@@ -80,6 +80,7 @@ Decided = Ready[T] | Skip | Wait
 class Sender(Protocol[T]):
     """What a room knows of its rows and channels."""
 
+    look: int  # rows decided on at once: what goes out within some seconds
     batch: int  # rows announced at once: what a crash can make unknown is twice that
     window: int  # rows on their way at once
 
@@ -131,6 +132,8 @@ class _Outbox(Generic[T]):
     until: int
     fresh_ms: int
     ahead: list[Row] = field(default_factory=list)
+    decided: list[Decided[T]] = field(default_factory=list)  # at ``decided_ms``, of what comes next
+    decided_ms: int = 0
     dry: bool = False  # nothing more was due when we looked last
     stop: Exception | None = None
     closing: bool = False
@@ -165,18 +168,17 @@ class _Outbox(Generic[T]):
     async def _turn(self, ended: Sequence[_Hand[T]]) -> list[_Hand[T]]:
         """Settle what has ended and announce the next batch; give what was announced, [] where nothing is left."""
         while True:
-            read_ms = self.run.now_ms()
             decided = await self._prepare()
             if not decided and not ended:
                 return []
-            taken = await self._write(ended, decided, read_ms)
+            taken = await self._write(ended, decided)
             if taken:
                 return taken
             ended = ()
 
-    async def _write(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]], read_ms: int) -> list[_Hand[T]]:
+    async def _write(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> list[_Hand[T]]:
         """Write results and decisions in one transaction; give the rows that may go out."""
-        announced = [_Hand(each, read_ms) for each in decided if isinstance(each, Ready)]
+        announced = [_Hand(each, self.decided_ms) for each in decided if isinstance(each, Ready)]
         self.hands += announced  # first: where we are cancelled meanwhile they are taken back, written or not
         good = await self.run.write(lambda connection: self._commit(connection, ended, decided))
         taken = [hand for hand in announced if hand.ready.row.id in good]
@@ -188,9 +190,19 @@ class _Outbox(Generic[T]):
         return taken
 
     async def _prepare(self) -> Sequence[Decided[T]]:
-        """Decide on the next rows that are due; an error of ``prepare`` stops the run after what is in hand."""
+        """Give the next decisions; those made too long ago are made again."""
         if self.stop or self.closing or self.run.now_ms() >= self.until:
             return ()
+        if not self.decided or self.run.now_ms() - self.decided_ms > self.fresh_ms // 2:
+            self.ahead = [*(each.row for each in self.decided), *self.ahead]
+            self.decided_ms = self.run.now_ms()
+            self.decided = await self._decide()
+        batch = self.sender.batch
+        taken, self.decided = self.decided[:batch], self.decided[batch:]
+        return taken
+
+    async def _decide(self) -> list[Decided[T]]:
+        """Decide on the next rows that are due; an error of ``prepare`` stops the run after what is in hand."""
         rows = await self._rows()
         late = [Skip(row, book.TOO_LATE) for row in rows if row.until_ms <= self.run.now_ms()]
         gone = {each.row.id for each in late}
@@ -200,17 +212,18 @@ class _Outbox(Generic[T]):
         except Exception as error:
             self.stop = error
             self.ahead = [*timely, *self.ahead]
-            return late
+            return [*late]
 
     async def _rows(self) -> list[Row]:
-        if len(self.ahead) < self.sender.batch and not self.dry:
+        look = max(self.sender.look, self.sender.batch)
+        if len(self.ahead) < look and not self.dry:
             stream, scope, most = self.stream, self.run.scope, READ
             known = {row.id for row in self.ahead} | {hand.ready.row.id for hand in self.hands}
             now = self.run.now_ms()
             found = await self.run.read(lambda connection: book.due(connection, stream, scope, now, most))
             self.ahead += [row for row in found if row.id not in known]
             self.dry = len(found) < most
-        rows, self.ahead = self.ahead[: self.sender.batch], self.ahead[self.sender.batch :]
+        rows, self.ahead = self.ahead[:look], self.ahead[look:]
         return rows
 
     def _commit(self, connection: Connection, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> set[int]:
@@ -297,7 +310,7 @@ class _Outbox(Generic[T]):
         next_ms = await self.run.read(lambda connection: book.next_due(connection, stream, scope))
         wait = None if next_ms is None else max(SOON_MS, next_ms - now)
         wait = wait if wait is not None and wait < self.run.task.interval_ms else None
-        self.counts["left"] = len(self.ahead)
+        self.counts["left"] = len(self.ahead) + len(self.decided)
         rest = {name: self.counts[name] for name in ("left", "refused", "not_taken", "unknown") if self.counts[name]}
         status = Status.PARTIAL if rest else Status.OK
         return Outcome(status, self.counts, _rest(rest), wait)

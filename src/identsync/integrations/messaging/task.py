@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 DEADLINE_MS = 600_000
 PORTION_MS = 60_000
 LEASE_MS = 30_000
+LOOK_S, MOST = 10, 400  # what goes out within so many seconds is decided on at once
 QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
 FAILING = 30  # per cent of a day's messages: from there on a person is told
 PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever is connected
@@ -113,6 +114,7 @@ class Post:
         self.window = max(channel.at_once for channel in channels.values())
         fast = any(channel.kind == "smpp" for channel in channels.values())
         self.batch = 4 * self.window if fast else self.window
+        self.look = min(MOST, int(LOOK_S * max(channel.pace for channel in channels.values())))
 
     async def prepare(self, rows: Sequence[Row]) -> list[Ready[Parcel] | Skip | Wait]:
         """Decide on each row again; raises where no channel works."""
