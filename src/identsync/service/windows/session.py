@@ -21,6 +21,7 @@ assert sys.platform == "win32"  # for the type checker
 CTRL_C, CTRL_BREAK = 0, 1
 WM_CLOSE, WM_QUERYENDSESSION, WM_ENDSESSION = 0x10, 0x11, 0x16
 SYNCHRONIZE = 0x00100000
+ACCESS_DENIED = 5
 WINDOW = "identsync"
 
 _HANDLER = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
@@ -69,8 +70,12 @@ def _watch(process: int, ending: Ending) -> None:
 
     try:
         handle = win32api.OpenProcess(SYNCHRONIZE, False, process)
-    except (pywintypes.error, OverflowError):
-        raise SettingsError([Problem("--with-parent", _("нет такого процесса: {id}", id=process))]) from None
+    except (pywintypes.error, OverflowError) as error:
+        if getattr(error, "winerror", None) == ACCESS_DENIED:
+            words = _("за процессом {id} нельзя следить: он другого пользователя", id=process)
+        else:
+            words = _("нет такого процесса: {id}", id=process)
+        raise SettingsError([Problem("--with-parent", words)]) from None
 
     def wait() -> None:
         win32event.WaitForSingleObject(handle, win32event.INFINITE)
