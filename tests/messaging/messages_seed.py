@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.integrations.messaging import consent
 from identsync.integrations.messaging.message import Kind, Medium
-from identsync.integrations.messaging.page_words import ABSENT
+from identsync.integrations.messaging.reasons import ABSENT
 from identsync.integrations.messaging.settings import Channel
 from identsync.store.tables import (
     message,

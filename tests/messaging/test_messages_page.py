@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from identsync.clinic.source import ClinicSource
 from identsync.errors import IdentsyncError
 from identsync.flows import outbox_book
-from identsync.integrations.messaging import page_words, task
+from identsync.integrations.messaging import page_words
 from identsync.store.tables import (
     message_campaign,
     message_channel,
@@ -111,7 +111,6 @@ def test_the_unknown_say_what_is_known_of_them(desk: Desk) -> None:
     assert sorted(rows) == desk.made["unknown"]
     there = [row for row in rows.values() if row["absent"]]
     assert [(row["channel"], row["answer"]) for row in there] == [("reserve", "HTTP 200: not found")]
-    assert page_words.ABSENT == task.UNKNOWN_THERE
 
 
 @pytest.mark.parametrize(("decision", "state"), [("again", "planned"), ("leave", "failed"), ("was sent", "accepted")])

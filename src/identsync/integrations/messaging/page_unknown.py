@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.flows.outbox_book import DECISIONS, Changed, decide
-from identsync.integrations.messaging import page_log
+from identsync.integrations.messaging import page_log, reasons
 from identsync.integrations.messaging import page_words as words
 from identsync.store.tables import message, outbox, outbox_event
 
@@ -53,7 +53,7 @@ def count(connection: Connection) -> int:
 
 
 def _evidence(row: Any, zones: Mapping[int, str]) -> dict[str, Any]:
-    absent = row.reason == words.ABSENT
+    absent = row.reason == reasons.ABSENT
     return {"absent": absent, "zone": zones.get(row.branch_id or 0, zones[0]), "shown": words.state_of(row.state, None)}
 
 

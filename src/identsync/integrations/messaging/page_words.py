@@ -16,10 +16,6 @@ def _(text: str) -> str:
     return text
 
 
-ABSENT = _("шлюз такого сообщения не знает")
-"""What the task of a channel writes to an unknown message once it has asked: ``task.UNKNOWN_THERE``."""
-
-
 ELSEWHERE = (
     _("программа остановилась во время отправки"),
     _("не отправлено вовремя"),

@@ -21,7 +21,7 @@ from identsync.flows import outbox as flow
 from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
 from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
-from identsync.integrations.messaging import books, consent
+from identsync.integrations.messaging import books, consent, reasons
 from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
@@ -41,7 +41,6 @@ LOOK_S, MOST = 10, 400  # what goes out within so many seconds is decided on at 
 QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
 FAILING = 30  # per cent of a day's messages: from there on a person is told
 PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever is connected
-UNKNOWN_THERE = "шлюз такого сообщения не знает"
 
 
 def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list[Task]:
@@ -241,7 +240,7 @@ async def ask(run: "Run", name: str, channel: Channel) -> Outcome:
 
     def write(connection: Connection) -> int:
         done = flow.receive(connection, books.stream_of(medium), name, receipts, run.now_ms())
-        books.not_there(connection, absent, UNKNOWN_THERE, run.now_ms())
+        books.not_there(connection, absent, reasons.ABSENT, run.now_ms())
         books.looked(connection, name, run.now_ms(), balance=balance, problem=None)
         return done
 

@@ -102,15 +102,17 @@ def render(text: str, values: Mapping[str, str]) -> str:
 
     Never raises: what is no place stays as it is written.
     """
-    whole, hole = "", False
+    whole, hole, filled = "", False, False
     for piece in _parsed(text):
         said = piece.text if piece.name is None else _filled(piece, values)
+        if filled and whole.endswith(".") and said.startswith("."):  # 'Ершова А. И.' ends the sentence by itself
+            said = said[1:]
         if not said:
             hole = True
             continue
         if hole:
             whole, said = _closed_up(whole, said)
-        whole, hole = whole + said, False
+        whole, hole, filled = whole + said, False, piece.name is not None
     return whole.rstrip(" ,") if hole else whole
 
 
