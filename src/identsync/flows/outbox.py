@@ -307,18 +307,14 @@ class _Outbox(Generic[T]):
             return Outcome(Status.LATER, self.counts, str(self.stop), self.stop.after_ms)
         if self.stop is not None:
             raise self.stop
-        next_ms = await self.run.read(lambda connection: book.next_due(connection, stream, scope))
-        wait = None if next_ms is None else max(SOON_MS, next_ms - now)
-        wait = wait if wait is not None and wait < self.run.task.interval_ms else None
         self.counts["left"] = len(self.ahead) + len(self.decided)
         rest = {name: self.counts[name] for name in ("left", "refused", "not_taken", "unknown") if self.counts[name]}
-        status = Status.PARTIAL if rest else Status.OK
-        return Outcome(status, self.counts, _rest(rest), wait)
-
-
-async def _ended(going: "asyncio.Future[None]") -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(going, ANSWER_S)
+        if not rest:
+            return Outcome(Status.OK, self.counts)
+        next_ms = await self.run.read(lambda connection: book.next_due(connection, stream, scope))
+        wait = None if next_ms is None else max(SOON_MS, next_ms - now)
+        soon = wait if wait is not None and wait < self.run.task.interval_ms else None
+        return Outcome(Status.PARTIAL, self.counts, _rest(rest), soon)
 
 
 def _rest(counts: dict[str, int]) -> str:

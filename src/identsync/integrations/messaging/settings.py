@@ -40,7 +40,10 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[Port | None, Meta(description="Его порт; не указан = обычный (smpp 2775, email 465)")] = None
     tls: Annotated[
         Literal["on", "start", "off"] | None,
-        Meta(description="on: сразу TLS; start: STARTTLS; off: без шифрования. Не указано = email on, smpp off"),
+        Meta(
+            description="on: сразу TLS; start: STARTTLS; off: без шифрования. Не указано = email on, smpp off",
+            examples=["start"],
+        ),
     ] = None
     user: Annotated[
         Login | None,
@@ -58,9 +61,16 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(max_length=320, description="Имя отправителя (SMS) или адрес отправителя (email)", examples=["Clinic"]),
     ] = ""
     sender_name: Annotated[str, Meta(max_length=200, description="Для email: имя отправителя, как его видят")] = ""
-    reply_to: Annotated[Login | None, Meta(description="Для email: куда отвечать, если не отправителю")] = None
+    reply_to: Annotated[
+        Login | None,
+        Meta(examples=["desk@clinic.example"], description="Для email: куда отвечать, если не отправителю"),
+    ] = None
     unsubscribe: Annotated[
-        Login | None, Meta(description="Для email: адрес (https: или mailto:), по которому отказываются от писем")
+        Login | None,
+        Meta(
+            examples=["mailto:desk@clinic.example"],
+            description="Для email: адрес (https: или mailto:), по которому отказываются от писем",
+        ),
     ] = None
     interval: Annotated[Duration, Meta(ge=1_000, le=DAY_MS, description="Как часто смотреть, что пора отправить")] = (
         15_000
@@ -101,7 +111,8 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source_ton: Annotated[int, Meta(ge=0, le=6, description="Для smpp: TON отправителя (5 = имя)")] = 5
     source_npi: Annotated[int, Meta(ge=0, le=18, description="Для smpp: NPI отправителя")] = 0
     bounce_host: Annotated[
-        Host | None, Meta(description="Для email: сервер IMAP ящика отправителя: оттуда возвраты")
+        Host | None,
+        Meta(examples=["imap.yandex.ru"], description="Для email: сервер IMAP ящика отправителя: оттуда возвраты"),
     ] = None
     bounce_port: Annotated[Port, Meta(description="Его порт")] = 993
 
@@ -132,5 +143,5 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield "sender", _("нужен адрес отправителя"), "clinic@example.ru"
         if self.kind not in HTTP and self.url is not None:
             yield "url", _("адрес нужен только шлюзам по HTTP"), _("для smpp и email укажите host и port")
-        if self.bounce_host is not None and (self.kind != "email" or self.user is None):
-            yield "bounce_host", _("возвраты читаются только для email с логином и паролем"), ""
+        if self.kind == "email" and self.bounce_host is not None and self.user is None:
+            yield "bounce_host", _("чтобы читать возвраты, нужны логин и пароль почты"), ""
