@@ -1,6 +1,6 @@
-"""The text of an SMS: which alphabet it needs, how many units and segments, and the octets of each segment.
+r"""The text of an SMS: which alphabet it needs, how many units and segments, and the octets of each segment.
 
-The GSM alphabet is that of 3GPP TS 23.038 with its extension table (``^{}\\[~]|€`` and form feed, two septets each); a
+The GSM alphabet is that of 3GPP TS 23.038 with its extension table (``^{}\[~]|€`` and form feed, two septets each); a
 text with any other character goes as UTF-16. A lone surrogate becomes U+FFFD. An empty text is one segment of nothing.
 Everything here raises TypeError for what is no text and ValueError for one of more than LONGEST characters.
 """

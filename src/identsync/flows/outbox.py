@@ -317,6 +317,11 @@ class _Outbox(Generic[T]):
         return Outcome(Status.PARTIAL, self.counts, _rest(rest), soon)
 
 
+async def _ended(going: "asyncio.Future[None]") -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(going, ANSWER_S)
+
+
 def _rest(counts: dict[str, int]) -> str:
     words = {
         "left": _("ещё не дошла очередь"),

@@ -164,7 +164,7 @@ class Session(asyncio.Protocol):
             self._flush()
             self.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  how it broke does not matter
         """Tell everybody who waits what is certain."""
         if self._timer is not None:
             self._timer.cancel()
