@@ -2,7 +2,7 @@
 
 A long message goes as several PDUs at once. Only the last one asks for a receipt, and its id is the message's:
 delivered means that the last part was. A part that was throttled was certainly not taken and is sent again by itself,
-the others are not; where parts of one message end differently the message is *lost*: a person sees what there is to see.
+the others are not. Where parts of one message end differently the message is *lost*: a person looks.
 """
 
 import asyncio
