@@ -25,6 +25,8 @@ NAMES = (
     "takeover",
     "calendar",
     "fill",
+    "reminders",
+    "messages",
 )
 
 

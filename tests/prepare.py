@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+DAEMONS = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 WINE = ("/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine")
 
 
@@ -46,11 +47,24 @@ def wine() -> str | None:
     return next((path for path in WINE if Path(path).exists()), None)
 
 
+def dovecot() -> str | None:
+    """Return the path of an IMAP server: bounces are read from its mailbox."""
+    return shutil.which("dovecot", path=DAEMONS)
+
+
+def opensmtpd() -> str | None:
+    """Return the path of OpenSMTPD: a real bounce is its."""
+    path = shutil.which("smtpd", path=DAEMONS)
+    return path if path and shutil.which("smtpctl", path=DAEMONS) else None
+
+
 THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
     "chromium": (chromium, ("chromium", "fonts-dejavu-core")),
     "headers": (headers, ("python3-dev", "libc6-dev")),
     "spin": (spin, ("spin",)),
     "faketime": (faketime, ("faketime",)),
+    "dovecot": (dovecot, ("dovecot-imapd",)),
+    "opensmtpd": (opensmtpd, ("opensmtpd",)),
     "wine": (wine, ("wine", "wine64")),
 }
 

@@ -1,28 +1,22 @@
 """A small network whose calendars go to a real server: runs of the real task under the real limiter, one at a time."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-from sqlalchemy import create_engine, text, update
+from sqlalchemy import create_engine, text
 
+from claimed import run_now
 from identsync.clinic.source import ClinicSource
 from identsync.demo.clinic.generate import GeneratorSettings, generate
-from identsync.engine.clock import monotonic_ms
-from identsync.engine.ending import ending
 from identsync.engine.integration import Outcome
-from identsync.engine.permits import Channels
 from identsync.engine.run import Run
-from identsync.engine.worker import Worker
 from identsync.integrations.calendar import INTEGRATION, books
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.task import wish_of
 from identsync.integrations.calendar.wanted import read
-from identsync.store import Fence, Store
-from identsync.store.tables import task_slot
+from identsync.store import Store
 
 NAME = "there"
 
@@ -80,28 +74,4 @@ class Network:
     async def go(self, scope: int = 1, before: Callable[[Run], None] | None = None) -> Outcome:
         """Run the task of a branch once, now, as an engine would."""
         (task,) = [t for t in INTEGRATION.tasks({NAME: self.destination}, self.clinic.branches()) if t.scope == scope]
-        limiter, holder = self.store.limiter(), secrets.token_hex(8)
-        with self.store.write() as connection:
-            connection.execute(update(task_slot).where(task_slot.c.kind == task.kind).values(eligible_ms=0))
-        claim = limiter.claim(
-            task.kind, task.scope, holder=holder, role=0, lease_ms=600_000, interval_ms=task.interval_ms,
-            request=secrets.token_hex(8), presence_ttl_ms=60_000,
-        )  # fmt: skip
-        assert claim.granted, claim
-        fence, worker = Fence(task.kind, task.scope, claim.fence, holder), Worker()
-
-        async def permits(work: Callable[[Any], Any]) -> Any:
-            return work(limiter)
-
-        run = Run(
-            task, fence, store=self.store, clinic=self.clinic, worker=worker, channels=Channels(permits),
-            clock_offset_ms=claim.now_ms - monotonic_ms(), log=structlog.get_logger(),
-        )  # fmt: skip
-        if before is not None:
-            before(run)
-        try:
-            outcome = await ending(run, run.log)
-        finally:
-            worker.close()
-        limiter.finish(fence, interval_ms=task.interval_ms, outcome=outcome.status, counts=outcome.counts, note="")
-        return outcome
+        return await run_now(self.store, self.clinic, task, before)

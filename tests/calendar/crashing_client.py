@@ -6,7 +6,10 @@ SETTINGS is JSON: ``store`` and ``clinic`` (URLs), ``url`` of the calendar serve
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from calendar_network import Network
 from servers import USER

@@ -15,7 +15,7 @@ def world() -> Iterator[World]:
     """Two branches; doctors 1 and 2 (who has an account of his own) in the first, 3 in the second, five events each."""
     world = World()
     for branch, zone in (1, "Europe/Moscow"), (2, "Asia/Yekaterinburg"):
-        world.sql("INSERT INTO clinic_branch VALUES (:id, '', :zone)", id=branch, zone=zone)
+        world.sql("INSERT INTO clinic_branch VALUES (:id, '', :zone, NULL, NULL)", id=branch, zone=zone)
     for branch, doctor in (1, 1), (1, 2), (2, 3):
         world.sql("INSERT INTO clinic_staff VALUES (:b, :d, 'N', '')", b=branch, d=doctor)
         for number in range(5):

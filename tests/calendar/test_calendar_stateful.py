@@ -36,7 +36,7 @@ class Calendars(RuleBasedStateMachine):
         self.world = World(trashbin=trashbin, forgetful=forgetful, parallel=parallel)
         self.booked = 0
         for branch, zone in (1, "Europe/Moscow"), (2, "Asia/Yekaterinburg"):
-            self.world.sql("INSERT INTO clinic_branch VALUES (:id, '', :zone)", id=branch, zone=zone)
+            self.world.sql("INSERT INTO clinic_branch VALUES (:id, '', :zone, NULL, NULL)", id=branch, zone=zone)
         for branch, doctor in (1, 1), (1, 2), (2, 3):
             self._joins(branch, doctor)
             for number in range(EACH):

@@ -156,6 +156,18 @@ def test_patients(ident: Engine) -> None:
     source = ClinicSource(ident)
     assert source.patients_by_phone(["9450007919", "9450007920", "9450007921"]) == {"9450007919": (500,)}
     assert source.patient_name(501) == "Ким"
+    assert source.patients([501, 7]).keys() == {501}
+
+
+def test_the_last_visit_is_one_that_took_place(ident: Engine) -> None:
+    past = {100: 3, 101: 1}  # the latter was cancelled
+    with ident.begin() as connection:
+        for number, days in past.items():
+            when = f"'{TODAY - timedelta(days=days)} 09:00:00'"
+            value = when if ident.dialect.name == "sqlite" else f"CAST({when} AS timestamp)"
+            connection.execute(text(f'UPDATE "Receptions" SET "PlanStart" = {value} WHERE "ID" = {number}'))
+        rows = connection.execute(text("SELECT patient_id, last_visit, born FROM clinic_patient ORDER BY 1")).all()
+    assert [tuple(row) for row in rows] == [(500, DAY - 3, None), (501, None, None), (502, None, None)]
 
 
 def test_running_the_script_again_is_harmless(ident: Engine) -> None:

@@ -256,3 +256,29 @@ class Pace:
         elif self.arrival is None:
             self.arrival = arrival
         return max(wait, 0)
+
+
+GSM = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\0ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+).replace("\0", "")
+GSM_FURTHER = {"\f": 10, "^": 20, "{": 40, "}": 41, "\\": 47, "[": 60, "~": 61, "]": 62, "|": 64, "€": 101}
+
+
+def sms(text: str) -> tuple[int, list[list[bytes]]]:
+    """(data_coding, segments, each a list of its characters' octets): 3GPP TS 23.038, character by character."""
+    codes = {character: bytes([i + (i >= 27)]) for i, character in enumerate(GSM)}
+    codes |= {character: bytes([27, code]) for character, code in GSM_FURTHER.items()}
+    coding, alone, each = 0, 160, 153
+    if not set(text) <= set(codes):
+        coding, alone, each = 8, 140, 134
+        codes = {c: ("\ufffd" if "\ud800" <= c <= "\udfff" else c).encode("utf-16-be") for c in set(text)}
+    whole = [codes[character] for character in text]
+    if sum(map(len, whole)) <= alone:
+        return coding, [whole]
+    segments: list[list[bytes]] = [[]]
+    for character in whole:
+        if sum(map(len, segments[-1])) + len(character) > each:
+            segments.append([])
+        segments[-1].append(character)
+    return coding, segments

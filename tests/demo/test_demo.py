@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.processes
 KEYS = ["seconds", "clients", "killed", "runs", "double_runs", "missed_runs", "leads_made", "leads_received"]
 KEYS += ["leads_doubled", "timetables_confirmed", "calendar_events_wanted", "calendar_events_confirmed"]
-KEYS += ["calendar_events_doubled", "errors"]
+KEYS += ["calendar_events_doubled", "messages_sent", "messages_doubled", "messages_unknown", "errors"]
 
 
 def start(*options: str, folder: Path) -> "subprocess.Popen[str]":
@@ -79,7 +79,7 @@ def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
         if "расписание на" in line:
             break
     family = psutil.Process(process.pid).children(recursive=True)
-    assert len(family) == 6  # three clients, two sites, the calendar server
+    assert len(family) == 7  # three clients, two sites, the calendar server, the SMS gateways
     process.kill()
     process.communicate()
     _gone, alive = psutil.wait_procs(family, timeout=20)

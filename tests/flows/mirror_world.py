@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, select
@@ -114,10 +115,19 @@ class World:
 class WorldRun:
     """What a flow needs of a run."""
 
-    world: World
-    fence: int
+    world: Any
+    number: int
     scope: int = 7
+    lost: bool = False
     counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def fence(self) -> Any:
+        return SimpleNamespace(number=self.number)
+
+    @property
+    def task(self) -> Any:
+        return SimpleNamespace(interval_ms=60_000)
 
     async def read(self, fn: Callable[[Connection], Any]) -> Any:
         await asyncio.sleep(0)
@@ -133,7 +143,7 @@ class WorldRun:
         number, committed = world.dies_at_write or (0, False)
         if world.writes == number and not committed:
             raise Died
-        if world.fence != self.fence:
+        if world.fence != self.number:
             raise StaleFence("taken over")
         with world.engine.begin() as connection:
             result = fn(connection)

@@ -39,6 +39,8 @@ clinic_branch = Table(
     Column("branch_id", Integer, primary_key=True, autoincrement=False, doc="номер филиала, положительный"),
     Column("name", Unicode(200), nullable=False, doc="название филиала"),
     Column("time_zone", Unicode(64), nullable=False, doc="часовой пояс IANA, например Europe/Moscow"),
+    Column("phone", Unicode(60), doc="телефон для пациентов; NULL, если неизвестен"),
+    Column("address", Unicode(400), doc="адрес для пациентов; NULL, если неизвестен"),
     comment="филиалы сети",
 )
 clinic_staff = Table(
@@ -107,6 +109,8 @@ clinic_patient = Table(
     Column("email", Unicode(200), doc="электронная почта"),
     Column("address", Unicode(400), doc="адрес одной строкой, как его записали"),
     Column("branch_id", Integer, doc="филиал пациента; NULL, если неизвестен"),
+    Column("born", Integer, doc="дата рождения: дни с 1970-01-01 (раньше = меньше нуля); NULL, если неизвестна"),
+    Column("last_visit", Integer, doc="день последнего приёма: дни с 1970-01-01; NULL, если неизвестен или не был"),
     Index("clinic_patient_phone", "phone_key", "patient_id"),
     comment="пациенты сети",
 )
@@ -211,6 +215,7 @@ def is_zone(name: str) -> bool:
 
 
 _ID = Rule(lambda value: 0 < value < 2**31, "в некоторых строках не положительное 32-битное число")
+_DAYS = "нужны целые дни с 1970-01-01"
 _LONG_ID = Rule(lambda value: 0 < value < 2**63, "в некоторых строках не положительное число")
 RULES: dict[tuple[str, str], Rule] = {
     ("", "branch_id"): _ID,
@@ -229,6 +234,8 @@ RULES: dict[tuple[str, str], Rule] = {
         "в некоторых строках не часовой пояс IANA",
         "например Europe/Moscow, Asia/Yekaterinburg",
     ),
+    ("", "born"): Rule(lambda value: -30_000 < value < 60_000, "в некоторых строках не день с 1887 по 2134 год", _DAYS),
+    ("", "last_visit"): Rule(lambda value: 0 < value < 60_000, "в некоторых строках не день с 1970 по 2134 год", _DAYS),
     ("", "phone_key"): Rule(lambda value: len(value) == 10 and value.isdigit(), "в некоторых строках не десять цифр"),
     ("clinic_branch", "name"): Rule(lambda value: bool(value.strip()), "в некоторых строках пусто"),
     ("clinic_staff", "name"): Rule(lambda value: bool(value.strip()), "в некоторых строках пусто"),

@@ -39,6 +39,17 @@ def stream(
         raise ContractError([Problem(relation, str(error), "identsync clinic check")]) from None
 
 
+def fetched(connection: Connection, statement: Select[Any], values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Run a statement and give the driver's own rows, all of them."""
+    sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
+    cursor = _driver(connection).cursor()
+    try:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
+
+
 def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
     sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
     cursor = _driver(connection).cursor()

@@ -1,6 +1,6 @@
 """Reading the clinic: branches, staff and patients as records, the schedule straight into the core's boards."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass
@@ -11,11 +11,15 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, bindpar
 from identsync.clinic import contract
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
 from identsync.clinic.cursor import stream
+from identsync.clinic.people import Guest, Patient, People, Visit
+from identsync.clinic.search import Search
 from identsync.clinic.session import reading
 from identsync.core.board import Boards
 from identsync.core.events import Events
 
-__all__ = ["Appointment", "Branch", "ClinicSource", "Doctor", "minute_now", "to_ms", "zone_table"]
+__all__ = [
+    "Appointment", "Branch", "ClinicSource", "Doctor", "Guest", "Patient", "Visit", "minute_now", "to_ms", "zone_table",
+]  # fmt: skip
 
 PHONES = IDS = 500
 """Parameters of one lookup by phone or number: far below the limits of SQLite (999 of old) and SQL Server (2,100)."""
@@ -35,6 +39,8 @@ class Branch:
     id: int
     name: str
     zone: str
+    phone: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class ClinicSource:
         self._schema = schema
         self._deadline_s = deadline_s
         self._ask = _Statements(contract.relations(schema))
+        self._people = People(contract.relations(schema))
+        self._search = Search(contract.relations(schema))
         self._held: Connection | None = None
 
     @contextmanager
@@ -154,6 +162,42 @@ class ClinicSource:
             row = connection.execute(self._ask.patient, {"patient": patient_id}).first()
         return None if row is None else " ".join(part for part in row if part)
 
+    def patients(self, ids: Iterable[int]) -> dict[int, Patient]:
+        """Give the patients of these numbers; who is not there is absent."""
+        with self._reading() as connection:
+            return self._people.patients(connection, set(ids))
+
+    def find_patients(self, wanted: str, most: int = 12) -> list[Patient]:
+        """Give patients by a telephone (four digits of it or more) or by how their names begin, in any order."""
+        with self._reading() as connection:
+            return self._search.find(connection, wanted, most)
+
+    def next_visit(self, patient: int, minute: int) -> Visit | None:
+        """Give a patient's first visit from a wall minute on; None where nothing is booked."""
+        with self._reading() as connection:
+            return self._search.next_visit(connection, patient, minute)
+
+    def visits(self, ids: Iterable[int]) -> dict[int, Visit]:
+        """Give the visits of these numbers as they are now; cancelled ones are absent."""
+        with self._reading() as connection:
+            return self._people.visits(connection, set(ids))
+
+    def coming(self, branch: int, window: tuple[int, int], fields: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """Give the visits of a branch that begin in ``window``: appointment, doctor, patient, start minute, ``fields``.
+
+        ``window`` is in wall minutes, the second behind the last; ``fields`` are of :data:`people.COMING`.
+        """
+        with self._reading() as connection:
+            return self._people.coming(connection, branch, window, fields)
+
+    def guests(self, now_minute: int, doctors: Collection[int] = ()) -> list[Guest]:
+        """Give all patients, or those who were at one of ``doctors``, with the day of their last visit.
+
+        Of IDENT's appointments only the last month is to be seen; ``clinic_patient.last_visit`` knows more.
+        """
+        with self._reading() as connection:
+            return list(self._people.guests(connection, now_minute, doctors))
+
     def _reading(self) -> AbstractContextManager[Connection]:
         return nullcontext(self._held) if self._held else reading(self._engine, self._schema, self._deadline_s)
 
@@ -173,7 +217,8 @@ class _Statements:
         self._calendars: dict[tuple[str, ...], Select[Any]] = {}
         branch, staff, patient = tables["clinic_branch"].c, tables["clinic_staff"].c, tables["clinic_patient"].c
         busy = tables["clinic_appointment"].c
-        self.branches = select(branch.branch_id, branch.name, branch.time_zone).order_by(branch.branch_id)
+        shown = (func.coalesce(column, "") for column in (branch.phone, branch.address))
+        self.branches = select(branch.branch_id, branch.name, branch.time_zone, *shown).order_by(branch.branch_id)
         self.staff = select(staff.branch_id, staff.doctor_id, staff.name, staff.speciality).order_by(
             staff.branch_id, staff.doctor_id
         )

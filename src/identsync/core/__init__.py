@@ -1,1 +1,1 @@
-"""What Python sees of the compiled core in ``cext/``: ``board``, ``columns``, ``payload``, ``limiter``."""
+"""What Python sees of the compiled core in ``cext/``: one stub a module."""

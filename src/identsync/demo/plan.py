@@ -11,6 +11,9 @@ TASK_LEASE = "2s"
 TIMETABLE_INTERVAL = "8s"
 LEADS_INTERVAL = "5s"
 CALENDAR_INTERVAL = "8s"
+MESSAGES_INTERVAL = "8s"
+SMS = "sms"
+"""The SMS channel's name in the settings."""
 CALENDAR_DAYS = 7
 """Of each doctor: a client that starts has them written within a few seconds."""
 LEADS_PER_MINUTE = 20.0

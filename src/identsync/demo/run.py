@@ -178,6 +178,9 @@ def _print(story: Story, summary: Summary) -> None:
         _("событий в календарях, нужно"): summary.calendar_events_wanted,
         _("событий в календарях, есть"): summary.calendar_events_confirmed,
         _("событий дважды"): summary.calendar_events_doubled,
+        _("SMS принято шлюзом"): summary.messages_sent,
+        _("SMS дважды"): summary.messages_doubled,
+        _("SMS, о которых неизвестно"): summary.messages_unknown,
         _("ошибок"): summary.errors,
     }
     story.plain("")

@@ -1,4 +1,4 @@
-"""What the demo plays on: a folder, a generated network in a database, two sites, a calendar server, the settings."""
+"""What the demo plays on: a generated network in a database, two sites, calendars, an SMS gateway, the settings."""
 
 import os
 import secrets
@@ -19,13 +19,18 @@ from identsync.client import clinic_engine, opened_clinic, opened_store, tasks_o
 from identsync.clinic.source import ClinicSource
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.demo.crowd import now_ms
+from identsync.demo.gateway import desk
+from identsync.demo.gateway.process import GatewayProcess
+from identsync.demo.messages import prepare
 from identsync.demo.plan import (
     CALENDAR_DAYS,
     CALENDAR_INTERVAL,
     LEADS_INTERVAL,
     LEADS_PER_MINUTE,
     LIFE_EVERY_S,
+    MESSAGES_INTERVAL,
     SEAT_LEASE,
+    SMS,
     TASK_LEASE,
     TIMETABLE_INTERVAL,
     Plan,
@@ -40,13 +45,14 @@ from identsync.store import Store
 DAYS = 35
 KEY = "IDENTSYNC_DEMO_KEY"
 PASSWORD = "IDENTSYNC_DEMO_CALENDAR"  # noqa: S105  the name of a variable
+SMS_KEY = "IDENTSYNC_DEMO_SMS"
 CALENDAR_USER = "clinic@calendar.example"
 AGGREGATOR, LANDING, CALENDARS = "aggregator", "landing", "demo"
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything outside the clients; ``environment`` holds the sites' key and the calendar's password for them."""
+    """Everything outside the clients; ``environment`` holds the keys of all of them."""
 
     file: Path
     settings: Settings
@@ -56,6 +62,7 @@ class Stage:
     aggregator: SiteProcess
     landing: SiteProcess
     calendars: CalDavProcess
+    gateway: GatewayProcess
     environment: Mapping[str, str]
 
 
@@ -69,18 +76,21 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         landing = stack.enter_context(SiteProcess("--lead-rate", str(LEADS_PER_MINUTE), seed=plan.seed + 1))
         password = secrets.token_urlsafe(16)
         calendars = stack.enter_context(CalDavProcess(users={CALENDAR_USER: password}, seed=plan.seed))
+        gateway = stack.enter_context(GatewayProcess(seed=plan.seed))
         file = folder / FILE
         text = _settings(plan, url, aggregator.url, landing.url) + _calendar(calendars.url.rstrip("/"))
+        text += _messages(gateway.url("smsc"))
         file.write_text(text, encoding="utf-8")
-        environment = {KEY: aggregator.key, PASSWORD: password}
+        environment = {KEY: aggregator.key, PASSWORD: password, SMS_KEY: desk.KEY}
         os.environ.update(environment)  # for the page, which is served from here
         settings = load(file)
         store = opened_store(settings, stack)
         _generate(plan, settings, story)
+        prepare(store)
         clinic = opened_clinic(settings, stack)
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
         tasks = tuple(tasks_of(rooms, clinic.branches()))
-        yield Stage(file, settings, store, clinic, tasks, aggregator, landing, calendars, environment)
+        yield Stage(file, settings, store, clinic, tasks, aggregator, landing, calendars, gateway, environment)
 
 
 @contextmanager
@@ -148,6 +158,24 @@ days = {CALENDAR_DAYS}
 interval = "{CALENDAR_INTERVAL}"
 lease = "{TASK_LEASE}"
 rate = 1000.0
+"""
+
+
+def _messages(url: str) -> str:
+    """Return the table of an SMS gateway."""
+    return f"""
+[messaging.{SMS}]
+kind = "smsc"
+url = "{url}"
+user = "{desk.USER}"
+password = "env:{SMS_KEY}"
+sender = "{desk.SENDER}"
+interval = "{MESSAGES_INTERVAL}"
+receipts = "{MESSAGES_INTERVAL}"
+planning = "{MESSAGES_INTERVAL}"
+lease = "{TASK_LEASE}"
+price = 4.6
+rate = 20.0
 """
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from identsync.demo import messages
 from identsync.demo.calendars import compared
 from identsync.demo.checker import Grid, JournalRow, Verdict, check
 from identsync.demo.crowd import Crowd, Member
@@ -34,6 +35,9 @@ class Summary:
     calendar_events_wanted: int
     calendar_events_confirmed: int
     calendar_events_doubled: int
+    messages_sent: int
+    messages_doubled: int
+    messages_unknown: int
     errors: int
 
     @property
@@ -41,7 +45,7 @@ class Summary:
         """True where nothing was lost, doubled, missed or failed."""
         lost = self.leads_made - self.leads_received
         behind = self.calendar_events_wanted - self.calendar_events_confirmed
-        doubled = self.double_runs or self.leads_doubled or self.calendar_events_doubled
+        doubled = self.double_runs or self.leads_doubled or self.calendar_events_doubled or self.messages_doubled
         return not (doubled or self.missed_runs or self.errors or lost or behind)
 
 
@@ -55,7 +59,8 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
     made = {entry["id"] for entry in stage.landing.leads()}
     accepted = sum(int(site.books()["timetables_confirmed"]) for site in (stage.aggregator, stage.landing))
     events = compared(stage, staffed(crowd.members))
-    wrong = [*_errors(rows, crowd), *_refusals(stage), *events.faults]
+    sms = messages.compared(stage)
+    wrong = [*_errors(rows, crowd), *_refusals(stage), *events.faults, *sms.faults]
     if confirmed > accepted:
         wrong.append(_("движок считает принятыми {ours} расписаний, сайты - {theirs}", ours=confirmed, theirs=accepted))
     summary = Summary(
@@ -72,6 +77,9 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
         calendar_events_wanted=events.wanted,
         calendar_events_confirmed=events.confirmed,
         calendar_events_doubled=events.doubled,
+        messages_sent=sms.taken,
+        messages_doubled=sms.doubled,
+        messages_unknown=sms.unknown,
         errors=len(wrong) + len(verdict.fences),
     )
     return summary, [*wrong, *_told(verdict, since_ms)]

@@ -67,6 +67,8 @@ class Watcher:
                 self.story.tell(_("{who}: расписание на {site} отправлено и принято", who=who, site=kind.split("/")[1]))
             if kind.startswith("calendar/"):
                 self._tell_events(who, json.loads(getattr(row, "counts", None) or "{}"))
+            if kind.endswith(".send") and (sent := json.loads(getattr(row, "counts", None) or "{}").get("accepted")):
+                self.story.tell(_("{who}: напоминаний отправлено: {sent}", who=who, sent=sent))
             return
         words = {"who": who, "kind": kind, "outcome": outcome, "note": getattr(row, "note", None) or ""}
         self.story.tell(_("{who}: {kind} - {outcome} {note}", **words))

@@ -39,13 +39,16 @@ WHERE
 GO
 
 -- Филиалы: организации, у которых есть хотя бы одно кресло не в архиве.
+-- Проверьте телефон и адрес филиала для сообщений пациентам: впишите их так же, как пояса. Пока их нет, они пусты (NULL).
 -- Проверьте часовые пояса: в базе IDENT их нет. Если филиалы в разных поясах, перечислите их, например
 --     CASE oc.ID WHEN 2 THEN N'Asia/Yekaterinburg' WHEN 3 THEN N'Europe/Kaliningrad' ELSE N'Europe/Moscow' END
 CREATE OR ALTER VIEW clinic_branch AS
 SELECT
     CAST(oc.ID AS int) AS branch_id,
     CAST(COALESCE(NULLIF(oc.BranchName, N''), oc.Name) AS nvarchar(200)) AS name,
-    CAST(N'Europe/Moscow' AS nvarchar(64)) AS time_zone
+    CAST(N'Europe/Moscow' AS nvarchar(64)) AS time_zone,
+    CAST(NULL AS nvarchar(60)) AS phone,
+    CAST(NULL AS nvarchar(400)) AS address
 FROM dbo.OwnCompanies AS oc
 WHERE EXISTS (SELECT 1 FROM dbo.Armchairs AS a WHERE a.ID_OwnCompanies = oc.ID AND a.Archive = 0);
 GO
@@ -178,7 +181,10 @@ WHERE
     );
 GO
 
--- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта и адрес. Пока вы их не вписали, они пусты (NULL).
+-- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта, адрес и дата рождения. Пока вы их не вписали, они пусты
+-- (NULL), и письма некому отправлять, а рекламу нельзя отобрать по возрасту. Дата рождения нужна днями с 1970-01-01:
+-- DATEDIFF(DAY, '19700101', дата).
+-- Последний приём ищется по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
 CREATE OR ALTER VIEW clinic_patient AS
 SELECT
     CAST(pat.ID_Persons AS bigint) AS patient_id,
@@ -191,7 +197,16 @@ SELECT
     ) AS phone_key,
     CAST(NULL AS nvarchar(200)) AS email,
     CAST(NULL AS nvarchar(400)) AS address,
-    CAST(NULL AS int) AS branch_id
+    CAST(NULL AS int) AS branch_id,
+    CAST(NULL AS int) AS born,
+    (
+        SELECT DATEDIFF(DAY, '19700101', MAX(r.PlanStart))
+        FROM dbo.Receptions AS r
+        WHERE
+            r.ID_Patients = pat.ID_Persons
+            AND r.ReceptionCanceled IS NULL
+            AND r.PlanStart < CAST(GETDATE() AS date)
+    ) AS last_visit
 FROM dbo.Patients AS pat
 INNER JOIN dbo.Persons AS p ON pat.ID_Persons = p.ID
 CROSS APPLY (

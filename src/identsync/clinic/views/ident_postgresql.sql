@@ -35,13 +35,16 @@ WHERE
     AND ct."DateOfWork" >= current_date - 31;
 
 -- Филиалы: организации, у которых есть хотя бы одно кресло не в архиве.
+-- Проверьте телефон и адрес филиала для сообщений пациентам: впишите их так же, как пояса. Пока их нет, они пусты (NULL).
 -- Проверьте часовые пояса: в базе IDENT их нет. Если филиалы в разных поясах, перечислите их, например
 --     CASE oc."ID" WHEN 2 THEN 'Asia/Yekaterinburg' WHEN 3 THEN 'Europe/Kaliningrad' ELSE 'Europe/Moscow' END
 CREATE OR REPLACE VIEW clinic_branch AS
 SELECT
     oc."ID"::integer AS branch_id,
     coalesce(nullif(oc."BranchName", ''), oc."Name")::varchar(200) AS name,
-    'Europe/Moscow'::varchar(64) AS time_zone
+    'Europe/Moscow'::varchar(64) AS time_zone,
+    NULL::varchar(60) AS phone,
+    NULL::varchar(400) AS address
 FROM "OwnCompanies" AS oc
 WHERE EXISTS (SELECT 1 FROM "Armchairs" AS a WHERE a."ID_OwnCompanies" = oc."ID" AND NOT a."Archive");
 
@@ -168,7 +171,10 @@ WHERE
         )
     );
 
--- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта и адрес. Пока вы их не вписали, они пусты (NULL).
+-- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта, адрес и дата рождения. Пока вы их не вписали, они пусты
+-- (NULL), и письма некому отправлять, а рекламу нельзя отобрать по возрасту. Дата рождения нужна днями с 1970-01-01:
+-- дата::date - date '1970-01-01'.
+-- Последний приём ищется по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
 CREATE OR REPLACE VIEW clinic_patient AS
 SELECT
     pat."ID_Persons"::bigint AS patient_id,
@@ -179,6 +185,12 @@ SELECT
     substring(translate(p."MobilePhone", ' -()+' || chr(160), '') FROM '^\d*(\d{10})$')::varchar(10) AS phone_key,
     NULL::varchar(200) AS email,
     NULL::varchar(400) AS address,
-    NULL::integer AS branch_id
+    NULL::integer AS branch_id,
+    NULL::integer AS born,
+    (
+        SELECT max(r."PlanStart")::date - date '1970-01-01'
+        FROM "Receptions" AS r
+        WHERE r."ID_Patients" = pat."ID_Persons" AND r."ReceptionCanceled" IS NULL AND r."PlanStart" < current_date
+    ) AS last_visit
 FROM "Patients" AS pat
 INNER JOIN "Persons" AS p ON pat."ID_Persons" = p."ID";

@@ -35,6 +35,7 @@ WHERE
     AND ct.DateOfWork >= date('now', '-31 days');
 
 -- Филиалы: организации, у которых есть хотя бы одно кресло не в архиве.
+-- Проверьте телефон и адрес филиала для сообщений пациентам: впишите их так же, как пояса. Пока их нет, они пусты (NULL).
 -- Проверьте часовые пояса: в базе IDENT их нет. Если филиалы в разных поясах, перечислите их, например
 --     CASE oc.ID WHEN 2 THEN 'Asia/Yekaterinburg' WHEN 3 THEN 'Europe/Kaliningrad' ELSE 'Europe/Moscow' END
 DROP VIEW IF EXISTS clinic_branch;
@@ -42,7 +43,9 @@ CREATE VIEW clinic_branch AS
 SELECT
     oc.ID AS branch_id,
     coalesce(nullif(oc.BranchName, ''), oc.Name) AS name,
-    'Europe/Moscow' AS time_zone
+    'Europe/Moscow' AS time_zone,
+    NULL AS phone,
+    NULL AS address
 FROM OwnCompanies AS oc
 WHERE EXISTS (SELECT 1 FROM Armchairs AS a WHERE a.ID_OwnCompanies = oc.ID AND a.Archive = 0);
 
@@ -170,7 +173,10 @@ WHERE
         )
     );
 
--- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта и адрес. Пока вы их не вписали, они пусты (NULL).
+-- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта, адрес и дата рождения. Пока вы их не вписали, они пусты
+-- (NULL), и письма некому отправлять, а рекламу нельзя отобрать по возрасту. Дата рождения нужна днями с 1970-01-01:
+-- CAST(julianday(дата) - 2440587.5 AS integer).
+-- Последний приём ищется по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
 DROP VIEW IF EXISTS clinic_patient;
 CREATE VIEW clinic_patient AS
 SELECT
@@ -184,7 +190,13 @@ SELECT
     END AS phone_key,
     NULL AS email,
     NULL AS address,
-    NULL AS branch_id
+    NULL AS branch_id,
+    NULL AS born,
+    (
+        SELECT CAST(max(julianday(date(r.PlanStart))) - 2440587.5 AS integer)
+        FROM Receptions AS r
+        WHERE r.ID_Patients = d.patient_id AND r.ReceptionCanceled IS NULL AND r.PlanStart < date('now')
+    ) AS last_visit
 FROM (
     SELECT
         pat.ID_Persons AS patient_id,

@@ -274,8 +274,8 @@ async function post(address, values) {
   return answer;
 }
 
-async function act(element, values) {
-  if (element.dataset.confirm && !(await ask(element.dataset.confirm))) return;
+async function act(element, values, question = element.dataset.confirm) {
+  if (question && !(await ask(question))) return;
   element.setAttribute("aria-busy", "true");
   try {
     const answer = await post(element.dataset.post || element.action, values);
@@ -313,13 +313,60 @@ addEventListener("submit", (event) => {
   const form = event.target.closest("form[data-post]");
   if (!form) return sendSoftly(event);
   event.preventDefault();
+  clearTimeout(pauses.get(form));
   const fields = Object.fromEntries(new FormData(form, event.submitter));
-  if (form.getAttribute("aria-busy") !== "true") act(form, { ...valuesOf(form), ...fields });
+  if (form.getAttribute("aria-busy") !== "true") act(form, { ...valuesOf(form), ...fields }, event.submitter?.dataset.confirm || form.dataset.confirm);
 });
 addEventListener("change", (event) => {
   const form = event.target.closest("form[data-auto]");
   if (form) form.requestSubmit();
 });
+
+// A form with data-live is told to its action in a pause of typing and the page drawn again: fields stay as typed.
+const pauses = new WeakMap();
+
+page.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-live]");
+  if (!form) return;
+  clearTimeout(pauses.get(form));
+  pauses.set(form, setTimeout(() => tell(form), 250));
+});
+
+async function tell(form) {
+  await post(form.dataset.live, { ...valuesOf(form), ...Object.fromEntries(new FormData(form)) }).catch(() => {});
+  hurry();
+  await refresh();
+}
+
+// A file chosen in a field with data-upload goes to that action in pieces, since each must fit into a form.
+const PIECE = 42_000;
+
+page.addEventListener("change", async (event) => {
+  const field = event.target.closest("input[type=file][data-upload]");
+  if (!field || !field.files.length) return;
+  field.setAttribute("aria-busy", "true");
+  try {
+    for (const file of field.files) await upload(field, file);
+  } catch {
+    notice(words.failed, "bad");
+  } finally {
+    field.removeAttribute("aria-busy");
+    field.value = "";
+  }
+  hurry();
+  await refresh();
+});
+
+async function upload(field, file) {
+  for (let at = 0; at === 0 || at < file.size; at += PIECE) {
+    const bytes = new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer());
+    const piece = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+    const answer = await post(field.dataset.upload, { ...valuesOf(field), name: file.name, size: file.size, at, piece });
+    if (answer.ok) continue;
+    const said = await answer.json();
+    return notice(said.notice, said.kind, said.todo);
+  }
+}
 
 function sendSoftly(event) {
   const form = event.target;

@@ -159,18 +159,22 @@ class _Network:
         zone = (number - 1) % len(ZONES)
         place = self._towns[zone]
         street = place.streets[rng.randrange(len(place.streets))]
-        name = f"{place.name}, {street.kind} {street.name}, {rng.randrange(1, street.houses)}"
+        where = f"{street.kind} {street.name}, {rng.randrange(1, street.houses)}"
+        name = f"{place.name}, {where}"
+        phone = f"+7 945 000-{number // 100 % 100:02d}-{number % 100:02d}"
         first = (number - 1) * settings.doctors + 1
         staff = [(number, first + i, *self._doctor(rng, i)) for i in range(settings.doctors)]
         self.doctors += len(staff)
         patients = range((number - 1) * settings.patients_each + 1, number * settings.patients_each + 1)
         shifts, appointments = _schedule(rng, settings, [(row[0], row[1]) for row in staff], patients)
         return {
-            "clinic_branch": [(number, name, ZONES[zone])],
+            "clinic_branch": [(number, name, ZONES[zone], phone, where)],
             "clinic_staff": staff,
             "clinic_shift": shifts,
             "clinic_appointment": appointments,
-            "clinic_patient": [_patient(rng, patient, number, place) for patient in patients],
+            "clinic_patient": [
+                (*_patient(rng, patient, number, place), *_years(patient, settings.first_day)) for patient in patients
+            ],
         }
 
     @staticmethod
@@ -234,6 +238,13 @@ def _patient(rng: Random, patient: int, branch: int, place: Town) -> tuple[Any, 
     email = _email(who, patient) if draw() < 0.35 else None
     where = address(rng, place) if draw() < 0.92 else None
     return patient, who.surname, who.name, who.patronymic, phone, phone_key, email, where, branch
+
+
+def _years(patient: int, first_day: int) -> tuple[int | None, int | None]:
+    """Give the day a patient was born and the day of the last visit before ``first_day``, by his number alone."""
+    draw = patient * 2_654_435_761 % 2**32
+    born = None if draw % 20 == 0 else first_day - 3 * 365 - draw // 20 % (80 * 365)
+    return born, None if draw % 7 < 2 else first_day - 1 - draw // 7 % 900
 
 
 def _phone(patient: int, chance: float) -> tuple[str | None, str | None]:

@@ -1,0 +1,153 @@
+"""The room's rows beside the outbox: what went out and what it cost, what came back, how each channel does."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from identsync.flows.intake import printable
+from identsync.integrations.messaging.message import Attachment, Balance, Missing, Reply, Sent
+from identsync.store.tables import message, message_channel, message_file, message_reply, outbox
+
+DAY_MS = 86_400_000
+ASKED_DAYS = 7  # what nothing was heard of for so long is asked about no more
+AT_ONCE = 2_000
+FEW = 20  # messages of a day from which on a share says something
+MANY = 500  # parameters in one list
+
+
+def stream_of(medium: str) -> str:
+    """Return the outbox stream of a medium."""
+    return f"messaging/{medium}"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a message's row says once it is about to go out."""
+
+    outbox_id: int
+    subject: str
+    text: str
+    parts: int
+    kopecks: int | None
+
+
+def announce(connection: Connection, written: Sequence[Written]) -> None:
+    """Write down what is going out, as it will be read."""
+    values = [
+        {
+            "of_id": w.outbox_id,
+            "subject": w.subject[:400] or None,
+            "text": w.text,
+            "parts": w.parts,
+            "kopecks": w.kopecks,
+        }
+        for w in written
+    ]
+    connection.execute(_ANNOUNCE, values)
+
+
+def cost(connection: Connection, told: Iterable[tuple[int, int | None, int | None]]) -> None:
+    """Write down what the other side says of parts and price (outbox id, parts, kopecks); None = nothing."""
+    for outbox_id, parts, kopecks in told:
+        values = {name: value for name, value in (("parts", parts), ("kopecks", kopecks)) if value is not None}
+        if values:
+            connection.execute(update(message).where(message.c.outbox_id == outbox_id).values(values))
+
+
+def files(connection: Connection, outbox_ids: Sequence[int]) -> dict[int, list[Attachment]]:
+    """Give the files of messages by their outbox id."""
+    f, found = message_file.c, dict[int, list[Attachment]]()
+    rows = select(f.outbox_id, f.name, f.media_type, f.content).where(f.outbox_id.in_(outbox_ids)).order_by(f.id)
+    for outbox_id, name, media_type, content in connection.execute(rows):
+        found.setdefault(outbox_id, []).append(Attachment(name, media_type, content))
+    return found
+
+
+def under_way(connection: Connection, channel: str, now_ms: int) -> list[Sent]:
+    """Give what a channel has accepted lately and said no last word of, the newest first."""
+    o = outbox.c
+    here = o.channel == channel, o.state == "accepted", o.submitted_ms > now_ms - ASKED_DAYS * DAY_MS
+    rows = select(o.provider_id, o.token, o.address).where(*here, o.provider_id.is_not(None))
+    return [Sent(*row) for row in connection.execute(rows.order_by(o.submitted_ms.desc()).limit(AT_ONCE))]
+
+
+def missing(connection: Connection, channel: str, now_ms: int) -> list[Missing]:
+    """Give the messages of a channel of which nobody knows whether they went out, the newest first."""
+    o = outbox.c
+    here = o.channel == channel, o.state == "unknown", o.submitted_ms > now_ms - ASKED_DAYS * DAY_MS
+    rows = select(o.token, o.address, func.coalesce(message.c.text, ""), o.submitted_ms)
+    rows = rows.outerjoin_from(outbox, message, message.c.outbox_id == o.id).where(*here)
+    return [Missing(*row) for row in connection.execute(rows.order_by(o.submitted_ms.desc()).limit(AT_ONCE))]
+
+
+def not_there(connection: Connection, tokens: Sequence[str], reason: str, now_ms: int) -> None:
+    """Keep it as evidence that the other side does not know these: a person still decides."""
+    for at in range(0, len(tokens), MANY):
+        here = outbox.c.token.in_(tokens[at : at + MANY]), outbox.c.state == "unknown", outbox.c.reason != reason
+        connection.execute(update(outbox).where(*here).values(reason=reason, changed_ms=now_ms))
+
+
+def failing(connection: Connection, channel: str, now_ms: int) -> int:
+    """Tell how many per cent of a channel's messages of the last day failed; 0 where they are too few to tell."""
+    o = outbox.c
+    here = o.channel == channel, o.submitted_ms > now_ms - DAY_MS, o.state.in_(("delivered", "failed", "expired"))
+    rows = connection.execute(select(o.state, func.count()).where(*here).group_by(o.state))
+    counts: dict[str, int] = {row[0]: row[1] for row in rows}
+    total = sum(counts.values())
+    return 0 if total < FEW else 100 * (total - counts.get("delivered", 0)) // total
+
+
+def heard(connection: Connection, channel: str, replies: Sequence[Reply], now_ms: int) -> list[Reply]:
+    """Write down what people wrote back; give those that are new."""
+    r = message_reply.c
+    keys = [reply.key[:64] for reply in replies]
+    here = set(connection.execute(select(r.key).where(r.channel == channel, r.key.in_(keys))).scalars())
+    new = list({reply.key[:64]: reply for reply in replies if reply.key[:64] not in here}.values())
+    if new:
+        connection.execute(insert(message_reply), [_reply(channel, reply, now_ms) for reply in new])
+    return new
+
+
+def looked(connection: Connection, channel: str, now_ms: int, **values: Any) -> None:
+    """Keep how a channel does: ``balance``, ``problem`` (None = none)."""
+    balance: Balance | None = values.pop("balance", None)
+    if balance is not None:
+        values |= {"balance_kopecks": balance.kopecks, "balance_words": printable(balance.words)[:200] or None}
+    values |= {"looked_ms": now_ms}
+    if connection.execute(update(message_channel).where(message_channel.c.channel == channel).values(values)).rowcount:
+        return
+    connection.execute(insert(message_channel).values(channel=channel, **values))
+
+
+def channels(connection: Connection) -> Mapping[str, Any]:
+    """Give the rows of all channels by name."""
+    return {row.channel: row for row in connection.execute(select(message_channel))}
+
+
+def _reply(channel: str, reply: Reply, now_ms: int) -> dict[str, Any]:
+    return {
+        "channel": channel,
+        "key": reply.key[:64],
+        "sender": printable(reply.sender)[:320],
+        "text": printable(reply.text)[:4_000],
+        "at_ms": reply.at_ms,
+        "received_ms": now_ms,
+    }
+
+
+def masked(text: str) -> str:
+    """Return what the other side said without numbers and addresses of people."""
+    return _PERSONAL.sub("…", text)
+
+
+_PERSONAL = re.compile(r"\+?\d[\d\s()-]{8,}\d|[^\s@<>]+@[^\s@<>]+")
+_ANNOUNCE = (
+    update(message)
+    .where(message.c.outbox_id == bindparam("of_id"))
+    .values(
+        subject=bindparam("subject"), text=bindparam("text"), parts=bindparam("parts"), kopecks=bindparam("kopecks")
+    )
+)

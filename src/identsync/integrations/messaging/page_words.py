@@ -1,0 +1,115 @@
+"""How the room's states and kinds look on its page: words, colours, and whom a message is for."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from identsync.clinic.clock import minute_now
+from identsync.engine.integration import PageContext
+from identsync.errors import IdentsyncError
+
+STREAMS = ("messaging/sms", "messaging/email")
+ATTENTION_MOST = 999
+
+
+def _(text: str) -> str:
+    return text
+
+
+ELSEWHERE = (
+    _("программа остановилась во время отправки"),
+    _("не отправлено вовремя"),
+    _("человек решил не отправлять снова"),
+    _("ответ СТОП"),
+)
+"""What the outbox and the tasks write to rows as a reason: here so that the page has their English."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a state of a message looks: its word, the kind of its chip, what it means."""
+
+    name: str
+    title: str
+    kind: str
+    meaning: str = ""
+
+
+STATES: Mapping[str, State] = {
+    state.name: state
+    for state in (
+        State("held", _("ждёт"), "idle", _("Ждёт своей порции рассылки")),
+        State("planned", _("запланировано"), "idle", _("Уйдёт, когда настанет время")),
+        State("waits", _("ждёт"), "warn", _("Ещё не ушло: причина рядом")),
+        State("submitting", _("отправляется"), "busy", _("Его сейчас передают оператору")),
+        State("accepted", _("принято оператором"), "info", _("Оператор взял сообщение и ещё не сказал, что с ним")),
+        State("delivered", _("доставлено"), "ok"),
+        State("failed", _("не доставлено"), "bad"),
+        State("expired", _("срок вышел"), "bad", _("Оператор не смог доставить его вовремя")),
+        State("unknown", _("неизвестно"), "warn", _("Могло уйти, а могло и нет: нужно решение человека")),
+        State("skipped", _("не отправлено"), "idle", _("Программа решила не отправлять: причина рядом")),
+        State("cancelled", _("отменено"), "idle"),
+    )
+}
+MEDIA = {"sms": _("SMS"), "email": _("Письмо")}
+KINDS = {"service": _("о приёме"), "ad": _("реклама"), "address": _("адрес почты")}
+PURPOSES = {
+    "reminder": _("напоминание"),
+    "bulk": _("рассылка"),
+    "single": _("написано вручную"),
+    "plan": _("план лечения"),
+}
+GATEWAYS = {"smpp": "SMPP", "smsc": "SMSC.ru", "smsru": "SMS.ru", "smsaero": "SMS Aero", "exolve": "МТС Exolve",
+            "iqsms": "iqsms", "email": "SMTP"}  # fmt: skip
+
+
+def state_of(name: str, reason: str | None) -> State:
+    """Return how a row looks: what is planned and has a reason waits for something."""
+    return STATES["waits" if name == "planned" and reason else name]
+
+
+def who(context: PageContext) -> str:
+    """Return who acts, as the books keep it."""
+    return context.user or _("сотрудник")
+
+
+def number(text: str | None) -> int | None:
+    """Return a whole number of an address or a form; None where it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def names(context: PageContext, patients: Iterable[int | None]) -> tuple[Mapping[int, str], bool]:
+    """Return the names of these patients, and whether the clinic's database kept silent."""
+    wanted = {patient for patient in patients if patient is not None}
+    if not wanted:
+        return {}, False
+    try:
+        found = context.clinic.patients(wanted)
+    except IdentsyncError:
+        return {}, True
+    return {each.id: full_name(each) for each in found.values()}, False
+
+
+def full_name(patient: Any) -> str:
+    """Return surname, name and patronymic in one line."""
+    return " ".join(part for part in (patient.surname, patient.name, patient.patronymic) if part)
+
+
+def zones(context: PageContext) -> Mapping[int, str]:
+    """Return the zones of the branches by id; 0 = the first branch's, for what has no branch of its own."""
+    try:
+        found = {branch.id: branch.zone for branch in context.clinic.branches()}
+    except IdentsyncError:
+        found = {}
+    return {0: next(iter(found.values()), "UTC")} | found
+
+
+def day_of(zone: str, at_ms: int) -> int:
+    """Return the day since 1970-01-01 in ``zone``."""
+    return minute_now(zone, at_ms) // 1440
+
+
+def titles(settings: Mapping[str, Any] | None, used: Collection[str] = ()) -> dict[str, str]:
+    """Return what the channels are called; of one that is not in the settings any more, its name."""
+    known = {name: channel.title or name for name, channel in (settings or {}).items()}
+    return known | {name: name for name in used if name not in known}

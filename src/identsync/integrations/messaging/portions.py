@@ -1,0 +1,138 @@
+"""What the planner does for campaigns: fills those that were started and releases the portions of the day."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from identsync.engine.integration import Outcome, Status
+from identsync.flows import outbox_book as book
+from identsync.flows.outbox import Draft
+from identsync.integrations.messaging.audience import ZONE, Guess, chosen, judged
+from identsync.integrations.messaging.bulk import Campaign, running
+from identsync.integrations.messaging.quiet import day_began, permitted, policies
+from identsync.integrations.messaging.rules import Template
+from identsync.store.lists import write_many
+from identsync.store.tables import message, message_campaign, outbox
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import Branch
+    from identsync.engine.run import Run
+
+DAY_MS = 86_400_000
+GOOD_FOR_MS = 90 * DAY_MS
+RANK = 7
+PORTION = 500
+AT_ONCE = 2_000  # released in one transaction
+
+
+async def release_portions(run: "Run") -> Outcome:
+    """Fill the campaigns that were started and release what is due of them today."""
+    campaigns = await run.read(running)
+    counts = Counter(filled=0, left_out=0, released=0)
+    if not campaigns:
+        return Outcome(Status.OK, dict(counts))
+    branches = {branch.id: branch for branch in await run.clinic_read(lambda clinic: clinic.branches())}
+    for wanted, template in campaigns:
+        if wanted.filled_ms is None:
+            counts.update(await _fill(run, wanted, template, branches))
+            run.progress(**counts)
+        counts["released"] += await _release(run, wanted, template, branches)
+        run.progress(**counts)
+    return Outcome(Status.OK, dict(counts))
+
+
+async def _fill(run: "Run", wanted: Campaign, template: Template, branches: Mapping[int, "Branch"]) -> Counter[str]:
+    """Write all rows of a campaign down; one that was cut short goes on where it was."""
+    now, counts = run.now_ms(), Counter[str]()
+    everybody = await run.clinic_read(lambda clinic: chosen(clinic, branches, template, wanted.audience, now))
+    new = await run.read(lambda connection: _new(connection, wanted, template, everybody, now))
+    for at in range(0, len(new), PORTION):
+        some = new[at : at + PORTION]
+        await run.write(lambda connection, some=some: _write(connection, wanted, template, some, run.now_ms()))  # type: ignore[misc]
+        counts.update("left_out" if one.reason else "filled" for one in some)
+    mine = message_campaign.c.id == wanted.id
+    await run.write(lambda connection: connection.execute(update(message_campaign).where(mine).values(filled_ms=now)))
+    return counts
+
+
+def _new(
+    connection: Connection, wanted: Campaign, template: Template, everybody: Sequence[Guess], now_ms: int
+) -> list[Guess]:
+    every = judged(connection, template, everybody, now_ms)
+    there = book.written(connection, f"messaging/{template.medium}", [_key(wanted, template, one) for one in every])
+    return [one for one in every if _key(wanted, template, one) not in there]
+
+
+async def _release(run: "Run", wanted: Campaign, template: Template, branches: Mapping[int, "Branch"]) -> int:
+    """Release what is due of today, so many at a time; give the number of rows."""
+    first = branches[min(branches)].zone if branches else ZONE
+    policy = (await run.read(policies))[0]
+    if permitted(first, run.now_ms(), policy) > run.now_ms():
+        return 0
+    released = 0
+    while True:
+        some = await run.write(lambda connection: _portion(connection, wanted, template, first, run.now_ms()))
+        released += some
+        if some < AT_ONCE:
+            return released
+
+
+def _portion(connection: Connection, wanted: Campaign, template: Template, zone: str, now_ms: int) -> int:
+    """Release a portion; the campaign's row is held meanwhile, so that a pause comes before or after, not between."""
+    c = message_campaign.c
+    runs = c.id == wanted.id, c.state == "running"
+    if connection.execute(update(message_campaign).where(*runs).values(changed_ms=c.changed_ms)).rowcount == 0:
+        return 0
+    stream, o = f"messaging/{template.medium}", outbox.c
+    mine = o.stream == stream, o.lot == wanted.id
+    open_rows = select(func.count()).where(*mine, o.state.in_(("held", "planned", "submitting")))
+    if connection.execute(open_rows).scalar_one() == 0:
+        connection.execute(update(message_campaign).where(*runs).values(state="done", changed_ms=now_ms))
+        return 0
+    gone = o.state.not_in(("held", "skipped", "cancelled")) & (o.submitted_ms >= day_began(zone, now_ms))
+    today = select(func.count()).where(*mine, or_(o.state == "planned", gone))
+    left = wanted.per_day - connection.execute(today).scalar_one() if wanted.per_day else AT_ONCE
+    return book.free(connection, stream, wanted.id, min(left, AT_ONCE), now_ms, now_ms) if left > 0 else 0
+
+
+def _write(connection: Connection, wanted: Campaign, template: Template, some: Sequence[Guess], now_ms: int) -> None:
+    drafts = [_draft(wanted, _key(wanted, template, one), one, now_ms) for one in some]
+    ids = book.plan(connection, f"messaging/{template.medium}", 0, drafts, now_ms)
+    rows = [(ids.get(draft.key), one) for draft, one in zip(drafts, some, strict=True)]
+    new = [_columns(wanted, template, one, number) for number, one in rows if number is not None]
+    write_many(connection, message, new)
+
+
+def _key(wanted: Campaign, template: Template, one: Guess) -> str:
+    return hashlib.sha256(f"bulk {wanted.id}|{one.guest.patient.id}|{template.medium}".encode()).hexdigest()
+
+
+def _draft(wanted: Campaign, key: str, one: Guess, now_ms: int) -> Draft:
+    state = "skipped" if one.reason else "held"
+    until, address = now_ms + GOOD_FOR_MS, one.address or None
+    return Draft(
+        key=key,
+        due_ms=now_ms,
+        until_ms=until,
+        rank=RANK,
+        state=state,
+        reason=one.reason,
+        lot=wanted.id,
+        address=address,
+    )
+
+
+def _columns(wanted: Campaign, template: Template, one: Guess, outbox_id: int) -> dict[str, Any]:
+    return {
+        "outbox_id": outbox_id,
+        "medium": str(template.medium),
+        "kind": str(template.kind),
+        "purpose": "bulk",
+        "patient_id": one.guest.patient.id,
+        "template_id": template.id,
+        "branch_id": one.guest.patient.branch_id,
+        "made_by": wanted.made_by,
+    }

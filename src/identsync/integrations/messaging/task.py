@@ -1,0 +1,284 @@
+"""What runs when due: messages go out by the first channel that works; what became of them is asked and heard.
+
+All channels of a medium are sent through by one task, so that a channel that fails is followed by the next one: before
+*submitting*, or where the failing one has certainly not taken the message. Scope 0: one sender for the network.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from identsync.core.texts import measure
+from identsync.engine.channel import Channel as Rate
+from identsync.engine.integration import Outcome, Status, Task
+from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable
+from identsync.flows import outbox as flow
+from identsync.flows import outbox_book
+from identsync.flows.outbox import Ready, Row, Skip, Wait
+from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
+from identsync.integrations.messaging import books, consent, reasons
+from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
+from identsync.integrations.messaging.plan import plan_reminders
+from identsync.integrations.messaging.portions import release_portions
+from identsync.integrations.messaging.settings import Channel
+from identsync.integrations.messaging.whether import Go, decide
+from identsync.language import _
+
+if TYPE_CHECKING:
+    from identsync.clinic.source import Branch
+    from identsync.engine.permits import Permits
+    from identsync.engine.run import Run
+
+DEADLINE_MS = 600_000
+PORTION_MS = 60_000
+LEASE_MS = 30_000
+LOOK_S, MOST = 10, 400  # what goes out within so many seconds is decided on at once
+QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
+FAILING = 30  # per cent of a day's messages: from there on a person is told
+PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever is connected
+
+
+def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list[Task]:
+    """Return the sender of each medium, the asking of each channel, the planners."""
+    made: list[Task] = []
+    for medium in Medium:
+        of_medium = {name: channel for name, channel in settings.items() if channel.medium == medium}
+        if of_medium:
+            made.append(_sender(medium, of_medium))
+    made += [_asker(name, channel) for name, channel in settings.items() if channel.kind not in PUSHED]
+    planner = _("Сообщения: напоминания")
+    often = min(channel.planning for channel in settings.values())
+    made += [
+        Task("messaging/reminders.plan", branch.id, often, LEASE_MS, DEADLINE_MS, plan_reminders, planner)
+        for branch in branches
+    ]
+    portions, soon = _("Сообщения: порции рассылок"), min(often, PORTION_MS)
+    made.append(Task("messaging/bulk.plan", 0, soon, LEASE_MS, DEADLINE_MS, release_portions, portions))
+    return made
+
+
+def _sender(medium: Medium, channels: Mapping[str, Channel]) -> Task:
+    first = next(iter(channels.values()))
+    interval = min(channel.interval for channel in channels.values())
+    title = _("Отправка SMS") if medium is Medium.SMS else _("Отправка писем")
+    run = partial(send, medium=medium, channels=channels)
+    return Task(f"messaging/{medium}.send", 0, interval, first.lease, DEADLINE_MS, run, title)
+
+
+def _asker(name: str, channel: Channel) -> Task:
+    title = f"{_('Доставка и деньги')}: {channel.title or name}"
+    return Task(
+        f"messaging/{name}",
+        0,
+        channel.receipts,
+        channel.lease,
+        DEADLINE_MS,
+        partial(ask, name=name, channel=channel),
+        title,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is handed to the gateway of a row, and what its row will say."""
+
+    message: Message
+    written: books.Written
+
+
+async def send(run: "Run", medium: Medium, channels: Mapping[str, Channel]) -> Outcome:
+    """Send what is due by the channels of a medium, then hear what is pushed."""
+    async with AsyncExitStack() as stack:
+        post = Post(run, medium, channels, stack)
+        outcome = await flow.outbox(run, books.stream_of(medium), post)
+        await post.listen()
+    return outcome
+
+
+class Post:
+    """The channels of a medium as the outbox sees them: the first in the file that works."""
+
+    def __init__(self, run: "Run", medium: Medium, channels: Mapping[str, Channel], stack: AsyncExitStack) -> None:
+        self._run = run
+        self._medium = medium
+        self._channels = channels
+        self._stack = stack
+        self._open: dict[str, Gateway] = {}
+        self._resting: dict[str, IdentsyncError] = {}
+        self.window = max(channel.at_once for channel in channels.values())
+        fast = any(channel.kind == "smpp" for channel in channels.values())
+        self.batch = 4 * self.window if fast else self.window
+        self.look = min(MOST, int(LOOK_S * max(channel.pace for channel in channels.values())))
+
+    async def prepare(self, rows: Sequence[Row]) -> list[Ready[Parcel] | Skip | Wait]:
+        """Decide on each row again; raises where no channel works."""
+        name = await self._channel()
+        decided = await decide(self._run, rows, self._medium)
+        going = [each.row.id for each in decided if isinstance(each, Go)]
+        files: dict[int, list[Attachment]] = {}
+        if self._medium is Medium.EMAIL and going:
+            files = await self._run.read(lambda connection: books.files(connection, going))
+        return [self._ready(each, name, files) if isinstance(each, Go) else each for each in decided]
+
+    async def submit(self, ready: Ready[Parcel]) -> Verdict:
+        """Hand one message to its gateway; a channel that fails rests until the next run."""
+        name = ready.channel
+        if name in self._resting:
+            return NotTaken(str(self._resting[name]), 0)
+        try:
+            return await self._open[name].submit(ready.value.message)
+        except (AskPerson, Later) as error:
+            self._resting.setdefault(name, error)
+            if isinstance(error, Unavailable) and error.sent:
+                raise
+            return NotTaken(str(error), 0, books.masked(error.raw))
+
+    def announce(self, connection: Connection, taken: Sequence[Ready[Parcel]]) -> None:
+        """Write down the texts as they go out."""
+        books.announce(connection, [ready.value.written for ready in taken])
+
+    def settle(self, connection: Connection, ended: Sequence[tuple[Ready[Parcel], Verdict]]) -> None:
+        """Write down what the gateways say of parts and price."""
+        told = [(ready.row.id, v.parts, v.kopecks) for ready, v in ended if isinstance(v, Accepted)]
+        books.cost(connection, told)
+
+    async def listen(self) -> None:
+        """Take what is pushed: where we are connected, or have not been for a while."""
+        for name, channel in self._channels.items():
+            if channel.kind not in PUSHED or name in self._resting:
+                continue
+            known = await self._run.read(books.channels)
+            looked = known[name].looked_ms if name in known else 0
+            if name in self._open or self._run.now_ms() - looked >= channel.receipts:
+                await self._hear(name)
+        await self._tell_problems()
+
+    async def _hear(self, name: str) -> None:
+        try:
+            gateway = await self._gateway(name)
+            await gateway.listen(QUIET_MS)
+        except (AskPerson, Later) as error:
+            self._resting[name] = error
+            return
+        stream, now = books.stream_of(self._medium), self._run.now_ms()
+
+        def write(connection: Connection) -> None:
+            outbox_book.adopt_by_address(connection, stream, name, now)
+            books.looked(connection, name, now, problem=None)
+
+        await self._run.write(write)
+
+    async def _tell_problems(self) -> None:
+        now = self._run.now_ms()
+        for name, error in self._resting.items():
+            words = str(error)[:400]
+            await self._run.write(partial(books.looked, channel=name, now_ms=now, problem=words))
+
+    async def _channel(self) -> str:
+        """Open the first channel that works; raises what keeps the first one where none does."""
+        for name in self._channels:
+            if name in self._resting:
+                continue
+            try:
+                await self._gateway(name)
+            except (AskPerson, Later) as error:
+                self._resting[name] = error
+            else:
+                return name
+        await self._tell_problems()
+        raise next(iter(self._resting.values()))
+
+    async def _gateway(self, name: str) -> Gateway:
+        if name not in self._open:
+            gateway = await opened(self._run, name, self._channels[name], self._medium, self._stack)
+            self._open[name] = await self._stack.enter_async_context(gateway)
+        return self._open[name]
+
+    def _ready(self, go: Go, name: str, files: Mapping[int, Sequence[Attachment]]) -> Ready[Parcel]:
+        channel = self._channels[name]
+        message = Message(
+            token=outbox_book.token(),
+            to=go.to,
+            text=go.text,
+            until_ms=go.row.until_ms,
+            sender=channel.sender,
+            kind=go.kind,
+            subject=go.subject,
+            html=go.html,
+            name=go.name,
+            attachments=tuple(files.get(go.row.id, ())),
+        )
+        parts = measure(go.text)[2] if self._medium is Medium.SMS else 1
+        written = books.Written(go.row.id, go.subject, go.text, parts, price(channel, go.kind, parts))
+        return Ready(go.row, name, go.to, Parcel(message, written), message.token)
+
+
+def price(channel: Channel, kind: Kind, parts: int) -> int | None:
+    """Reckon what a message costs, kopecks; None where the settings name no price."""
+    each = (channel.price_ad or channel.price) if kind is Kind.AD else channel.price
+    return round(each * 100 * parts) or None
+
+
+async def ask(run: "Run", name: str, channel: Channel) -> Outcome:
+    """Ask a gateway what became of its messages, look for lost ones, and how much money is left."""
+    medium, now = Medium(channel.medium), run.now_ms()
+    sent = await run.read(lambda connection: books.under_way(connection, name, now))
+    lost = await run.read(lambda connection: books.missing(connection, name, now))
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(await opened(run, name, channel, medium, stack))
+        receipts = list(await gateway.status(sent)) if sent else []
+        found = await gateway.find(lost) if lost else []
+        balance = await gateway.balance()
+        await gateway.listen(0)
+    receipts += [each for each in found if isinstance(each, Receipt)]
+    absent = [each.token for each in found if isinstance(each, Absent)]
+
+    def write(connection: Connection) -> int:
+        done = flow.receive(connection, books.stream_of(medium), name, receipts, run.now_ms())
+        books.not_there(connection, absent, reasons.ABSENT, run.now_ms())
+        books.looked(connection, name, run.now_ms(), balance=balance, problem=None)
+        return done
+
+    counts = {"asked": len(sent), "lost": len(lost), "heard": await run.write(write), "not_there": len(absent)}
+    share = await run.read(lambda connection: books.failing(connection, name, run.now_ms()))
+    if words := _worries(channel, balance, share):
+        return Outcome(Status.ASK, counts, f"AskPerson: {words}")
+    return Outcome(Status.OK, counts)
+
+
+def _worries(channel: Channel, balance: Balance | None, failing: int) -> str:
+    """Say what a person should look at, in one sentence; '' = nothing."""
+    if balance is not None and balance.kopecks is not None and balance.kopecks < channel.low_balance * 100:
+        return _("На счёте осталось {n} ₽, пополните", n=balance.kopecks // 100)
+    if failing >= FAILING:
+        return _("За сутки не доставлено {n} % сообщений: проверьте канал и имя отправителя", n=failing)
+    return ""
+
+
+async def opened(run: "Run", name: str, channel: Channel, medium: Medium, stack: AsyncExitStack) -> Gateway:
+    """Make the gateway of a channel, not connected yet, with its permits and its books."""
+    stream = books.stream_of(medium)
+    rate = Rate(f"messaging/{name}", channel.pace, max(1, channel.at_once))
+    permits: Permits = await stack.enter_async_context(run.permits(rate))
+
+    async def keep(receipts: Sequence[Receipt]) -> None:
+        await run.write(lambda connection: flow.receive(connection, stream, name, receipts, run.now_ms()))
+
+    async def replies(heard: Sequence[Reply]) -> None:
+        await run.write(lambda connection: _heard(connection, name, medium, heard, run.now_ms()))
+
+    wire = import_module(f"identsync.integrations.messaging.wire.{channel.kind}")
+    make: Callable[..., Gateway] = wire.open
+    permit: Callable[[], Awaitable[None]] = permits.take
+    return make(channel, permit, keep, replies)
+
+
+def _heard(connection: Connection, name: str, medium: Medium, heard: Sequence[Reply], now_ms: int) -> None:
+    for reply in books.heard(connection, name, heard, now_ms):
+        if consent.is_stop(reply.text):
+            consent.stop(connection, medium, reply.sender, source=_("ответ СТОП"), now_ms=now_ms)

@@ -1,0 +1,1 @@
+"""What the gateways really speak: one file each, the only places that know their spelling."""
