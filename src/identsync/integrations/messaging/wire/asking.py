@@ -1,12 +1,15 @@
 """What the gateways over HTTP share: one request each, its answer decoded, the parts of a gateway that do nothing.
 
 A request that failed says by its error whether it may have arrived (``flows/http.py``); an answer that makes no sense
-is ``Unexpected``. Both are *lost* to the outbox, never "not taken".
+is ``Unexpected``. Both are *lost* to the outbox, never "not taken". Of an answer only its shape and the gateway's own
+words are kept: the rest may be a person's text or number.
 """
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -24,11 +27,18 @@ from identsync.language import _
 from identsync.values import secret
 
 T = TypeVar("T")
+Told = TypeVar("Told")
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json; charset=utf-8"
 MAX_ANSWER = 4 * 1024 * 1024
 RAW = 300
+TELLING = 6  # characters: what is shorter may be a word of the gateway's own
+WORDS = ("error", "message", "reason", "details", "description", "status_text", "status_name")
+TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+SOME = 200  # questions one by one in a run: at five a second well within its time
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+LATEST_MS = 4_102_444_800_000  # 2100: a time beyond that is none
 
 
 class Asking:
@@ -72,17 +82,37 @@ class Asking:
         """Tell nothing: this protocol has no such question."""
         return None
 
+    async def one_by_one(self, values: Sequence[T], ask: Callable[[T], Awaitable[Told | None]]) -> list[Told]:
+        """Ask of some, one after the other; what was told before a question failed is kept."""
+        told: list[Told] = []
+        for value in turn(values, SOME):
+            try:
+                heard = await ask(value)
+            except IdentsyncError:
+                if not told:
+                    raise
+                break
+            if heard is not None:
+                told.append(heard)
+        return told
+
     async def form(self, path: str, fields: Mapping[str, str]) -> dict[str, Any]:
         """POST a form; give the JSON object of the answer. The key travels in the body, never in the address."""
         return object_of(await self.anything(path, fields))
 
     async def anything(self, path: str, fields: Mapping[str, str]) -> Any:
         """POST a form; give the JSON of the answer, whatever it is."""
-        return await self._post(path, {"Content-Type": FORM}, urlencode(fields, errors="replace").encode())
+        body = urlencode(fields, errors="replace").encode()
+        return _discreet(await self._post(path, {"Content-Type": FORM}, body), self._ours(fields))
 
     async def json(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """POST JSON; give the JSON object of the answer."""
-        return object_of(await self._post(path, {"Content-Type": JSON, **(headers or {})}, _dumped(body)))
+        answer = await self._post(path, {"Content-Type": JSON, **(headers or {})}, _dumped(body))
+        return object_of(_discreet(answer, self._ours(body)))
+
+    def _ours(self, body: object) -> list[str]:
+        """Return the key and what else we said in a request, the longest first."""
+        return sorted({*_strings(body), *([self.key] if self.key else [])}, key=len, reverse=True)
 
     async def _post(self, path: str, headers: Mapping[str, str], body: bytes) -> Any:
         await self._permit()
@@ -96,7 +126,34 @@ class Asking:
         try:
             return orjson.loads(reply.body)
         except orjson.JSONDecodeError:
-            raise nonsense(reply.text) from None
+            raise nonsense(_title(reply.text) if reply.html else len(reply.body)) from None
+
+
+def _strings(body: object) -> Iterator[str]:
+    """Yield the texts of a request that are long enough to be told from words."""
+    if isinstance(body, Mapping):
+        body = list(body.values())
+    if isinstance(body, list):
+        for value in body:
+            yield from _strings(value)
+    elif isinstance(body, str) and len(body) >= TELLING:
+        yield body
+
+
+def _discreet(answer: Any, ours: Sequence[str], depth: int = 4, *, is_words: bool = False) -> Any:
+    """Return an answer in whose words, and only there, nothing of ours is repeated."""
+    if isinstance(answer, dict) and depth:
+        return {name: _discreet(value, ours, depth - 1, is_words=name in WORDS) for name, value in answer.items()}
+    if is_words and isinstance(answer, str):
+        for each in ours:
+            answer = answer.replace(each, "***")
+    return answer
+
+
+def _title(page: str) -> str:
+    """Return the title of a web page that came instead of an answer."""
+    found = TITLE.search(page)
+    return f"HTML: {found[1].strip()[:100]}" if found else "HTML"
 
 
 def _dumped(body: object) -> bytes:
@@ -107,8 +164,18 @@ def _dumped(body: object) -> bytes:
 
 
 def nonsense(answer: object) -> Unexpected:
-    """Return the error of an answer that is not what the protocol promises."""
-    return Unexpected(_("шлюз ответил не по протоколу"), raw=masked(str(answer))[:RAW])
+    """Return the error of an answer that is not what the protocol promises: a web page, bytes counted, or JSON."""
+    said = answer if isinstance(answer, str) else str(_shape(answer))
+    return Unexpected(_("шлюз ответил не по протоколу"), raw=masked(said)[:RAW])
+
+
+def _shape(answer: Any, depth: int = 3) -> Any:
+    """Return JSON without its texts: they may be a person's."""
+    if isinstance(answer, dict) and depth:
+        return {name: _shape(value, depth - 1) for name, value in list(answer.items())[:20]}
+    if isinstance(answer, list) and depth:
+        return [_shape(value, depth - 1) for value in answer[:3]]
+    return answer if answer is None or isinstance(answer, bool | int | float) else "…"
 
 
 def object_of(answer: Any) -> dict[str, Any]:
@@ -146,6 +213,16 @@ def kopecks(value: object) -> int | None:
         return None
 
 
+def time_of(seconds: int | None) -> int | None:
+    """Return seconds since 1970 as milliseconds; None for what is no time of our days."""
+    return seconds * 1000 if seconds is not None and 0 < seconds * 1000 < LATEST_MS else None
+
+
+def lifetime(until_ms: int, unit_ms: int, most: int) -> str:
+    """Return how long a message may still be delivered, in whole units from 1 to ``most``."""
+    return str(max(1, min(most, (until_ms - time.time_ns() // 1_000_000) // unit_ms)))
+
+
 def digits(number: str) -> str:
     """Return a number as gateways take it: digits alone."""
     return number.removeprefix("+")
@@ -154,6 +231,14 @@ def digits(number: str) -> str:
 def portions(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
     """Yield at most ``most`` of them at a time."""
     return (values[at : at + most] for at in range(0, len(values), most))
+
+
+def turn(values: Sequence[T], most: int) -> Sequence[T]:
+    """Return at most ``most`` of them, others every minute: a long list leaves nobody out for ever."""
+    if len(values) <= most:
+        return values
+    first = int(time.time()) // 60 * most % len(values)
+    return [*values[first:], *values[:first]][:most]
 
 
 def basic(user: str, key: str) -> dict[str, str]:

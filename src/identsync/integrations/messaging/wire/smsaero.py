@@ -1,10 +1,11 @@
 """SMS Aero v2: no ids of ours, but a list of what was sent: lost messages are looked for by number, text and time."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from identsync import errors
-from identsync.flows.sending import Accepted, Fate, Receipt, Refused, Verdict
+from identsync.flows.sending import Accepted, Fate, Lost, Receipt, Refused, Verdict
 from identsync.integrations.messaging.message import (
     Absent,
     Balance,
@@ -18,9 +19,9 @@ from identsync.integrations.messaging.message import (
 )
 from identsync.integrations.messaging.wire import asking
 from identsync.integrations.messaging.wire import words as texts
+from identsync.integrations.messaging.wire.listed import EARLY_MS, Listed, looked_up
 from identsync.language import _
 
-EARLY_MS = 120_000  # their clock and ours
 MOST_PAGES = 20
 FATES = {
     0: (Fate.ACCEPTED, ""),
@@ -47,8 +48,8 @@ class SmsAero(asking.Asking):
         """Send once."""
         fields = {"number": asking.digits(message.to), "text": message.text, "sign": message.sender}
         answer = await self._ask("/sms/send", fields)
-        if answer.get("success") is False:
-            return _refused(answer)
+        if (verdict := _refused(answer)) is not None:
+            return verdict
         data = answer.get("data")
         row = data[0] if isinstance(data, list) and data else data
         if answer.get("success") is not True or not isinstance(row, dict) or not row.get("id"):
@@ -57,79 +58,85 @@ class SmsAero(asking.Asking):
 
     async def status(self, sent: Sequence[Sent]) -> Sequence[Receipt]:
         """Ask one by one: the protocol knows no list here."""
-        told: list[Receipt] = []
-        for each in sent:
-            answer = await self._ask("/sms/status", {"id": each.provider_id})
-            row = answer.get("data")
-            if isinstance(row, dict) and (receipt := _receipt(row)) is not None and receipt.fate is not Fate.ACCEPTED:
-                told.append(receipt)
-        return told
+        told = await self.one_by_one(sent, self._state)
+        return [receipt for receipt in told if receipt.fate is not Fate.ACCEPTED]
 
     async def find(self, lost: Sequence[Missing]) -> Sequence[Receipt | Absent]:
-        """Look through what was sent since the oldest of them; where two could be meant, neither is told."""
-        since = min(each.at_ms for each in lost) - EARLY_MS
-        rows = await self._listed(since)
-        found: list[Receipt | Absent] = []
-        for each in lost:
-            alike = [row for row in rows if _is(row, each)]
-            rivals = [other for other in lost if (other.to, other.text) == (each.to, each.text)]
-            if not alike:
-                found.append(Absent(each.token))
-            elif len(alike) == len(rivals) == 1:
-                fate, reason = _fate(alike[0]) or (Fate.ACCEPTED, "")
-                found.append(Receipt(fate, str(alike[0]["id"]), each.token, reason=reason))
-        return found
+        """Look through what was sent to each number since; where two could be meant, neither is told."""
+        return await self.one_by_one(lost, partial(self._found, lost))
 
     async def balance(self) -> Balance | None:
         """Ask for the money left."""
         answer = await self._ask("/balance", {})
-        if answer.get("success") is False:
-            _refused(answer)
-        data = answer.get("data")
-        return Balance(asking.kopecks(data.get("balance"))) if isinstance(data, dict) else None
+        left = asking.kopecks(asking.object_of(_data(answer)).get("balance"))
+        if left is None:
+            raise asking.nonsense(answer)
+        return Balance(left)
 
-    async def _listed(self, since_ms: int) -> list[dict[str, Any]]:
-        """Give the messages sent since then, page by page, newest first as the protocol lists them."""
-        rows: list[dict[str, Any]] = []
+    async def _state(self, sent: Sent) -> Receipt | None:
+        answer = await self._ask("/sms/status", {"id": asking.code_of({"id": sent.provider_id}, "id")})
+        row = answer.get("data")
+        if not isinstance(row, dict) or str(row.get("id")) != sent.provider_id:
+            _refused(answer)
+            return None  # this one it does not know; the next may do
+        words = f"{row.get('status')} {asking.words_of(row, 'extendStatus')}".strip()
+        fate, reason = _fate(row)
+        return Receipt(fate, sent.provider_id, reason=reason, answer=words)
+
+    async def _found(self, lost: Sequence[Missing], each: Missing) -> Receipt | Absent | None:
+        return looked_up(each, lost, await self._listed(asking.digits(each.to), each.at_ms - EARLY_MS))
+
+    async def _listed(self, number: str, since_ms: int) -> list[Listed]:
+        """Give what was sent to a number since then, page by page, newest first as the protocol lists it."""
+        rows: list[Listed] = []
         for page in range(1, MOST_PAGES + 1):
-            data = (await self._ask("/sms/list", {"page": page})).get("data")
-            values = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
-            here = [row for row in values if isinstance(row, dict) and row.get("id")]
-            rows += here
-            if not here or min(asking.code_of(row, "dateCreate") or 0 for row in here) * 1000 < since_ms:
-                return [row for row in rows if (asking.code_of(row, "dateCreate") or 0) * 1000 >= since_ms]
-        raise asking.nonsense(_("список отправленного не кончается"))
+            answer = await self._ask(f"/sms/list?page={page}", {"number": number})
+            data = asking.object_of(_data(answer))
+            rows += (here := [_listed(row) for row in data.values() if isinstance(row, dict) and row.get("id")])
+            links = data.get("links")
+            is_last = not here or (isinstance(links, dict) and not links.get("next"))
+            if is_last or any(row.made_ms is not None and row.made_ms < since_ms for row in here):
+                return rows
+        raise asking.nonsense(MOST_PAGES)
 
     async def _ask(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
         return await self.json(path, fields, asking.basic(self.settings.user or "", self.key))
 
 
-def _refused(answer: dict[str, Any]) -> Verdict:
-    """Turn "success: false" into what happens next: certainly not sent. Raises where the channel is refused."""
-    words = asking.words_of(answer, "message")
-    said = words.lower()
-    if "credit" in said or "balance" in said:
+def _data(answer: dict[str, Any]) -> Any:
+    """Return what a question was answered; raises what a refusal in its place means."""
+    if answer.get("success") is True:
+        return answer.get("data")
+    _refused(answer)
+    raise asking.nonsense(answer)
+
+
+def _refused(answer: dict[str, Any]) -> Verdict | None:
+    """Turn a refusal into what happens next; None: it is none. Raises where the channel is refused."""
+    result = answer.get("result")
+    if answer.get("success") is not False and result not in ("no credits", "reject"):
+        return None
+    words = asking.words_of(answer, "message", "reason", "result")
+    said = f"{words} {result or ''}".lower()
+    if "credits" in said or "balance" in said:
         raise errors.AskPerson(_("на счёте SMS Aero кончились деньги"), hint=_("Пополните счёт."), raw=words)
-    if "auth" in said or "access" in said:
+    if "credential" in said or "auth" in said or "access" in said:
         hint = _("Проверьте почту (user) и ключ в настройках.")
         raise errors.Refused(_("SMS Aero не принял ключ"), hint=hint, raw=words)
-    return Refused(texts.BAD_NUMBER if "number" in said or "phone" in said else texts.NOT_LIKED, words)
+    if "number" in said or "phone" in said:
+        return Refused(texts.BAD_NUMBER, words)
+    if result == "reject" or any(word in said for word in ("validation", "sign", "text", "reject")):
+        return Refused(texts.NOT_LIKED, words)
+    return Lost(texts.ODD, words)
 
 
-def _fate(row: dict[str, Any]) -> tuple[Fate, str] | None:
-    code = asking.code_of(row, "status")
-    return None if code is None else FATES.get(code)
+def _fate(row: dict[str, Any]) -> tuple[Fate, str]:
+    return FATES.get(asking.code_of(row, "status") or 0, (Fate.ACCEPTED, ""))
 
 
-def _receipt(row: dict[str, Any]) -> Receipt | None:
-    known = _fate(row)
-    if known is None:
-        return None
-    words = f"{row.get('status')} {asking.words_of(row, 'extendStatus')}".strip()
-    return Receipt(known[0], str(row.get("id", "")), reason=known[1], answer=words)
-
-
-def _is(row: dict[str, Any], lost: Missing) -> bool:
-    since = (lost.at_ms - EARLY_MS) // 1000
-    made = asking.code_of(row, "dateCreate") or 0
-    return str(row.get("number")) == asking.digits(lost.to) and row.get("text") == lost.text and made >= since
+def _listed(row: dict[str, Any]) -> Listed:
+    fate, reason = _fate(row)
+    made = asking.time_of(asking.code_of(row, "dateCreate"))
+    return Listed(
+        str(row["id"]), asking.digits(str(row.get("number", ""))), str(row.get("text", "")), made, fate, reason
+    )

@@ -23,6 +23,8 @@ from identsync.language import _
 AT_ONCE = 10  # parallel requests; more than 15 are refused as error 9
 ASKED = 100
 BLOCKED_MS = 600_000
+LIVES_H = 24
+TOO_OFTEN = 9
 REFUSED = {
     1: texts.NOT_LIKED,
     5: texts.NOT_LIKED,
@@ -63,6 +65,7 @@ class Smsc(asking.Asking):
     async def submit(self, message: Message) -> Verdict:
         """Send once under our own id."""
         fields = {"phones": asking.digits(message.to), "mes": message.text, "id": message.token, "cost": "3"}
+        fields["valid"] = asking.lifetime(message.until_ms, asking.HOUR_MS, LIVES_H)
         if message.sender:
             fields["sender"] = message.sender
         answer = await self._ask("/sys/send.php", fields)
@@ -74,49 +77,55 @@ class Smsc(asking.Asking):
         return Accepted(message.token, asking.code_of(answer, "cnt"), asking.kopecks(answer.get("cost")))
 
     async def status(self, sent: Sequence[Sent]) -> Sequence[Receipt]:
-        """Ask by our own ids, a hundred at a time."""
-        told: list[Receipt] = []
-        for some in asking.portions(sent, ASKED):
-            told += [r for r in await self._told([(each.token, each.to) for each in some]) if isinstance(r, Receipt)]
-        return [receipt for receipt in told if receipt.fate is not Fate.ACCEPTED]
+        """Ask by our own ids in one request: a second list within a minute is refused, and then there are no news."""
+        some = asking.turn(sent, ASKED)
+        ids = "".join(f"{each.token}," for each in some)
+        phones = "".join(f"{asking.digits(each.to)}," for each in some)
+        answer = await self.anything("/sys/status.php", self._signed({"id": ids, "phone": phones}))
+        if isinstance(answer, dict):
+            if asking.code_of(answer, "error_code") == TOO_OFTEN:
+                return ()
+            _answered(answer)
+        rows = answer if isinstance(answer, list) else [answer]
+        known = {each.token for each in some}
+        told = [_row(row, str(row["id"])) for row in rows if isinstance(row, dict) and str(row.get("id", "")) in known]
+        return [receipt for receipt in told if isinstance(receipt, Receipt) and receipt.fate is not Fate.ACCEPTED]
 
     async def find(self, lost: Sequence[Missing]) -> Sequence[Receipt | Absent]:
-        """Ask for lost messages by our own ids."""
-        found: list[Receipt | Absent] = []
-        for some in asking.portions(lost, ASKED):
-            found += await self._told([(each.token, each.to) for each in some])
-        return found
+        """Ask for lost messages by our own ids, one by one: only lists are limited to one a minute."""
+        return await self.one_by_one(lost, self._found)
 
     async def balance(self) -> Balance | None:
         """Ask for the money left."""
-        answer = await self._ask("/sys/balance.php", {})
-        if (code := asking.code_of(answer, "error_code")) is not None:
-            _refused(code, "")
+        answer = _answered(await self._ask("/sys/balance.php", {}))
         left = asking.kopecks(answer.get("balance"))
-        return Balance(left, str(answer.get("balance", ""))[:40])
+        if left is None:
+            raise asking.nonsense(answer)
+        return Balance(left, str(answer["balance"])[:40])
 
-    async def _told(self, asked: Sequence[tuple[str, str]]) -> list[Receipt | Absent]:
-        ids = "".join(f"{token}," for token, _to in asked)
-        phones = "".join(f"{asking.digits(to)}," for _token, to in asked)
-        answer = await self._list("/sys/status.php", {"id": ids, "phone": phones})
-        known = {token for token, _to in asked}
-        return [told for row in answer if (told := _row(row, known)) is not None]
+    async def _found(self, one: Missing) -> Receipt | Absent:
+        asked = {"id": one.token, "phone": asking.digits(one.to)}
+        answer = _answered(await self._ask("/sys/status.php", asked))
+        if (told := _row(answer, one.token)) is None:
+            raise asking.nonsense(answer)
+        return told
 
     async def _ask(self, path: str, fields: dict[str, str]) -> dict[str, Any]:
         return await self.form(path, self._signed(fields))
 
-    async def _list(self, path: str, fields: dict[str, str]) -> list[Any]:
-        answer = await self.anything(path, self._signed(fields))
-        if isinstance(answer, list):
-            return answer
-        answer = asking.object_of(answer)
-        if (code := asking.code_of(answer, "error_code")) is not None:
-            _refused(code, "")
-            raise asking.nonsense(answer)
-        return [answer]
-
     def _signed(self, fields: dict[str, str]) -> dict[str, str]:
         return {"login": self.settings.user or "", "psw": self.key, "fmt": "3", "charset": "utf-8", **fields}
+
+
+def _answered(answer: Any) -> dict[str, Any]:
+    """Return the answer to a question; raises what an error in its place means."""
+    told = asking.object_of(answer)
+    if (code := asking.code_of(told, "error_code")) is None:
+        return told
+    if code == TOO_OFTEN:
+        raise errors.Limited(_("SMSC.ru просит спрашивать реже"), after_ms=asking.MINUTE_MS)
+    _refused(code, "")
+    raise asking.nonsense(told)
 
 
 def _refused(code: int, words: str) -> Verdict:
@@ -128,21 +137,20 @@ def _refused(code: int, words: str) -> Verdict:
         raise errors.AskPerson(_("на счёте SMSC.ru кончились деньги"), hint=_("Пополните счёт."))
     if code == 4:
         raise errors.Limited(_("SMSC.ru на время закрыл доступ за частые ошибки"), after_ms=BLOCKED_MS)
-    if code == 9:  # the same request twice within a minute, or too many at once: the first one may have been taken
-        return Lost(texts.REPEATED, words)
-    return Refused(REFUSED.get(code, texts.NOT_LIKED), f"{code} {words}".strip())
+    said = f"{code} {words}".strip()
+    if code == TOO_OFTEN:  # the same request twice within a minute, or too many at once: the first may have been taken
+        return Lost(texts.REPEATED, said)
+    return Refused(REFUSED[code], said) if code in REFUSED else Lost(texts.ODD, said)
 
 
-def _row(row: object, known: set[str]) -> Receipt | Absent | None:
-    """Read one line of a list of states; what was not asked for is passed over."""
-    if not isinstance(row, dict) or (token := str(row.get("id", ""))) not in known:
-        return None
+def _row(row: dict[str, Any], token: str) -> Receipt | Absent | None:
+    """Read a state; one we have no word for is that of a message that is there, None = no state."""
     code = asking.code_of(row, "status")
+    if code is None:
+        return None
     if code == NOT_FOUND:
         return Absent(token)
-    if code not in FATES:
-        return None
-    fate, reason = FATES[code]
-    stamp = asking.code_of(row, "last_timestamp")
+    fate, reason = FATES.get(code, (Fate.ACCEPTED, ""))
+    stamp = asking.time_of(asking.code_of(row, "last_timestamp"))
     words = f"{code} {asking.words_of(row, 'err', 'status_name')}".strip()
-    return Receipt(fate, token, token, at_ms=stamp and stamp * 1000, reason=reason, answer=words)
+    return Receipt(fate, token, token, at_ms=stamp, reason=reason, answer=words)

@@ -12,8 +12,8 @@ from identsync.language import _
 
 TAKEN = 100  # in the queue: not delivered yet, whatever other programs make of it
 ASKED = 100
-LATER_MS = 60_000
-HOUR_MS = 3_600_000
+LIVES_MIN = 1_440
+LAST_ERROR = 233  # of those about a message; what is beyond is not known to us
 KEY = (200, 300, 301, 302, 303, 304, 305)
 REFUSED = {
     202: texts.BAD_NUMBER,
@@ -54,6 +54,7 @@ class SmsRu(asking.Asking):
         """Send once."""
         number = asking.digits(message.to)
         fields = {"to": number, "msg": message.text}
+        fields["ttl"] = asking.lifetime(message.until_ms, asking.MINUTE_MS, LIVES_MIN)
         if message.sender:
             fields["from"] = message.sender
         answer = await self._ask("/sms/send", fields)
@@ -74,21 +75,31 @@ class SmsRu(asking.Asking):
         """Ask a hundred at a time."""
         told: list[Receipt] = []
         for some in asking.portions(sent, ASKED):
-            answer = await self._ask("/sms/status", {"sms_id": ",".join(each.provider_id for each in some)})
-            _verdict(answer)
-            listed = answer.get("sms")
-            rows = listed if isinstance(listed, dict) else {}
+            asked = {"sms_id": ",".join(each.provider_id for each in some)}
+            rows = asking.object_of(_answered(await self._ask("/sms/status", asked)).get("sms"))
             told += [receipt for each in some if (receipt := _receipt(each.provider_id, rows)) is not None]
         return told
 
     async def balance(self) -> Balance | None:
         """Ask for the money left."""
-        answer = await self._ask("/my/balance", {})
-        _verdict(answer)
-        return Balance(asking.kopecks(answer.get("balance")), str(answer.get("balance", ""))[:40])
+        answer = _answered(await self._ask("/my/balance", {}))
+        left = asking.kopecks(answer.get("balance"))
+        if left is None:
+            raise asking.nonsense(answer)
+        return Balance(left, str(answer["balance"])[:40])
 
     async def _ask(self, path: str, fields: dict[str, str]) -> dict[str, Any]:
         return await self.form(path, {"api_id": self.key, "json": "1", **fields})
+
+
+def _answered(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a question; raises what an error in its place means."""
+    verdict = _verdict(answer)
+    if verdict is None:
+        return answer
+    if isinstance(verdict, NotTaken):
+        raise errors.Limited(_("SMS.ru просит спрашивать реже"), after_ms=verdict.after_ms)
+    raise asking.nonsense(answer)
 
 
 def _verdict(answer: dict[str, Any]) -> Verdict | None:
@@ -107,12 +118,12 @@ def _verdict(answer: dict[str, Any]) -> Verdict | None:
         hint = _("Согласуйте его в кабинете SMS.ru или измените sender.")
         raise errors.AskPerson(_("имя отправителя не согласовано с SMS.ru"), hint=hint, raw=words)
     if code == 206:
-        raise errors.Limited(_("дневной предел SMS.ru исчерпан"), after_ms=HOUR_MS, raw=words)
+        raise errors.Limited(_("дневной предел SMS.ru исчерпан"), after_ms=asking.HOUR_MS, raw=words)
     if code == 220:
-        return NotTaken(texts.BUSY, LATER_MS, words)
+        return NotTaken(texts.BUSY, asking.MINUTE_MS, words)
     if code in (231, 232):  # the same text to the same number: the first may have been taken unheard
         return Lost(texts.REPEATED, words)
-    return Refused(REFUSED.get(code, texts.NOT_LIKED), words)
+    return Refused(REFUSED.get(code, texts.NOT_LIKED), words) if code <= LAST_ERROR else Lost(texts.ODD, words)
 
 
 def _receipt(number: str, rows: dict[str, Any]) -> Receipt | None:
