@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ import msgspec
 from identsync.demo.misdeeds import Misdeeds
 
 USER, KEY, SENDER = "clinic@sms.example", "demo-sms-key", "Clinic"
+Answer = tuple[int, Any]
+Fields = Mapping[str, Any]
 Kind = Literal[
     "lose",  # takes the message and closes the connection without an answer
     "cut",  # takes the message, breaks the connection in the middle of the answer
@@ -22,6 +25,9 @@ Kind = Literal[
     "html",  # takes the message and answers with a web page
     "half",  # takes the message and answers with half of the JSON
     "refuse",  # the gateway's own error `code`, takes nothing
+    "say",  # answers `status` and `body` as it stands, takes nothing
+    "mumble",  # takes the message and answers `status` and `body` as it stands
+    "slow",  # `seconds` later all goes its usual way
 ]
 
 
@@ -35,6 +41,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     share: float = 1.0
     status: int = 503
     code: int = 0
+    body: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -51,6 +59,8 @@ class Taken:
     kopecks: int
     parts: int
     state: str = "queued"  # queued, delivered, failed
+    queue: str = ""  # iqsms: where its states are told
+    told: str = ""  # the state that was told there
 
 
 @dataclass
@@ -62,6 +72,9 @@ class Desk:
     price: int = 460  # kopecks a part
     delivery_s: float = 0.0  # how long a message is on its way
     undelivered: float = 0.0  # share of messages that do not arrive
+    ahead: float = 0.0  # seconds this process's clock is ahead of the computer's
+    rate: int = 0  # requests a second that a gateway bears; 0 = any number
+    mass_s: float = 0.0  # SMSC.ru: seconds between two lists of states; the real one wants 60
     taken: list[Taken] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -69,6 +82,20 @@ class Desk:
     def __post_init__(self) -> None:
         self.faults: Misdeeds[Fault] = Misdeeds(self.seed)
         self.random = random.Random(self.seed)
+        self.asked: defaultdict[str, deque[float]] = defaultdict(deque)
+        self.mass_at = 0.0
+
+    def now(self) -> float:
+        """Tell this process's time."""
+        return time.time() + self.ahead
+
+    def is_busy(self, gateway: str) -> bool:
+        """Count a request to a gateway; tell whether that is more than it bears."""
+        asked, now = self.asked[gateway], self.now()
+        while asked and asked[0] <= now - 1:
+            asked.popleft()
+        asked.append(now)
+        return 0 < self.rate < len(asked)
 
     def take(self, gateway: str, phone: str, text: str, sender: str, own: str = "") -> Taken | None:
         """Take a message and its price; None: there is no money for it."""
@@ -78,7 +105,7 @@ class Desk:
             return None
         self.balance -= cost
         number = own if gateway == "smsc" and own else f"{100_000 + len(self.taken)}"
-        self.taken.append(Taken(gateway, number, own, phone, text, sender, time.time(), cost, parts))
+        self.taken.append(Taken(gateway, number, own, phone, text, sender, self.now(), cost, parts))
         return self.taken[-1]
 
     def of(self, gateway: str, number: str) -> Taken | None:
@@ -87,13 +114,13 @@ class Desk:
 
     def state(self, message: Taken) -> str:
         """Tell what became of a message by now."""
-        if message.state == "queued" and time.time() - message.at >= self.delivery_s:
+        if message.state == "queued" and self.now() - message.at >= self.delivery_s:
             message.state = "failed" if self.random.random() < self.undelivered else "delivered"
         return message.state
 
     def repeated(self, gateway: str, phone: str, text: str) -> bool:
         """Tell whether the same text went to the same phone within the last minute."""
-        since = time.time() - 60
+        since = self.now() - 60
         return any((m.gateway, m.phone, m.text) == (gateway, phone, text) and m.at > since for m in self.taken)
 
     def books(self) -> dict[str, Any]:
@@ -112,3 +139,8 @@ def segments(text: str) -> int:
     units = len(text) if plain else len(text.encode("utf-16-le", "surrogatepass")) // 2
     one, more = (160, 153) if plain else (70, 67)
     return 1 if units <= one else -(-units // more)
+
+
+def roubles(kopecks: int) -> str:
+    """Spell money as gateways do."""
+    return f"{kopecks / 100:.2f}"

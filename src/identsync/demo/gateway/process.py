@@ -31,5 +31,5 @@ class GatewayProcess(Counterparty):
         self.ask("POST", "faults", {"kind": kind, **how})
 
     def options(self, **change: Any) -> None:
-        """Change balance and price (kopecks), delivery_s, undelivered (a share)."""
+        """Change balance and price (kopecks), delivery_s, undelivered (a share), ahead, rate, mass_s (see Desk)."""
         self.ask("POST", "options", change)

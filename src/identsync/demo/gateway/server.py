@@ -1,20 +1,23 @@
 """The gateways' server: real sockets, so that answers can be lost; and its back door."""
 
 import threading
+from collections import Counter
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import orjson
 
 from identsync.demo.gateway.desk import Desk, Fault
-from identsync.demo.gateway.protocols import FORMS, PATHS
+from identsync.demo.gateway.protocols import BUSY, FORMS, PATHS
 
 DOOR = "/_gateway/"
 DOOR_KEY = "X-Gateway-Key"
 LONGEST = 1 << 20
+PARALLEL = 15  # requests of one login that SMSC.ru bears
+OPTIONS = ("balance", "price", "delivery_s", "undelivered", "ahead", "rate", "mass_s")
 HTML = b"<!doctype html><title>502</title>"
 
 
@@ -27,6 +30,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, desk: Desk, admin_key: str, port: int = 0) -> None:
         self.desk, self.admin_key = desk, admin_key
         self.ended = threading.Event()
+        self.inside: Counter[str] = Counter()  # requests that each gateway is at
         super().__init__(("127.0.0.1", port), Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -46,11 +50,20 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith(DOOR):
             self._door(body)
             return
-        desk = self.server.desk
+        desk, gateway = self.server.desk, self.path.split("/")[1]
+        where = urlsplit(self.path).path
         with desk.lock:
-            fault = desk.faults.first(lambda fault: self.path.endswith(fault.path))
-            desk.counts[self.path] += 1
-            status, payload = self._told(fault, body)
+            self.server.inside[gateway] += 1
+            fault = desk.faults.first(lambda fault: where.endswith(fault.path))
+            desk.counts[where] += 1
+        try:
+            if fault is not None and fault.kind == "slow":
+                self.server.ended.wait(fault.seconds)
+            with desk.lock:
+                status, payload = self._told(fault, gateway, body)
+        finally:
+            with desk.lock:
+                self.server.inside[gateway] -= 1
         self._answer(fault, status, payload)
 
     def do_GET(self) -> None:
@@ -62,14 +75,22 @@ class Handler(BaseHTTPRequestHandler):
 
     do_DELETE = do_GET  # noqa: N815
 
-    def _told(self, fault: Fault | None, body: bytes) -> tuple[int, Any]:
-        if fault is not None and fault.kind in ("drop", "fail"):
+    def _told(self, fault: Fault | None, gateway: str, body: bytes) -> tuple[int, Any]:
+        if fault is not None and fault.kind in ("drop", "fail", "say"):
             return fault.status, {}
         if fault is not None and fault.kind == "refuse":
             return 200, {"status": "ERROR", "error": "as told", "error_code": fault.code, "status_code": fault.code}
-        function = PATHS.get(self.path)
-        if function is None:
-            return 404, {}
+        is_crowded = gateway == "smsc" and self.server.inside[gateway] > PARALLEL
+        if self.server.desk.is_busy(gateway) or is_crowded:
+            return BUSY.get(gateway, (429, {}))
+        return self._asked(body)
+
+    def _asked(self, body: bytes) -> tuple[int, Any]:
+        asked = urlsplit(self.path)
+        query = dict(parse_qsl(asked.query))
+        function = PATHS.get(asked.path)
+        if function is None or set(query) - {"page"}:
+            return 404, {}  # whatever else is told in an address would be read by others, too
         is_form = self.path.startswith(FORMS)
         wanted = "application/x-www-form-urlencoded" if is_form else "application/json"
         if not self.headers.get("Content-Type", "").startswith(wanted):
@@ -78,6 +99,7 @@ class Handler(BaseHTTPRequestHandler):
             fields = dict(parse_qsl(body.decode(), strict_parsing=True)) if is_form else orjson.loads(body)
         except ValueError:
             return 400, {}
+        fields |= {f"?{name}": value for name, value in query.items()}
         return function(self.server.desk, {k.lower(): v for k, v in self.headers.items()}, fields)
 
     def _answer(self, fault: Fault | None, status: int, payload: Any) -> None:
@@ -93,6 +115,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif kind == "html":
             self._send(200, HTML, "text/html")
+        elif kind in ("say", "mumble") and fault is not None:
+            self._send(fault.status, fault.body.encode())
         elif kind == "half":
             self._send(200, data[: len(data) // 2])
         else:
@@ -134,7 +158,7 @@ def _done(desk: Desk, what: str, body: bytes) -> Any:
             desk.faults.clear()
         case "POST options":
             for name, value in orjson.loads(body).items():
-                if name not in ("balance", "price", "delivery_s", "undelivered"):
+                if name not in OPTIONS:
                     raise KeyError(name)
                 setattr(desk, name, value)
         case _:
