@@ -11,10 +11,12 @@ What holds:
   slept or the channel is slow, it does not go out but is read once more.
 - "Certainly not done" goes back to *planned*; everything doubtful is *unknown*.
 
-Rows go out in small batches: while one is on its way, the next is announced together with the results of the last.
+Rows are announced in small batches, each together with the results of those that have ended, while others are on their
+way.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -81,7 +83,7 @@ class Sender(Protocol[T]):
     """What a room knows of its rows and channels."""
 
     look: int  # rows decided on at once: what goes out within some seconds
-    batch: int  # rows announced at once: what a crash can make unknown is twice that
+    batch: int  # rows announced at once: a crash makes at most twice that and the window unknown
     window: int  # rows on their way at once
 
     async def prepare(self, rows: Sequence[Row]) -> Sequence[Decided[T]]:
@@ -117,6 +119,7 @@ class _Hand(Generic[T]):
     ready: Ready[T]
     read_ms: int  # when it was read again
     verdict: Verdict | None = None  # None: no byte went out
+    ended: bool = False
 
     @property
     def taken(self) -> Taken:
@@ -138,6 +141,11 @@ class _Outbox(Generic[T]):
     stop: Exception | None = None
     closing: bool = False
     hands: list[_Hand[T]] = field(default_factory=list)  # announced, not settled
+    queue: deque[_Hand[T]] = field(default_factory=deque)  # those of them that nobody has begun
+    given: asyncio.Event = field(default_factory=asyncio.Event)  # something was put into the queue
+    moved: asyncio.Event = field(default_factory=asyncio.Event)  # a row has ended
+    over: bool = False
+    crash: BaseException | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
 
     async def walk(self) -> Outcome:
@@ -153,17 +161,62 @@ class _Outbox(Generic[T]):
         return await self._outcome()
 
     async def _send(self) -> None:
-        hands = await self._turn([])
-        while hands or self.hands:
-            going = asyncio.ensure_future(self._submit_all(hands))
-            try:
-                following = await self._turn([hand for hand in self.hands if hand not in hands])
-                await asyncio.shield(going)
-            except BaseException:  # cancelled, or the fence is lost: what is on its way may end, no more is begun
-                self.closing = True
-                await _ended(going)
-                raise
-            hands = following
+        """Keep the window full: rows are announced while others are on their way, and a slow one holds up nobody."""
+        workers = [asyncio.ensure_future(self._work()) for _each in range(self.sender.window)]
+        try:
+            await self._feed()
+        except BaseException:  # cancelled, or the fence is lost: what is on its way may end, no more is begun
+            self.closing = True
+            raise
+        finally:
+            self.over = True
+            self.given.set()
+            await _ended(workers)
+
+    async def _feed(self) -> None:
+        """Announce and settle until nothing is left and nothing is on its way."""
+        while True:
+            self.moved.clear()
+            if self.crash is not None:
+                raise self.crash
+            ended = [hand for hand in self.hands if hand.ended]
+            hungry = len(self.queue) < self.sender.batch and self._more()
+            if hungry or len(ended) >= self.sender.batch or (ended and len(ended) == len(self.hands)):
+                self.queue.extend(await (self._turn(ended) if hungry else self._write(ended, ())))
+                self.given.set()
+            elif self.hands:
+                await self.moved.wait()
+            else:
+                return
+
+    def _more(self) -> bool:
+        """Tell whether more may be announced, as far as is known."""
+        if self.stop or self.closing or self.run.lost or self.run.now_ms() >= self.until:
+            return False
+        return bool(self.ahead or self.decided or not self.dry)
+
+    async def _work(self) -> None:
+        """Submit one announced row after another; several of these run at once."""
+        try:
+            while not self.over:
+                if not self.queue:
+                    self.given.clear()
+                    await self.given.wait()
+                    continue
+                await self._submit(self.queue.popleft())
+        except BaseException as error:
+            self.crash = error
+            raise
+        finally:
+            self.moved.set()
+
+    async def _submit(self, hand: _Hand[T]) -> None:
+        """Submit one row; nothing is begun once the run is closing or has lost its fence."""
+        if self._may_go(hand):
+            hand.verdict = Lost(book.DIED)  # until we know better
+            hand.verdict = await self._verdict(hand.ready)
+        hand.ended = True
+        self.moved.set()
 
     async def _turn(self, ended: Sequence[_Hand[T]]) -> list[_Hand[T]]:
         """Settle what has ended and announce the next batch; give what was announced, [] where nothing is left."""
@@ -184,14 +237,14 @@ class _Outbox(Generic[T]):
         taken = [hand for hand in announced if hand.ready.row.id in good]
         done = {*ended, *announced} - {*taken}
         self.hands = [hand for hand in self.hands if hand not in done]
-        if any(isinstance(hand.verdict, NotTaken) and hand.verdict.after_ms == 0 for hand in ended):
-            self.dry = False  # it may go another way at once
+        if any(_is_due(hand.verdict) for hand in ended):
+            self.dry = False
         self._tell(ended, decided)
         return taken
 
     async def _prepare(self) -> Sequence[Decided[T]]:
         """Give the next decisions; those made too long ago are made again."""
-        if self.stop or self.closing or self.run.now_ms() >= self.until:
+        if not self._more():
             return ()
         if not self.decided or self.run.now_ms() - self.decided_ms > self.fresh_ms // 2:
             self.ahead = [*(each.row for each in self.decided), *self.ahead]
@@ -251,18 +304,6 @@ class _Outbox(Generic[T]):
         wait = self.patience.after(hand.ready.row.attempts + 1) if after is None else after
         return self.run.now_ms() + wait
 
-    async def _submit_all(self, hands: Sequence[_Hand[T]]) -> None:
-        """Submit a batch, ``window`` rows at once; nothing is begun once the run is closing or has lost its fence."""
-        queue = iter(hands)
-
-        async def work() -> None:
-            for hand in queue:
-                if self._may_go(hand):
-                    hand.verdict = Lost(book.DIED)  # until we know better
-                    hand.verdict = await self._verdict(hand.ready)
-
-        await asyncio.gather(*(work() for _each in range(min(self.sender.window, len(hands)))))
-
     def _may_go(self, hand: _Hand[T]) -> bool:
         now = self.run.now_ms()
         return not (
@@ -317,9 +358,18 @@ class _Outbox(Generic[T]):
         return Outcome(Status.PARTIAL, self.counts, _rest(rest), soon)
 
 
-async def _ended(going: "asyncio.Future[None]") -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(going, ANSWER_S)
+async def _ended(workers: "Sequence[asyncio.Future[None]]") -> None:
+    """Wait a little for what is on its way, then no longer."""
+    _done, late = await asyncio.wait(workers, timeout=ANSWER_S)
+    for worker in late:
+        worker.cancel()
+    for told in await asyncio.gather(*workers, return_exceptions=True):
+        assert told is None or isinstance(told, BaseException)
+
+
+def _is_due(verdict: Verdict | None) -> bool:
+    """Tell whether a row may go at once: another way, or because it was read too long ago."""
+    return verdict is None or (isinstance(verdict, NotTaken) and verdict.after_ms == 0)
 
 
 def _rest(counts: dict[str, int]) -> str:
