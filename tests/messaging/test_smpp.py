@@ -13,7 +13,7 @@ from identsync import errors
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
 from identsync.integrations.messaging.message import Message, Reply
 from identsync.integrations.messaging.settings import Channel
-from identsync.integrations.messaging.wire import smpp
+from identsync.integrations.messaging.wire import smpp, smpp_session
 from identsync.integrations.messaging.wire.smpp_pdu import RESPONSE, Command, Frames, Pdu, Status, pack, read_short
 
 TOKEN = "0" * 32
@@ -39,8 +39,12 @@ class Heard:
     receipts: list[Receipt] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     broken: bool = False
+    error: Exception | None = None
 
     async def keep(self, receipts: Any) -> None:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
         if self.broken:
             raise errors.Unavailable("the database is away", sent=False)
         self.receipts += receipts
@@ -171,7 +175,9 @@ async def test_many_at_once_each_has_its_own_answer() -> None:
 Script = Callable[[Pdu], "bytes | None"]
 
 
-async def with_script(script: Script, work: Callable[[Any], Awaitable[Any]], heard: Heard | None = None) -> Any:
+async def with_script(
+    script: Script, work: Callable[[Any], Awaitable[Any]], heard: Heard | None = None, **how: Any
+) -> Any:
     """Run ``work(gateway)`` against a server: ``script`` gives the octets for each PDU, None = it hangs up."""
 
     served = asyncio.Semaphore(0)
@@ -194,7 +200,7 @@ async def with_script(script: Script, work: Callable[[Any], Awaitable[Any]], hea
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        async with gateway(port, heard or Heard()) as opened:
+        async with gateway(port, heard or Heard(), **how) as opened:
             return await work(opened)
     finally:
         server.close()
@@ -306,3 +312,127 @@ async def test_every_state_of_a_receipt(stat: str, fate: Fate) -> None:
 
     await with_script(script, work, heard)
     assert [(r.fate, r.provider_id, r.to) for r in heard.receipts] == [(fate, "77", TO)]
+
+
+async def test_no_more_is_on_its_way_than_the_window_says() -> None:
+    """Parts of long messages count, each of them."""
+    waiting: list[Pdu] = []
+    most = 0
+
+    def script(pdu: Pdu) -> bytes:
+        nonlocal most
+        if pdu.command != Command.SUBMIT_SM:
+            return polite(pdu)
+        waiting.append(pdu)
+        most = max(most, len(waiting))
+        if len(waiting) < 4:
+            return b""
+        answers = b"".join(polite(each) for each in waiting)
+        waiting.clear()
+        return answers
+
+    async def work(opened: Any) -> None:
+        long = LONG[: 67 * 2]
+        verdicts = await asyncio.gather(*(opened.submit(message(long)) for _each in range(8)))
+        assert {type(each) for each in verdicts} == {Accepted}
+
+    await with_script(script, work, window=4)
+    assert most == 4
+
+
+async def test_an_answer_that_comes_too_late_ends_the_doubt() -> None:
+    heard, asked = Heard(), []
+
+    def script(pdu: Pdu) -> bytes:
+        if pdu.command != Command.SUBMIT_SM:
+            return polite(pdu)
+        asked.append(pdu)
+        return b"" if len(asked) == 1 else polite(asked[0], b"late\0") + polite(pdu)
+
+    async def work(opened: Any) -> None:
+        assert isinstance(await opened.submit(message()), Lost)
+        assert isinstance(await opened.submit(message()), Accepted)
+
+    await with_script(script, work, heard)
+    assert heard.receipts == [Receipt(Fate.ACCEPTED, "late", TOKEN)]
+
+
+async def test_what_cannot_be_written_down_disturbs_no_message_and_is_told() -> None:
+    """A database that is away for a moment must not make messages unknown."""
+    heard = Heard(error=RuntimeError("any error at all"))
+    receipt = b"\0\x01\x0179450000001\0\x05\0Clinic\0\x04\0\0\0\0\0\0\0\0\x17id:77 sub:001 stat:UNKN"
+    said: list[Pdu] = []
+    asked: list[Pdu] = []
+
+    def script(pdu: Pdu) -> bytes:
+        if pdu.command == Command.DELIVER_SM | RESPONSE:
+            said.append(pdu)
+            return b"".join(polite(each) for each in asked)
+        if pdu.command == Command.SUBMIT_SM:
+            asked.append(pdu)
+            return pack(Command.DELIVER_SM, 9, receipt)
+        return polite(pdu)
+
+    async def work(opened: Any) -> None:
+        assert isinstance(await opened.submit(message()), Accepted)
+        with pytest.raises(RuntimeError, match="any error"):
+            await opened.listen(10)
+        await opened.listen(10)
+
+    await with_script(script, work, heard)
+    assert [pdu.status for pdu in said] == [Status.TRY_LATER]
+
+
+@pytest.mark.parametrize("status", [Status.SYSTEM_ERROR, Status.BIND_STATE])
+async def test_trouble_of_the_other_side_fails_no_message(status: int) -> None:
+    assert isinstance(await submitted(on_submit(says(status))), NotTaken)
+
+
+@pytest.mark.parametrize("sender", ["Клиника", "S" * 21])
+async def test_a_sender_that_smpp_cannot_say_is_for_a_person_not_a_refused_message(sender: str) -> None:
+    one = Message(token=TOKEN, to=TO, text="x", until_ms=UNTIL, sender=sender)
+    with pytest.raises(errors.AskPerson):
+        await submitted(polite, one)
+
+
+async def test_the_other_sides_heartbeat_is_answered_and_strange_requests_refused() -> None:
+    said: list[Pdu] = []
+
+    def script(pdu: Pdu) -> bytes:
+        if pdu.command == Command.SUBMIT_SM:
+            odd = pack(0x103, 5) + pack(Command.ALERT_NOTIFICATION, 6) + pack(Command.SUBMIT_SM | RESPONSE, 99)
+            return pack(Command.ENQUIRE_LINK, 4) + odd + polite(pdu)
+        said.append(pdu)
+        return polite(pdu) if pdu.command < RESPONSE else b""
+
+    await submitted(script)
+    told = [(pdu.command, pdu.sequence, pdu.status) for pdu in said[1:3]]
+    assert told == [
+        (Command.ENQUIRE_LINK | RESPONSE, 4, Status.OK),
+        (Command.GENERIC_NACK, 5, Status.INVALID_COMMAND),
+    ]
+
+
+async def test_a_connection_that_says_nothing_is_asked_and_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smpp_session, "HEARTBEAT_S", 0.0)
+    asked = asyncio.Event()
+
+    def script(pdu: Pdu) -> bytes:
+        if pdu.command == Command.ENQUIRE_LINK:
+            asked.set()
+            return b""
+        return polite(pdu)
+
+    async def work(opened: Any) -> None:
+        await asked.wait()
+        await asyncio.wait_for(opened._session._closed, 10)
+
+    await with_script(script, work)
+
+
+async def test_octets_in_any_pieces_are_the_same_pdus() -> None:
+    stream = b"".join(pack(Command.ENQUIRE_LINK, n, b"x" * n) for n in range(20))
+    for size in (1, 3, 15, 16, 17, 400):
+        frames = Frames()
+        found = [pdu for at in range(0, len(stream), size) for pdu in frames.feed(stream[at : at + size])]
+        assert [(pdu.sequence, pdu.body) for pdu in found] == [(n, b"x" * n) for n in range(20)]

@@ -108,6 +108,15 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["udh", "sar", "payload"],
         Meta(description="Для smpp: как сшивать длинное SMS: заголовком UDH, полями SAR или целиком message_payload"),
     ] = "udh"
+    receipt_ids: Annotated[
+        Literal["same", "decimal", "hex"],
+        Meta(
+            description=(
+                "Для smpp: как в отчётах о доставке записан номер сообщения: same: как в ответе; decimal: десятичным, "
+                "а в ответе шестнадцатеричным; hex: наоборот"
+            )
+        ),
+    ] = "same"
     source_ton: Annotated[int, Meta(ge=0, le=6, description="Для smpp: TON отправителя (5 = имя)")] = 5
     source_npi: Annotated[int, Meta(ge=0, le=18, description="Для smpp: NPI отправителя")] = 0
     bounce_host: Annotated[

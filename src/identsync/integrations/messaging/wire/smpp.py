@@ -2,21 +2,23 @@
 
 A long message goes as several PDUs at once. Only the last one asks for a receipt, and its id is the message's:
 delivered means that the last part was. A part that was throttled was certainly not taken and is sent again by itself,
-the others are not. Where parts of one message end differently the message is *lost*: a person looks.
+the others are not. Where parts of one message end differently the message is *lost*: a person looks. An answer that
+comes after its time is written down by the message's token: it ends the doubt. Where receipts spell ids otherwise than
+responses do, ``receipt_ids`` says how (``smpp_pushed``).
 """
 
 import asyncio
-import hashlib
-import re
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from identsync import errors
-from identsync.core.texts import decode_gsm, encode, split
+from identsync.core.texts import encode, split
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
 from identsync.integrations.messaging.message import (
     Absent,
@@ -31,6 +33,7 @@ from identsync.integrations.messaging.message import (
     Sent,
 )
 from identsync.integrations.messaging.settings import Channel
+from identsync.integrations.messaging.wire import smpp_pushed as pushed
 from identsync.integrations.messaging.wire import words
 from identsync.integrations.messaging.wire.smpp_pdu import (
     Command,
@@ -52,19 +55,7 @@ BACKOFF_S = 0.5
 LATER_MS = 5_000
 WRONG = (Status.BIND_FAILED, Status.PASSWORD, Status.SYSTEM_ID)
 BUSY = (Status.THROTTLED, Status.QUEUE_FULL, Status.TRY_LATER)
-RECEIPT, TYPES = 0x04, 0x3C  # of esm_class
-UDHI = 0x40
-STATES = {
-    "DELIVRD": (Fate.DELIVERED, ""),
-    "EXPIRED": (Fate.EXPIRED, ""),
-    "DELETED": (Fate.FAILED, words.REJECTED),
-    "UNDELIV": (Fate.FAILED, words.NOT_DELIVERED),
-    "REJECTD": (Fate.FAILED, words.REJECTED),
-    "ACCEPTD": (Fate.ACCEPTED, ""),
-    "ENROUTE": (Fate.ACCEPTED, ""),
-}
-NUMBERS = {1: "ENROUTE", 2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 6: "ACCEPTD", 8: "REJECTD"}
-_FIELD = re.compile(r"\b(id|stat|err):\s*(\S+)", re.IGNORECASE)
+LATER = (*BUSY, Status.SYSTEM_ERROR, Status.BIND_STATE)
 
 
 def open(settings: object, permit: Permit, keep: Keep, replies: Replies) -> Gateway:
@@ -83,6 +74,8 @@ class Smpp:
         self._session: Session | None = None
         self._opening = asyncio.Lock()
         self._reference = int(time.time()) & 0xFF
+        self._places = asyncio.Semaphore(self.window)
+        self._keeping: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Connect and bind; raises Refused for a wrong password, Unavailable(sent=False) where nobody is there."""
@@ -95,6 +88,8 @@ class Smpp:
         """Unbind and close."""
         if self._session is not None:
             await self._session.leave()
+        if self._keeping:
+            await asyncio.wait(self._keeping)
 
     async def submit(self, message: Message) -> Verdict:
         """Send all parts once."""
@@ -105,8 +100,10 @@ class Smpp:
         session = await self._bound()
         for _part in bodies:
             await self._permit()
-        answers = await asyncio.gather(*(self._part(session, body) for body in bodies))
-        return _verdict(answers)
+        if len(bodies) == 1:
+            late = partial(self._late, token=message.token)
+            return self._verdict([await self._part(session, bodies[0], late)])
+        return self._verdict(await asyncio.gather(*(self._part(session, body) for body in bodies)))
 
     async def status(self, sent: Sequence[Sent]) -> Sequence[Receipt]:  # noqa: ARG002  receipts are pushed
         """Tell nothing: receipts come by themselves."""
@@ -117,9 +114,12 @@ class Smpp:
         return ()
 
     async def listen(self, quiet_ms: int) -> None:
-        """Take what is pushed until nothing came for so long."""
+        """Take what is pushed until nothing came for so long; raises what kept it from being written down."""
         session = await self._bound()
         await session.quiet(quiet_ms / 1000)
+        trouble, session.trouble = session.trouble, None
+        if trouble is not None:
+            raise trouble
 
     async def balance(self) -> Balance | None:
         """Tell nothing: the protocol has no such question."""
@@ -152,10 +152,13 @@ class Smpp:
             raise errors.Refused(_("SMPP: сервер не узнал логин или пароль ({code})", code=code), hint=hint)
         raise errors.Unavailable(_("SMPP: сервер не принял соединение ({code})", code=code), sent=False)
 
-    async def _part(self, session: Session, body: bytes) -> Answer | NotSent | NoAnswer:
+    async def _part(
+        self, session: Session, body: bytes, late: Callable[[Answer], None] | None = None
+    ) -> Answer | NotSent | NoAnswer:
         for attempt in range(RETRIES + 1):
             try:
-                answer = await session.ask(Command.SUBMIT_SM, body)
+                async with self._places:
+                    answer = await session.ask(Command.SUBMIT_SM, body, late)
             except (NotSent, NoAnswer) as error:
                 return error
             if answer.status not in BUSY or attempt == RETRIES:
@@ -192,14 +195,17 @@ class Smpp:
         udh: bool = False, receipt: bool = True,
     ) -> bytes:  # fmt: skip
         s = self._settings
+        if not message.sender.isascii() or len(message.sender) > 20:
+            hint = _("Измените sender.")
+            raise errors.AskPerson(_("SMPP: имя отправителя не принимается ({code})", code="ASCII, 20"), hint=hint)
         return Short(
             source=message.sender, to=message.to.removeprefix("+"), message=octets, source_ton=s.source_ton,
-            source_npi=s.source_npi, esm_class=UDHI if udh else 0, validity=_validity(message.until_ms),
+            source_npi=s.source_npi, esm_class=pushed.UDH if udh else 0, validity=_validity(message.until_ms),
             registered=int(receipt), data_coding=coding, tlvs=tlvs or {},
         ).pack()  # fmt: skip
 
-    async def _take(self, pdus: list[Pdu]) -> int:
-        """Write receipts and replies down; what cannot be written now is to come again."""
+    async def _take(self, pdus: list[Pdu]) -> None:
+        """Write receipts and replies down; what cannot be read is nothing, and would come again for ever."""
         receipts: list[Receipt] = []
         replies: list[Reply] = []
         for pdu in pdus:
@@ -207,18 +213,44 @@ class Smpp:
                 short = read_short(pdu.body)
             except Malformed:
                 continue
-            if short.esm_class & TYPES == RECEIPT:
-                receipts += _receipt(short)
-            else:
-                replies.append(_reply(short))
+            if pushed.is_receipt(short):
+                receipts.append(pushed.receipt(short, self._settings.receipt_ids))
+            elif pushed.is_reply(short):
+                replies.append(pushed.reply(short, time.time_ns() // 1_000_000))
+        if receipts:
+            await self._keep(receipts)
+        if replies:
+            await self._replies(replies)
+
+    def _verdict(self, answers: Sequence[Answer | NotSent | NoAnswer]) -> Verdict:
+        """Judge the answers to all parts of one message; its id as receipts are going to spell it."""
+        verdict = _verdict(answers)
+        if isinstance(verdict, Accepted):
+            return replace(verdict, provider_id=pushed.provider_id(verdict.provider_id, self._settings.receipt_ids))
+        return verdict
+
+    def _late(self, answer: Answer, token: str) -> None:
+        """Write down an answer that came after the message was called lost: it ends the doubt."""
         try:
-            if receipts:
-                await self._keep(receipts)
-            if replies:
-                await self._replies(replies)
-        except errors.IdentsyncError:
-            return Status.TRY_LATER
-        return Status.OK
+            verdict = self._verdict([answer])
+        except errors.AskPerson as error:
+            verdict = Refused(words.NOT_LIKED, str(error))
+        if isinstance(verdict, Accepted):
+            receipt = Receipt(Fate.ACCEPTED, verdict.provider_id, token)
+        elif isinstance(verdict, Refused | NotTaken):
+            receipt = Receipt(Fate.FAILED, token=token, reason=verdict.reason, answer=verdict.answer)
+        else:
+            return
+        keeping = asyncio.ensure_future(self._keep_late(receipt))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._keeping.discard)
+
+    async def _keep_late(self, receipt: Receipt) -> None:
+        try:
+            await self._keep([receipt])
+        except Exception as error:  # the row stays unknown; whoever listens hears of it
+            if self._session is not None:
+                self._session.trouble = error
 
 
 def _sar(reference: int, total: int, number: int) -> dict[int, bytes]:
@@ -255,7 +287,7 @@ def _not_taken(told: Sequence[Answer]) -> Verdict:
         return NotTaken(words.BUSY, LATER_MS)
     status = told[0].status
     code = f"0x{status:02X}"
-    if status in BUSY:
+    if status in LATER:
         return NotTaken(words.BUSY, LATER_MS, code)
     if status == Status.ADDRESS:
         return Refused(words.BAD_NUMBER, code)
@@ -264,26 +296,3 @@ def _not_taken(told: Sequence[Answer]) -> Verdict:
             _("SMPP: имя отправителя не принимается ({code})", code=code), hint=_("Измените sender.")
         )
     return Refused(words.NOT_LIKED, code)
-
-
-def _receipt(short: Short) -> list[Receipt]:
-    """Read a receipt: the fields of its text, the optional parameters before them."""
-    said = {name.lower(): value for name, value in _FIELD.findall(short.octets.decode("latin-1"))}
-    number = short.tlvs.get(Tag.RECEIPTED_MESSAGE_ID, b"").rstrip(b"\0").decode("latin-1") or said.get("id", "")
-    state = short.tlvs.get(Tag.MESSAGE_STATE, b"")
-    name = NUMBERS.get(state[0], "") if state else said.get("stat", "").upper()[:7]
-    if not number or name not in STATES:
-        return []
-    fate, reason = STATES[name]
-    to = f"+{short.source.removeprefix('+')}"
-    return [Receipt(fate, number, to=to, reason=reason, answer=f"{name} {said.get('err', '')}".strip())]
-
-
-def _reply(short: Short) -> Reply:
-    data = short.octets
-    if short.esm_class & UDHI and data:
-        data = data[data[0] + 1 :]
-    text = data.decode("utf-16-be", "replace") if short.data_coding == 8 else decode_gsm(data)
-    now = time.time_ns() // 1_000_000
-    key = hashlib.sha256(f"{short.source}|{text}|{now // 60_000}".encode()).hexdigest()
-    return Reply(key, short.source, text, now)

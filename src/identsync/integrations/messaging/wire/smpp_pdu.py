@@ -88,7 +88,7 @@ class Frames:
 
     def feed(self, data: bytes) -> Iterator[Pdu]:
         """Yield the PDUs that are whole by now; Malformed where the stream is none of SMPP."""
-        data = self._left + data if self._left else data
+        data, self._left = self._left + data, b""
         at, end = 0, len(data)
         while end - at >= 16:
             length, command, status, sequence = HEADER.unpack_from(data, at)
@@ -98,7 +98,6 @@ class Frames:
                 break
             body = data[at + 16 : at + length]
             at += length
-            self._left = data[at:]
             yield Pdu(command, status, sequence, body)
         self._left = data[at:]
 

@@ -68,8 +68,8 @@ class _Request:
         self.written = False
 
 
-Take = Callable[[list[Pdu]], Awaitable[int]]
-"""Writes pushed PDUs down; gives the status to answer them with, only after they are written."""
+Take = Callable[[list[Pdu]], Awaitable[None]]
+"""Writes pushed PDUs down; they are acknowledged only after it has returned."""
 
 
 class Session(asyncio.Protocol):
@@ -93,7 +93,7 @@ class Session(asyncio.Protocol):
         self._beating: asyncio.Future[Answer] | None = None
         self._read_at = self._loop.time()
         self.pushed_at = self._read_at
-        self.trouble: BaseException | None = None
+        self.trouble: Exception | None = None
 
     @property
     def connected(self) -> bool:
@@ -233,16 +233,22 @@ class Session(asyncio.Protocol):
         try:
             while self._pushed:
                 portion, self._pushed = self._pushed, []
-                status = await self._take(portion)
+                status = await self._written_down(portion)
                 for pdu in portion:
                     self._put(pack(Command.DELIVER_SM | RESPONSE, pdu.sequence, b"\0", status))
                 self._resume()
-        except Exception as error:
-            self.trouble = error
-            self.close()
         finally:
             self._taking = None
             self.pushed_at = self._loop.time()
+
+    async def _written_down(self, portion: list[Pdu]) -> Status:
+        try:
+            await self._take(portion)
+        except Exception as error:  # whoever listens hears of it; the other side keeps what it has
+            self.trouble = error
+            return Status.TRY_LATER
+        self.trouble = None
+        return Status.OK
 
     def _resume(self) -> None:
         if self._paused and self._transport is not None and self.connected:
