@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from identsync.clinic.source import ClinicSource
+from identsync.demo.gateway.desk import KEY
+from identsync.demo.gateway.process import GatewayProcess
 from identsync.integrations.messaging.page_drafts import DRAFTS
 from identsync.store import Store
 
@@ -29,3 +31,20 @@ def desk(store: Store, clinic_file: Path) -> Iterator[Desk]:
     DRAFTS.forget()
     yield Desk(store, ClinicSource(engine), seed.patients(engine))
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def gateway_process() -> Iterator[GatewayProcess]:
+    with GatewayProcess() as process:
+        yield process
+
+
+@pytest.fixture
+def gateways(gateway_process: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> GatewayProcess:
+    """The five gateways, behaving, with money; their key is in TEST_SMS."""
+    gateway_process.behave()
+    usual = {"balance": 500_000, "price": 460, "rate": 0, "mass_s": 0.0, "ahead": 0.0}
+    gateway_process.options(delivery_s=0.0, undelivered=0.0, **usual)
+    monkeypatch.setenv("TEST_SMS", KEY)
+    monkeypatch.setenv("TEST_WRONG", "not-the-key")
+    return gateway_process

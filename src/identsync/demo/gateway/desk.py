@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -73,7 +73,8 @@ class Desk:
     delivery_s: float = 0.0  # how long a message is on its way
     undelivered: float = 0.0  # share of messages that do not arrive
     ahead: float = 0.0  # seconds this process's clock is ahead of the computer's
-    rate: int = 0  # requests a second that a gateway bears; 0 = any number
+    rate: int = 0  # requests in ``rate_s`` seconds that a gateway bears; 0 = any number
+    rate_s: float = 1.0
     mass_s: float = 0.0  # SMSC.ru: seconds between two lists of states; the real one wants 60
     taken: list[Taken] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -82,7 +83,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.faults: Misdeeds[Fault] = Misdeeds(self.seed)
         self.random = random.Random(self.seed)
-        self.asked: defaultdict[str, deque[float]] = defaultdict(deque)
+        self.asked: defaultdict[str, list[float]] = defaultdict(list)
         self.mass_at = 0.0
 
     def now(self) -> float:
@@ -91,11 +92,11 @@ class Desk:
 
     def is_busy(self, gateway: str) -> bool:
         """Count a request to a gateway; tell whether that is more than it bears."""
-        asked, now = self.asked[gateway], self.now()
-        while asked and asked[0] <= now - 1:
-            asked.popleft()
-        asked.append(now)
-        return 0 < self.rate < len(asked)
+        if self.rate == 0:
+            return False
+        now = self.now()
+        self.asked[gateway] = [at for at in self.asked[gateway] if now - self.rate_s < at <= now] + [now]
+        return self.rate < len(self.asked[gateway])
 
     def take(self, gateway: str, phone: str, text: str, sender: str, own: str = "") -> Taken | None:
         """Take a message and its price; None: there is no money for it."""

@@ -30,6 +30,10 @@ class GatewayProcess(Counterparty):
         """Tell the gateways to misbehave, see :class:`identsync.demo.gateway.desk.Fault`."""
         self.ask("POST", "faults", {"kind": kind, **how})
 
+    def says(self, body: str, status: int = 200, *, taken: bool = False) -> None:
+        """Tell the next request's gateway to answer just this; ``taken``: after it has taken the message."""
+        self.fault("mumble" if taken else "say", body=body, status=status)
+
     def options(self, **change: Any) -> None:
-        """Change balance and price (kopecks), delivery_s, undelivered (a share), ahead, rate, mass_s (see Desk)."""
+        """Change balance and price (kopecks), delivery_s, undelivered (a share), ahead, rate, rate_s, mass_s (see Desk)."""
         self.ask("POST", "options", change)

@@ -17,7 +17,7 @@ DOOR = "/_gateway/"
 DOOR_KEY = "X-Gateway-Key"
 LONGEST = 1 << 20
 PARALLEL = 15  # requests of one login that SMSC.ru bears
-OPTIONS = ("balance", "price", "delivery_s", "undelivered", "ahead", "rate", "mass_s")
+OPTIONS = ("balance", "price", "delivery_s", "undelivered", "ahead", "rate", "rate_s", "mass_s")
 HTML = b"<!doctype html><title>502</title>"
 
 

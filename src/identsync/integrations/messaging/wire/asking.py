@@ -36,6 +36,7 @@ RAW = 300
 TELLING = 6  # characters: what is shorter may be a word of the gateway's own
 WORDS = ("error", "message", "reason", "details", "description", "status_text", "status_name")
 TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+BOM = b"\xef\xbb\xbf"
 SOME = 200  # questions one by one in a run: at five a second well within its time
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 LATEST_MS = 4_102_444_800_000  # 2100: a time beyond that is none
@@ -124,7 +125,7 @@ class Asking:
             error.raw = ""  # a gateway may repeat the text and the number in it
             raise
         try:
-            return orjson.loads(reply.body)
+            return orjson.loads(reply.body.removeprefix(BOM))
         except orjson.JSONDecodeError:
             raise nonsense(_title(reply.text) if reply.html else len(reply.body)) from None
 

@@ -107,7 +107,7 @@ def _listed(row: dict[str, Any]) -> Listed:
     fate, reason = next(((fate, reason) for part, fate, reason in FATES if part in said), (Fate.ACCEPTED, ""))
     to = next((str(row[name]) for name in ("destination", "receiver") if row.get(name)), "")
     number = str(row.get("message_id") or "")
-    return Listed(number, asking.digits(to), str(row.get("text", "")), _made(row), fate, reason)
+    return Listed(number, asking.digits(to), str(row.get("text") or ""), _made(row), fate, reason)
 
 
 def _made(row: dict[str, Any]) -> int | None:

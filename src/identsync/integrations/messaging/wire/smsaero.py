@@ -137,6 +137,5 @@ def _fate(row: dict[str, Any]) -> tuple[Fate, str]:
 def _listed(row: dict[str, Any]) -> Listed:
     fate, reason = _fate(row)
     made = asking.time_of(asking.code_of(row, "dateCreate"))
-    return Listed(
-        str(row["id"]), asking.digits(str(row.get("number", ""))), str(row.get("text", "")), made, fate, reason
-    )
+    to, text = str(row.get("number") or ""), str(row.get("text") or "")
+    return Listed(str(row["id"]), asking.digits(to), text, made, fate, reason)
