@@ -32,8 +32,9 @@ def modules() -> Path:
     if not (CACHE / "node_modules" / "smpp").exists():
         with tempfile.TemporaryDirectory() as folder:
             command = [npm, "install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", PACKAGE]
-            done = subprocess.run(command, capture_output=True, timeout=100, check=False)
-            if done.returncode:
+            try:
+                subprocess.run(command, capture_output=True, timeout=60, check=True)
+            except (OSError, subprocess.SubprocessError):
                 pytest.skip(f"npm cannot fetch {PACKAGE} here")
             shutil.copytree(folder, CACHE, dirs_exist_ok=True)
     return CACHE / "node_modules"
