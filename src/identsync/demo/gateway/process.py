@@ -35,5 +35,5 @@ class GatewayProcess(Counterparty):
         self.fault("mumble" if taken else "say", body=body, status=status)
 
     def options(self, **change: Any) -> None:
-        """Change balance and price (kopecks), delivery_s, undelivered (a share), ahead, rate, rate_s, mass_s (see Desk)."""
+        """Change options of the desk, such as balance and price (kopecks), delivery_s, undelivered; see ``Desk``."""
         self.ask("POST", "options", change)
