@@ -80,7 +80,7 @@ def test(wine: Machine, python: Path, arguments: list[str]) -> int:
     command = [windows_path(python / "python.exe"), "-m", "pytest", "-p", "skipped", "--tb=short", *arguments]
     command += ["-o", f"timeout={SLOW}", "-o", f"cache_dir={windows_path(WORK / 'cache')}"]
     with postgres() as uri:
-        code = session(wine, house, [*command, "--cache-clear"], uri, 2700)
+        code = session(wine, house, [*command, "--cache-clear"], uri, 3300)
         if code == 1:
             print("poe windows: what failed, once more", flush=True)
             code = session(wine, house, [*command, "--last-failed", "--last-failed-no-failures=none"], uri, 600)
