@@ -25,10 +25,15 @@ async def nothing(*_: Any) -> None:
     return None
 
 
-def run(settings: Channel, work: Callable[[Any], Any], permit: Callable[[], Any] = nothing) -> Any:
+def run(
+    settings: Channel,
+    work: Callable[[Any], Any],
+    permit: Callable[[], Any] = nothing,
+    replies: Callable[[Any], Any] = nothing,
+) -> Any:
     async def inside() -> Any:
         wire = import_module(f"identsync.integrations.messaging.wire.{settings.kind}")
-        async with wire.open(settings, permit, nothing, nothing) as gateway:
+        async with wire.open(settings, permit, nothing, replies) as gateway:
             return await work(gateway)
 
     return asyncio.run(inside())

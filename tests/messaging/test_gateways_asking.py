@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from identsync import errors
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt
-from identsync.integrations.messaging.message import Absent, Message, Missing, Sent
+from identsync.integrations.messaging.message import Absent, Message, Missing, Reply, Sent
 from identsync.integrations.messaging.settings import HTTP
 from identsync.integrations.messaging.wire.listed import EARLY_MS, Listed, looked_up
 
@@ -241,6 +241,56 @@ def test_what_was_told_before_a_question_failed_is_kept(gateways: GatewayProcess
 
     [found] = run(channel(gateways, kind), work)
     assert found.token == one.token
+
+
+def heard(gateways: GatewayProcess) -> list[Reply]:
+    told: list[Reply] = []
+
+    async def replies(some: list[Reply]) -> None:
+        told.extend(some)
+
+    run(channel(gateways, "smsc"), lambda gateway: gateway.listen(0), replies=replies)
+    return told
+
+
+def test_what_people_write_back_to_smsc_is_read_with_its_time(gateways: GatewayProcess) -> None:
+    """The same ones come again with the same keys: the books tell which are new."""
+    now = time.time()
+    gateways.reply("79450000001", "СТОП", ago=6 * 86_400)
+    gateways.reply("79450000002", "Спасибо, буду", ago=90)
+    gateways.reply("79450000003", "too long ago", ago=9 * 86_400)
+    told = heard(gateways)
+    assert [(r.sender, r.text) for r in told] == [("+79450000001", "СТОП"), ("+79450000002", "Спасибо, буду")]
+    assert [round((now - r.at_ms / 1000) / 10) for r in told] == [6 * 8_640, 9]
+    assert [r.key for r in heard(gateways)] == [r.key for r in told]
+    assert len({r.key for r in told}) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "no messages", "error_code": 3},
+        {"error": "too often", "error_code": 9},
+        {},
+        [],
+        [7],
+        [{}],
+        [{"id": 5}],
+    ],
+)
+def test_no_replies_at_smsc_stop_nothing(gateways: GatewayProcess, body: Any) -> None:
+    for status in (200, 404, 403, 500):
+        gateways.says(json.dumps(body), status)
+        assert heard(gateways) == []
+
+
+def test_a_reply_whose_time_makes_no_sense_came_just_now(gateways: GatewayProcess) -> None:
+    before = time.time_ns() // 1_000_000
+    for when in (None, "yesterday", "01.01.1990 10:00:00", "01.01.2090 10:00:00"):
+        gateways.says(json.dumps([{"id": 5, "phone": "Bank", "message": None, "received": when}]))
+        [told] = heard(gateways)
+        assert (told.sender, told.text) == ("Bank", "")
+        assert before <= told.at_ms <= time.time_ns() // 1_000_000
 
 
 BUSY = {"smsc": Lost, "smsru": NotTaken, "smsaero": errors.Limited, "iqsms": errors.Limited, "exolve": errors.Limited}

@@ -251,6 +251,12 @@ def test_an_answer_without_sense_after_a_send_is_lost(gateways: GatewayProcess, 
     assert len(taken(gateways, one)) == 1
 
 
+def test_an_answer_with_a_byte_order_mark_is_read(gateways: GatewayProcess) -> None:
+    gateways.says("\ufeff" + json.dumps({"id": TOKEN, "cnt": 2, "cost": "9.20"}))
+    told = run(channel(gateways, "smsc"), lambda gateway: gateway.submit(message(token=TOKEN)))
+    assert told == Accepted(TOKEN, 2, 920)
+
+
 @pytest.mark.parametrize("kind", HTTP)
 def test_a_gateway_that_repeats_what_was_said_is_not_quoted(gateways: GatewayProcess, kind: str) -> None:
     """Neither key nor number nor text stands in what is kept of an answer."""

@@ -77,6 +77,7 @@ class Desk:
     rate_s: float = 1.0
     mass_s: float = 0.0  # SMSC.ru: seconds between two lists of states; the real one wants 60
     taken: list[Taken] = field(default_factory=list)
+    replies: list[tuple[str, str, float]] = field(default_factory=list)  # phone, text, when
     counts: Counter[str] = field(default_factory=Counter)
     lock: threading.RLock = field(default_factory=threading.RLock)
 

@@ -34,6 +34,10 @@ class GatewayProcess(Counterparty):
         """Tell the next request's gateway to answer just this; ``taken``: after it has taken the message."""
         self.fault("mumble" if taken else "say", body=body, status=status)
 
+    def reply(self, phone: str, text: str, ago: float = 0.0) -> None:
+        """Let a person (eleven digits) write back to the number rented at SMSC.ru, ``ago`` seconds before now."""
+        self.ask("POST", "replies", {"phone": phone, "text": text, "ago": ago})
+
     def options(self, **change: Any) -> None:
         """Change options of the desk, such as balance and price (kopecks), delivery_s, undelivered; see ``Desk``."""
         self.ask("POST", "options", change)

@@ -9,6 +9,7 @@ PATHS: dict[str, Callable[[Desk, Fields, Fields], Answer]] = {
     "/smsc/sys/send.php": smsc.smsc_send,
     "/smsc/sys/status.php": smsc.smsc_status,
     "/smsc/sys/balance.php": smsc.smsc_balance,
+    "/smsc/sys/get.php": smsc.smsc_replies,
     "/smsru/sms/send": smsru.smsru_send,
     "/smsru/sms/status": smsru.smsru_status,
     "/smsru/my/balance": smsru.smsru_balance,

@@ -156,6 +156,9 @@ def _done(desk: Desk, what: str, body: bytes) -> Any:
             desk.faults.add(msgspec.json.decode(body, type=Fault))
         case "DELETE faults":
             desk.faults.clear()
+        case "POST replies":
+            told = orjson.loads(body)
+            desk.replies.append((told["phone"], told["text"], desk.now() - told["ago"]))
         case "POST options":
             for name, value in orjson.loads(body).items():
                 if name not in OPTIONS:

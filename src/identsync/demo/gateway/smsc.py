@@ -1,10 +1,12 @@
 """SMSC.ru as it answers: errors by number, our own ids, lists of states."""
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from identsync.demo.gateway.desk import KEY, SENDER, USER, Answer, Desk, Fields, is_phone, roubles
 
+MOSCOW = timezone(timedelta(hours=3))
 OWN = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -50,6 +52,21 @@ def smsc_status(desk: Desk, _headers: Fields, f: Fields) -> Answer:
 def smsc_balance(desk: Desk, _headers: Fields, f: Fields) -> Answer:
     """SMSC.ru: the money left."""
     return _smsc_key(f) or (200, {"balance": roubles(desk.balance)})
+
+
+def smsc_replies(desk: Desk, _headers: Fields, f: Fields) -> Answer:
+    """SMSC.ru: what people wrote back in the last hours, Moscow's time."""
+    if (wrong := _smsc_key(f)) is not None:
+        return wrong
+    if f.get("get_answers") != "1" or f.get("fmt") != "3" or not 0 < int(f.get("hour", 1)) <= 168:
+        return 200, {"error": "parameters error", "error_code": 1}
+    since = desk.now() - int(f.get("hour", 1)) * 3_600
+    return 200, [_smsc_reply(7_000 + at, *each) for at, each in enumerate(desk.replies) if each[2] > since]
+
+
+def _smsc_reply(number: int, phone: str, text: str, at: float) -> dict[str, Any]:
+    when = datetime.fromtimestamp(at, MOSCOW).strftime("%d.%m.%Y %H:%M:%S")
+    return {"id": number, "received": when, "phone": phone, "message": text, "to_phone": "79990000000", "sent": when}
 
 
 def _smsc_key(f: Fields) -> Answer | None:

@@ -1,6 +1,8 @@
-"""SMSC.ru: own ids, so that a lost message can be asked for (facts: messaging.md 7)."""
+"""SMSC.ru: own ids, so that lost messages can be asked for; replies to a number rented there (facts: messaging.md)."""
 
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from identsync import errors
@@ -14,6 +16,7 @@ from identsync.integrations.messaging.message import (
     Missing,
     Permit,
     Replies,
+    Reply,
     Sent,
 )
 from identsync.integrations.messaging.wire import asking
@@ -25,6 +28,8 @@ ASKED = 100
 BLOCKED_MS = 600_000
 LIVES_H = 24
 TOO_OFTEN = 9
+REPLIES_H = 168  # the longest it gives: a client that slept over the holidays hears of every STOP
+MOSCOW = timezone(timedelta(hours=3))
 REFUSED = {
     1: texts.NOT_LIKED,
     5: texts.NOT_LIKED,
@@ -48,9 +53,9 @@ FATES = {
 }
 
 
-def open(settings: object, permit: Permit, keep: Keep, replies: Replies) -> Gateway:  # noqa: ARG001  pushes nothing
+def open(settings: object, permit: Permit, keep: Keep, replies: Replies) -> Gateway:  # noqa: ARG001  no receipts pushed
     """Make the gateway; nothing is connected yet."""
-    return Smsc(settings, permit)
+    return Smsc(settings, permit, replies)
 
 
 class Smsc(asking.Asking):
@@ -58,8 +63,9 @@ class Smsc(asking.Asking):
 
     base = "https://smsc.ru"
 
-    def __init__(self, settings: object, permit: Permit) -> None:
+    def __init__(self, settings: object, permit: Permit, replies: Replies) -> None:
         super().__init__(settings, permit)
+        self._replies = replies
         self.window = min(self.window, AT_ONCE)
 
     async def submit(self, message: Message) -> Verdict:
@@ -102,6 +108,17 @@ class Smsc(asking.Asking):
         if left is None:
             raise asking.nonsense(answer)
         return Balance(left, str(answer["balance"])[:40])
+
+    async def listen(self, quiet_ms: int) -> None:  # noqa: ARG002  nothing is pushed: it is asked for
+        """Read what people wrote back; without a number rented there is no such list, and no error either."""
+        fields = {"get_answers": "1", "hour": str(REPLIES_H)}
+        try:
+            answer = await self.anything("/sys/get.php", self._signed(fields))
+        except errors.IdentsyncError:
+            return  # asked again soon; what is known of sent messages must not wait for it
+        rows = answer if isinstance(answer, list) else ()
+        if told := [reply for row in rows if (reply := _reply(row)) is not None]:
+            await self._replies(told)
 
     async def _found(self, one: Missing) -> Receipt | Absent:
         asked = {"id": one.token, "phone": asking.digits(one.to)}
@@ -154,3 +171,24 @@ def _row(row: dict[str, Any], token: str) -> Receipt | Absent | None:
     stamp = asking.time_of(asking.code_of(row, "last_timestamp"))
     words = f"{code} {asking.words_of(row, 'err', 'status_name')}".strip()
     return Receipt(fate, token, token, at_ms=stamp, reason=reason, answer=words)
+
+
+def _reply(row: object) -> Reply | None:
+    if not isinstance(row, dict) or not row.get("id") or not row.get("phone"):
+        return None
+    sender = str(row["phone"])
+    sender = f"+{sender}" if sender.isdigit() else sender
+    return Reply(str(row["id"]), sender, str(row.get("message") or ""), _heard(row))
+
+
+def _heard(row: dict[str, Any]) -> int:
+    """Return when a reply came, Moscow's time as the gateway writes it; now, where it says nothing of sense."""
+    now = time.time_ns() // 1_000_000
+    try:
+        said = datetime.strptime(str(row.get("received") or row.get("sent")), "%d.%m.%Y %H:%M:%S").replace(
+            tzinfo=MOSCOW
+        )
+    except ValueError:
+        return now
+    at = int(said.astimezone(UTC).timestamp() * 1000)
+    return at if now - (REPLIES_H + 24) * asking.HOUR_MS < at < now else now
