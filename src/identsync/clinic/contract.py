@@ -111,6 +111,9 @@ clinic_patient = Table(
     Column("branch_id", Integer, doc="филиал пациента; NULL, если неизвестен"),
     Column("born", Integer, doc="дата рождения: дни с 1970-01-01 (раньше = меньше нуля); NULL, если неизвестна"),
     Column("last_visit", Integer, doc="день последнего приёма: дни с 1970-01-01; NULL, если неизвестен или не был"),
+    Column("first_visit", Integer, doc="день первого приёма: дни с 1970-01-01; NULL, если неизвестен или не был"),
+    Column("sex", SmallInteger, doc="1 = мужской, 2 = женский; NULL, если неизвестен"),
+    Column("revenue", BigInteger, doc="сколько заплатил за всё время, копейки; NULL, если неизвестно"),
     Index("clinic_patient_phone", "phone_key", "patient_id"),
     comment="пациенты сети",
 )
@@ -236,6 +239,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ),
     ("", "born"): Rule(lambda value: -30_000 < value < 60_000, "в некоторых строках не день с 1887 по 2134 год", _DAYS),
     ("", "last_visit"): Rule(lambda value: 0 < value < 60_000, "в некоторых строках не день с 1970 по 2134 год", _DAYS),
+    ("", "first_visit"): Rule(lambda value: 0 < value < 60_000, "в некоторых строках не день с 1970 по 2134 год", _DAYS),
+    ("", "sex"): Rule(lambda value: value in (1, 2), "в некоторых строках не 1 и не 2"),
     ("", "phone_key"): Rule(lambda value: len(value) == 10 and value.isdigit(), "в некоторых строках не десять цифр"),
     ("clinic_branch", "name"): Rule(lambda value: bool(value.strip()), "в некоторых строках пусто"),
     ("clinic_staff", "name"): Rule(lambda value: bool(value.strip()), "в некоторых строках пусто"),

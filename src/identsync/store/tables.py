@@ -260,6 +260,43 @@ calendar_link = Table(
     PrimaryKeyConstraint("destination", "doctor_id"),
 )
 
+# -- room geocoding --------------------------------------------------------------------------------------------------
+
+geo_place = Table(
+    "geo_place",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False, doc="the building: core.address"),
+    Column("digest", BigInteger, nullable=False, doc="of what was asked, with the versions of parser and providers"),
+    Column(
+        "state", String(16), nullable=False, doc="confirmed (answered, be it 'not found'), later, rejected, unknown"
+    ),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("retry_ms", BigInteger, doc="not asked again before"),
+    Column("address", Unicode(400), nullable=False, doc="canonical, without the flat"),
+    Column("patients", Integer, nullable=False, server_default=text("0"), doc="how many live there, as last planned"),
+    Column("answer", Unicode(400), doc="why it was not found, or not believed"),
+    Column("provider", String(40), doc="which provider of the settings answered; 'person' = a pin"),
+    Column("precision", SmallInteger, nullable=False, server_default=text("0"), doc="place.Precision; 0 = not found"),
+    Column("latitude", Integer, doc="micro-degrees, WGS 84"),
+    Column("longitude", Integer, doc="micro-degrees, WGS 84"),
+    Column("cell", BigInteger, doc="H3 cell of resolution 9; NULL where there is no point"),
+    Column("misses", SmallInteger, nullable=False, server_default=text("0"), doc="times in a row it was not found"),
+    Column("asked_ms", BigInteger, doc="when it was answered"),
+    Column("expires_ms", BigInteger, doc="asked again from then on; the provider's terms, or the age of a 'not found'"),
+    Column("changed_ms", BigInteger, nullable=False),
+    Index("geo_place_by_state", "state", "precision"),
+)
+geo_fix = Table(
+    "geo_fix",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False, doc="the building as typed; -branch = a branch"),
+    Column("address", Unicode(400), doc="what a person wrote instead; NULL = a pin"),
+    Column("latitude", Integer, doc="micro-degrees of a pin"),
+    Column("longitude", Integer),
+    Column("by", Unicode(100), nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+)
+
 # -- the outbox ------------------------------------------------------------------------------------------------------
 
 outbox = Table(

@@ -184,7 +184,7 @@ GO
 -- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта, адрес и дата рождения. Пока вы их не вписали, они пусты
 -- (NULL), и письма некому отправлять, а рекламу нельзя отобрать по возрасту. Дата рождения нужна днями с 1970-01-01:
 -- DATEDIFF(DAY, '19700101', дата).
--- Последний приём ищется по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
+-- Пол и оплаты (копейки за всё время) нужны только карте. Первый и последний приём ищутся по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
 CREATE OR ALTER VIEW clinic_patient AS
 SELECT
     CAST(pat.ID_Persons AS bigint) AS patient_id,
@@ -206,7 +206,17 @@ SELECT
             r.ID_Patients = pat.ID_Persons
             AND r.ReceptionCanceled IS NULL
             AND r.PlanStart < CAST(GETDATE() AS date)
-    ) AS last_visit
+    ) AS last_visit,
+    (
+        SELECT DATEDIFF(DAY, '19700101', MIN(r.PlanStart))
+        FROM dbo.Receptions AS r
+        WHERE
+            r.ID_Patients = pat.ID_Persons
+            AND r.ReceptionCanceled IS NULL
+            AND r.PlanStart < CAST(GETDATE() AS date)
+    ) AS first_visit,
+    CAST(NULL AS smallint) AS sex,
+    CAST(NULL AS bigint) AS revenue
 FROM dbo.Patients AS pat
 INNER JOIN dbo.Persons AS p ON pat.ID_Persons = p.ID
 CROSS APPLY (

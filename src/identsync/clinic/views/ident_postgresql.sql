@@ -174,7 +174,7 @@ WHERE
 -- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта, адрес и дата рождения. Пока вы их не вписали, они пусты
 -- (NULL), и письма некому отправлять, а рекламу нельзя отобрать по возрасту. Дата рождения нужна днями с 1970-01-01:
 -- дата::date - date '1970-01-01'.
--- Последний приём ищется по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
+-- Пол и оплаты (копейки за всё время) нужны только карте. Первый и последний приём ищутся по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
 CREATE OR REPLACE VIEW clinic_patient AS
 SELECT
     pat."ID_Persons"::bigint AS patient_id,
@@ -191,6 +191,13 @@ SELECT
         SELECT max(r."PlanStart")::date - date '1970-01-01'
         FROM "Receptions" AS r
         WHERE r."ID_Patients" = pat."ID_Persons" AND r."ReceptionCanceled" IS NULL AND r."PlanStart" < current_date
-    ) AS last_visit
+    ) AS last_visit,
+    (
+        SELECT min(r."PlanStart")::date - date '1970-01-01'
+        FROM "Receptions" AS r
+        WHERE r."ID_Patients" = pat."ID_Persons" AND r."ReceptionCanceled" IS NULL AND r."PlanStart" < current_date
+    ) AS first_visit,
+    NULL::smallint AS sex,
+    NULL::bigint AS revenue
 FROM "Patients" AS pat
 INNER JOIN "Persons" AS p ON pat."ID_Persons" = p."ID";

@@ -176,7 +176,7 @@ WHERE
 -- Пациенты. Проверьте: Persons.MobilePhone; где хранятся почта, адрес и дата рождения. Пока вы их не вписали, они пусты
 -- (NULL), и письма некому отправлять, а рекламу нельзя отобрать по возрасту. Дата рождения нужна днями с 1970-01-01:
 -- CAST(julianday(дата) - 2440587.5 AS integer).
--- Последний приём ищется по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
+-- Пол и оплаты (копейки за всё время) нужны только карте. Первый и последний приём ищутся по всем неотменённым приёмам. Проверьте: Receptions.ID_Patients это номер из Patients.ID_Persons.
 DROP VIEW IF EXISTS clinic_patient;
 CREATE VIEW clinic_patient AS
 SELECT
@@ -196,7 +196,14 @@ SELECT
         SELECT CAST(max(julianday(date(r.PlanStart))) - 2440587.5 AS integer)
         FROM Receptions AS r
         WHERE r.ID_Patients = d.patient_id AND r.ReceptionCanceled IS NULL AND r.PlanStart < date('now')
-    ) AS last_visit
+    ) AS last_visit,
+    (
+        SELECT CAST(min(julianday(date(r.PlanStart))) - 2440587.5 AS integer)
+        FROM Receptions AS r
+        WHERE r.ID_Patients = d.patient_id AND r.ReceptionCanceled IS NULL AND r.PlanStart < date('now')
+    ) AS first_visit,
+    NULL AS sex,
+    NULL AS revenue
 FROM (
     SELECT
         pat.ID_Persons AS patient_id,

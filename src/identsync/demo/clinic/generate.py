@@ -173,7 +173,7 @@ class _Network:
             "clinic_shift": shifts,
             "clinic_appointment": appointments,
             "clinic_patient": [
-                (*_patient(rng, patient, number, place), *_years(patient, settings.first_day)) for patient in patients
+                _patient(rng, patient, number, place, settings.first_day) for patient in patients
             ],
         }
 
@@ -231,20 +231,25 @@ def _taken(rng: Random, start: int, end: int, fill: float) -> Iterator[tuple[int
             start += _GAPS[int(draw() * len(_GAPS))]
 
 
-def _patient(rng: Random, patient: int, branch: int, place: Town) -> tuple[Any, ...]:
+def _patient(rng: Random, patient: int, branch: int, place: Town, first_day: int) -> tuple[Any, ...]:
     draw = rng.random
     who = full_name(rng)
     phone, phone_key = _phone(patient, draw())
     email = _email(who, patient) if draw() < 0.35 else None
     where = address(rng, place) if draw() < 0.92 else None
-    return patient, who.surname, who.name, who.patronymic, phone, phone_key, email, where, branch
+    person = patient, who.surname, who.name, who.patronymic, phone, phone_key, email, where, branch
+    return *person, *_years(patient, first_day, 2 if who.female else 1)
 
 
-def _years(patient: int, first_day: int) -> tuple[int | None, int | None]:
-    """Give the day a patient was born and the day of the last visit before ``first_day``, by his number alone."""
+def _years(patient: int, first_day: int, sex: int) -> tuple[int | None, ...]:
+    """Give birth, last visit before ``first_day``, first visit (days), sex and kopecks, by the patient's number alone."""
     draw = patient * 2_654_435_761 % 2**32
     born = None if draw % 20 == 0 else first_day - 3 * 365 - draw // 20 % (80 * 365)
-    return born, None if draw % 7 < 2 else first_day - 1 - draw // 7 % 900
+    if draw % 7 < 2:
+        return born, None, None, sex, None
+    last = first_day - 1 - draw // 7 % 900
+    visits = draw // 11 % 9
+    return born, last, last - visits * 97, sex, (visits + 1) * (150_000 + draw // 13 % 900_000)
 
 
 def _phone(patient: int, chance: float) -> tuple[str | None, str | None]:

@@ -1,0 +1,1 @@
+"""What each provider spells its own way: one file a provider."""
