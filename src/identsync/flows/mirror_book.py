@@ -77,6 +77,28 @@ class Book:
         return self.at | ({"of_stream": f"{self.stream}:{weight}"} if weight else {})
 
 
+class Shelf:
+    """Where the items of a stream are kept: the mirror's own tables; a room that has a table for them overrides it.
+
+    The weights of the brake stay in ``mirror_stream``.
+    """
+
+    def __init__(self, stream: str, scope: int) -> None:
+        self.stream = stream
+        self.scope = scope
+
+    def load(self, connection: Connection, refresh_before_ms: int | None = None) -> Book:
+        """Read the book; ``old`` are keys to be delivered anew: confirmed no later than ``refresh_before_ms``."""
+        return load(connection, self.stream, self.scope, refresh_before_ms)
+
+    def save(
+        self, connection: Connection, book: Book, rows: Sequence[Row], removed: Sequence[int], now_ms: int,
+        before: Columns,
+    ) -> Columns:  # fmt: skip
+        """Write rows, and ``book.confirmed`` in place of ``before``; return the columns as they are written."""
+        return save(connection, book, rows, removed, now_ms, before)
+
+
 def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int | None = None) -> Book:
     """Read the book; ``old`` are keys whose confirmation is not newer than ``refresh_before_ms``."""
     book = Book(stream, scope)

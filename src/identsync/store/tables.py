@@ -266,7 +266,7 @@ geo_place = Table(
     "geo_place",
     metadata,
     Column("key", BigInteger, primary_key=True, autoincrement=False, doc="the building: core.address"),
-    Column("digest", BigInteger, nullable=False, doc="of what was asked, with the versions of parser and providers"),
+    Column("digest", BigInteger, doc="of the address that was answered; NULL = never, DOUBT = being asked"),
     Column(
         "state", String(16), nullable=False, doc="confirmed (answered, be it 'not found'), later, rejected, unknown"
     ),
@@ -281,10 +281,12 @@ geo_place = Table(
     Column("longitude", Integer, doc="micro-degrees, WGS 84"),
     Column("cell", BigInteger, doc="H3 cell of resolution 9; NULL where there is no point"),
     Column("misses", SmallInteger, nullable=False, server_default=text("0"), doc="times in a row it was not found"),
+    Column("asked_of", BigInteger, doc="digest of the providers that were asked, with their versions"),
     Column("asked_ms", BigInteger, doc="when it was answered"),
     Column("expires_ms", BigInteger, doc="asked again from then on; the provider's terms, or the age of a 'not found'"),
     Column("changed_ms", BigInteger, nullable=False),
     Index("geo_place_by_state", "state", "precision"),
+    Index("geo_place_by_point", "latitude", "longitude"),
 )
 geo_fix = Table(
     "geo_fix",
