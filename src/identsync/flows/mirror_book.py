@@ -101,6 +101,17 @@ class Shelf:
 
 def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int | None = None) -> Book:
     """Read the book; ``old`` are keys whose confirmation is not newer than ``refresh_before_ms``."""
+    book = weighed(connection, stream, scope)
+    book.rows = {row.key: row for row in _rows(connection, book)}
+    if refresh_before_ms is not None:
+        item = mirror_item.c
+        old = select(item.key).where(item.stream == stream, item.scope == scope, item.state == "confirmed")
+        book.old = connection.execute(old.where(item.changed_ms <= refresh_before_ms)).scalars().all()
+    return book
+
+
+def weighed(connection: Connection, stream: str, scope: int) -> Book:
+    """Read what the mirror keeps of a stream as a whole: its weights, and the columns where they are kept here."""
     book = Book(stream, scope)
     table = mirror_stream.c
     own = and_(
@@ -111,11 +122,6 @@ def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int
         book.weights[name[len(stream) + 1 :]] = Weight(*weight)
         if name == stream and packed is not None:
             book.confirmed = Columns.unpack(packed)
-    book.rows = {row.key: row for row in _rows(connection, book)}
-    if refresh_before_ms is not None:
-        item = mirror_item.c
-        old = select(item.key).where(item.stream == stream, item.scope == scope, item.state == "confirmed")
-        book.old = connection.execute(old.where(item.changed_ms <= refresh_before_ms)).scalars().all()
     return book
 
 
