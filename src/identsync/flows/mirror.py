@@ -144,7 +144,8 @@ async def mirror(
     await _weigh(run, book, weights, brake)
     until = None if budget_ms is None else now + budget_ms
     rank = order or (lambda key: key)
-    size = step or max(concurrency, len(desired) // BATCHES, 1)
+    many = deliver.most if isinstance(deliver, Together) else 1
+    size = step or max(concurrency * many, len(desired) // BATCHES, 1)
     flow = _Flow(run, shelf, book, desired, make, deliver, remove, patience, concurrency, size, lane, rank, until)
     return await flow.walk()
 
