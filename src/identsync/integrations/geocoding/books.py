@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
-from identsync.clinic.cursor import fetched
 from identsync.core.columns import Columns
 from identsync.flows import mirror_book
 from identsync.flows.mirror_book import IN, Book, Row
@@ -58,7 +57,7 @@ class Places(mirror_book.Shelf):
         """Read the book; ``old`` are buildings whose answer has expired, or may be better by now."""
         book = mirror_book.weighed(connection, STREAM, 0)
         known = select(place.key, place.digest).where(place.digest.is_not(None))
-        book.confirmed = Columns.from_rows(fetched(connection, known, {}))
+        book.confirmed = Columns.from_rows(connection.execute(known))
         open_ = select(place.key, place.digest, place.state, place.attempts, place.retry_ms)
         rows = connection.execute(open_.where(place.state != "confirmed"))
         book.rows = {key: Row(key, digest or 0, *rest) for key, digest, *rest in rows}
