@@ -29,7 +29,7 @@ from identsync.store.tables import outbox
 
 from .sending_client import NAME, Desk
 
-COUNT = int(os.environ.get("IDENTSYNC_STORM", "240"))
+COUNT = int(os.environ.get("IDENTSYNC_STORM", "120"))
 SEED = int(os.environ.get("IDENTSYNC_STORM_SEED", "0")) or secrets.randbelow(10**6) + 1
 STEPS = ("announced", "sent", "settling")
 KILLS = max(4, COUNT // 100)
