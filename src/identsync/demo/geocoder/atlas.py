@@ -50,6 +50,11 @@ class Atlas:
         first = next((at for at, word in enumerate(rest) if word[0].isdigit()), len(rest))
         return self.parts(place, " ".join(rest[:first]), " ".join(rest[first:]))
 
+    def some(self, text: str) -> Hit | None:
+        """Find a line as those do who are content with less: where the street is not known, its town."""
+        place = self._town(text)
+        return self.line(text) or (None if place is None else Hit("town", ground.centre(place), place))
+
     def parts(self, place: Town | None, street: str, number: str = "") -> Hit | None:
         """Find a street and a house in a town; None where a word is not known."""
         if place is None:

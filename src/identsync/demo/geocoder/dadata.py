@@ -47,7 +47,7 @@ def _cleaned(desk: Desk, request: Request, texts: list[str]) -> Answer:
     desk.options.balance -= cost
     for each in texts:
         desk.ask("dadata", each, request)
-    rows = [_row(each, desk.atlas.line(each), request) for each in texts]
+    rows = [_row(each, desk.atlas.some(each), request) for each in texts]
     if request.misdeed == "short":
         rows.pop()
     return 200, rows[1:] + rows[:1] if request.misdeed == "turned" else rows

@@ -116,8 +116,9 @@ class Desk:
         return 0 < most < len(recent)
 
     def new_day(self) -> None:
-        """Begin a new day: quotas are as at first."""
+        """Begin a new day: quotas and paces are as at first."""
         self._today.clear()
+        self._recent.clear()
 
     def books(self) -> dict[str, Any]:
         """Give the counts and the money."""

@@ -17,7 +17,7 @@ from identsync.demo.geocoder import dadata, nominatim, photon, yandex
 from identsync.demo.geocoder.desk import Answer, Desk, Fault, Options, Request
 
 DOOR, DOOR_KEY = "/_geocoder/", "x-geocoder-key"
-LONGEST = 1 << 20
+LONGEST = 1 << 24
 HTML = b"<!doctype html><title>502 Bad Gateway</title>"
 PATHS: dict[str, Callable[[Desk, Request], Answer]] = {
     "/nominatim/search": nominatim.search,

@@ -20,7 +20,7 @@ def geocode(desk: Desk, request: Request) -> Answer:
     if desk.is_used_up("yandex"):
         return 429, _wrong(429, "Too Many Requests", "Limit is exceeded")
     desk.ask("yandex", query["geocode"], request, **{name: value for name, value in query.items() if name != "apikey"})
-    hit = desk.atlas.line(query["geocode"])
+    hit = desk.atlas.some(query["geocode"])
     found = [] if hit is None else [{"GeoObject": _object(hit, request)}]
     meta = {"request": query["geocode"], "found": str(len(found)), "results": query.get("results", "10")}
     collection = {"metaDataProperty": {"GeocoderResponseMetaData": meta}, "featureMember": found}

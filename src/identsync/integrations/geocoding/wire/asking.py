@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import orjson
 
@@ -39,8 +39,6 @@ PAUSE_MS, DAY_MS, MOSCOW_MS = 60_000, 86_400_000, 3 * 3_600_000
 RAW = 300
 WORDS = ("message", "error", "reason", "detail", "details", "description", "title")
 QUOTA = ("limit", "quota", "лимит", "квот", "disabled for")
-PUBLIC = ("openstreetmap.org", "photon.komoot.io")
-"""Servers for everybody: their terms forbid work like ours, and addresses would go abroad (facts: geocoding.md B1)."""
 WORD = re.compile(r"\w{3,}")
 
 
@@ -58,7 +56,8 @@ class Asking:
 
     async def __aenter__(self) -> Self:
         """Read the secrets and open the pool; nothing is connected."""
-        _refuse_public(self.provider.base)
+        for what, hint in [told for where, *told in self.provider.mistakes() if where == "url"]:
+            raise AskPerson(what, hint=hint)  # who embeds us may not have read a file of settings
         self.key = secret(self.provider.key) if self.provider.key else ""
         self.secret = secret(self.provider.secret) if self.provider.secret else ""
         await self._http.__aenter__()
@@ -151,15 +150,6 @@ class Asking:
         secrets = [each for each in (self.key, self.secret) if each]
         theirs = not any(each.lower() in words.lower() for each in secrets)
         return words if theirs and not any(told & set(WORD.findall(each.lower())) for each in ours) else ""
-
-
-def _refuse_public(base: str) -> None:
-    host = urlsplit(base).hostname or ""
-    if any(host == each or host.endswith(f".{each}") for each in PUBLIC):
-        words = _(
-            "{host} для всех: его правила запрещают такую работу, а адреса пациентов ушли бы за границу", host=host
-        )
-        raise AskPerson(words, hint=_("Поставьте свою службу и впишите её адрес (url)."))
 
 
 def _words(reply: Reply) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-PIECES = re.compile(r"\d+|[^\W\d_]+|/")
+PIECES = re.compile(r"\d+|[^\W\d_](?=[кс]\d)|[^\W\d_]+|/")  # 12ас1 is 12, а, с, 1
 NUMBER = re.compile(r"\d+")
 NAMED = {
     "к": ("к", "кор", "корп", "корпус"),

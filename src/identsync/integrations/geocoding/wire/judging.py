@@ -49,8 +49,8 @@ def _house(asked: str, told: str) -> Precision:
 
 
 def best(found: Sequence[Found]) -> Found:
-    """Give the most precise of several, of equals the first; nothing of none."""
-    return max(found, key=lambda each: each.precision, default=NOTHING)
+    """Give the most precise of several, of equals the first that says why; nothing of none."""
+    return max(found, key=lambda each: (each.precision, bool(each.detail)), default=NOTHING)
 
 
 def point(latitude: object, longitude: object) -> tuple[int, int]:
