@@ -1,7 +1,7 @@
 """Planning what to ask geocoders: a million patients in four hundred thousand buildings, beside the bare fetch.
 
-The plan is the task's own, without its run: read every address, parse it, compare with what is known, put what is due in
-its order. "Anew" nothing is known, "again" everything is. The way first thought of beside it, in plain Python: lower case
+The plan is the task's own, without its run: read every address, parse it, compare with what is known, put in order what
+is due. "Anew" nothing is known, "again" everything is. The way first thought of beside it, in plain Python: lower case
 and no punctuation as the key, sets for the difference (its keys are worse: each spelling is another building).
 """
 
