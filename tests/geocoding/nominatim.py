@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from identsync.demo.clinic import ground
+from identsync.demo.clinic.osm import osm
 from identsync.demo.clinic.town import town
 from prepare import install, may_install, say
 
@@ -65,7 +65,7 @@ def program() -> Path:
 
 def imported(nominatim: Path, seed: int, number: int) -> Path:
     """Return an SQLite file with a generated town in it, imported by the first call that wants it."""
-    data = ground.osm(town(seed, number))
+    data = osm(town(seed, number))
     folder = HOME / hashlib.sha256(data).hexdigest()[:16]
     ready = folder / "town.sqlite"
     if ready.exists():
