@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -175,6 +176,7 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help="serve until Ctrl-C, nothing else")
     parser.add_argument("--table", action="store_true", help="the table alone, without the tests")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_told: sys.exit(1))  # so that what was started ends with us
     try:
         nominatim = program()
         with served(nominatim, imported(nominatim, given.seed, 0)) as url:
