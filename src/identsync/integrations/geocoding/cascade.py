@@ -44,8 +44,8 @@ class Told:
 class Cascade:
     """The open providers in their order; ``near`` are the branches' points (micro-degrees).
 
-    ``at_home`` says whether a question is of a city where a branch is, so that a point far away cannot be true; ``body``
-    writes the texts of questions as a JSON array, b"" where it cannot.
+    ``at_home`` says whether a question is of a city where a branch is, so that a point far away cannot be true;
+    ``body`` writes the texts of questions as a JSON array, b"" where it cannot.
     """
 
     geocoders: list[tuple[str, Provider, Geocoder]]
