@@ -5,9 +5,10 @@ import os
 import pytest
 
 from identsync.demo.clinic import ground
-from identsync.integrations.geocoding.place import Precision, Question
+from identsync.integrations.geocoding.place import Found, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 
+from . import nominatim_hard
 from .wires_calls import PLACE, absent, asked, houses, named, point, question
 
 URL = os.environ.get("IDENTSYNC_NOMINATIM", "")
@@ -78,3 +79,42 @@ def test_a_street_of_another_kind_is_found() -> None:
     found = asked(settings(), *wrong)
     assert {each.precision for each in found} == {Precision.HOUSE}
     assert all(ground.metres(point(one), truth) < 1 for (_each, truth), one in zip(some, found, strict=True))
+
+
+# -- the town whose streets and numbers are spelled as real maps do ---------------------------------------------------
+
+HARD = os.environ.get("IDENTSYNC_NOMINATIM_HARD", "")
+hard = pytest.mark.skipif(not HARD, reason="wants the hard town served by a real Nominatim: `poe nominatim` does so")
+
+
+def on_hard(*questions: Question) -> list[Found]:
+    return asked(Provider(kind="nominatim", url=HARD), *questions)
+
+
+@hard
+def test_every_spelling_of_maps_is_found_at_its_house() -> None:
+    every = list(nominatim_hard.houses())
+    found = on_hard(*(each.question for each in every))
+    missed = [
+        each.question.text for each, one in zip(every, found, strict=True) if one.precision is not Precision.HOUSE
+    ]
+    assert missed == []
+    assert all(ground.metres(point(one), each.point) < 1 for each, one in zip(every, found, strict=True))
+
+
+@hard
+def test_a_village_inside_the_line_is_not_the_towns_street() -> None:
+    """The town has a Lenin street too; the parser names the town where the registrar did."""
+    city, village = nominatim_hard.CITY, "Ивановка"
+    [found] = on_hard(Question(1, f"{city}, {village}, улица Ленина, 5", "", city, "улица Ленина", "5"))
+    [there] = [each for each in nominatim_hard.houses() if each.question.text == f"{village}, улица Ленина, 5"]
+    assert found.precision is Precision.HOUSE
+    assert ground.metres(point(found), there.point) < 1
+
+
+@hard
+def test_a_street_like_another_is_not_that_one() -> None:
+    """There is a big and a plain Sadovaya, a first and a second Parkovaya, but no third and no small one."""
+    asks = ("улица 3-я Парковая", "улица Малая Садовая", "переулок Садовый")
+    found = on_hard(*(question(street, "5", nominatim_hard.CITY) for street in asks))
+    assert [each.precision for each in found] == [Precision.NONE] * len(asks)
