@@ -74,7 +74,7 @@ class Asking:
         """Close every connection."""
         await self._http.__aexit__(kind, error, trace)
 
-    async def ask(self, questions: Sequence[Question]) -> list[Found]:
+    async def ask(self, questions: Sequence[Question], body: bytes = b"") -> list[Found]:  # noqa: ARG002  no arrays
         """Answer questions in their order; raises the errors of the tree."""
         return [await self.one(each) if any(map(str.isalnum, each.text)) else Found() for each in questions]
 
