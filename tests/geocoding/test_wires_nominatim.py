@@ -5,11 +5,12 @@ import os
 import pytest
 
 from identsync.demo.clinic import ground
+from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.integrations.geocoding.place import Found, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 
 from . import nominatim_hard
-from .wires_calls import PLACE, absent, asked, houses, named, point, question
+from .wires_calls import PLACE, absent, asked, houses, named, point, provider, question
 
 URL = os.environ.get("IDENTSYNC_NOMINATIM", "")
 pytestmark = pytest.mark.skipif(
@@ -65,6 +66,25 @@ def test_the_region_is_told_apart() -> None:
     elsewhere = Question(1, f"Омская область, {one.text}", "Омская область", one.city, one.street, one.house)
     found = asked(settings(), with_region, elsewhere)
     assert [each.precision for each in found] == [Precision.HOUSE, Precision.NONE]
+
+
+def test_the_stand_in_answers_as_the_real_one() -> None:
+    """So that what is tested against the stand-in everywhere is worth something."""
+    some = [each for each, _truth in houses(24, 25)]
+    far, street = named(PLACE.streets[5]), PLACE.streets[7].name
+    some += [each for each, _at in zip((one for one, _truth in absent()), range(5), strict=False)]
+    some += [question(far, "999"), question(far, ""), question(street, "5"), question("улица Несуществующая", "5")]
+    some += [Question(1, PLACE.name, "", PLACE.name), Question(1, f"г. {PLACE.name}, ул. {street}, д. 5, кв. 7")]
+    some += [
+        Question(1, f"{PLACE.name} {far} 5 кв 7"),
+        Question(1, "Китеж, улица Мира, 5", "", "Китеж", "улица Мира", "5"),
+    ]
+    real = asked(settings(), *some)
+    with GeocoderProcess() as geocoders:
+        played = asked(provider(geocoders, "nominatim"), *some)
+    assert [each.precision for each in played] == [each.precision for each in real]
+    pairs = [(one, other) for one, other in zip(played, real, strict=True) if one.precision >= Precision.NEAR]
+    assert all(ground.metres(point(one), point(other)) < 1 for one, other in pairs)
 
 
 def test_odd_signs_are_answered() -> None:
