@@ -51,9 +51,9 @@ def spelled(number: str) -> str:
     return number.replace("к", " к") if "к" in number else number.upper()
 
 
-def question(street: str, number: str, place: Town = PLACE) -> Question:
-    line = ", ".join(part for part in (place.name, street, number) if part)
-    return Question(1, line, "", place.name, street, number)
+def question(street: str, number: str, town_name: str = PLACE.name) -> Question:
+    line = ", ".join(part for part in (town_name, street, number) if part)
+    return Question(1, line, "", town_name, street, number)
 
 
 def houses(seed: int, count: int, place: Town = PLACE) -> Iterator[tuple[Question, ground.Point]]:
@@ -62,7 +62,7 @@ def houses(seed: int, count: int, place: Town = PLACE) -> Iterator[tuple[Questio
     for _each in range(count):
         street = rng.choice(place.streets)
         number = rng.choice(list(ground.numbers(place, street)))
-        yield question(named(street), spelled(number), place), ground.house(place, street, number)
+        yield question(named(street), spelled(number), place.name), ground.house(place, street, number)
 
 
 def absent() -> Iterator[tuple[Question, ground.Point]]:
