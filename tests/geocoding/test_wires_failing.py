@@ -201,7 +201,7 @@ def test_a_slow_answer_within_its_time_is_an_answer(geocoders: GeocoderProcess, 
 def test_what_only_a_map_of_all_can_doubt_is_passed_on(
     geocoders: GeocoderProcess, kind: str, fault: str, metres: int
 ) -> None:
-    """A point too far from every branch, one middle for many streets: the cascade's business, a wire sees one answer."""
+    """A point too far from every branch, one middle for many streets: a wire sees one answer, not that."""
     geocoders.fault(fault)
     [found] = asked(provider(geocoders, kind), ONE)
     assert found.precision is Precision.HOUSE
