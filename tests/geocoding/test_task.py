@@ -106,7 +106,7 @@ def truth(question: Any) -> tuple[float, float] | None:
         if place.name.lower() != question.city.lower():
             continue
         for street in place.streets:
-            if ground.full(street).lower().replace("ё", "е") == question.street.lower().replace("ё", "е"):
+            if street.name.lower().replace("ё", "е") in question.street.lower().replace("ё", "е").split():
                 return ground.house(place, street, question.house.replace(" ", "").lower())
     return None
 
