@@ -127,6 +127,7 @@ cdef int word_end(Letters *text, int at) noexcept nogil:
 cdef void make_cyrillic(Letters *text, int start, int end) noexcept nogil:
     """Latin letters that look Cyrillic become so, in a word where no other Latin letter is."""
     cdef int i
+    cdef uint32_t alike
     cdef bint found = False
     for i in range(start, end):
         if text.classes[i] == LATIN:
@@ -137,7 +138,9 @@ cdef void make_cyrillic(Letters *text, int start, int end) noexcept nogil:
         return
     for i in range(start, end):
         if text.classes[i] == LATIN:
-            text.plain[i] = text.folded[i] = ALIKE[text.plain[i]]
+            alike = ALIKE[text.plain[i]]
+            text.plain[i] = alike
+            text.folded[i] = alike
             text.classes[i] = LETTER
 
 
@@ -151,6 +154,16 @@ cdef int32_t number_of(Letters *text, int start, int end) noexcept nogil:
     return value
 
 
+cdef int before_marker(Letters *text, int at, int end) noexcept nogil:
+    """Where a word ends to which a hyphen has tied the next one's abbreviation: Бердск-ул."""
+    cdef const Entry *entry
+    cdef int i = end - 1
+    while i > at and text.classes[i] != HYPHEN:
+        i -= 1
+    entry = look_up(text.folded + i + 1, end - i - 1) if i > at else NULL
+    return i if entry != NULL and entry.sense == STREET else end
+
+
 cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
     cdef const Entry *entry
     cdef int end = word_end(text, at)
@@ -158,6 +171,9 @@ cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
     token.kind = WORD
     token.size = <int16_t>(end - at)
     entry = look_up(text.folded + at, end - at)
+    if entry == NULL and text.classes[end] == DOT:
+        end = before_marker(text, at, end)
+        token.size = <int16_t>(end - at)
     if entry != NULL and entry.sense < BIG:
         token.sense = entry.sense
         token.number = entry.number
@@ -211,6 +227,12 @@ cdef bint is_ending(Letters *text, const Token *token) noexcept nogil:
     return token.sense == DATE and first == 0x43B  # летия
 
 
+cdef uint8_t ending_of(Letters *text, const Token *token) noexcept nogil:
+    """Of an ordinal's ending: 0 я, 1 й, 2 е, 3 го."""
+    cdef uint32_t last = text.folded[token.at + token.size - 1]
+    return 1 if last == 0x439 else 2 if last == 0x435 else 3 if last == 0x43E else 0
+
+
 cdef inline bint is_named(const Token *token) noexcept nogil:
     return token.kind == WORD and token.gap != PARTED and token.size > 1 and token.sense in (PLAIN, STREET, INNER, RANK)
 
@@ -255,6 +277,7 @@ cdef void join_tokens(Letters *text) noexcept nogil:
             if used > 1:
                 token.kind = NTH
                 token.sense = text.tokens[i + used - 1].sense
+                token.number = ending_of(text, &text.tokens[i + used - 1])
                 token.dot = 0
         elif token.kind == WORD and token.size == 1 and token.dot and text.tokens[i + 1].kind == WORD \
                 and text.tokens[i + 1].size == 1 and text.tokens[i + 1].gap != PARTED:

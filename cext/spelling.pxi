@@ -119,6 +119,18 @@ cdef int put_size(const Reading *r, uint8_t *out, int n, int i) noexcept nogil:
     return put(out, put(out, n, 0x435 if soft else 0x43E), last)
 
 
+cdef int put_nth(const Reading *r, uint8_t *out, int n, int i, bint more, uint8_t kind) noexcept nogil:
+    """What stands behind the number of an ordinal: its ending, as the next word or the kind of street wants it."""
+    cdef const Token *token = token_at(r, i)
+    if token.kind == NTH and token.sense == DATE:
+        return put_letiya(out, put(out, n, 0x2D))
+    if more and not is_adjective(r, i + 1):
+        if token.number == 3 or token_at(r, i + 1).sense == DATE:
+            return n  # 1-го Мая
+        return put(out, put(out, n, 0x2D), 0x439 if token.number == 1 else 0x435 if token.number == 2 else 0x44F)
+    return put(out, put(out, n, 0x2D), gender(r, i + 1 if more else r.n, kind))
+
+
 cdef int put_token(const Reading *r, uint8_t *out, int n, int i, Range name, uint8_t kind) noexcept nogil:
     """Write one token of a name; nothing where it says nothing."""
     cdef const Token *token = token_at(r, i)
@@ -126,10 +138,7 @@ cdef int put_token(const Reading *r, uint8_t *out, int n, int i, Range name, uin
     cdef bint more = i + 1 < name.end and next.kind == WORD
     cdef int number = 0
     if token.kind == NTH or (token.kind == NUMBER and more and next.sense == PLAIN and is_nominative(r, i + 1)):
-        n = put(out, put_number(out, n, token.value), 0x2D)
-        if token.sense == DATE:
-            return put_letiya(out, n)
-        return put(out, n, gender(r, i + 1 if more else r.n, kind))
+        return put_nth(r, out, put_number(out, n, token.value), i, more, kind)
     if token.kind == NUMBER:
         n = put_number(out, n, token.value)
         return put(out, put(out, n, 0x2D), 0x44F) if kind == LINE and name.end == i + 1 else n
@@ -359,8 +368,6 @@ cdef void resolve(Reading *r, Fields *to) noexcept nogil:
     """Give the loose names their places, and decide what was left open."""
     cdef int k
     cdef int chosen
-    if r.house.number == 0 and r.orphan >= 0:
-        read_house(r, r.orphan, False)
     if r.part.number >= 60 and r.flat.number == 0 and not r.sure:  # 12/89: nobody builds so many corners
         r.flat, r.part = r.part, Piece(0, 0)
         r.lost += 1
@@ -372,8 +379,10 @@ cdef void resolve(Reading *r, Fields *to) noexcept nogil:
         r.free[chosen].range.end = r.free[chosen].range.first
     for k in range(r.n_free):
         place_loose(r, &r.free[k])
+    if r.house.number == 0 and r.orphan >= 0 and not (empty(&r.street) and empty(&r.place)):
+        read_house(r, r.orphan, False)
     if empty(&r.city) and r.district_kind == OKRUG and not empty(&r.district) and empty(&r.place) and not is_adjective(r, r.district.first):
-        set_city(r, r.district)
+        set_city(r, r.district, True)
         r.district.end = r.district.first
     if empty(&r.city) and r.home.size and not (
             not empty(&r.place) and r.place_kind < 64 and not (empty(&r.region) and empty(&r.district))):
@@ -391,7 +400,7 @@ cdef void strip_places(Reading *r, int k) noexcept nogil:
             return
         if words == loose.range.end - loose.range.first and is_adjective(r, loose.range.first) and street_of(r) == k and empty(&r.street):
             return  # Октябрьский 12
-        take_place(r, loose.range.first, words)
+        take_place(r, loose.range.first, words, loose.early)
         loose.range.first += words
 
 
@@ -417,14 +426,14 @@ cdef void place_loose(Reading *r, const Loose *loose) noexcept nogil:
         return
     if loose.late:
         if empty(&r.city) and r.home.size == 0 and name.end - name.first <= 2:
-            set_city(r, name)
+            set_city(r, name, False)
         else:
             r.lost += 1
     elif empty(&r.district) and name.end == name.first + 1 and is_adjective(r, name.first) and last_letter(r, name.first, 1) == 0x439:
         r.district = name
         r.district_kind = 0
     elif empty(&r.city):
-        set_city(r, name)
+        set_city(r, name, True)
     elif empty(&r.place):
         r.place = name
         r.place_kind = UNNAMED

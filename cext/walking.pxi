@@ -7,8 +7,11 @@ cdef int single(const Reading *r, int i, uint8_t *kind) noexcept nogil:
     cdef bint counted = near(r, i + 1, NUMBER)
     cdef bint pending = not empty(&r.group) and r.open == 0
     cdef bint named
+    cdef int number = 0
     if is_initial(r, i) or (token_at(r, i).sense == SIZE and near(r, i + 1, WORD) and is_adjective(r, i + 1)):
         return PLAIN
+    if token_at(r, i).sense == SIZE and known(r, i, r.n, BIG, &number) > 1:
+        return PLAIN  # Н. Новгород
     named = is_name(r, i + 1)
     if one == 0x433:  # г
         return CITY if named or pending else SKIP
@@ -105,7 +108,7 @@ cdef bint in_genitive(const Reading *r, int i) noexcept nogil:
 
 cdef bint begins_house(const Reading *r, int i) noexcept nogil:
     cdef const Token *token = token_at(r, i)
-    return token.kind == NUMBER or (token.kind == WORD and (token.sense == HOUSE or token.sense == STREET or letter_at(r, i) == 0x434))
+    return token.gap != PARTED and (token.kind == NUMBER or token.kind == WORD) and (token.kind == NUMBER or (token.sense == HOUSE or token.sense == STREET or letter_at(r, i) == 0x434))
 
 
 cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
@@ -115,7 +118,8 @@ cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
     if sense == STREET and is_named_like_kind(r, i, kind):
         collect(r, i, i + 1)
         return i + 1
-    if sense == STREET and r.open == STREET and token.gap != PARTED and (empty(&r.group) or (kind == LINE and r.open_kind == 0)):
+    if sense == STREET and r.open == STREET and token.gap != PARTED and (
+            empty(&r.group) or (r.open_kind == 0 and token.size > 4 and not is_name(r, i + 1))):
         r.open_kind = kind
         return i + 1
     if empty(&name) or r.open or not stands_behind(r, i, sense, kind):
@@ -145,7 +149,7 @@ cdef bint is_named_like_kind(const Reading *r, int i, uint8_t kind) noexcept nog
     if kind == LINE:
         return False
     if r.open == STREET:
-        return token.gap != PARTED and not empty(&r.group) or kind == EMBANKMENT
+        return token.gap != PARTED and kind == EMBANKMENT
     return empty(&r.group) and empty(&r.street)
 
 

@@ -11,6 +11,9 @@ from identsync.demo.clinic.town import Street, Town, town
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.integrations.geocoding.place import Found, Question
 from identsync.integrations.geocoding.settings import Provider
+from identsync.integrations.geocoding.wire import house
+from identsync.integrations.geocoding.wire.names import kindless
+from identsync.integrations.geocoding.wire.nominatim import is_whole
 
 KINDS = ("nominatim", "photon", "dadata", "yandex")
 OWN, PAID = ("nominatim", "photon"), ("dadata", "yandex")
@@ -78,3 +81,14 @@ def point(found: Found) -> ground.Point:
     assert found.latitude is not None
     assert found.longitude is not None
     return found.latitude / 1e6, found.longitude / 1e6
+
+
+def requests(one: Question) -> list[str]:
+    """Give what Nominatim may be asked for one building, as the stand-in writes it down; the first in any case."""
+    told: list[str] = []
+    if is_whole(one):
+        where = ", ".join(each for each in (one.city, one.region) if each)
+        name = kindless(one.street)
+        told = [f"{where}, {one.street} {number}".strip() for number in (one.house, *house.others(one.house))]
+        told += [f"{where}, {name} {one.house}".strip()] if name else []
+    return [*told, one.text]
