@@ -193,7 +193,21 @@ cdef bint is_initial(const Reading *r, int i) noexcept nogil:
         return next.dot and is_initial(r, i + 1)
     if next.sense != PLAIN or next.size < 4:
         return False
-    return (r.open == STREET and token.sense != SIZE) or (token.sense == SIZE and (is_adjective(r, i + 1) or r.open == STREET))
+    return r.open == STREET or is_sized(r, i)
+
+
+cdef bint is_sized(const Reading *r, int i) noexcept nogil:
+    """Whether Б., Нов., Верх. stand before a word that can be large, new, upper: an adjective, a Полянка, an Арбат."""
+    cdef const Token *token = token_at(r, i)
+    if token.sense != SIZE or not near(r, i + 1, WORD):
+        return False
+    if is_adjective(r, i + 1):
+        return True
+    if token_at(r, i + 1).sense != PLAIN:
+        return False
+    if token.size == 1:
+        return last_letter(r, i + 1, 1) == 0x430 and last_letter(r, i + 1, 2) == 0x43A
+    return token.dot and token_at(r, i + 1).size > 3
 
 
 cdef bint qualifies(const Reading *r, int i) noexcept nogil:
@@ -487,6 +501,8 @@ cdef int read_word(Reading *r, int i) noexcept nogil:
         sense = PLAIN
     elif sense in (STREET, SETTLEMENT) and token.size < 4 and known(r, i, r.n, BIG, &number) > 1:
         sense = PLAIN  # Наб. Челны, Ст. Оскол
+    elif sense == ISLAND and empty(&r.group):
+        return i + 1
     elif sense == FLAT and not is_flat(r, i) and token.size == 2:  # кв. Северный
         sense = INNER
         kind = 1

@@ -98,8 +98,10 @@ cdef inline bint is_small_part(const Reading *r, int i, int end) noexcept nogil:
 cdef uint32_t gender(const Reading *r, int i, uint8_t kind) noexcept nogil:
     """The ending of an ordinal by the adjective behind it, or by the kind of street: я, й, е."""
     cdef uint32_t last
-    if near(r, i, WORD) and is_adjective(r, i):
+    if near(r, i, WORD):
         last = last_letter(r, i, 1)
+        if not is_adjective(r, i):
+            return 0x44F if last == 0x430 or last == 0x44F else 0x439
         return last if last == 0x44F or last == 0x439 else 0x435
     if kind in (0, EMBANKMENT, 7, 9, LINE, 12, 16, 22, 24):
         return 0x44F
@@ -149,10 +151,12 @@ cdef int put_token(const Reading *r, uint8_t *out, int n, int i, Range name, uin
     if token.size == 1:
         if known(r, i, name.end, LOW, &number) == 2:
             return put_full(out, n, FULL[LOW][number])
-        if token.sense == SIZE and more and is_adjective(r, i + 1):
+        if more and is_sized(r, i):
             return put_size(r, out, n, i)
+        if more and token.sense == PLAIN and token.number == 1 and not token.dot:
+            return put_word(r, out, n, token, True)
         return put_word(r, out, n, token, False) if name.end - name.first == 1 or is_letter_of(r, i, name) else n
-    if token.sense == SIZE and more and is_adjective(r, i + 1):
+    if more and is_sized(r, i):
         return put_size(r, out, n, i)
     if token.sense == RANK and more:
         return put_full(out, n, FULL[RANK][token.number])
@@ -422,7 +426,7 @@ cdef int street_of(const Reading *r) noexcept nogil:
 
 cdef void place_loose(Reading *r, const Loose *loose) noexcept nogil:
     cdef Range name = loose.range
-    if empty(&name):
+    if empty(&name) or (letter_at(r, name.first) == 0x43C and not empty(&r.street)):  # м. Студенческая: an underground
         return
     if loose.late:
         if empty(&r.city) and r.home.size == 0 and name.end - name.first <= 2:

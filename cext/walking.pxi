@@ -12,6 +12,9 @@ cdef int single(const Reading *r, int i, uint8_t *kind) noexcept nogil:
         return PLAIN
     if token_at(r, i).sense == SIZE and known(r, i, r.n, BIG, &number) > 1:
         return PLAIN  # Н. Новгород
+    if token_at(r, i).number == 1 and token_at(r, i).sense == PLAIN and not token_at(r, i).dot \
+            and not empty(&r.group) and near(r, i + 1, WORD):
+        return PLAIN  # Сакко и Ванцетти
     named = is_name(r, i + 1)
     if one == 0x433:  # г
         return CITY if named or pending else SKIP
@@ -134,7 +137,7 @@ cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
     elif sense == CITY or sense == SETTLEMENT or sense == INNER:
         name = without_places(r, name)
     assign(r, sense, kind, name)
-    if sense == STREET and kind == LINE and token_at(r, i + 1).sense == ISLAND and near(r, i + 1, WORD):
+    if sense == STREET and token_at(r, i + 1).sense == ISLAND and near(r, i + 1, WORD) and r.street.end == i:
         r.text.tokens[i].sense = SKIP
         r.street.end = i + 2
         return i + 2
@@ -161,7 +164,7 @@ cdef bint stands_behind(const Reading *r, int i, int sense, uint8_t kind) noexce
     cdef int number = 0
     if sense == INNER:
         return counted or (not named and (is_adjective(r, last) or not near(r, i + 1, NUMBER)))
-    if not named:
+    if not named or token_at(r, i + 1).sense == ISLAND:
         return True
     if sense == STREET:
         return (counted and kind == LINE) or known(r, i + 1, r.n, BIG, &number) > 0 or home(r, i + 1, r.n) > 0 or is_told_later(r, i + 1)
