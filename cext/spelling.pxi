@@ -333,7 +333,7 @@ cdef void write_text(const Reading *r, Fields *to) noexcept nogil:
         n = add_part(to, n, &to.house, HAS_HOUSE)
     to.text_size = n
     n = write_canon(to.text, n, to.canon)
-    to.key = <int64_t>hash64(to.canon, n, 0)
+    to.key = <int64_t>(hash64(to.canon, n, 0) >> 1)  # never below zero: there a program has room for its own
 
 
 cdef int add_street(Fields *to, int n) noexcept nogil:

@@ -45,7 +45,7 @@ def test_any_text_is_read(text: str, city: str) -> None:
     read = parse(text, city)
     assert (read.key != 0) == bool(read.text)
     assert 0 <= read.confidence <= 100
-    assert read.key == (digest(canon(read.text)) if read.text else 0)
+    assert read.key == (digest(canon(read.text)) % 2**64 >> 1 if read.text else 0)
     assert re.fullmatch(r"[A-Za-zЀ-ԯ0-9 ,.\-/]*", read.text + read.city)
     assert json.loads(json.dumps(read.text)) == read.text
     for name in PARTS:
