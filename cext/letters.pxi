@@ -94,7 +94,7 @@ cdef void take_letters(Letters *to, const uint32_t *text, int size) noexcept nog
             elif n and one == 0x308 and to.plain[n - 1] == 0x435:
                 to.plain[n - 1] = 0x451
             continue
-        one = lower(one)
+        one = 0x2D if class_ == HYPHEN else 0x2F if class_ == STROKE else lower(one)
         to.plain[n] = one
         to.folded[n] = fold(one)
         to.classes[n] = class_

@@ -110,7 +110,7 @@ cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcep
             n += 1
         for j in range(token.size):
             word[n] = r.text.folded[token.at + j]
-            if word[n] == 0x2D or r.text.classes[token.at + j] == HYPHEN:
+            if word[n] == 0x2D:
                 word[n] = 0x20
             n += 1
         entry = look_up(word, n)
@@ -139,7 +139,7 @@ cdef int home(const Reading *r, int i, int end) noexcept nogil:
             return 0
         for j in range(token.size):
             one = r.text.folded[token.at + j]
-            if r.text.classes[token.at + j] == HYPHEN:
+            if one == 0x2D:
                 one = 0x20
             if one != r.home.folded[n + j]:
                 return 0
@@ -508,6 +508,8 @@ cdef int read_word(Reading *r, int i) noexcept nogil:
         kind = 1
     elif sense == SUB and r.house.number == 0 and not (near(r, i + 1, NUMBER) and token.size > 2):
         sense = SKIP if near(r, i + 1, NUMBER) else PLAIN
+    if sense == PLAIN and token.size == 2 and is_tied(r, i):
+        return read_tied(r, i)
     if sense == PLAIN or sense == RANK or sense == SIZE or sense == DATE or sense == ISLAND:
         return read_name(r, i)
     if sense <= INNER:
