@@ -101,6 +101,10 @@ cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcep
     cdef int n = 0
     cdef int best = 0
     cdef int k, j
+    token = token_at(r, i)
+    j = <int>beginning(r.text.folded + token.at, token.size)
+    if not BEGINNINGS[j >> 3] >> (j & 7) & 1:
+        return 0
     for k in range(3):
         token = token_at(r, i + k)
         if i + k >= end or token.kind != WORD or (k and token.gap == PARTED) or n + token.size > 60:

@@ -360,7 +360,7 @@ cdef int write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil
             i += 1
             continue
         one = (<uint32_t>text[i] & 0x1F) << 6 | (text[i + 1] & 0x3F)
-        n = put(out, n, fold(lower(one)))
+        n = put(out, n, FOLDED[one])
         i += 2
     return n
 
