@@ -6,6 +6,7 @@ cdef enum:
     GLUED = 0  # how a token stands behind the one before
     SPACED = 1
     PARTED = 2  # a comma lies between
+    RANGE = 0x530  # characters of the tables: Latin and Cyrillic
 
 cdef enum:
     END, WORD, NUMBER, NTH, DASH, SLASH, PLUS
@@ -36,6 +37,11 @@ cdef uint8_t[128] ASCII
 cdef uint32_t[128] ALIKE  # of a Latin letter the Cyrillic one that looks like it
 
 
+cdef uint8_t[RANGE] CLASSES
+cdef uint16_t[RANGE] LOWER
+cdef uint16_t[RANGE] FOLDED
+
+
 cdef int fill_letters() except -1:
     for i in range(128):
         ASCII[i] = DIGIT if 48 <= i < 58 else LATIN if chr(i).isalpha() else OTHER
@@ -47,6 +53,10 @@ cdef int fill_letters() except -1:
     for latin, cyrillic in zip("aceopxykmtbhnru", "асеорхукмтвнпги", strict=True):
         if latin not in "nru":  # these only in italics
             ALIKE[<int>ord(latin)] = ord(cyrillic)
+    for i in range(RANGE):
+        CLASSES[<int>i] = class_of(i)
+        LOWER[<int>i] = 0x2D if class_of(i) == HYPHEN else 0x2F if class_of(i) == STROKE else lower(i)
+        FOLDED[<int>i] = fold(LOWER[<int>i])
     return 0
 
 
@@ -87,6 +97,14 @@ cdef void take_letters(Letters *to, const uint32_t *text, int size) noexcept nog
     cdef uint8_t class_
     for i in range(size):
         one = text[i]
+        if one < RANGE:
+            class_ = CLASSES[one]
+            if class_ != NOTHING:
+                to.plain[n] = LOWER[one]
+                to.folded[n] = FOLDED[one]
+                to.classes[n] = class_
+                n += 1
+                continue
         class_ = class_of(one)
         if class_ == NOTHING:
             if n and one == 0x306 and to.plain[n - 1] == 0x438:
@@ -94,9 +112,7 @@ cdef void take_letters(Letters *to, const uint32_t *text, int size) noexcept nog
             elif n and one == 0x308 and to.plain[n - 1] == 0x435:
                 to.plain[n - 1] = 0x451
             continue
-        one = lower(one)
-        to.plain[n] = one
-        to.folded[n] = fold(one)
+        to.plain[n] = to.folded[n] = 0x2D if class_ == HYPHEN else one
         to.classes[n] = class_
         n += 1
     to.size = n

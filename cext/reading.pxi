@@ -101,6 +101,10 @@ cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcep
     cdef int n = 0
     cdef int best = 0
     cdef int k, j
+    token = token_at(r, i)
+    j = <int>beginning(r.text.folded + token.at, token.size)
+    if not BEGINNINGS[j >> 3] >> (j & 7) & 1:
+        return 0
     for k in range(3):
         token = token_at(r, i + k)
         if i + k >= end or token.kind != WORD or (k and token.gap == PARTED) or n + token.size > 60:
@@ -110,7 +114,7 @@ cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcep
             n += 1
         for j in range(token.size):
             word[n] = r.text.folded[token.at + j]
-            if word[n] == 0x2D or r.text.classes[token.at + j] == HYPHEN:
+            if word[n] == 0x2D:
                 word[n] = 0x20
             n += 1
         entry = look_up(word, n)
@@ -139,7 +143,7 @@ cdef int home(const Reading *r, int i, int end) noexcept nogil:
             return 0
         for j in range(token.size):
             one = r.text.folded[token.at + j]
-            if r.text.classes[token.at + j] == HYPHEN:
+            if one == 0x2D:
                 one = 0x20
             if one != r.home.folded[n + j]:
                 return 0
@@ -508,6 +512,8 @@ cdef int read_word(Reading *r, int i) noexcept nogil:
         kind = 1
     elif sense == SUB and r.house.number == 0 and not (near(r, i + 1, NUMBER) and token.size > 2):
         sense = SKIP if near(r, i + 1, NUMBER) else PLAIN
+    if sense == PLAIN and token.size == 2 and is_tied(r, i):
+        return read_tied(r, i)
     if sense == PLAIN or sense == RANK or sense == SIZE or sense == DATE or sense == ISLAND:
         return read_name(r, i)
     if sense <= INNER:

@@ -86,7 +86,7 @@ cdef int put_word(const Reading *r, uint8_t *out, int n, const Token *token, bin
         if not low and (i == start or (r.text.classes[i - 1] == HYPHEN and not is_small_part(r, i, end))):
             n = put(out, n, upper(r.text.plain[i]))
         else:
-            n = put(out, n, 0x2D if r.text.classes[i] == HYPHEN else r.text.plain[i])
+            n = put(out, n, r.text.plain[i])
     return n
 
 
@@ -360,7 +360,7 @@ cdef int write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil
             i += 1
             continue
         one = (<uint32_t>text[i] & 0x1F) << 6 | (text[i + 1] & 0x3F)
-        n = put(out, n, fold(lower(one)))
+        n = put(out, n, FOLDED[one])
         i += 2
     return n
 
@@ -511,7 +511,7 @@ cdef void take_city(City *city, Letters *letters, const uint32_t *text, int size
             city.folded[n] = city.written[n] = 0x20
             n += 1
         for j in range(token.at, token.at + token.size):
-            one = 0x2D if letters.classes[j] == HYPHEN else letters.plain[j]
+            one = letters.plain[j]
             city.folded[n] = 0x20 if one == 0x2D else letters.folded[j]
             city.written[n] = upper(one) if j == token.at or (letters.classes[j - 1] == HYPHEN and not (
                 j + 2 < token.at + token.size and letters.classes[j + 2] == HYPHEN)) else one

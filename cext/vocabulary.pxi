@@ -140,6 +140,20 @@ cdef uint32_t depot_size = 0
 cdef Spelled[22][256] FULL  # of each sense and number the full word
 
 
+cdef uint8_t[512] BEGINNINGS  # a bit for each three letters with which a name of the tables begins
+
+
+cdef inline uint32_t beginning(const uint32_t *word, uint32_t size) noexcept nogil:
+    """Which bit is that of a word: by its first three letters, up to a hyphen."""
+    cdef uint32_t h = 0
+    cdef uint32_t i
+    for i in range(min(size, <uint32_t>3)):
+        if word[i] == 0x2D or word[i] == 0x20:
+            break
+        h = h * 37 + word[i]
+    return (h ^ h >> 7) & 4095
+
+
 cdef inline uint32_t fold(uint32_t one) noexcept nogil:
     """The letter under which a word is looked up: lower, ё = е."""
     if 0x410 <= one <= 0x42F:
@@ -170,6 +184,9 @@ cdef int enter(object word, int sense, int number) except -1:
     cdef Spelled spelled = keep([chr(fold(ord(one))) for one in word.replace("_", " ")])
     cdef uint32_t h = 0
     cdef uint32_t i, slot
+    if sense >= BIG:
+        i = beginning(WORDS + spelled.at, spelled.size)
+        BEGINNINGS[i >> 3] |= 1 << (i & 7)
     for i in range(spelled.size):
         h = mix(h, WORDS[spelled.at + i])
     slot = settle(h)
@@ -237,16 +254,26 @@ cdef inline uint32_t settle(uint32_t h) noexcept nogil:
 
 
 cdef inline bint same(const Entry *entry, const uint32_t *word, uint32_t size) noexcept nogil:
-    return entry.size == size and memcmp(WORDS + entry.at, word, size * 4) == 0
+    cdef uint32_t i
+    if entry.size != size:
+        return False
+    for i in range(size):
+        if WORDS[entry.at + i] != word[i]:
+            return False
+    return True
 
 
 cdef inline const Entry *look_up(const uint32_t *word, uint32_t size) noexcept nogil:
     """What a folded word means, or NULL."""
     cdef uint32_t h = 0
-    cdef uint32_t i, slot
+    cdef uint32_t i
     for i in range(size):
         h = mix(h, word[i])
-    slot = settle(h)
+    return look_up_hash(word, size, h)
+
+
+cdef inline const Entry *look_up_hash(const uint32_t *word, uint32_t size, uint32_t h) noexcept nogil:
+    cdef uint32_t slot = settle(h)
     while TABLE[slot].size:
         if same(&TABLE[slot], word, size):
             return &TABLE[slot]

@@ -296,6 +296,23 @@ cdef int read_sub(Reading *r, int i, uint8_t kind) noexcept nogil:
     return i
 
 
+cdef bint is_tied(const Reading *r, int i) noexcept nogil:
+    """12 кА, 12 сБ: a sub with its letter, behind a house."""
+    cdef const Token *before = token_at(r, i - 1)
+    cdef uint32_t one = r.text.folded[token_at(r, i).at]
+    return r.house.number and r.flat.number == 0 and token_at(r, i).gap != PARTED and (one == 0x43A or one == 0x441) \
+        and (before.kind != WORD or before.size == 1)
+
+
+cdef int read_tied(Reading *r, int i) noexcept nogil:
+    cdef int at = token_at(r, i).at
+    r.subs[CORPUS if r.text.folded[at] == 0x43A else BUILDING].letter = r.text.folded[at + 1]
+    if near(r, i + 1, NUMBER) and token_at(r, i + 1).gap == GLUED:
+        r.subs[CORPUS if r.text.folded[at] == 0x43A else BUILDING].number = min(token_at(r, i + 1).value, 9999)
+        return i + 2
+    return i + 1
+
+
 cdef int read_flat(Reading *r, int i) noexcept nogil:
     """The flat's number from token i on, where one stands there."""
     if near(r, i, DASH):
