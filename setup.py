@@ -9,7 +9,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.sdist import sdist
 
-MODULES = ["board", "columns", "events", "limiter", "payload", "texts"]
+MODULES = ["board", "census", "columns", "events", "limiter", "payload", "texts"]
 HEADERS = sorted(glob("cext/*.px[di]"))
 
 LIMITED = os.environ.get("IDENTSYNC_LIMITED_API") == "1"
