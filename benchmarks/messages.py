@@ -20,6 +20,7 @@ from identsync.flows.outbox import Draft, Ready, Row, outbox, plan
 from identsync.flows.sending import Verdict
 from identsync.integrations.messaging.message import Message
 from identsync.integrations.messaging.settings import Channel
+from identsync.integrations.messaging.task import announced
 from identsync.integrations.messaging.wire import smpp
 from identsync.store import Store, open_store
 
@@ -163,7 +164,7 @@ def _within(transaction: Any, fn: Callable[[Any], Any]) -> Any:
 class _Sender:
     """Rows as they are, without asking a clinic: what deciding costs is in `reminders`."""
 
-    look, batch, window = 400, 4 * WINDOW, WINDOW
+    look, batch, window = 400, announced(WINDOW, 10_000), WINDOW
 
     def __init__(self, gateway: Any) -> None:
         self.gateway = gateway

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from identsync.engine.integration import Status
 from identsync.integrations.calendar import books, keeping, task
 
-EXAMPLES = int(os.environ.get("IDENTSYNC_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("IDENTSYNC_EXAMPLES", "12"))
 EACH = 7  # appointments of a doctor
 TABLES = ("clinic_appointment", "clinic_staff")
 AT_REST = 12  # runs of both branches that must be enough

@@ -38,7 +38,7 @@ from identsync.integrations.calendar.wire import ical
 from identsync.integrations.calendar.wire.google_event import found, name_of
 from identsync.store import open_store
 
-FAULTS = int(os.environ.get("IDENTSYNC_STORM", "40"))
+FAULTS = int(os.environ.get("IDENTSYNC_STORM", "25"))
 SEED = int(os.environ.get("IDENTSYNC_STORM_SEED", "0")) or secrets.randbelow(10**6) + 1
 TODAY = time.time_ns() // 86_400_000_000_000
 KILLS = max(3, FAULTS // 10)

@@ -12,7 +12,7 @@ from sqlalchemy.pool import StaticPool
 from identsync.core.columns import Columns
 from identsync.engine.integration import Outcome
 from identsync.errors import Limited, Refused, StaleFence, Unavailable, Unexpected
-from identsync.flows.mirror import Brake, Confirmed, Item, Later, Patience, Rejected, Unknown, Verdict, mirror
+from identsync.flows.mirror import Brake, Confirmed, Item, Later, Patience, Rejected, Together, Unknown, Verdict, mirror
 from identsync.store.tables import metadata, mirror_item, mirror_stream
 
 STREAM = "room/there"
@@ -48,7 +48,7 @@ class World:
         """One run, in a loop of its own."""
         return asyncio.run(self.run(**options))
 
-    async def run(self, *, removing: bool = True, weight: Any = None, **options: Any) -> Outcome:
+    async def run(self, *, removing: bool = True, together: int = 0, weight: Any = None, **options: Any) -> Outcome:
         self.fence += 1
         run = WorldRun(self, self.fence)
         return await mirror(
@@ -57,7 +57,7 @@ class World:
             Columns.from_rows(self.desired.items()),
             weight=len(self.desired) if weight is None else weight,
             make=self.make,
-            deliver=self.deliver,
+            deliver=Together(self.deliver_some, together) if together else self.deliver,
             remove=self.remove if removing else None,
             **{"brake": Brake(0.99, 1000), "patience": Patience(100, 1000, 5000)} | options,
         )
@@ -69,6 +69,12 @@ class World:
         await asyncio.sleep(0)
         self.calls.append(("deliver", item.key))
         return self.fate(lambda: self.street.__setitem__(item.key, item.digest))
+
+    async def deliver_some(self, items: Any) -> list[Verdict]:
+        await asyncio.sleep(0)
+        self.calls.append(("request", len(items)))
+        verdict = self.fate(lambda: self.street.update({item.key: item.digest for item in items}))
+        return [verdict for _each in items]
 
     async def remove(self, item: Item) -> Verdict:
         assert item.key not in self.desired

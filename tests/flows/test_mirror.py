@@ -55,6 +55,35 @@ def test_without_remove_what_vanished_is_forgotten(world: World):
     assert world.writes == writes
 
 
+def test_several_are_delivered_in_one_request():
+    world = World({key: key for key in range(23)})
+    outcome = world.go(removing=False, together=10, step=20)
+    assert [calls for _request, calls in world.calls] == [10, 10, 3]
+    assert (outcome.status, outcome.counts["confirmed"], world.street) == (Status.OK, 23, world.desired)
+
+
+def test_the_fate_of_a_request_is_that_of_all_its_items_and_of_no_other():
+    world = World({key: key for key in range(30)}, faults=[None, "garbage, not done", None])
+    outcome = world.go(removing=False, together=10)
+    assert {key: row.state for key, row in world.rows().items()} == {
+        key: "unknown" if 10 <= key < 20 else "confirmed" for key in range(30)
+    }
+    assert (outcome.counts["unknown"], outcome.counts["confirmed"]) == (10, 20)
+    world.now += 5001
+    world.go(removing=False, together=10)
+    assert world.street == world.desired
+
+
+def test_a_request_that_is_refused_ends_the_run_and_the_others_are_not_begun():
+    world = World({key: key for key in range(40)}, faults=[None, "limited"])
+    outcome = world.go(removing=False, together=10, step=20)
+    assert (outcome.status, len(world.calls), outcome.counts["later"]) == (Status.LATER, 2, 10)
+    world.now += 301
+    world.go(removing=False, together=10, step=20)
+    assert world.street == world.desired
+    assert sum(count for _request, count in world.calls) == 50, "each once, but for those that were refused"
+
+
 def test_rejected_rests_until_it_changes_or_long_has_passed(world: World):
     world.faults = ["rejected"]
     outcome = world.go()

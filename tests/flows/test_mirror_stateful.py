@@ -1,6 +1,7 @@
 """The mirror against every fault in every order: in the end the street looks as the clinic says."""
 
 import contextlib
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -88,6 +89,9 @@ class Mirrored(RuleBasedStateMachine):
 
 
 Mirrored.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "100")),
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestMirrored = Mirrored.TestCase

@@ -35,7 +35,7 @@ class Desk:
         self.store: Store = open_store(settings["store"])
         self.clinic = ClinicSource(self.engine)
         channel = Channel(
-            kind="smsc", url=settings["url"], user=USER, password="env:TEST_SMS", rate=1000.0, window=4, timeout=1_000
+            kind="smsc", url=settings["url"], user=USER, password="env:TEST_SMS", rate=80.0, window=4, timeout=1_000
         )
         self.tasks = {task.kind: task for task in tasks({NAME: channel}, [])}
 

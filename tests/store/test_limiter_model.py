@@ -1,5 +1,6 @@
 """The statements against the model: hypothesis makes histories, SQLite and PostgreSQL must answer as the model does."""
 
+import os
 from dataclasses import replace
 
 from hypothesis import HealthCheck, settings
@@ -199,7 +200,7 @@ def test_every_history_is_answered_as_the_model_answers(clocked_store):
     run_state_machine_as_test(
         lambda: Machine(clocked_store, limiter),
         settings=settings(
-            max_examples=30,
+            max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "15")),
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -220,6 +220,7 @@ def is_zone(name: str) -> bool:
 _ID = Rule(lambda value: 0 < value < 2**31, "в некоторых строках не положительное 32-битное число")
 _DAYS = "нужны целые дни с 1970-01-01"
 _LONG_ID = Rule(lambda value: 0 < value < 2**63, "в некоторых строках не положительное число")
+_VISIT = Rule(lambda value: 0 < value < 60_000, "в некоторых строках не день с 1970 по 2134 год", _DAYS)
 RULES: dict[tuple[str, str], Rule] = {
     ("", "branch_id"): _ID,
     ("", "doctor_id"): _ID,
@@ -238,8 +239,8 @@ RULES: dict[tuple[str, str], Rule] = {
         "например Europe/Moscow, Asia/Yekaterinburg",
     ),
     ("", "born"): Rule(lambda value: -30_000 < value < 60_000, "в некоторых строках не день с 1887 по 2134 год", _DAYS),
-    ("", "last_visit"): Rule(lambda value: 0 < value < 60_000, "в некоторых строках не день с 1970 по 2134 год", _DAYS),
-    ("", "first_visit"): Rule(lambda value: 0 < value < 60_000, "в некоторых строках не день с 1970 по 2134 год", _DAYS),
+    ("", "last_visit"): _VISIT,
+    ("", "first_visit"): _VISIT,
     ("", "sex"): Rule(lambda value: value in (1, 2), "в некоторых строках не 1 и не 2"),
     ("", "phone_key"): Rule(lambda value: len(value) == 10 and value.isdigit(), "в некоторых строках не десять цифр"),
     ("clinic_branch", "name"): Rule(lambda value: bool(value.strip()), "в некоторых строках пусто"),

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, bindpar
 
 from identsync.clinic import contract
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
-from identsync.clinic.cursor import stream
+from identsync.clinic.cursor import AddRows, stream
 from identsync.clinic.people import Guest, Patient, People, Visit
 from identsync.clinic.search import Search
 from identsync.clinic.session import reading
@@ -189,6 +189,16 @@ class ClinicSource:
         """
         with self._reading() as connection:
             return self._people.coming(connection, branch, window, fields)
+
+    def addresses(self, add: AddRows) -> None:
+        """Hand all patients to ``add``: patient, branch, address as it was written, day of the last visit."""
+        with self._reading() as connection:
+            self._people.addresses(connection, add)
+
+    def some_addresses(self, branch: int, most: int) -> list[str]:
+        """Give up to ``most`` addresses of a branch's patients, as they were written."""
+        with self._reading() as connection:
+            return self._people.some_addresses(connection, branch, most)
 
     def guests(self, now_minute: int, doctors: Collection[int] = ()) -> list[Guest]:
         """Give all patients, or those who were at one of ``doctors``, with the day of their last visit.

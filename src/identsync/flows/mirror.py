@@ -28,6 +28,7 @@ from identsync.flows.mirror_book import (
     Book,
     Brakes,
     Row,
+    Shelf,
     Weight,
     approve,
     brakes,
@@ -35,9 +36,7 @@ from identsync.flows.mirror_book import (
     doubt,
     keep,
     kept,
-    load,
     payloads,
-    save,
     save_weights,
     send_again,
     updated,
@@ -56,6 +55,8 @@ __all__ = [
     "Later",
     "Patience",
     "Rejected",
+    "Shelf",
+    "Together",
     "Unknown",
     "Verdict",
     "approve",
@@ -93,6 +94,14 @@ Make = Callable[[Sequence[int]], Awaitable[Sequence[Item]]]
 Try = Callable[[Item], Awaitable[Verdict]]
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Deliver up to ``most`` items in one request, verdicts in their order. For rooms that never remove."""
+
+    deliver: Callable[[Sequence[Item]], Awaitable[Sequence[Verdict]]]
+    most: int
+
+
 async def mirror(
     run: "Run",
     stream: str,
@@ -100,8 +109,10 @@ async def mirror(
     *,
     weight: int | Mapping[str, int],
     make: Make,
-    deliver: Try,
+    deliver: Try | Together,
     remove: Try | None = None,
+    shelf: Shelf | None = None,
+    step: int | None = None,
     brake: Brake | Mapping[str, Brake] = Brake(),
     patience: Patience = PATIENCE,
     refresh_ms: int | None = None,
@@ -120,18 +131,22 @@ async def mirror(
     ``concurrency`` items are on their way at once, those of one ``lane`` one after the other. What is gone goes first,
     then what is wanted by ``order`` of its key, after that what failed before. After ``budget_ms`` no more is begun:
     what is ``left`` is for the next run, at once, which knows what has changed meanwhile. Confirmed items are delivered
-    anew after ``refresh_ms``. ``weight`` is what the brake watches, one number or several by name; a new name is
-    compared with nothing, so what a person chose in the settings belongs into the name. Raises SuspiciousChange,
-    StaleFence and AskPerson.
+    anew after ``refresh_ms``. ``shelf`` is where a room keeps its items that has a table of its own for them, ``step``
+    how many are written down at once (None = a 64th of the stream). ``weight`` is what the brake watches, one number or
+    several by name; a new name is compared with nothing, so what a person chose in the settings belongs into the name.
+    Raises SuspiciousChange, StaleFence and AskPerson.
     """
     now = run.now_ms()
     refresh_before = None if refresh_ms is None else now - refresh_ms
-    book = await run.read(lambda connection: load(connection, stream, run.scope, refresh_before))
+    shelf = shelf or Shelf(stream, run.scope)
+    book = await run.read(lambda connection: shelf.load(connection, refresh_before))
     weights = {"": weight} if isinstance(weight, int) else weight
     await _weigh(run, book, weights, brake)
     until = None if budget_ms is None else now + budget_ms
     rank = order or (lambda key: key)
-    flow = _Flow(run, book, desired, make, deliver, remove, patience, concurrency, lane, rank, until)
+    many = deliver.most if isinstance(deliver, Together) else 1
+    size = step or max(concurrency * many, len(desired) // BATCHES, 1)
+    flow = _Flow(run, shelf, book, desired, make, deliver, remove, patience, concurrency, size, lane, rank, until)
     return await flow.walk()
 
 
@@ -178,13 +193,15 @@ class _Hand:
 @dataclass(slots=True)
 class _Flow:
     run: "Run"
+    shelf: Shelf
     book: Book
     desired: Columns
     make: Make
-    deliver: Try
+    deliver: Try | Together
     remove: Try | None
     patience: Patience
     concurrency: int
+    size: int  # items taken in hand at once
     lane: Callable[[Item], int] | None
     order: Callable[[int], int]
     until: int | None
@@ -196,12 +213,11 @@ class _Flow:
         """Deliver and remove what differs, batch by batch; each write settles one batch and announces the next."""
         due, rows, dropped = self._plan()
         ended: list[_Hand] = []
-        size = max(self.concurrency, len(self.desired) // BATCHES, 1)
-        for at in range(0, len(due), size):
+        for at in range(0, len(due), self.size):
             if self.until is not None and self.run.now_ms() >= self.until:
                 self.counts["left"] = len(due) - at
                 break
-            keys = due[at : at + size]
+            keys = due[at : at + self.size]
             hands = await self._take(keys)
             if rows or dropped or ended or hands:
                 await self._write(rows, dropped, ended, hands)
@@ -275,6 +291,9 @@ class _Flow:
 
     def _lanes(self, hands: Sequence[_Hand]) -> Iterable[Sequence[_Hand]]:
         """Give the hands that may be tried side by side, each with those that must come after it."""
+        if isinstance(self.deliver, Together):
+            most = self.deliver.most
+            return [hands[at : at + most] for at in range(0, len(hands), most)]
         if self.lane is None:
             return [[hand] for hand in hands]
         lanes: dict[int, list[_Hand]] = {}
@@ -284,28 +303,46 @@ class _Flow:
 
     async def _try(self, hands: Sequence[_Hand], gate: asyncio.Semaphore) -> None:
         async with gate:
+            if isinstance(self.deliver, Together):
+                await self._try_together(hands, self.deliver)
+                return
             for hand in hands:
                 if self.stop is None:
-                    hand.verdict = await self._verdict(hand)
+                    try:
+                        hand.verdict = await self._verdict(hand.item, going=hand.going)
+                    except Exception as error:
+                        hand.verdict = self._failed(error)
 
-    async def _verdict(self, hand: _Hand) -> Verdict:
+    async def _try_together(self, hands: Sequence[_Hand], together: Together) -> None:
+        if self.stop is not None:
+            return
         try:
-            if hand.going:
-                assert self.remove is not None
-                return await self.remove(hand.item)
-            return await self.deliver(hand.item)
-        except errors.Unexpected as error:
+            verdicts = await together.deliver([hand.item for hand in hands])
+            for hand, verdict in zip(hands, verdicts, strict=True):
+                hand.verdict = verdict
+        except Exception as error:
+            verdict = self._failed(error)
+            for hand in hands:
+                hand.verdict = verdict
+
+    async def _verdict(self, item: Item, *, going: bool) -> Verdict:
+        assert not isinstance(self.deliver, Together)
+        if not going:
+            return await self.deliver(item)
+        assert self.remove is not None
+        return await self.remove(item)
+
+    def _failed(self, error: Exception) -> Verdict:
+        """Say what an error means for what was in hand; all but an answer without sense ends the run."""
+        if isinstance(error, errors.Unexpected):
             return Unknown(_said(error))
-        except errors.Later as error:
-            self.stop = error
+        self.stop = error
+        if isinstance(error, errors.Later):
             sent = isinstance(error, errors.Unavailable) and error.sent
             return (Unknown if sent else Later)(_said(error), error.after_ms)
-        except errors.AskPerson as error:
-            self.stop = error
+        if isinstance(error, errors.AskPerson):
             return Later(_said(error), 0)  # as soon as the person has done it
-        except Exception as error:  # a defect of the room: what it did with this item is anybody's guess
-            self.stop = error
-            return Unknown(type(error).__name__)
+        return Unknown(type(error).__name__)  # a defect of the room: what it did is anybody's guess
 
     async def _write(
         self, rows: Sequence[Row], dropped: Sequence[int], ended: Sequence[_Hand], hands: Sequence[_Hand]
@@ -320,7 +357,7 @@ class _Flow:
         before, now = self.book.confirmed, self.run.now_ms()
         book = replace(self.book, confirmed=updated(before, changes))
         confirmed = await self.run.write(
-            lambda connection: save(connection, book, written, [*dropped, *removed], now, before)
+            lambda connection: self.shelf.save(connection, book, written, [*dropped, *removed], now, before)
         )
         self.book = replace(book, confirmed=confirmed)
         self.run.progress(**self.counts)

@@ -77,8 +77,41 @@ class Book:
         return self.at | ({"of_stream": f"{self.stream}:{weight}"} if weight else {})
 
 
+class Shelf:
+    """Where the items of a stream are kept: the mirror's own tables; a room that has a table for them overrides it.
+
+    The weights of the brake stay in ``mirror_stream``.
+    """
+
+    def __init__(self, stream: str, scope: int) -> None:
+        self.stream = stream
+        self.scope = scope
+
+    def load(self, connection: Connection, refresh_before_ms: int | None = None) -> Book:
+        """Read the book; ``old`` are keys to be delivered anew: confirmed no later than ``refresh_before_ms``."""
+        return load(connection, self.stream, self.scope, refresh_before_ms)
+
+    def save(
+        self, connection: Connection, book: Book, rows: Sequence[Row], removed: Sequence[int], now_ms: int,
+        before: Columns,
+    ) -> Columns:  # fmt: skip
+        """Write rows, and ``book.confirmed`` in place of ``before``; return the columns as they are written."""
+        return save(connection, book, rows, removed, now_ms, before)
+
+
 def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int | None = None) -> Book:
     """Read the book; ``old`` are keys whose confirmation is not newer than ``refresh_before_ms``."""
+    book = weighed(connection, stream, scope)
+    book.rows = {row.key: row for row in _rows(connection, book)}
+    if refresh_before_ms is not None:
+        item = mirror_item.c
+        old = select(item.key).where(item.stream == stream, item.scope == scope, item.state == "confirmed")
+        book.old = connection.execute(old.where(item.changed_ms <= refresh_before_ms)).scalars().all()
+    return book
+
+
+def weighed(connection: Connection, stream: str, scope: int) -> Book:
+    """Read what the mirror keeps of a stream as a whole: its weights, and the columns where they are kept here."""
     book = Book(stream, scope)
     table = mirror_stream.c
     own = and_(
@@ -89,11 +122,6 @@ def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int
         book.weights[name[len(stream) + 1 :]] = Weight(*weight)
         if name == stream and packed is not None:
             book.confirmed = Columns.unpack(packed)
-    book.rows = {row.key: row for row in _rows(connection, book)}
-    if refresh_before_ms is not None:
-        item = mirror_item.c
-        old = select(item.key).where(item.stream == stream, item.scope == scope, item.state == "confirmed")
-        book.old = connection.execute(old.where(item.changed_ms <= refresh_before_ms)).scalars().all()
     return book
 
 

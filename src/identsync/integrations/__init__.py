@@ -5,7 +5,7 @@ from typing import cast
 
 from identsync.engine.integration import Integration
 
-ROOMS = ("timetable", "leads", "calendar", "messaging")
+ROOMS = ("timetable", "leads", "calendar", "messaging", "geocoding")
 
 
 def load(name: str) -> Integration:

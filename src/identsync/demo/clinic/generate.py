@@ -172,9 +172,7 @@ class _Network:
             "clinic_staff": staff,
             "clinic_shift": shifts,
             "clinic_appointment": appointments,
-            "clinic_patient": [
-                _patient(rng, patient, number, place, settings.first_day) for patient in patients
-            ],
+            "clinic_patient": [_patient(rng, patient, number, place, settings.first_day) for patient in patients],
         }
 
     @staticmethod
@@ -242,7 +240,7 @@ def _patient(rng: Random, patient: int, branch: int, place: Town, first_day: int
 
 
 def _years(patient: int, first_day: int, sex: int) -> tuple[int | None, ...]:
-    """Give birth, last visit before ``first_day``, first visit (days), sex and kopecks, by the patient's number alone."""
+    """Give birth, last visit before ``first_day``, first visit (days), sex, kopecks; by the patient's number alone."""
     draw = patient * 2_654_435_761 % 2**32
     born = None if draw % 20 == 0 else first_day - 3 * 365 - draw // 20 % (80 * 365)
     if draw % 7 < 2:

@@ -36,10 +36,11 @@ class Street:
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A town that does not exist, with its streets."""
+    """A town that does not exist, with its streets; ``number`` tells its time zone."""
 
     name: str
     streets: tuple[Street, ...]
+    number: int = 0
 
 
 def town(seed: int, number: int) -> Town:
@@ -47,7 +48,7 @@ def town(seed: int, number: int) -> Town:
     rng = Random(f"town {seed} {number}")
     name = _FIRST[(number + seed) % len(_FIRST)] + rng.choice(_LAST)
     streets = tuple(_street(rng, each) for each in rng.sample(_STREETS, 60))
-    return Town(name, streets)
+    return Town(name, streets, number)
 
 
 def _street(rng: Random, name: str) -> Street:

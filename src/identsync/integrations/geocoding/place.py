@@ -46,7 +46,8 @@ class Found:
 class Permit(Protocol):
     """Waits until a request of ``n`` questions may go out; raises Limited where that is too far away."""
 
-    async def __call__(self, n: int = 1) -> None: ...
+    async def __call__(self, n: int = 1) -> None:
+        """Wait."""
 
 
 class Geocoder(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
@@ -12,6 +13,8 @@ DAY_MS = 86_400_000
 CLOUD = {"dadata": "https://cleaner.dadata.ru", "yandex": "https://geocode-maps.yandex.ru"}
 TERMS = {"yandex": 30 * DAY_MS}
 """How long answers may be kept where the settings do not say (facts: geocoding.md B1)."""
+PUBLIC = ("openstreetmap.org", "photon.komoot.io")
+"""Servers for everybody: their terms forbid work like ours, and addresses would go abroad (facts: geocoding.md B1)."""
 
 
 class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +68,12 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.url or CLOUD.get(self.kind, "")
 
     @property
+    def public(self) -> str:
+        """The host, if it is a server for everybody; '' = it is none."""
+        host = urlsplit(self.base).hostname or ""
+        return host if any(host == each or host.endswith(f".{each}") for each in PUBLIC) else ""
+
+    @property
     def terms_ms(self) -> int | None:
         """How long an answer may be kept; None = without end."""
         return self.terms if self.terms is not None else TERMS.get(self.kind)
@@ -77,6 +86,9 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield "secret", _("нужен секретный ключ dadata"), _('например secret = "env:DADATA_SECRET"')
         if self.kind not in CLOUD and self.url is None:
             yield "url", _("нужен адрес вашей службы"), _('например url = "http://127.0.0.1:8088"')
+        if self.public:
+            what = _("{host}: правила запрещают такую работу, а адреса пациентов ушли бы за границу", host=self.public)
+            yield "url", what, _("поставьте свою службу и впишите её адрес")
         if self.kind == "yandex" and not self.licence:
             what = _("обычная лицензия Яндекса запрещает хранить координаты")
             yield "licence", what, _("купите расширенную и поставьте licence = true")

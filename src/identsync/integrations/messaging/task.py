@@ -38,6 +38,7 @@ DEADLINE_MS = 600_000
 PORTION_MS = 60_000
 LEASE_MS = 30_000
 LOOK_S, MOST = 10, 400  # what goes out within so many seconds is decided on at once
+ANNOUNCED_S = 0.25
 QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
 FAILING = 30  # per cent of a day's messages: from there on a person is told
 PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever is connected
@@ -100,6 +101,14 @@ async def send(run: "Run", medium: Medium, channels: Mapping[str, Channel]) -> O
     return outcome
 
 
+def announced(window: int, pace: float) -> int:
+    """Say how many messages to announce at once: what goes out in a quarter of a second, for a crash makes it unknown.
+
+    A full window at least, so that nothing waits; ten windows at most, where a transaction is cheap beside them.
+    """
+    return max(window, min(10 * window, int(ANNOUNCED_S * pace)))
+
+
 class Post:
     """The channels of a medium as the outbox sees them: the first in the file that works."""
 
@@ -111,9 +120,9 @@ class Post:
         self._open: dict[str, Gateway] = {}
         self._resting: dict[str, IdentsyncError] = {}
         self.window = max(channel.at_once for channel in channels.values())
-        fast = any(channel.kind == "smpp" for channel in channels.values())
-        self.batch = 4 * self.window if fast else self.window
-        self.look = min(MOST, int(LOOK_S * max(channel.pace for channel in channels.values())))
+        pace = max(channel.pace for channel in channels.values())
+        self.batch = announced(self.window, pace)
+        self.look = min(MOST, int(LOOK_S * pace))
 
     async def prepare(self, rows: Sequence[Row]) -> list[Ready[Parcel] | Skip | Wait]:
         """Decide on each row again; raises where no channel works."""

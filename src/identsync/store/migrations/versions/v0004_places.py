@@ -27,7 +27,7 @@ def _geo_place() -> None:
     op.create_table(
         "geo_place",
         sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("digest", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("retry_ms", sa.BigInteger(), nullable=True),
@@ -40,12 +40,14 @@ def _geo_place() -> None:
         sa.Column("longitude", sa.Integer(), nullable=True),
         sa.Column("cell", sa.BigInteger(), nullable=True),
         sa.Column("misses", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("asked_of", sa.BigInteger(), nullable=True),
         sa.Column("asked_ms", sa.BigInteger(), nullable=True),
         sa.Column("expires_ms", sa.BigInteger(), nullable=True),
         sa.Column("changed_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
         schema=_schema(),
     )
+    op.create_index("geo_place_by_point", "geo_place", ["latitude", "longitude"], schema=_schema())
     op.create_index("geo_place_by_state", "geo_place", ["state", "precision"], schema=_schema())
 
 

@@ -1,0 +1,55 @@
+"""Names of streets and towns compared: a geocoder that guesses must not put one town's patients into another."""
+
+import re
+from collections.abc import Iterable
+
+WORD = re.compile(r"\w+")
+SHORT = {
+    "ул": "улица", "пр": "проспект", "пркт": "проспект", "прт": "проспект", "просп": "проспект", "пер": "переулок",
+    "бр": "бульвар", "бул": "бульвар", "бульв": "бульвар", "ш": "шоссе", "наб": "набережная", "пл": "площадь",
+    "прд": "проезд", "туп": "тупик", "ал": "аллея", "мкр": "микрорайон", "квл": "квартал", "тер": "территория",
+}  # fmt: skip
+KINDS = ("улица", *(kind for kind in dict.fromkeys(SHORT.values()) if kind != "улица"), "линия", "спуск", "тракт")
+_TELLING_LINES = """
+большая большой малая малый новая новый старая старый верхняя верхний нижняя нижний
+"""
+TELLING = frozenset(_TELLING_LINES.split())
+"""These tell two streets of one name apart, as numbers do; a first name or a rank does not."""
+_TOWN_LINES = """
+город г городской городское округ го село с деревня д посёлок поселок пос п пгт рабочий станица хутор
+муниципальное муниципальный образование район сельское поселение
+"""
+TOWN = frozenset(_TOWN_LINES.split())
+"""Words for kinds of places, no names."""
+
+
+def _words(name: str) -> list[str]:
+    plain = name.lower().replace("ё", "е").replace("пр-", "пр").replace("б-р", "бр").replace("кв-л", "квл")
+    return [SHORT.get(word, word) for word in WORD.findall(plain)]
+
+
+def _street(name: str) -> tuple[str, frozenset[str]]:
+    """Take a street's name apart: its kind ('' where not told), its own words."""
+    words = _words(name)
+    kind = next((kind for kind in KINDS if kind in words and len(words) > 1), "")
+    if kind:
+        words.remove(kind)
+    return kind, frozenset(words)
+
+
+def same_street(asked: str, told: str) -> bool:
+    """Say whether two names can be of one street: ``улица Садовая`` and ``Садовая улица``, not ``Садовый переулок``."""
+    (kind, mine), (other_kind, other) = _street(asked), _street(told)
+    if not mine or not other:
+        return not asked or not told
+    if kind and other_kind and kind != other_kind:
+        return False
+    apart = mine ^ other
+    return (mine <= other or other <= mine) and not any(word in TELLING or word[0].isdigit() for word in apart)
+
+
+def same_town(asked: str, told: Iterable[str]) -> bool:
+    """Say whether the town asked for is among those told; where either says nothing it may be."""
+    mine = set(_words(asked)) - TOWN
+    others = [set(_words(name)) - TOWN for name in told if name]
+    return not mine or not others or any(mine <= other or (other and other <= mine) for other in others)

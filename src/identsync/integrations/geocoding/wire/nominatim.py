@@ -1,0 +1,88 @@
+"""Nominatim 5, your own: ``/search`` by parts, else by the whole line (facts: geocoding.md B1).
+
+``place_rank`` 30 is a house, 26 and 27 a street. A house that the map does not have is looked for once more by its bare
+number: the neighbour of ``12 к1`` is better than the middle of the street.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from identsync.integrations.geocoding.place import Found, Open, Permit, Precision, Question
+from identsync.integrations.geocoding.settings import Provider
+from identsync.integrations.geocoding.wire import asking, house
+from identsync.integrations.geocoding.wire.judging import NOTHING, Told, best, judged, point, sensible
+
+FIXED = {
+    "format": "jsonv2", "addressdetails": "1", "limit": "3", "countrycodes": "ru", "accept-language": "ru",
+    "layer": "address",
+}  # fmt: skip
+HOUSE_RANK, STREET_RANKS = 30, (26, 27)
+TOWNS = ("city", "town", "village", "hamlet", "isolated_dwelling", "municipality", "allotments")
+DISTRICTS = ("suburb", "city_district", "district", "borough", "quarter", "neighbourhood", "residential")
+AROUND = (*TOWNS, *DISTRICTS, "county", "state_district", "state", "region")
+WORD = re.compile(r"\w+")
+
+
+def open(provider: Provider, permit: Permit) -> Open:
+    """Make the provider; nothing is connected yet."""
+    return Nominatim(provider, permit)
+
+
+class Nominatim(asking.Asking):
+    """Nominatim as a geocoder."""
+
+    async def one(self, question: Question) -> Found:
+        """Ask by parts, once more by the bare house number, and by the line where the parts are not the whole."""
+        found = NOTHING
+        if is_whole(question):
+            found = await self._asked(question, _parts(question, question.house), 1)
+            number = house.bare(question.house)
+            if found.precision is Precision.STREET and number not in ("", question.house):
+                found = best([found, await self._asked(question, _parts(question, number), 0)])
+        if found.precision < Precision.STREET:
+            n = 0 if is_whole(question) else 1
+            found = best([found, await self._asked(question, {"q": question.text}, n)])
+        return found
+
+    async def _asked(self, question: Question, fields: Mapping[str, str], n: int) -> Found:
+        told = asking.rows(await self.get("/search", FIXED | dict(fields), n=n))
+        return best(sensible(told, lambda _at, row: _found(question, row)))
+
+
+def is_whole(question: Question) -> bool:
+    """Say whether street, house, city and region say all that the line does: a village would be missing."""
+    if not question.street or not question.city:
+        return False
+    parts = f"{question.region} {question.city} {question.street} {question.house}"
+    return set(WORD.findall(question.text.lower())) <= set(WORD.findall(parts.lower()))
+
+
+def _parts(question: Question, number: str) -> dict[str, str]:
+    fields = {"street": f"{question.street} {number}".strip(), "city": question.city, "state": question.region}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _found(question: Question, row: Mapping[str, Any]) -> Found:
+    latitude, longitude = point(row.get("lat"), row.get("lon"))
+    address = asking.part(row, "address")
+    rank, kind = row.get("place_rank"), asking.text(row, "addresstype")
+    told = Told(
+        precision=_precision(rank, kind, address),
+        latitude=latitude,
+        longitude=longitude,
+        detail=f"rank {rank} {kind}"[:60],
+        house=asking.text(address, "house_number"),
+        towns=[asking.text(address, name) for name in AROUND],
+    )
+    return judged(question, told)
+
+
+def _precision(rank: object, kind: str, address: Mapping[str, Any]) -> Precision:
+    if rank == HOUSE_RANK:
+        return Precision.HOUSE if asking.text(address, "house_number") else Precision.STREET
+    if rank in STREET_RANKS:
+        return Precision.STREET
+    if kind in TOWNS:
+        return Precision.LOCALITY
+    return Precision.DISTRICT if kind in DISTRICTS else Precision.NONE

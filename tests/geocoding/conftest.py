@@ -1,0 +1,40 @@
+"""A generated clinic and the geocoders' stand-in of its towns."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import create_engine
+
+from identsync.demo.clinic.generate import GeneratorSettings, generate
+from identsync.demo.geocoder.desk import KEY, SECRET
+from identsync.demo.geocoder.process import GeocoderProcess
+
+SEED = 1
+
+
+@pytest.fixture(scope="session")
+def town_clinic(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a network of two branches in two towns, six hundred patients."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('geocoding') / 'clinic.db'}"
+    engine = create_engine(url)
+    generate(engine, GeneratorSettings(branches=2, doctors=1, days=1, patients=300, seed=SEED))
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def geocoder_process() -> Iterator[GeocoderProcess]:
+    with GeocoderProcess(seed=SEED) as process:
+        yield process
+
+
+@pytest.fixture
+def geocoders(geocoder_process: GeocoderProcess, monkeypatch: pytest.MonkeyPatch) -> GeocoderProcess:
+    """The four providers, behaving, with money; nothing was asked yet."""
+    geocoder_process.behave()
+    geocoder_process.new_day()
+    geocoder_process.forget()
+    geocoder_process.options(balance=500_000, quota=0, rate=0, connections=0)
+    monkeypatch.setenv("TEST_GEOCODER", KEY)
+    monkeypatch.setenv("TEST_GEOCODER_SECRET", SECRET)
+    return geocoder_process

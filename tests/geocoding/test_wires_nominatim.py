@@ -1,0 +1,72 @@
+"""The wire against a real Nominatim on the first town of seed 1: ``poe nominatim`` installs, serves and runs this."""
+
+import os
+
+import pytest
+
+from identsync.demo.clinic import ground
+from identsync.integrations.geocoding.place import Precision, Question
+from identsync.integrations.geocoding.settings import Provider
+
+from .wires_calls import PLACE, absent, asked, houses, named, point, question
+
+URL = os.environ.get("IDENTSYNC_NOMINATIM", "")
+pytestmark = pytest.mark.skipif(
+    not URL,
+    reason="wants a real Nominatim (GPL, a process of its own): `poe nominatim` runs this with one",
+)
+
+
+def settings() -> Provider:
+    return Provider(kind="nominatim", url=URL)
+
+
+def test_every_proper_address_is_found_at_its_house() -> None:
+    some = list(houses(21, 150))
+    found = asked(settings(), *(each for each, _truth in some))
+    missed = [each.text for (each, _t), one in zip(some, found, strict=True) if one.precision is not Precision.HOUSE]
+    assert missed == []
+    assert all(ground.metres(point(one), truth) < 1 for (_each, truth), one in zip(some, found, strict=True))
+
+
+def test_a_block_that_the_map_lacks_is_near_the_house_before_it() -> None:
+    some = [each for each, _at in zip(absent(), range(200), strict=False)][::10]
+    found = asked(settings(), *(each for each, _truth in some))
+    assert {one.precision for one in found} == {Precision.NEAR}
+    assert all(ground.metres(point(one), truth) < 60 for (_each, truth), one in zip(some, found, strict=True))
+
+
+def test_a_house_beyond_the_end_is_its_street() -> None:
+    found = asked(settings(), *(question(named(street), "999") for street in PLACE.streets[:20]))
+    assert {one.precision for one in found} == {Precision.STREET}
+
+
+def test_an_unknown_street_is_no_point() -> None:
+    [found] = asked(settings(), question("улица Несуществующая", "5"))
+    assert found.precision <= Precision.LOCALITY
+
+
+def test_the_town_alone_is_a_town() -> None:
+    [found] = asked(settings(), Question(1, PLACE.name, "", PLACE.name))
+    assert found.precision is Precision.LOCALITY
+
+
+def test_a_district_alone_is_a_district() -> None:
+    [found] = asked(settings(), Question(1, f"{PLACE.name}, {ground.DISTRICTS[1]}", "", PLACE.name))
+    assert found.precision is Precision.DISTRICT
+
+
+def test_the_region_is_told_apart() -> None:
+    one, _truth = next(houses(22, 1))
+    with_region = Question(
+        1, f"{ground.region(PLACE)}, {one.text}", ground.region(PLACE), one.city, one.street, one.house
+    )
+    elsewhere = Question(1, f"Омская область, {one.text}", "Омская область", one.city, one.street, one.house)
+    found = asked(settings(), with_region, elsewhere)
+    assert [each.precision for each in found] == [Precision.HOUSE, Precision.NONE]
+
+
+def test_odd_signs_are_answered() -> None:
+    for odd in ("\x00", "\u202e", "ул" * 500, "'; drop table", "%", "12", "-" * 300):
+        [found] = asked(settings(), Question(1, odd, "", PLACE.name, odd, "5"))
+        assert found.precision <= Precision.LOCALITY
