@@ -154,6 +154,8 @@ cdef class Census:
     cdef Py_ssize_t n_rings
     cdef dict branch_of  # branch or source number -> small index
     cdef dict source_of
+    cdef int32_t *street  # of each building, -1 = none
+    cdef Py_ssize_t n_streets
     cdef readonly Py_ssize_t paid
 
     def __cinit__(self):
@@ -169,6 +171,7 @@ cdef class Census:
         free(self.ids)
         free(self.keys)
         free(self.places)
+        free(self.street)
         free(self.near)
         free(self.near_from)
 
@@ -245,6 +248,7 @@ cdef class Census:
         cdef int level
         for i in range(self.n_places):
             self.places[i] = Place(0, 0, -1, -1)
+        self.n_streets = 0
         for level in range(LEVELS):
             self.n_cells[level] = 0
         self.n_points = 0
@@ -325,6 +329,18 @@ cdef class Census:
             self.up[level][found.second[i]] = <int32_t>(m - 1)
         self.n_cells[level] = m
         return 0
+
+    def streets(self, rows):
+        cdef Py_ssize_t i, at
+        self.street = <int32_t *>grown(self.street, (self.n_places + 1) * 4)
+        self.n_streets = 0
+        for i in range(self.n_places):
+            self.street[i] = -1
+        for key, number in rows:
+            at = found_at(self.keys, self.n_places, integer(key))
+            if at >= 0:
+                self.street[at] = small(number)
+                self.n_streets = max(self.n_streets, <Py_ssize_t>self.street[at] + 1)
 
     def rings(self, points, radii):
         cdef list wide = [float(radius) for radius in radii]
@@ -535,6 +551,23 @@ cdef class Count:
             for at in range(1, self.census.n_rings):
                 within[at] += within[at - 1]
             made.append(tuple([within[at] for at in range(self.census.n_rings)]))
+        return made
+
+    def streets(self):
+        cdef Py_ssize_t i
+        cdef Py_ssize_t n = self.census.n_streets
+        cdef int64_t *people
+        cdef list made = []
+        if n == 0:
+            return made
+        people = <int64_t *>zeroed(n, 8)
+        for i in range(self.census.n_places):
+            if self.census.street[i] >= 0:
+                people[self.census.street[i]] += self.sums[i].people
+        for i in range(n):
+            if people[i]:
+                made.append((i, people[i]))
+        free(people)
         return made
 
     def points(self, south, west, north, east, most):

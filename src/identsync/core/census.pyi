@@ -53,6 +53,9 @@ class Census:
     def rings(self, points: Sequence[tuple[int, int]], radii: Sequence[float]) -> None:
         """Tell the points (latitude, longitude) and the radii in metres, one to eight, ascending."""
 
+    def streets(self, rows: Iterable[Sequence[int]]) -> None:
+        """Take (building, number of its street, from 0); ``locate`` forgets them."""
+
     def count(
         self,
         *,
@@ -107,6 +110,9 @@ class Count:
 
     def rings(self) -> list[tuple[int, ...]]:
         """Give for each point how many live within each radius, the inner ones included."""
+
+    def streets(self) -> list[tuple[int, int]]:
+        """Give (number of the street, people) of the streets where somebody lives."""
 
     def points(self, south: int, west: int, north: int, east: int, most: int) -> list[tuple[int, int, int, int]]:
         """Give (latitude, longitude, people, new) of houses in that box, ``most`` at most; no streets, no towns."""
