@@ -26,6 +26,7 @@ NAMES = (
     "calendar",
     "fill",
     "reminders",
+    "places",
     "messages",
 )
 

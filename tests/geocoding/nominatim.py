@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from identsync.demo.clinic import ground
+from identsync.demo.clinic.osm import osm
 from identsync.demo.clinic.town import town
 from prepare import install, may_install, say
 
@@ -65,7 +66,7 @@ def program() -> Path:
 
 def imported(nominatim: Path, seed: int, number: int) -> Path:
     """Return an SQLite file with a generated town in it, imported by the first call that wants it."""
-    data = ground.osm(town(seed, number))
+    data = osm(town(seed, number))
     folder = HOME / hashlib.sha256(data).hexdigest()[:16]
     ready = folder / "town.sqlite"
     if ready.exists():
@@ -175,6 +176,7 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help="serve until Ctrl-C, nothing else")
     parser.add_argument("--table", action="store_true", help="the table alone, without the tests")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_told: sys.exit(1))  # so that what was started ends with us
     try:
         nominatim = program()
         with served(nominatim, imported(nominatim, given.seed, 0)) as url:

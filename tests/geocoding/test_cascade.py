@@ -32,9 +32,11 @@ class Desk:
     batch: int = 1
     window: int = 2
     requests: list[list[int]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     open: int = 0
 
-    async def ask(self, questions: Sequence[Question]) -> list[Found]:
+    async def ask(self, questions: Sequence[Question], body: bytes = b"") -> list[Found]:
+        self.bodies.append(body)
         self.requests.append([each.key for each in questions])
         number, self.open = len(self.requests), self.open + 1
         assert self.open <= self.window
@@ -104,9 +106,17 @@ def test_nonsense_costs_one_request_and_no_more() -> None:
     assert [isinstance(each, Unexpected) for each in told] == [True, True, False, False]
 
 
+def test_a_body_is_written_for_those_who_take_many_at_once() -> None:
+    one, many = Desk(), Desk(batch=2)
+    cascade = Cascade([("a", Provider(url="http://127.0.0.1"), one), ("b", Provider(url="http://127.0.0.1"), many)])
+    cascade.body = lambda questions: b"%d" % sum(each.key for each in questions)
+    asyncio.run(cascade.ask([question(key) for key in (1, 2, 4)]))
+    assert (one.bodies, many.bodies) == ([b""] * 3, [b"3", b"4"])
+
+
 def test_an_answer_too_short_is_nonsense() -> None:
     class Short(Desk):
-        async def ask(self, questions: Sequence[Question]) -> list[Found]:
+        async def ask(self, questions: Sequence[Question], body: bytes = b"") -> list[Found]:
             return (await super().ask(questions))[:-1]
 
     told, _cascade = ask(Short(batch=3), keys=[1, 2, 3])

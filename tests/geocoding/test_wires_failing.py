@@ -14,7 +14,7 @@ from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.integrations.geocoding.place import Found, Precision
 from identsync.integrations.geocoding.wire.asking import to_midnight_ms
 
-from .wires_calls import KINDS, OWN, PAID, asked, houses, provider
+from .wires_calls import KINDS, OWN, PAID, asked, houses, provider, run
 
 ONE = next(houses(11, 1))[0]
 DAY_MS = 86_400_000
@@ -110,12 +110,34 @@ def test_too_many_new_connections_are_a_slower_pace(geocoders: GeocoderProcess) 
         asked(settings, ONE)
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
+@pytest.mark.parametrize("status", [501, 502, 503, 504, 408])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_does_not_work_is_for_later(geocoders: GeocoderProcess, kind: str, status: int) -> None:
     geocoders.fault("fail", status=status, times=2)
     with pytest.raises(errors.Unavailable):
         asked(provider(geocoders, kind), ONE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_question_that_breaks_a_server_does_not_stop_the_others(geocoders: GeocoderProcess, kind: str) -> None:
+    """A poisoned address must not put the whole provider to rest; a server that is broken must rest."""
+    geocoders.fault("fail", status=500, times=3)
+
+    async def work(geocoder: Any) -> list[str]:
+        told: list[str] = []
+        for _each in range(3):
+            with pytest.raises(errors.Unexpected):
+                await geocoder.ask([ONE])
+        told += [found.precision.name for found in await geocoder.ask([ONE])]
+        geocoders.fault("fail", status=500, times=None)
+        for _each in range(4):
+            try:
+                await geocoder.ask([ONE])
+            except errors.IdentsyncError as error:
+                told.append(type(error).__name__)
+        return told
+
+    assert run(provider(geocoders, kind), work) == ["HOUSE", *["Unexpected"] * 3, "Unavailable"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 405, 413, 415, 451])

@@ -70,3 +70,11 @@ def test_odd_signs_are_answered() -> None:
     for odd in ("\x00", "\u202e", "ул" * 500, "'; drop table", "%", "12", "-" * 300):
         [found] = asked(settings(), Question(1, odd, "", PLACE.name, odd, "5"))
         assert found.precision <= Precision.LOCALITY
+
+
+def test_a_street_of_another_kind_is_found() -> None:
+    some = [(each, at) for each, at in houses(23, 40) if each.street.startswith("улица")]
+    wrong = [question(each.street.replace("улица", "проспект"), each.house) for each, _at in some]
+    found = asked(settings(), *wrong)
+    assert {each.precision for each in found} == {Precision.HOUSE}
+    assert all(ground.metres(point(one), truth) < 1 for (_each, truth), one in zip(some, found, strict=True))

@@ -46,7 +46,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "refuse", "share": 0.02, "code": 6},
     {"kind": "refuse", "share": 0.01, "code": 9},
 ]
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120 + COUNT // 4)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(120 + COUNT // 2)]
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def store_waits_no_more(store: Store) -> None:
 
 async def at_rest(desk: Desk) -> None:
     """Send the rest without faults, and ask the gateway about all of it."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 60 + COUNT // 8
     while time.monotonic() < until:
         await desk.send()
         await desk.ask()

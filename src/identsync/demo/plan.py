@@ -12,6 +12,7 @@ TIMETABLE_INTERVAL = "8s"
 LEADS_INTERVAL = "5s"
 CALENDAR_INTERVAL = "8s"
 MESSAGES_INTERVAL = "8s"
+PLACES_INTERVAL = "60s"
 SMS = "sms"
 """The SMS channel's name in the settings."""
 CALENDAR_DAYS = 7

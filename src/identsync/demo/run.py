@@ -181,6 +181,9 @@ def _print(story: Story, summary: Summary) -> None:
         _("SMS принято шлюзом"): summary.messages_sent,
         _("SMS дважды"): summary.messages_doubled,
         _("SMS, о которых неизвестно"): summary.messages_unknown,
+        _("адресов спрошено"): summary.addresses_asked,
+        _("из них снова"): summary.addresses_again,
+        _("домов на карте"): summary.addresses_found,
         _("ошибок"): summary.errors,
     }
     story.plain("")

@@ -21,6 +21,7 @@ from identsync.demo.caldav.process import CalDavProcess
 from identsync.demo.crowd import now_ms
 from identsync.demo.gateway import desk
 from identsync.demo.gateway.process import GatewayProcess
+from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.demo.messages import prepare
 from identsync.demo.plan import (
     CALENDAR_DAYS,
@@ -29,6 +30,7 @@ from identsync.demo.plan import (
     LEADS_PER_MINUTE,
     LIFE_EVERY_S,
     MESSAGES_INTERVAL,
+    PLACES_INTERVAL,
     SEAT_LEASE,
     SMS,
     TASK_LEASE,
@@ -63,6 +65,7 @@ class Stage:
     landing: SiteProcess
     calendars: CalDavProcess
     gateway: GatewayProcess
+    geocoder: GeocoderProcess
     environment: Mapping[str, str]
 
 
@@ -77,9 +80,10 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         password = secrets.token_urlsafe(16)
         calendars = stack.enter_context(CalDavProcess(users={CALENDAR_USER: password}, seed=plan.seed))
         gateway = stack.enter_context(GatewayProcess(seed=plan.seed))
+        geocoder = stack.enter_context(GeocoderProcess(seed=plan.seed))
         file = folder / FILE
         text = _settings(plan, url, aggregator.url, landing.url) + _calendar(calendars.url.rstrip("/"))
-        text += _messages(gateway.url("smsc"))
+        text += _messages(gateway.url("smsc")) + _places(geocoder.url("nominatim"))
         file.write_text(text, encoding="utf-8")
         environment = {KEY: aggregator.key, PASSWORD: password, SMS_KEY: desk.KEY}
         os.environ.update(environment)  # for the page, which is served from here
@@ -90,7 +94,8 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         clinic = opened_clinic(settings, stack)
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
         tasks = tuple(tasks_of(rooms, clinic.branches()))
-        yield Stage(file, settings, store, clinic, tasks, aggregator, landing, calendars, gateway, environment)
+        outside = (aggregator, landing, calendars, gateway, geocoder)
+        yield Stage(file, settings, store, clinic, tasks, *outside, environment)
 
 
 @contextmanager
@@ -176,6 +181,18 @@ planning = "{MESSAGES_INTERVAL}"
 lease = "{TASK_LEASE}"
 price = 4.6
 rate = 20.0
+"""
+
+
+def _places(url: str) -> str:
+    """Return the table of a geocoder of the clinic's own."""
+    return f"""
+[geocoding.own]
+kind = "nominatim"
+url = "{url}"
+interval = "{PLACES_INTERVAL}"
+lease = "{TASK_LEASE}"
+per_second = 200.0
 """
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from identsync.demo import messages
+from identsync.demo import messages, places
 from identsync.demo.calendars import compared
 from identsync.demo.checker import Grid, JournalRow, Verdict, check
 from identsync.demo.crowd import Crowd, Member
@@ -38,6 +38,9 @@ class Summary:
     messages_sent: int
     messages_doubled: int
     messages_unknown: int
+    addresses_asked: int
+    addresses_again: int
+    addresses_found: int
     errors: int
 
     @property
@@ -59,7 +62,7 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
     made = {entry["id"] for entry in stage.landing.leads()}
     accepted = sum(int(site.books()["timetables_confirmed"]) for site in (stage.aggregator, stage.landing))
     events = compared(stage, staffed(crowd.members))
-    sms = messages.compared(stage)
+    sms, where = messages.compared(stage), places.compared(stage)
     wrong = [*_errors(rows, crowd), *_refusals(stage), *events.faults, *sms.faults]
     if confirmed > accepted:
         wrong.append(_("движок считает принятыми {ours} расписаний, сайты - {theirs}", ours=confirmed, theirs=accepted))
@@ -80,6 +83,9 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
         messages_sent=sms.taken,
         messages_doubled=sms.doubled,
         messages_unknown=sms.unknown,
+        addresses_asked=where.asked,
+        addresses_again=where.again,
+        addresses_found=where.found,
         errors=len(wrong) + len(verdict.fences),
     )
     return summary, [*wrong, *_told(verdict, since_ms)]

@@ -1,4 +1,4 @@
-"""Where the generated towns lie: streets that cross, a river, houses along the streets; and all that as OSM data.
+"""Where the generated towns lie: streets that cross, a river, houses along the streets.
 
 The same town lies the same way everywhere: the stand-in of the geocoders, a real Nominatim and the tests know the truth
 from here. Degrees, WGS84; the plane of a town is metres from its centre, east and north.
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 from random import Random
-from xml.sax.saxutils import quoteattr
 
 from identsync.demo.clinic.town import Street, Town
 
@@ -25,12 +24,15 @@ Point = tuple[float, float]
 
 DEGREE_M = 111_320.0
 BLOCK_M, BANK_M, RIVER_M = 190.0, 45.0, 110.0
-AWAY_M, SPREAD_M = 16.0, 2_600.0  # of a house from the middle of its street; how soon houses stand wider apart
+LINES = range(-10, 11)  # of the town's grid, in each direction
+AWAY_M, CORNER_M, BETWEEN_M = 16.0, 13.0, 45.0  # of a house from its street and from a corner; of two streets in line
+BEND_M, BEND_EVERY_M = 22.0, 400.0
 LETTERS, CORPS = "абвг", "1234"
 NUMBER = re.compile(r"(\d+)(?:к([1-4])|([абвг]))?")
 ADJECTIVE = ("ая", "яя", "ый", "ий", "ое", "ее")
 KINDS = {"ул.": "улица", "пр-т": "проспект", "пер.": "переулок", "б-р": "бульвар", "ш.": "шоссе"}
 DISTRICTS = ("Центральный район", "Заречный район", "Загородный район")
+EAST_M = 600.0  # where the third of them begins
 STEP_M = 60.0  # between the points a street is drawn by
 
 
@@ -40,8 +42,12 @@ class Axis:
 
     along: bool
     offset: float
-    phase: float
     pairs: tuple[float, ...]  # metres along the street of houses 1 and 2, of 3 and 4, ...
+
+    @property
+    def middle(self) -> float:
+        """How far its middle is from the town's centre, metres."""
+        return hypot((self.pairs[0] + self.pairs[-1]) / 2, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Plan:
 
     centre: Point
     turn: float
+    bend: float
     river: float
     axes: dict[Street, Axis]
 
@@ -60,28 +67,66 @@ def plan(place: Town) -> Plan:
     rng = Random(f"ground {place.name} {place.number}")
     latitude, longitude = CENTRES[place.number % len(CENTRES)]
     centre = latitude + rng.uniform(-0.05, 0.05), longitude + rng.uniform(-0.05, 0.05)
-    river = -(3.5 + rng.random()) * BLOCK_M
-    axes: dict[Street, Axis] = {}
-    for at, street in enumerate(place.streets):  # the first streets are the busiest: they cross in the centre
-        rank = at // 2
-        offset = ((rank + 1) // 2 * (1 if rank % 2 else -1) + rng.uniform(-0.12, 0.12)) * BLOCK_M
-        if at % 2 == 0 and offset < river + RIVER_M:
-            offset -= 2 * RIVER_M  # the streets of the other bank
-        axes[street] = Axis(at % 2 == 0, offset, rng.random() * 6, _pairs(rng, street, river, across=at % 2 == 1))
-    return Plan(centre, rng.uniform(-0.6, 0.6), river, axes)
+    turn, bend = rng.uniform(-0.6, 0.6), rng.uniform(0, 6)
+    grid = _Grid(rng)
+    for at, street in enumerate(place.streets):
+        grid.lay(street, along=at % 2 == 0)
+    return Plan(centre, turn, bend, grid.river, grid.axes)
 
 
-def _pairs(rng: Random, street: Street, river: float, *, across: bool) -> tuple[float, ...]:
-    """Put pairs of houses along a street, the wider apart the farther out; over the river there are none."""
-    count = (street.houses + 1) // 2
-    at = -count * 11.0 + rng.uniform(-250, 250)
-    pairs: list[float] = []
-    for _pair in range(count):
-        at += 15 + 25 * min(1.0, abs(at) / SPREAD_M) * rng.uniform(0.6, 1.0)
-        if across and abs(at - river) < RIVER_M / 2 + BANK_M:
-            at = river + RIVER_M / 2 + BANK_M + 1
-        pairs.append(at)
-    return tuple(pairs)
+class _Grid:
+    """Lays street after street where it is nearest to the centre: the first are the busiest."""
+
+    def __init__(self, rng: Random) -> None:
+        self.axes: dict[Street, Axis] = {}
+        bank = rng.choice((2, 3, 4))
+        self.river = -(bank + 0.5) * BLOCK_M - RIVER_M / 2
+        along = [line * BLOCK_M - (RIVER_M if line < -bank else 0) + rng.uniform(-20, 20) for line in LINES]
+        self._lines = {True: along, False: [line * BLOCK_M + rng.uniform(-20, 20) for line in LINES]}
+        self._taken: dict[tuple[bool, float], list[Axis]] = {}
+
+    def lay(self, street: Street, *, along: bool) -> None:
+        """Lay one street."""
+        free = [axis for offset in self._lines[along] for axis in self._places(street, offset, along=along)]
+        best = min(free, key=self._cost)
+        self._taken.setdefault((along, best.offset), []).append(best)
+        self.axes[street] = best
+
+    def _places(self, street: Street, offset: float, *, along: bool) -> Iterator[Axis]:
+        """Yield where on a line a street may lie: around the middle, or beside those that are there."""
+        taken = self._taken.get((along, offset), [])
+        long = self._axis(street, offset, 0.0, along=along).pairs[-1]
+        starts = [-long / 2]
+        for other in taken:
+            starts += [other.pairs[-1] + BETWEEN_M, other.pairs[0] - BETWEEN_M - 1.3 * long]
+        for start in starts:
+            axis = self._axis(street, offset, start, along=along)
+            if not any(_overlap(axis, other) for other in taken):
+                yield axis
+
+    def _axis(self, street: Street, offset: float, start: float, *, along: bool) -> Axis:
+        """Put pairs of houses along a street, the wider apart the farther out; none on corners and in the river."""
+        gaps = Random(f"{street.name} {street.houses}")
+        wide = 1 + min(1.0, abs(offset) / 1_600)
+        closed = [(corner - CORNER_M, corner + CORNER_M) for corner in self._lines[not along]]
+        if not along:
+            closed.append((self.river - RIVER_M / 2 - BANK_M, self.river + RIVER_M / 2 + BANK_M))
+        closed.sort()
+        at, pairs = start, []
+        for _pair in range((street.houses + 1) // 2):
+            at += gaps.uniform(15, 20) * wide
+            for begin, end in closed:
+                at = end if begin < at < end else at
+            pairs.append(at)
+        return Axis(along, offset, tuple(pairs))
+
+    def _cost(self, axis: Axis) -> float:
+        over = axis.along and axis.offset < self.river
+        return axis.middle + (500 if over else 0)
+
+
+def _overlap(one: Axis, other: Axis) -> bool:
+    return one.pairs[0] - BETWEEN_M < other.pairs[-1] and other.pairs[0] - BETWEEN_M < one.pairs[-1]
 
 
 def house(place: Town, street: Street, number: str | int) -> Point:
@@ -95,7 +140,7 @@ def house(place: Town, street: Street, number: str | int) -> Point:
     behind = CORPS.index(found[2]) + 1 if found[2] else LETTERS.index(found[3]) + 1 if found[3] else 0
     aside = 7.0 if found[2] else -7.0 if found[3] else 0.0
     at = axis.pairs[(first - 1) // 2]
-    return _degrees(town, _on(axis, at + aside, side * (AWAY_M + 12.0 * behind)))
+    return degrees(town, _on(town, axis, at + aside, side * (AWAY_M + 12.0 * behind)))
 
 
 def numbers(place: Town, street: Street) -> Iterator[str]:
@@ -115,7 +160,7 @@ def line(place: Town, street: Street) -> list[Point]:
     axis = town.axes[street]
     first, last = axis.pairs[0] - 20, axis.pairs[-1] + 20
     count = max(1, round((last - first) / STEP_M))
-    return [_degrees(town, _on(axis, first + (last - first) * at / count, 0.0)) for at in range(count + 1)]
+    return [degrees(town, _on(town, axis, first + (last - first) * at / count, 0.0)) for at in range(count + 1)]
 
 
 def streets(place: Town) -> list[tuple[Street, list[Point]]]:
@@ -132,8 +177,8 @@ def middle(place: Town, street: Street) -> Point:
 def river(place: Town) -> list[Point]:
     """Give the points of the river through a town."""
     town = plan(place)
-    axis = Axis(True, town.river, 1.0, ())
-    return [_degrees(town, _on(axis, at, 0.0)) for at in range(-6_000, 6_001, 200)]
+    axis = Axis(True, town.river, ())
+    return [degrees(town, _on(town, axis, at, 0.0)) for at in range(-6_000, 6_001, 200)]
 
 
 def centre(place: Town) -> Point:
@@ -158,7 +203,7 @@ def district(place: Town, point: Point) -> str:
     east, north = _plane(town, point)
     if north < town.river:
         return DISTRICTS[1]
-    return DISTRICTS[0] if east < 700 else DISTRICTS[2]
+    return DISTRICTS[0] if east < EAST_M else DISTRICTS[2]
 
 
 def metres(one: Point, other: Point) -> float:
@@ -167,13 +212,14 @@ def metres(one: Point, other: Point) -> float:
     return hypot(north, (one[1] - other[1]) * DEGREE_M * cos(radians(one[0])))
 
 
-def _on(axis: Axis, at: float, away: float) -> Metres:
-    """Give the place ``at`` metres along a street and ``away`` to its left; streets bend a little."""
-    across = axis.offset + 22 * sin(at / 400 + axis.phase) + away
+def _on(town: Plan, axis: Axis, at: float, away: float) -> Metres:
+    """Give the place ``at`` metres along a street and ``away`` to its left; all streets bend a little."""
+    across = axis.offset + BEND_M * sin(at / BEND_EVERY_M + town.bend) + away
     return (at, across) if axis.along else (across, at)
 
 
-def _degrees(town: Plan, place: Metres) -> Point:
+def degrees(town: Plan, place: Metres) -> Point:
+    """Give where a place of a town's plane is."""
     east, north = place
     x, y = east * cos(town.turn) - north * sin(town.turn), east * sin(town.turn) + north * cos(town.turn)
     latitude, longitude = town.centre
@@ -184,82 +230,3 @@ def _plane(town: Plan, point: Point) -> Metres:
     latitude, longitude = town.centre
     y, x = (point[0] - latitude) * DEGREE_M, (point[1] - longitude) * DEGREE_M * cos(radians(latitude))
     return x * cos(town.turn) + y * sin(town.turn), y * cos(town.turn) - x * sin(town.turn)
-
-
-# -- as OpenStreetMap data ---------------------------------------------------------------------------------------------
-
-
-def osm(place: Town) -> bytes:
-    """Give a town as OSM XML: region, town, three districts, river, streets, houses with ``addr:*``."""
-    return "".join(_Osm(place).lines()).encode()
-
-
-class _Osm:
-    def __init__(self, place: Town) -> None:
-        self.place = place
-        self.town = plan(place)
-        self.nodes: list[str] = []
-        self.ways: list[str] = []
-        self.relations: list[str] = []
-
-    def lines(self) -> Iterator[str]:
-        name, town = self.place.name, self.town
-        self._area(region(self.place), 4, (-60_000, -60_000, 60_000, 60_000), place="state")
-        self._area(name, 6, (-9_000, -9_000, 9_000, 9_000), place="city")
-        for title, box in zip(DISTRICTS, self._districts(), strict=True):
-            self._area(title, 9, box, place="suburb")
-        self._node(town.centre, {"place": "city", "name": name, "population": "300000"})
-        self._way(river(self.place), {"waterway": "river", "name": "Светлая"})
-        for street, points in streets(self.place):
-            self._way(points, {"highway": "residential", "name": full(street)})
-            for number in numbers(self.place, street):
-                self._house(street, number)
-        yield '<?xml version="1.0" encoding="UTF-8"?>\n<osm version="0.6" generator="identsync demo">\n'
-        yield from (*self.nodes, *self.ways, *self.relations)
-        yield "</osm>\n"
-
-    def _districts(self) -> list[tuple[float, float, float, float]]:
-        south = self.town.river
-        return [(-9_000, south, 700, 9_000), (-9_000, -9_000, 9_000, south), (700, south, 9_000, 9_000)]
-
-    def _house(self, street: Street, number: str) -> None:
-        address = {"addr:street": full(street), "addr:housenumber": _spelled(number), "addr:city": self.place.name}
-        self._node(house(self.place, street, number), {"building": "yes"} | address)
-
-    def _area(self, name: str, level: int, box: tuple[float, float, float, float], place: str) -> None:
-        west, south, east, north = box
-        corners = [(west, south), (east, south), (east, north), (west, north)]
-        way = self._way([_degrees(self.town, corner) for corner in corners], {}, closed=True)
-        tags = {
-            "type": "boundary",
-            "boundary": "administrative",
-            "admin_level": str(level),
-            "name": name,
-            "place": place,
-        }
-        member = f'<member type="way" ref="{way}" role="outer"/>'
-        self.relations.append(
-            f'<relation id="{len(self.relations) + 1}" version="1">{member}{_tags(tags)}</relation>\n'
-        )
-
-    def _way(self, points: list[Point], tags: dict[str, str], *, closed: bool = False) -> int:
-        refs = [self._node(point, {}) for point in points]
-        inside = "".join(f'<nd ref="{ref}"/>' for ref in (*refs, *refs[: 1 if closed else 0]))
-        number = len(self.ways) + 1
-        self.ways.append(f'<way id="{number}" version="1">{inside}{_tags(tags)}</way>\n')
-        return number
-
-    def _node(self, point: Point, tags: dict[str, str]) -> int:
-        number = len(self.nodes) + 1
-        where = f'<node id="{number}" version="1" lat="{point[0]:.6f}" lon="{point[1]:.6f}"'
-        self.nodes.append(f"{where}>{_tags(tags)}</node>\n" if tags else f"{where}/>\n")
-        return number
-
-
-def _spelled(number: str) -> str:
-    """Spell a number as maps do: ``12 к1``, ``12А``."""
-    return number.replace("к", " к") if "к" in number else number.upper()
-
-
-def _tags(tags: dict[str, str]) -> str:
-    return "".join(f"<tag k={quoteattr(name)} v={quoteattr(value)}/>" for name, value in tags.items())

@@ -97,7 +97,9 @@ class Atlas:
 
     def _street(self, place: Town, name: str) -> Street | None:
         if place.name not in self._read:
-            self._streets |= {(place.name, frozenset(words(ground.full(each)))): each for each in place.streets}
+            for each in place.streets:  # a kind may be left out, but a wrong one is another street
+                self._streets[place.name, frozenset(words(each.name))] = each
+                self._streets[place.name, frozenset(words(ground.full(each)))] = each
             self._read.add(place.name)
         return self._streets.get((place.name, frozenset(words(name))))
 

@@ -44,12 +44,14 @@ class Told:
 class Cascade:
     """The open providers in their order; ``near`` are the branches' points (micro-degrees).
 
-    ``at_home`` says whether a question is of a city where a branch is, so that a point far away cannot be true.
+    ``at_home`` says whether a question is of a city where a branch is, so that a point far away cannot be true;
+    ``body`` writes the texts of questions as a JSON array, b"" where it cannot.
     """
 
     geocoders: list[tuple[str, Provider, Geocoder]]
     near: Sequence[tuple[int, int]] = ()
     at_home: Callable[[Question], bool] = lambda _question: True
+    body: Callable[[Sequence[Question]], bytes] = lambda _questions: b""
     resting: dict[str, IdentsyncError] = field(default_factory=dict)
     asked: int = 0
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
@@ -93,7 +95,8 @@ class Cascade:
             if name in self.resting:
                 return [_unasked(self.resting[name])] * len(questions)
             try:
-                found = _all(await geocoder.ask(questions), questions)
+                body = self.body(questions) if geocoder.batch > 1 else b""
+                found = _all(await geocoder.ask(questions, body), questions)
             except Unexpected as error:
                 return [error] * len(questions)
             except (AskPerson, Later) as error:

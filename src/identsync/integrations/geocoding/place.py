@@ -56,8 +56,8 @@ class Geocoder(Protocol):
     batch: int
     window: int
 
-    async def ask(self, questions: Sequence[Question]) -> list[Found]:
-        """Answer questions in their order.
+    async def ask(self, questions: Sequence[Question], body: bytes = b"") -> list[Found]:
+        """Answer questions in their order; ``body`` is the JSON array of their texts, where the core has written it.
 
         Raises errors of the tree: AskPerson (key, licence, no money), Limited (too many, the day's quota is used up),
         Unavailable, Unexpected (an answer without sense, of a wrong length).

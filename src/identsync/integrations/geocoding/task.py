@@ -71,6 +71,11 @@ class Wanted:
         """Give what is asked of a building."""
         return self.own.get(key) or _question(key, self.register.address(key))
 
+    def body(self, questions: Sequence[Question]) -> bytes:
+        """Give the questions' texts as a JSON array, straight from the register; b"" where one is not in it."""
+        keys = array("q", (each.key for each in questions))
+        return b"" if any(key in self.own for key in keys) else self.register.batch(keys)
+
     def patients(self, key: int) -> int:
         """Give how many patients live in a building; 0 = a branch."""
         at = self._at(key)
@@ -132,6 +137,7 @@ async def run_(run: "Run", settings: Mapping[str, Provider]) -> Outcome:
     async with AsyncExitStack() as stack:
         cascade = await opened(run, providers, stack)
         cascade.near = list(near.values())
+        cascade.body = wanted.body
         cascade.at_home = lambda question: not question.region and question.city in wanted.homes
         delivery = _Delivery(run, cascade, wanted, cascade_digest(providers))
         outcome = await mirror(

@@ -8,6 +8,8 @@ status                                    what is raised
 429                                       ``Limited`` with Retry-After; where the words tell of a quota, until midnight
                                           in Moscow, when the providers begin a new day
 408, 5xx, no answer                       ``Unavailable``; your own services are asked once more before that
+500                                       ``Unexpected``: it is this question's; several one after the other are the
+                                          service's, ``Unavailable``
 a redirect, other 4xx                     ``Unexpected``: an address of a patient never follows a redirect
 ========================================  ==========================================================================
 """
@@ -33,11 +35,13 @@ from identsync.language import _
 from identsync.values import secret
 
 MAX_ANSWER = 4 * 1024 * 1024
-JUDGED = frozenset({*range(300, 500)} - {408})
+JUDGED = frozenset({*range(300, 501)} - {408})
 """Statuses whose meaning is the provider's; 307 too: nothing asked here may follow to another server."""
 PAUSE_MS, DAY_MS, MOSCOW_MS = 60_000, 86_400_000, 3 * 3_600_000
 RAW = 300
 WORDS = ("message", "error", "reason", "detail", "details", "description", "title")
+BROKEN = 3
+"""So many answers of 500 in a row are no longer the questions' fault."""
 QUOTA = ("limit", "quota", "лимит", "квот", "disabled for")
 WORD = re.compile(r"\w{3,}")
 
@@ -52,6 +56,7 @@ class Asking:
         self.window = provider.window
         self.permit = permit
         self.key = self.secret = ""
+        self._broken = 0
         self._http = Http(pool=self.window)
 
     async def __aenter__(self) -> Self:
@@ -69,9 +74,9 @@ class Asking:
         """Close every connection."""
         await self._http.__aexit__(kind, error, trace)
 
-    async def ask(self, questions: Sequence[Question]) -> list[Found]:
+    async def ask(self, questions: Sequence[Question], body: bytes = b"") -> list[Found]:  # noqa: ARG002  no arrays
         """Answer questions in their order; raises the errors of the tree."""
-        return [await self.one(question) for question in questions]
+        return [await self.one(each) if any(map(str.isalnum, each.text)) else Found() for each in questions]
 
     async def one(self, question: Question) -> Found:
         """Answer one question."""
@@ -79,7 +84,7 @@ class Asking:
 
     async def get(self, path: str, fields: Mapping[str, str], *, n: int = 1) -> Any:
         """GET with a query; give the JSON. ``n`` is how many questions it asks: 0 where one is asked once more."""
-        query = urlencode(fields, errors="replace")
+        query = urlencode({name: _printable(value) for name, value in fields.items()}, errors="replace")
         return await self.send("GET", f"{path}?{query}", {}, b"", list(fields.values()), n)
 
     async def send(
@@ -94,6 +99,7 @@ class Asking:
     ) -> Any:
         """Send a request; give the JSON of its answer. ``ours`` are the texts that no error may repeat."""
         reply = await self._patient(method, f"{base or self.provider.base}{path}", headers, body, n)
+        self._broken = self._broken + 1 if reply.status == 500 else 0
         if reply.status != 200:
             raise self.refusal(reply.status, reply.headers, self._said(reply, ours))
         try:
@@ -136,7 +142,9 @@ class Asking:
             return Refused(_("{name} не принял ключ ({status})", name=name, status=status), hint=self.doubt(), raw=said)
         if status == 402:
             return AskPerson(_("на счёте {name} кончились деньги", name=name), hint=_("Пополните счёт."), raw=said)
-        hint = _("Проверьте адрес (url) в настройках: он пишется без имени метода.")
+        if status == 500 and self._broken > BROKEN:
+            return Unavailable(_("{name}: сервер сейчас не работает ({status})", name=name, status=status), raw=said)
+        hint = "" if status == 500 else _("Проверьте адрес (url) в настройках: он пишется без имени метода.")
         return Unexpected(_("{name}: запрос не принят ({status})", name=name, status=status), hint=hint, raw=said)
 
     def doubt(self) -> str:
@@ -150,6 +158,11 @@ class Asking:
         secrets = [each for each in (self.key, self.secret) if each]
         theirs = not any(each.lower() in words.lower() for each in secrets)
         return words if theirs and not any(told & set(WORD.findall(each.lower())) for each in ours) else ""
+
+
+def _printable(value: str) -> str:
+    """Return a text without what a database would stumble over: NUL, controls, marks of direction."""
+    return "".join(sign if sign.isprintable() else " " for sign in value)
 
 
 def _words(reply: Reply) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import cos, hypot, radians
 from typing import Any
 
 from identsync.errors import Unexpected
@@ -12,7 +13,9 @@ from identsync.integrations.geocoding.wire.names import same_street, same_town
 from identsync.language import _
 
 NOTHING = Found()
-ELSEWHERE, OTHER_STREET, ODD = "other town", "other street", "nonsense"
+ELSEWHERE, OTHER_STREET, ODD, SEVERAL = "other town", "other street", "nonsense", "several such houses"
+APART = 3_000
+"""Micro-degrees, 330 m: a house and the shop in it are one, two villages' Sadovaya 5 are not."""
 RUSSIA = ((41_000_000, 82_000_000), (19_000_000, 180_000_000))
 """Micro-degrees: where it lies but for Chukotka's end, which is far in the west."""
 
@@ -51,6 +54,22 @@ def _house(asked: str, told: str) -> Precision:
 def best(found: Sequence[Found]) -> Found:
     """Give the most precise of several, of equals the first that says why; nothing of none."""
     return max(found, key=lambda each: (each.precision, bool(each.detail)), default=NOTHING)
+
+
+def sure(found: Sequence[Found]) -> Found:
+    """Give the best, or, where equal ones lie far apart, no more than the town: a point would be a guess."""
+    first = best(found)
+    if first.precision < Precision.NEAR:
+        return first
+    rivals = [each for each in found if each.precision is first.precision]
+    if any(_apart(first, each) for each in rivals):
+        return Found(Precision.LOCALITY, first.latitude, first.longitude, SEVERAL)
+    return first
+
+
+def _apart(one: Found, other: Found) -> bool:
+    north, east = (one.latitude or 0) - (other.latitude or 0), (one.longitude or 0) - (other.longitude or 0)
+    return hypot(north, east * cos(radians((one.latitude or 0) / 1e6))) > APART
 
 
 def point(latitude: object, longitude: object) -> tuple[int, int]:

@@ -37,6 +37,12 @@ def _street(name: str) -> tuple[str, frozenset[str]]:
     return kind, frozenset(words)
 
 
+def kindless(street: str) -> str:
+    """Return a street's name without its kind, as whoever does not remember it; '' where there is no kind."""
+    kind, _own = _street(street)
+    return " ".join(word for word in street.split() if _words(word) != [kind]) if kind else ""
+
+
 def same_street(asked: str, told: str) -> bool:
     """Say whether two names can be of one street: ``улица Садовая`` and ``Садовая улица``, not ``Садовый переулок``."""
     (kind, mine), (other_kind, other) = _street(asked), _street(told)

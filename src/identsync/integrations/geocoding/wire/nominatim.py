@@ -1,7 +1,8 @@
 """Nominatim 5, your own: ``/search`` by parts, else by the whole line (facts: geocoding.md B1).
 
 ``place_rank`` 30 is a house, 26 and 27 a street. A house that the map does not have is looked for once more by its bare
-number: the neighbour of ``12 к1`` is better than the middle of the street.
+number: the neighbour of ``12 к1`` is better than the middle of the street. A street that it does not have is looked for
+once more without its kind: people take an avenue for a street.
 """
 
 import re
@@ -11,10 +12,11 @@ from typing import Any
 from identsync.integrations.geocoding.place import Found, Open, Permit, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 from identsync.integrations.geocoding.wire import asking, house
-from identsync.integrations.geocoding.wire.judging import NOTHING, Told, best, judged, point, sensible
+from identsync.integrations.geocoding.wire.judging import NOTHING, Told, best, judged, point, sensible, sure
+from identsync.integrations.geocoding.wire.names import kindless
 
 FIXED = {
-    "format": "jsonv2", "addressdetails": "1", "limit": "3", "countrycodes": "ru", "accept-language": "ru",
+    "format": "jsonv2", "addressdetails": "1", "limit": "5", "countrycodes": "ru", "accept-language": "ru",
     "layer": "address",
 }  # fmt: skip
 HOUSE_RANK, STREET_RANKS = 30, (26, 27)
@@ -33,21 +35,27 @@ class Nominatim(asking.Asking):
     """Nominatim as a geocoder."""
 
     async def one(self, question: Question) -> Found:
-        """Ask by parts, once more by the bare house number, and by the line where the parts are not the whole."""
-        found = NOTHING
+        """Ask by parts, and by the line where the parts are not the whole or nothing of the street is found."""
+        found, n = NOTHING, 1
         if is_whole(question):
-            found = await self._asked(question, _parts(question, question.house), 1)
-            number = house.bare(question.house)
-            if found.precision is Precision.STREET and number not in ("", question.house):
-                found = best([found, await self._asked(question, _parts(question, number), 0)])
+            found, n = await self._by_parts(question), 0
         if found.precision < Precision.STREET:
-            n = 0 if is_whole(question) else 1
             found = best([found, await self._asked(question, {"q": question.text}, n)])
+        return found
+
+    async def _by_parts(self, question: Question) -> Found:
+        """Ask for the house, then for its bare number, or for a street of another kind."""
+        found = await self._asked(question, _parts(question, question.street, question.house), 1)
+        number, name = house.bare(question.house), kindless(question.street)
+        if found.precision is Precision.STREET and number not in ("", question.house):
+            return best([found, await self._asked(question, _parts(question, question.street, number), 0)])
+        if found is NOTHING and name:
+            return await self._asked(question, _parts(question, name, question.house), 0)
         return found
 
     async def _asked(self, question: Question, fields: Mapping[str, str], n: int) -> Found:
         told = asking.rows(await self.get("/search", FIXED | dict(fields), n=n))
-        return best(sensible(told, lambda _at, row: _found(question, row)))
+        return sure(sensible(told, lambda _at, row: _found(question, row)))
 
 
 def is_whole(question: Question) -> bool:
@@ -58,8 +66,8 @@ def is_whole(question: Question) -> bool:
     return set(WORD.findall(question.text.lower())) <= set(WORD.findall(parts.lower()))
 
 
-def _parts(question: Question, number: str) -> dict[str, str]:
-    fields = {"street": f"{question.street} {number}".strip(), "city": question.city, "state": question.region}
+def _parts(question: Question, street: str, number: str) -> dict[str, str]:
+    fields = {"street": f"{street} {number}".strip(), "city": question.city, "state": question.region}
     return {name: value for name, value in fields.items() if value}
 
 

@@ -10,7 +10,7 @@ from identsync.errors import IdentsyncError, Unexpected
 from identsync.integrations.geocoding.place import Found, Open, Permit, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 from identsync.integrations.geocoding.wire import asking
-from identsync.integrations.geocoding.wire.judging import NOTHING, Told, best, judged, point, sensible
+from identsync.integrations.geocoding.wire.judging import NOTHING, Told, best, judged, point, sensible, sure
 from identsync.integrations.geocoding.wire.nominatim import is_whole
 
 LIMIT = "5"
@@ -66,7 +66,7 @@ class Photon(asking.Asking):
     async def _asked(self, question: Question, path: str, fields: Mapping[str, str], n: int) -> Found:
         known = {name: value for name, value in fields.items() if value}
         told = asking.rows(await self.get(path, known | {"limit": LIMIT}, n=n), "features")
-        return best(sensible(told, lambda _at, row: _found(question, row)))
+        return sure(sensible(told, lambda _at, row: _found(question, row)))
 
 
 def _found(question: Question, row: Mapping[str, Any]) -> Found:

@@ -9,10 +9,10 @@ from typing import Any
 from identsync.integrations.geocoding.place import Found, Open, Permit, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 from identsync.integrations.geocoding.wire import asking
-from identsync.integrations.geocoding.wire.judging import Told, best, judged, point, sensible
+from identsync.integrations.geocoding.wire.judging import Told, judged, point, sensible, sure
 from identsync.language import _
 
-FIXED = {"format": "json", "lang": "ru_RU", "results": "1"}
+FIXED = {"format": "json", "lang": "ru_RU", "results": "5"}
 NEAR = ("number", "near", "range")
 KINDS = {"street": Precision.STREET, "district": Precision.DISTRICT, "locality": Precision.LOCALITY}
 TOWNS = ("locality", "area", "district", "province")
@@ -33,7 +33,7 @@ class Yandex(asking.Asking):
         if not isinstance(answer, dict):
             raise asking.nonsense("response")
         told = asking.rows(asking.part(answer, "response", "GeoObjectCollection"), "featureMember")
-        return best(sensible(told, lambda _at, row: _found(question, row)))
+        return sure(sensible(told, lambda _at, row: _found(question, row)))
 
     def doubt(self) -> str:
         """Say what Yandex refuses a key for."""
