@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.sdist import sdist
 
 VENDOR = "src/identsync/console/static/vendor"
-MODULES = ["board", "census", "columns", "events", "limiter", "payload", "texts"]
+MODULES = ["address", "board", "census", "columns", "events", "limiter", "payload", "register", "texts"]
 HEADERS = sorted(glob("cext/*.px[di]"))
 
 LIMITED = os.environ.get("IDENTSYNC_LIMITED_API") == "1"

@@ -1,0 +1,505 @@
+# The grammar: from tokens to the parts of an address. Part of address.pyx, register.pyx.
+
+cdef enum:
+    FREE = 12  # names without a word that says what they are
+    NAMES = 12  # words of one name
+
+cdef struct Range:
+    int first
+    int end  # exclusive; equal to first where there is nothing
+
+cdef struct Loose:
+    Range range
+    bint late  # behind the house
+    bint early  # before any street or house
+
+cdef struct Piece:
+    int32_t number
+    uint32_t letter
+
+cdef struct City:  # the default one
+    int size
+    uint32_t[104] folded  # hyphens are spaces
+    uint32_t[104] written
+
+
+cdef struct Reading:
+    Letters *text
+    const City *home
+    int n
+    int32_t index
+    Range region, district, city, place, street
+    int land  # a region or city out of the tables: its number, or -1
+    int big
+    bint at_home  # the city named is the default one
+    uint8_t region_kind, district_kind, place_kind, street_kind
+    bint marked  # the street's kind is told
+    bint sure  # the house's word is told
+    bint dashed  # the flat was told by a dash alone
+    int house_at
+    Piece house, part, flat
+    Piece[3] subs
+    Loose[FREE] free
+    int n_free
+    Range group
+    int open  # the sense of the word before the group, 0 for none
+    uint8_t open_kind
+    int lost  # names nobody needed
+    int orphan
+
+
+cdef inline bint empty(const Range *range) noexcept nogil:
+    return range.first >= range.end
+
+
+cdef inline Range span(int first, int end) noexcept nogil:
+    cdef Range made
+    made.first = first
+    made.end = end
+    return made
+
+
+cdef inline const Token *token_at(const Reading *r, int i) noexcept nogil:
+    return &r.text.tokens[i if 0 <= i < r.n else r.n]
+
+
+cdef inline uint32_t letter_at(const Reading *r, int i) noexcept nogil:
+    """The letter of a token of one, 0 for any other."""
+    cdef const Token *token = token_at(r, i)
+    return r.text.folded[token.at] if token.kind == WORD and token.size == 1 else 0
+
+
+cdef inline uint32_t last_letter(const Reading *r, int i, int back) noexcept nogil:
+    cdef const Token *token = token_at(r, i)
+    return r.text.folded[token.at + token.size - back] if token.size >= back else 0
+
+
+cdef inline bint near(const Reading *r, int i, int kind) noexcept nogil:
+    """Whether token i is of this kind and no comma stands before it."""
+    return token_at(r, i).kind == kind and token_at(r, i).gap != PARTED
+
+
+cdef inline bint is_adjective(const Reading *r, int i) noexcept nogil:
+    """Whether a word has the ending of an adjective: ая яя ый ий ой ое ее ые ие."""
+    cdef uint32_t last = last_letter(r, i, 1)
+    cdef uint32_t other = last_letter(r, i, 2)
+    if token_at(r, i).size < 4:
+        return False
+    if last == 0x44F:
+        return other == 0x430 or other == 0x44F
+    if last == 0x439:
+        return other == 0x44B or other == 0x438 or other == 0x43E
+    return last == 0x435 and (other == 0x43E or other == 0x435 or other == 0x44B or other == 0x438)
+
+
+cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcept nogil:
+    """How many words from token i on are a name of the tables: the longest, 0 for none; hyphens are as good as spaces."""
+    cdef uint32_t word[64]
+    cdef const Token *token
+    cdef const Entry *entry
+    cdef int n = 0
+    cdef int best = 0
+    cdef int k, j
+    for k in range(3):
+        token = token_at(r, i + k)
+        if i + k >= end or token.kind != WORD or (k and token.gap == PARTED) or n + token.size > 60:
+            break
+        if k:
+            word[n] = 0x20
+            n += 1
+        for j in range(token.size):
+            word[n] = r.text.folded[token.at + j]
+            if word[n] == 0x2D or r.text.classes[token.at + j] == HYPHEN:
+                word[n] = 0x20
+            n += 1
+        entry = look_up(word, n)
+        if entry != NULL and entry.sense == sense:
+            best = k + 1
+            number[0] = entry.number
+    return best
+
+
+cdef int home(const Reading *r, int i, int end) noexcept nogil:
+    """How many words from token i on are the default city's name, 0 where they are not."""
+    cdef const Token *token
+    cdef int n = 0
+    cdef int start = i
+    cdef int j
+    cdef uint32_t one
+    if r.home.size == 0:
+        return 0
+    while i < end:
+        token = token_at(r, i)
+        if n:
+            if r.home.folded[n] != 0x20:
+                return 0
+            n += 1
+        if n + token.size > r.home.size:
+            return 0
+        for j in range(token.size):
+            one = r.text.folded[token.at + j]
+            if r.text.classes[token.at + j] == HYPHEN:
+                one = 0x20
+            if one != r.home.folded[n + j]:
+                return 0
+        n += token.size
+        i += 1
+        if n == r.home.size:
+            return i - start
+    return 0
+
+
+cdef bint is_name(const Reading *r, int i) noexcept nogil:
+    """Whether a name can begin with token i, right behind the one before."""
+    cdef const Token *token = token_at(r, i)
+    if token.gap == PARTED:
+        return False
+    if token.kind == NTH:
+        return True
+    if token.kind == NUMBER:
+        return is_numeric_name(r, i)
+    if token.kind != WORD:
+        return False
+    if token.size == 1:
+        return is_initial(r, i)
+    return token.sense in (PLAIN, DATE, RANK, SIZE, SKIP, ISLAND) or (token.sense == QUALIFIER and not qualifies(r, i))
+
+
+cdef bint is_numeric_name(const Reading *r, int i) noexcept nogil:
+    """Whether a number begins a name: 8 Марта, 60 лет Октября, 26 Бакинских комиссаров, 1 Парковая."""
+    cdef const Token *next = token_at(r, i + 1)
+    if next.kind != WORD or next.gap != SPACED or token_at(r, i).value < 0:
+        return False
+    if next.sense == DATE:
+        return True
+    return next.sense in (PLAIN, SIZE) and next.size > 3
+
+
+cdef bint is_initial(const Reading *r, int i) noexcept nogil:
+    """Whether a single letter stands for a first name."""
+    cdef const Token *token = token_at(r, i)
+    cdef const Token *next = token_at(r, i + 1)
+    cdef int number = 0
+    if token.kind != WORD or token.size != 1 or next.kind != WORD or next.gap == PARTED:
+        return False
+    if known(r, i, i + 2, LOW, &number) == 2:
+        return True
+    if not token.dot:
+        return False
+    if next.size == 1:
+        return next.dot and is_initial(r, i + 1)
+    if next.sense != PLAIN or next.size < 4:
+        return False
+    return (r.open == STREET and token.sense != SIZE) or (token.sense == SIZE and (is_adjective(r, i + 1) or r.open == STREET))
+
+
+cdef bint qualifies(const Reading *r, int i) noexcept nogil:
+    """Whether a word like рабочий stands before the word that it goes with."""
+    cdef const Token *token = token_at(r, i)
+    cdef const Token *next = token_at(r, i + 1)
+    return next.kind == WORD and next.gap != PARTED and (
+        next.sense == token.number >> 5 or letter_at(r, i + 1) == 0x43F or (token.number >> 5 == SETTLEMENT and next.sense == QUALIFIER))
+
+
+# ---- groups
+
+
+cdef void collect(Reading *r, int i, int end) noexcept nogil:
+    if empty(&r.group):
+        r.group.first = i
+    r.group.end = end
+
+
+cdef void push(Reading *r, Range range) noexcept nogil:
+    if empty(&range):
+        return
+    if r.n_free == FREE:
+        r.lost += 1
+        return
+    r.free[r.n_free].range = range
+    r.free[r.n_free].late = r.house.number > 0
+    r.free[r.n_free].early = empty(&r.street) and r.house.number == 0
+    r.n_free += 1
+
+
+cdef void close(Reading *r) noexcept nogil:
+    """End the group: it belongs to the word before it, or to none."""
+    cdef Range group = r.group
+    r.group = span(0, 0)
+    if empty(&group):
+        return
+    if r.open:
+        assign(r, r.open, r.open_kind, group)
+        r.open = 0
+    else:
+        push(r, group)
+
+
+cdef void assign(Reading *r, int sense, uint8_t kind, Range name) noexcept nogil:
+    """Give a name its place among the parts."""
+    if sense == STREET:
+        name = without_places(r, name)
+        if not empty(&r.street):
+            r.lost += 1
+            return
+        r.street = name
+        r.street_kind = kind
+        r.marked = True
+    elif sense == CITY:
+        set_city(r, name)
+    elif sense == REGION:
+        if empty(&r.region):
+            r.region = name
+            r.region_kind = kind
+            known(r, name.first, name.end, LAND, &r.land)
+    elif sense == DISTRICT:
+        if empty(&r.district) or kind < r.district_kind:
+            r.district = name
+            r.district_kind = kind
+    elif empty(&r.place) or (sense == SETTLEMENT and r.place_kind >= 64):
+        r.place = name
+        r.place_kind = kind if sense == SETTLEMENT else kind + 64
+
+
+cdef void set_city(Reading *r, Range name) noexcept nogil:
+    """Name the city; of two the later, as long as no street has come."""
+    if not empty(&r.city) and not (empty(&r.street) and r.house.number == 0):
+        r.lost += 1
+        return
+    r.city = name
+    r.big = -1
+    r.at_home = home(r, name.first, name.end) == name.end - name.first
+    if not r.at_home:
+        known(r, name.first, name.end, BIG, &r.big)
+
+
+cdef Range without_places(Reading *r, Range name) noexcept nogil:
+    """Take regions and cities from the beginning of a name that goes on; what is left is the street's."""
+    cdef int words
+    while True:
+        words = leading_place(r, name)
+        if words == 0 or name.first + words >= name.end:
+            return name
+        take_place(r, name.first, words)
+        name.first += words
+
+
+cdef int leading_place(const Reading *r, Range name) noexcept nogil:
+    """How many words at the beginning are a region or city: known ones, or by their ending, where more follows."""
+    cdef int number = 0
+    cdef int words = home(r, name.first, name.end)
+    if words == 0:
+        words = known(r, name.first, name.end, BIG, &number)
+    if words == 0:
+        words = known(r, name.first, name.end, LAND, &number)
+    if words == 0 and name.end - name.first > 1 and token_at(r, name.first).kind == WORD and empty(&r.city) and is_townish(r, name.first):
+        words = 1
+    return words
+
+
+cdef bint is_townish(const Reading *r, int i) noexcept nogil:
+    """Whether a word ends as towns do and streets do not: -ск, -град, -бург, -город, -ово."""
+    cdef uint32_t a = last_letter(r, i, 1)
+    cdef uint32_t b = last_letter(r, i, 2)
+    cdef uint32_t c = last_letter(r, i, 3)
+    if token_at(r, i).size < 5:
+        return False
+    if a == 0x43A:
+        return b == 0x441 or b == 0x446
+    if a == 0x434:
+        return c == 0x440 or c == 0x440 or (b == 0x43E and c == 0x440) or (b == 0x430 and c == 0x440)
+    if a == 0x433:
+        return b == 0x440 and c == 0x443
+    return a == 0x43E and b == 0x432 and (c == 0x43E or c == 0x435)
+
+
+cdef void take_place(Reading *r, int first, int words) noexcept nogil:
+    cdef int number = 0
+    if home(r, first, first + words) == 0 and known(r, first, first + words, BIG, &number) == 0 \
+            and known(r, first, first + words, LAND, &number) == words:
+        if empty(&r.region):
+            r.region = span(first, first + words)
+            r.land = number
+    else:
+        set_city(r, span(first, first + words))
+
+
+# ---- the walk
+
+
+cdef void read(Reading *r) noexcept nogil:
+    """Read all tokens, from left to right."""
+    cdef int i = 0
+    cdef const Token *token
+    while i < r.n:
+        token = token_at(r, i)
+        if token.gap == PARTED and not empty(&r.group):
+            close(r)
+        if token.kind == NUMBER:
+            i = read_number(r, i)
+        elif token.kind == NTH:
+            i = read_nth(r, i)
+        elif token.kind == WORD:
+            i = read_word(r, i)
+        elif token.kind == PLUS:
+            i = past_phone(r, i + 1)
+        else:
+            i += 1
+    close(r)
+
+
+cdef int past_phone(const Reading *r, int i) noexcept nogil:
+    while token_at(r, i).kind == NUMBER or token_at(r, i).kind == DASH or token_at(r, i).kind == PLUS:
+        if token_at(r, i).kind == NUMBER and token_at(r, i).size > 11:
+            return i + 1
+        i += 1
+    return i
+
+
+cdef int phone_end(const Reading *r, int i) noexcept nogil:
+    """Where a telephone number ends that begins with token i; i where none does."""
+    cdef int digits = 0
+    cdef int groups = 0
+    cdef int j = i
+    cdef bint dashed = True
+    if token_at(r, i).size >= 7:
+        return i + 1
+    while token_at(r, j).kind == NUMBER and digits < 12:
+        digits += token_at(r, j).size
+        groups += 1
+        j += 1
+        if token_at(r, j).kind == DASH:
+            j += 1
+        else:
+            dashed = False if token_at(r, j).kind == NUMBER else dashed
+    if token_at(r, i).value in (7, 8) and token_at(r, i).size == 1 and digits == 11:
+        return j
+    if groups >= 3 and dashed and digits >= 6:
+        return j
+    return i
+
+
+cdef int read_number(Reading *r, int i) noexcept nogil:
+    """An index, a telephone number, part of a name, the house, or the flat."""
+    cdef const Token *token = token_at(r, i)
+    cdef const Token *next = token_at(r, i + 1)
+    cdef int end = phone_end(r, i)
+    if end > i:
+        close(r)
+        return end
+    if token.size == 6 and token.value >= 100000 and not is_letter_glued(r, i):
+        if r.index == 0:
+            r.index = token.value
+        close(r)
+        return i + 1
+    if next.kind == WORD and next.gap != PARTED and next.sense == VALUE and token_at(r, i + 2).kind != NUMBER:
+        close(r)
+        return i + 2
+    if next.kind == WORD and next.gap != PARTED and (next.sense == INNER or (next.sense == STREET and next.number == LINE)) \
+            and r.house.number == 0 and next.gap == SPACED:
+        collect(r, i, i + 1)
+        return i + 1
+    if may_name(r, i):
+        collect(r, i, i + 2)
+        return i + 2
+    if empty(&r.group) and r.open in (INNER, STREET) and r.house.number == 0 and empty(&r.street):
+        return read_numbered(r, i)
+    if dashed_name(r, i):
+        collect(r, i, i + 1)
+        return i + 1
+    close(r)
+    if r.house.number == 0:
+        if empty(&r.street) and empty(&r.place) and r.n_free == 0:
+            if r.orphan < 0:
+                r.orphan = i
+                return i + 1
+        return read_house(r, i, False)
+    if r.flat.number == 0:
+        return read_flat(r, i)
+    return i + 1
+
+
+cdef inline bint is_letter_glued(const Reading *r, int i) noexcept nogil:
+    return token_at(r, i + 1).kind == WORD and token_at(r, i + 1).gap == GLUED
+
+
+cdef bint dashed_name(const Reading *r, int i) noexcept nogil:
+    """СНТ Ромашка-2: the number is the name's."""
+    return not empty(&r.group) and r.open == SETTLEMENT and r.open_kind >= 12 and token_at(r, i).gap == GLUED \
+        and token_at(r, i - 1).kind == DASH and token_at(r, i - 1).gap == GLUED
+
+
+cdef bint may_name(const Reading *r, int i) noexcept nogil:
+    """Whether a number is part of a name here."""
+    cdef int k, number
+    cdef const Token *next = token_at(r, i + 1)
+    if not is_numeric_name(r, i):
+        return False
+    if next.sense == DATE:
+        return True
+    if not empty(&r.group) or not empty(&r.street) or r.house.number or not empty(&r.place):
+        return False
+    for k in range(r.n_free):
+        if leading_place(r, r.free[k].range) < r.free[k].range.end - r.free[k].range.first:
+            return False
+    return not (known(r, i + 1, r.n, BIG, &number) or home(r, i + 1, r.n))
+
+
+cdef int read_numbered(Reading *r, int i) noexcept nogil:
+    """мкр 5, линия 8: the number is the name."""
+    if r.open == STREET and r.open_kind != LINE:
+        r.open = 0
+        return read_house(r, i, False)
+    collect(r, i, i + 1)
+    close(r)
+    if letter_at(r, i + 1) and token_at(r, i + 1).gap == GLUED and not near(r, i + 2, NUMBER):
+        if r.place.end == i + 1:
+            r.place.end = i + 2
+        return i + 2
+    return i + 1
+
+
+cdef int read_nth(Reading *r, int i) noexcept nogil:
+    cdef const Token *next = token_at(r, i + 1)
+    if next.kind == WORD and next.gap != PARTED and next.sense == VALUE:
+        close(r)
+        return i + 2
+    if r.house.number and not empty(&r.street):
+        return i + 1
+    collect(r, i, i + 1)
+    return i + 1
+
+
+cdef int read_word(Reading *r, int i) noexcept nogil:
+    cdef const Token *token = token_at(r, i)
+    cdef int sense = token.sense
+    cdef uint8_t kind = token.number
+    if token.size == 1:
+        sense = single(r, i, &kind)
+    elif sense == QUALIFIER:
+        if qualifies(r, i):
+            return read_qualified(r, i)
+        sense = PLAIN
+    elif sense == FLAT and not is_flat(r, i) and token.size == 2:  # кв. Северный
+        sense = INNER
+        kind = 1
+    elif sense == SUB and r.house.number == 0 and not (near(r, i + 1, NUMBER) and token.size > 2):
+        sense = SKIP if near(r, i + 1, NUMBER) else PLAIN
+    if sense == PLAIN or sense == RANK or sense == SIZE or sense == DATE or sense == ISLAND:
+        return read_name(r, i)
+    if sense <= INNER:
+        return read_marker(r, i, sense, kind)
+    if sense == HOUSE:
+        return read_house_word(r, i)
+    if sense == SUB:
+        return read_sub(r, i, kind)
+    if sense == FLAT:
+        close(r)
+        return read_flat(r, i + 1)
+    if sense == SKIP:
+        return i + 1
+    close(r)
+    return past_value(r, i + 1, sense == TAIL)
+
+
+include "walking.pxi"

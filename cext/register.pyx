@@ -1,0 +1,363 @@
+"""The addresses of all patients as buildings: one key, one text and one count each, for a mirror and its questions.
+
+Every row is parsed as it comes; of its text nothing stays but the building's, without the flat.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_READ
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+from bits cimport fetch, hash64, le64
+from pages cimport pages
+from rows cimport integer
+
+from identsync.core.address import Address
+from identsync.core.columns import Columns
+
+cdef enum:
+    WIDE = 2048  # digits of a first, coarse sort
+    WIDE_BITS = 11
+    MAX_DAY = 0x7FFFFFFF
+
+
+cdef extern from "Python.h":
+    Py_ssize_t PyUnicode_GetLength(object text) except -1
+    object PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t end)
+    uint32_t *PyUnicode_AsUCS4(object text, uint32_t *buffer, Py_ssize_t room, int end_with_null) except NULL
+    object PyUnicode_DecodeUTF8(const char *octets, Py_ssize_t size, const char *errors)
+
+
+include "pairs.pxi"
+include "hashes.pxi"
+include "vocabulary.pxi"
+include "letters.pxi"
+include "reading.pxi"
+include "spelling.pxi"
+include "units.pxi"
+
+
+cdef struct Building:
+    int64_t key
+    int64_t at  # of its text in the arena
+    int32_t size
+    int32_t count
+    int32_t newest
+    uint8_t shown
+    uint8_t kind
+    uint8_t confidence
+
+
+cdef object view_of(const void *data, Py_ssize_t size, str code):
+    """A read-only view of a copy."""
+    return memoryview(PyBytes_FromStringAndSize(<const char *>data, size)).cast(code)
+
+
+cdef object lent(const int64_t *values, Py_ssize_t n):
+    """A view of plain memory, for as long as that lasts."""
+    return PyMemoryView_FromMemory(<char *>values, n * 8, PyBUF_READ).cast("q")
+
+
+@cython.final
+cdef class Register:
+    """Rows of patients, and the buildings where they live."""
+
+    cdef Work *work
+    cdef City *cities
+    cdef dict branches  # id -> place in cities
+    cdef _Pairs rows  # patient, key; in their order
+    cdef _Pairs index  # key, place in buildings; sorted
+    cdef bint settled
+    cdef Building *buildings_
+    cdef Py_ssize_t n
+    cdef Py_ssize_t room
+    cdef int32_t *slots  # a hash table: places in buildings, -1 for none
+    cdef uint64_t mask
+    cdef uint8_t *arena
+    cdef int64_t filled
+    cdef int64_t arena_room
+    cdef readonly Py_ssize_t collided
+
+    def __cinit__(self, cities):
+        cdef Py_ssize_t i
+        cdef int size
+        cdef list known_cities = sorted((integer(branch), city) for branch, city in dict(cities).items())
+        self.rows = _Pairs()
+        self.index = _Pairs()
+        self.branches = {0: 0}
+        self.work = <Work *>malloc(sizeof(Work))
+        self.cities = <City *>calloc(len(known_cities) + 1, sizeof(City))
+        if self.work == NULL or self.cities == NULL:
+            raise MemoryError
+        for i, (branch, city) in enumerate(known_cities, 1):
+            size = units_of(city, self.work.units)
+            self.branches[branch] = i
+            take_city(&self.cities[i], &self.work.letters, self.work.units, size)
+        self._widen(1024)
+
+    def __dealloc__(self):
+        free(self.work)
+        free(self.cities)
+        free(self.buildings_)
+        free(self.slots)
+        free(self.arena)
+
+    def __repr__(self):
+        return f"Register({self.rows.size} patients, {self.n} buildings)"
+
+    def __len__(self):
+        return self.n
+
+    # ---- rows
+
+    def add(self, rows):
+        cdef Py_ssize_t number = -1
+        cdef Py_ssize_t before = self.rows.size
+        cdef bint reading = False
+        try:
+            for row in rows:
+                number += 1
+                reading = True
+                if len(row) != 4:
+                    raise ValueError(f"row {number} has {len(row)} values, not 4")
+                if type(row) is tuple:
+                    self._add((<tuple>row)[0], (<tuple>row)[1], (<tuple>row)[2], (<tuple>row)[3])
+                else:
+                    self._add(row[0], row[1], row[2], row[3])
+                reading = False
+        except (TypeError, OverflowError, LookupError):
+            if not reading:
+                raise
+            raise ValueError(f"row {number} is not (patient, branch, address, day)") from None
+        return self.rows.size - before
+
+    cdef int _add(self, object patient, object branch, object address, object newest) except -1:
+        cdef int64_t id_ = integer(patient)
+        cdef int64_t day = -1 if newest is None else integer(newest)
+        cdef int64_t key = 0
+        cdef Py_ssize_t place = self.branches.get(branch, self.branches[0])
+        if branch is not None:
+            integer(branch)
+        if day > MAX_DAY:
+            raise OverflowError
+        if address is not None:
+            parse_units(self.work.units, units_of(address, self.work.units), self.cities + place, &self.work.letters,
+                        &self.work.fields)
+            key = self._enter(&self.work.fields, <int32_t>max(day, -1))
+        self.rows._hold(self.rows.size + 1)
+        self.rows.first[self.rows.size] = id_
+        self.rows.second[self.rows.size] = key
+        self.rows.size += 1
+        return 0
+
+    cdef int64_t _enter(self, const Fields *fields, int32_t day) except? -1:
+        """Count a patient in his building; returns its key, 0 where there is none."""
+        cdef uint64_t slot = <uint64_t>fields.key & self.mask
+        cdef Building *building
+        if fields.key == 0 or fields.text_size == 0:
+            return 0
+        while self.slots[slot] >= 0:
+            building = self.buildings_ + self.slots[slot]
+            if building.key == fields.key:
+                if not self._same(building, fields):
+                    self.collided += 1
+                    return 0
+                building.count += 1
+                building.newest = max(building.newest, day)
+                return fields.key
+            slot = (slot + 1) & self.mask
+        self._build(fields, day, slot)
+        return fields.key
+
+    cdef bint _same(self, const Building *building, const Fields *fields) noexcept:
+        """Whether a building is of this text, but for ё and capitals."""
+        cdef const uint8_t *text = self.arena + building.at
+        cdef uint8_t canon[ROOM]
+        if building.size == fields.text_size and memcmp(text, fields.text, building.size) == 0:
+            return True
+        return write_canon(text, building.size, canon) == fields.text_size and memcmp(canon, fields.canon, fields.text_size) == 0
+
+    cdef int _build(self, const Fields *fields, int32_t day, uint64_t slot) except -1:
+        """Add a building at a slot of the table that is free."""
+        if self.n == self.room:
+            self.buildings_ = <Building *>grown(self.buildings_, self.room * 2 * sizeof(Building))
+            self.room *= 2
+        if self.filled + fields.text_size > self.arena_room:
+            self.arena = <uint8_t *>grown(self.arena, self.arena_room * 2 + ROOM)
+            self.arena_room = self.arena_room * 2 + ROOM
+        memcpy(self.arena + self.filled, fields.text, fields.text_size)
+        self.buildings_[self.n] = Building(
+            fields.key, self.filled, fields.text_size, 1, day, fields.shown, fields.kind, <uint8_t>fields.confidence)
+        self.slots[slot] = <int32_t>self.n
+        self.filled += fields.text_size
+        self.n += 1
+        self.settled = False
+        if <uint64_t>self.n * 2 > self.mask:
+            self._widen(self.mask * 2 + 2)
+        return 0
+
+    cdef int _widen(self, uint64_t size) except -1:
+        """Make the table so wide (a power of two)."""
+        cdef int32_t *slots
+        cdef uint64_t slot
+        cdef Py_ssize_t i
+        if self.room == 0:
+            self.room = 256
+            self.buildings_ = <Building *>grown(NULL, self.room * sizeof(Building))
+        if size > <uint64_t>1 << 31:
+            raise MemoryError
+        slots = <int32_t *>grown(NULL, size * 4)
+        free(self.slots)
+        self.slots = slots
+        self.mask = size - 1
+        memset(slots, 0xFF, size * 4)
+        for i in range(self.n):
+            slot = <uint64_t>self.buildings_[i].key & self.mask
+            while slots[slot] >= 0:
+                slot = (slot + 1) & self.mask
+            slots[slot] = <int32_t>i
+        return 0
+
+    # ---- what came of them
+
+    @property
+    def patients(self):
+        return view_of(self.rows.first, self.rows.size * 8, "q")
+
+    @property
+    def keys(self):
+        return view_of(self.rows.second, self.rows.size * 8, "q")
+
+    cdef int _settle(self) except -1:
+        """Sort the buildings by their keys."""
+        cdef Py_ssize_t i
+        if self.settled:
+            return 0
+        self.index.size = 0
+        self.index._hold(self.n + 1)
+        for i in range(self.n):
+            self.index.first[i] = self.buildings_[i].key
+            self.index.second[i] = i
+        self.index.size = self.n
+        sort_hashes(self.index, _Pairs())
+        self.settled = True
+        return 0
+
+    @property
+    def buildings(self):
+        self._settle()
+        return view_of(self.index.first, self.n * 8, "q")
+
+    @property
+    def counts(self):
+        return self._column(False)
+
+    @property
+    def newest(self):
+        return self._column(True)
+
+    cdef object _column(self, bint newest):
+        cdef bytes made = PyBytes_FromStringAndSize(NULL, self.n * 4)
+        cdef int32_t *to = <int32_t *>PyBytes_AsString(made)
+        cdef const Building *building
+        cdef Py_ssize_t i
+        self._settle()
+        for i in range(self.n):
+            building = self.buildings_ + self.index.second[i]
+            to[i] = building.newest if newest else building.count
+        return memoryview(made).cast("i")
+
+    def desired(self, salt):
+        cdef uint64_t seed = <uint64_t>integer(salt)
+        cdef _Pairs digests = _Pairs()
+        cdef uint64_t word
+        cdef Py_ssize_t i
+        self._settle()
+        if self.n == 0:
+            return Columns()
+        digests._hold(self.n)
+        for i in range(self.n):
+            word = le64(<uint64_t>self.index.first[i])
+            digests.first[i] = <int64_t>hash64(&word, 8, seed)
+        return Columns.from_buffers(lent(self.index.first, self.n), lent(digests.first, self.n))
+
+    # ---- one building, and many
+
+    cdef const Building *_find(self, int64_t key) noexcept:
+        cdef uint64_t slot = <uint64_t>key & self.mask
+        while self.slots[slot] >= 0:
+            if self.buildings_[self.slots[slot]].key == key:
+                return self.buildings_ + self.slots[slot]
+            slot = (slot + 1) & self.mask
+        return NULL
+
+    cdef const Building *_building(self, object key) except NULL:
+        cdef const Building *building = NULL
+        if -(1 << 63) <= key < (1 << 63):
+            building = self._find(key)
+        if building == NULL:
+            raise KeyError(key)
+        return building
+
+    def __contains__(self, key):
+        return -(1 << 63) <= key < (1 << 63) and self._find(key) != NULL
+
+    def text(self, key):
+        cdef const Building *building = self._building(key)
+        return PyUnicode_DecodeUTF8(<char *>self.arena + building.at, building.size, NULL)
+
+    def address(self, key):
+        cdef const Building *building = self._building(key)
+        cdef list parts = self.text(key).split(", ")
+        cdef dict fields = {}
+        cdef str kind
+        for name, bit in (("region", HAS_REGION), ("district", HAS_DISTRICT), ("city", HAS_CITY), ("place", HAS_PLACE),
+                          ("street", HAS_STREET), ("house", HAS_HOUSE)):
+            fields[name] = parts.pop(0) if building.shown & bit else ""
+        if fields["street"] and building.kind != UNKNOWN_KIND:
+            kind = spelled(FULL[STREET][building.kind])
+            fields["street_kind"], fields["street"] = kind, fields["street"][len(kind) + 1:]
+        return Address(key=building.key, confidence=building.confidence, text=self.text(key), **fields)
+
+    def batch(self, const int64_t[::1] keys not None):
+        """No octet of a text needs an escape: the parser lets through letters, digits and ' ,-./' alone."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t size = 2 + max(keys.shape[0] - 1, 0)
+        cdef const Building *building
+        cdef bytes made
+        cdef char *to
+        for i in range(keys.shape[0]):
+            building = self._find(keys[i])
+            if building == NULL:
+                raise KeyError(keys[i])
+            size += building.size + 2
+        made = PyBytes_FromStringAndSize(NULL, size)
+        to = PyBytes_AsString(made)
+        to[0] = c'['
+        to += 1
+        for i in range(keys.shape[0]):
+            building = self._find(keys[i])
+            if i:
+                to[0] = c','
+                to += 1
+            to[0] = c'"'
+            memcpy(to + 1, self.arena + building.at, building.size)
+            to[building.size + 1] = c'"'
+            to += building.size + 2
+        to[0] = c']'
+        return made
+
+
+cdef void *grown(void *memory, size_t size) except NULL:
+    """Memory of this size with what was there."""
+    cdef void *moved = realloc(memory, size)
+    if moved == NULL:
+        raise MemoryError
+    return moved
+
+
+cdef str spelled(Spelled word):
+    return "".join([chr(WORDS[word.at + i]) for i in range(word.size)])

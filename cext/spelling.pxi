@@ -1,0 +1,506 @@
+# From the parts of an address to its fields and its one spelling. Part of address.pyx, register.pyx.
+
+cdef enum:
+    ROOM = 3072  # octets of one field or text
+    UNNAMED = 127  # a place without a word that says what it is
+    UNKNOWN_KIND = 255
+
+cdef struct Field:
+    int at
+    int size
+
+cdef struct Fields:
+    Field region, district, city, place, street_kind, street, house, flat
+    int index
+    int confidence
+    int64_t key
+    int text_size
+    uint8_t shown  # which parts the text has: bits by Part
+    uint8_t kind  # of the street
+    int used
+    uint8_t[ROOM] octets
+    uint8_t[ROOM] text
+    uint8_t[ROOM] canon
+
+cdef enum:
+    HAS_REGION = 1
+    HAS_DISTRICT = 2
+    HAS_CITY = 4
+    HAS_PLACE = 8
+    HAS_STREET = 16
+    HAS_HOUSE = 32
+
+
+cdef inline int put(uint8_t *out, int n, uint32_t one) noexcept nogil:
+    """Write a character as UTF-8, of which an address has two lengths."""
+    if n + 2 > ROOM:
+        return n
+    if one < 0x80:
+        out[n] = <uint8_t>one
+        return n + 1
+    out[n] = <uint8_t>(0xC0 | one >> 6)
+    out[n + 1] = <uint8_t>(0x80 | (one & 0x3F))
+    return n + 2
+
+
+cdef inline uint32_t upper(uint32_t one) noexcept nogil:
+    if one < 0x80:
+        return one - 0x20 if 0x61 <= one <= 0x7A else one
+    if 0x430 <= one <= 0x44F:
+        return one - 0x20
+    if 0x450 <= one <= 0x45F:
+        return one - 0x50
+    return one & ~<uint32_t>1 if one >= 0x460 and not 0x4C0 <= one <= 0x4CF else one
+
+
+cdef int put_full(uint8_t *out, int n, Spelled spelled) noexcept nogil:
+    cdef int i
+    for i in range(spelled.size):
+        n = put(out, n, WORDS[spelled.at + i])
+    return n
+
+
+cdef int put_number(uint8_t *out, int n, int32_t number) noexcept nogil:
+    cdef int32_t ten = 1
+    if number <= 0:
+        return n
+    while ten <= number // 10:
+        ten *= 10
+    while ten:
+        n = put(out, n, 48 + number // ten % 10)
+        ten //= 10
+    return n
+
+
+cdef int put_piece(uint8_t *out, int n, const Piece *piece) noexcept nogil:
+    n = put_number(out, n, piece.number)
+    return put(out, n, upper(piece.letter)) if piece.letter else n
+
+
+cdef int put_word(const Reading *r, uint8_t *out, int n, const Token *token, bint low) noexcept nogil:
+    """Write a word with capitals, each part of a hyphenated one but на and по."""
+    cdef int i
+    cdef int start = token.at
+    cdef int end = token.at + token.size
+    for i in range(start, end):
+        if not low and (i == start or (r.text.classes[i - 1] == HYPHEN and not is_small_part(r, i, end))):
+            n = put(out, n, upper(r.text.plain[i]))
+        else:
+            n = put(out, n, 0x2D if r.text.classes[i] == HYPHEN else r.text.plain[i])
+    return n
+
+
+cdef inline bint is_small_part(const Reading *r, int i, int end) noexcept nogil:
+    """на, по, де inside a name."""
+    return i + 2 < end and r.text.classes[i + 2] == HYPHEN
+
+
+cdef uint32_t gender(const Reading *r, int i, uint8_t kind) noexcept nogil:
+    """The ending of an ordinal by the adjective behind it, or by the kind of street: я, й, е."""
+    cdef uint32_t last
+    if near(r, i, WORD) and is_adjective(r, i):
+        last = last_letter(r, i, 1)
+        return last if last == 0x44F or last == 0x439 else 0x435
+    if kind in (0, EMBANKMENT, 7, 9, LINE, 12, 16, 22, 24):
+        return 0x44F
+    return 0x435 if kind in (HIGHWAY, 17) else 0x439
+
+
+cdef int put_size(const Reading *r, uint8_t *out, int n, int i) noexcept nogil:
+    """Большая, Малый: the stem of an abbreviation with the ending of the adjective behind it."""
+    cdef uint8_t kind = token_at(r, i).number
+    cdef uint32_t last = gender(r, i + 1, 0)
+    cdef bint soft = 2 <= kind <= 4
+    n = put_full(out, n, FULL[SIZE][kind])
+    if last == 0x44F:
+        return put(out, put(out, n, 0x44F if soft else 0x430), last)
+    if last == 0x439:
+        return put(out, put(out, n, 0x438 if soft else 0x43E if kind == 0 else 0x44B), last)
+    return put(out, put(out, n, 0x435 if soft else 0x43E), last)
+
+
+cdef int put_token(const Reading *r, uint8_t *out, int n, int i, Range name, uint8_t kind) noexcept nogil:
+    """Write one token of a name; nothing where it says nothing."""
+    cdef const Token *token = token_at(r, i)
+    cdef const Token *next = token_at(r, i + 1)
+    cdef bint more = i + 1 < name.end and next.kind == WORD
+    cdef int number = 0
+    if token.kind == NTH or (token.kind == NUMBER and more and next.sense == PLAIN and is_nominative(r, i + 1)):
+        n = put(out, put_number(out, n, token.value), 0x2D)
+        if token.sense == DATE:
+            return put_letiya(out, n)
+        return put(out, n, gender(r, i + 1 if more else r.n, kind))
+    if token.kind == NUMBER:
+        n = put_number(out, n, token.value)
+        return put(out, put(out, n, 0x2D), 0x44F) if kind == LINE and name.end == i + 1 else n
+    if token.kind != WORD:
+        return n
+    if token.sense == ISLAND:
+        return put_island(out, n, token.number)
+    if token.size == 1:
+        if known(r, i, name.end, LOW, &number) == 2:
+            return put_full(out, n, FULL[LOW][number])
+        if token.sense == SIZE and more and is_adjective(r, i + 1):
+            return put_size(r, out, n, i)
+        return put_word(r, out, n, token, False) if name.end - name.first == 1 or is_letter_of(r, i, name) else n
+    if token.sense == SIZE and more and is_adjective(r, i + 1):
+        return put_size(r, out, n, i)
+    if token.sense == RANK and more:
+        return put_full(out, n, FULL[RANK][token.number])
+    return put_word(r, out, n, token, (token.sense == PLAIN or token.sense == DATE) and token.number == 1)
+
+
+cdef inline bint is_letter_of(const Reading *r, int i, Range name) noexcept nogil:
+    return i > name.first and token_at(r, i).gap == GLUED and token_at(r, i - 1).kind == NUMBER
+
+
+cdef inline bint is_nominative(const Reading *r, int i) noexcept nogil:
+    """Whether an adjective is in the singular: 1 Парковая is the first one, 26 Бакинских is twenty-six of them."""
+    return is_adjective(r, i) and last_letter(r, i, 2) != 0x44B and last_letter(r, i, 1) != 0x435 or (
+        is_adjective(r, i) and last_letter(r, i, 1) == 0x439 and last_letter(r, i, 2) == 0x44B)
+
+
+cdef int put_letiya(uint8_t *out, int n) noexcept nogil:
+    return put(out, put(out, put(out, put(out, put(out, n, 0x43B), 0x435), 0x442), 0x438), 0x44F)
+
+
+cdef int put_island(uint8_t *out, int n, uint8_t number) noexcept nogil:
+    n = put(out, put(out, n, 0x41F if number else 0x412), 0x2E)
+    return put(out, put(out, n, 0x421 if number else 0x41E), 0x2E)
+
+
+cdef int put_name(const Reading *r, uint8_t *out, int n, Range name, uint8_t kind) noexcept nogil:
+    """Write a name word by word; an ordinal at its end comes first."""
+    cdef int i, before, after
+    cdef int start = n
+    cdef bint apart
+    cdef Range left = name
+    cdef bint joined = False
+    if name.end - name.first > 1 and token_at(r, name.end - 1).kind == NTH and token_at(r, name.first).kind == WORD:
+        left.end -= 1
+        n = put(out, put_number(out, n, token_at(r, left.end).value), 0x2D)
+        n = put(out, n, gender(r, left.first, kind))
+    for i in range(left.first, left.end):
+        if token_at(r, i).sense == SKIP and left.end - left.first > 1:
+            continue
+        if token_at(r, i).kind == DASH:
+            joined = True
+            n = put(out, n, 0x2D)
+            continue
+        apart = n > start and not joined and not is_letter_of(r, i, left)
+        joined = False
+        before = put(out, n, 0x20) if apart else n
+        after = put_token(r, out, before, i, left, kind)
+        n = after if after > before else n
+    return n
+
+
+# ---- fields
+
+
+cdef inline Field field(Fields *to, int end) noexcept nogil:
+    """Close the field that was written up to ``end``."""
+    cdef Field made
+    made.at = to.used
+    made.size = end - to.used
+    to.used = end
+    return made
+
+
+cdef int put_kinded(const Reading *r, uint8_t *out, int n, Range name, int sense, uint8_t kind) noexcept nogil:
+    """A name, a space, the word for what it is."""
+    n = put_name(r, out, n, name, 1)
+    return put_full(out, put(out, n, 0x20), FULL[sense][kind])
+
+
+cdef void write_fields(const Reading *r, Fields *to) noexcept nogil:
+    """Write the fields one after another."""
+    cdef uint8_t *out = to.octets
+    to.used = 0
+    to.index = r.index
+    to.region = field(to, put_region(r, out, 0))
+    to.district = field(to, to.used if empty(&r.district) else put_kinded(r, out, to.used, r.district, DISTRICT, r.district_kind))
+    to.city = field(to, put_city(r, out, to.used))
+    to.place = field(to, put_place(r, out, to.used))
+    to.street_kind = field(to, to.used if to.kind == UNKNOWN_KIND else put_full(out, to.used, FULL[STREET][to.kind]))
+    to.street = field(to, put_name(r, out, to.used, r.street, to.kind))
+    if to.street.size == 0:
+        to.street_kind.size = 0
+    to.house = field(to, put_house(r, out, to.used))
+    to.flat = field(to, put_piece(out, to.used, &r.flat) if r.flat.number else to.used)
+
+
+cdef int put_region(const Reading *r, uint8_t *out, int n) noexcept nogil:
+    if empty(&r.region):
+        return n
+    if r.land >= 0:
+        return put_full(out, n, FULL[LAND][r.land])
+    if r.region_kind == REPUBLIC and not is_adjective(r, r.region.end - 1):
+        n = put_full(out, n, FULL[REGION][REPUBLIC])
+        return put_name(r, out, put(out, n, 0x20), r.region, 0)
+    return put_kinded(r, out, n, r.region, REGION, r.region_kind)
+
+
+cdef int put_city(const Reading *r, uint8_t *out, int n) noexcept nogil:
+    cdef int i
+    if r.at_home:
+        for i in range(r.home.size):
+            n = put(out, n, r.home.written[i])
+        return n
+    if empty(&r.city):
+        return n
+    return put_full(out, n, FULL[BIG][r.big]) if r.big >= 0 else put_name(r, out, n, r.city, 1)
+
+
+cdef int put_place(const Reading *r, uint8_t *out, int n) noexcept nogil:
+    cdef Spelled kind
+    if empty(&r.place):
+        return n
+    if r.place_kind != UNNAMED:
+        kind = FULL[INNER][r.place_kind - 64] if r.place_kind >= 64 else FULL[SETTLEMENT][r.place_kind]
+        n = put(out, put_full(out, n, kind), 0x20)
+        if r.place.end == r.place.first + 1 and token_at(r, r.place.first).kind == NTH:
+            return put_number(out, n, token_at(r, r.place.first).value)
+    return put_name(r, out, n, r.place, 1)
+
+
+cdef int put_house(const Reading *r, uint8_t *out, int n) noexcept nogil:
+    """12, 12А, 12/3, 12 к1, 12 с2, 12 лит А."""
+    cdef int k
+    if r.house.number == 0:
+        return n
+    n = put_piece(out, n, &r.house)
+    if r.part.number:
+        n = put_piece(out, put(out, n, 0x2F), &r.part)
+    for k in range(3):
+        if r.subs[k].number == 0 and r.subs[k].letter == 0:
+            continue
+        n = put(out, n, 0x20)
+        if k == LITERA:
+            n = put(out, put(out, put(out, put(out, n, 0x43B), 0x438), 0x442), 0x20)
+            n = put(out, n, upper(r.subs[k].letter)) if r.subs[k].letter else n
+            n = put_number(out, n, r.subs[k].number)
+        else:
+            n = put_piece(out, put(out, n, 0x43A if k == CORPUS else 0x441), &r.subs[k])
+    return n
+
+
+# ---- the text and the key
+
+
+cdef int add_part(Fields *to, int n, const Field *part, uint8_t bit) noexcept nogil:
+    if part.size == 0 or n + part.size + 2 > ROOM:
+        return n
+    if n:
+        n = put(to.text, put(to.text, n, 0x2C), 0x20)
+    memcpy(to.text + n, to.octets + part.at, part.size)
+    to.shown |= bit
+    return n + part.size
+
+
+cdef void write_text(const Reading *r, Fields *to) noexcept nogil:
+    """Put the parts together that a geocoder needs, and hash them as they are compared."""
+    cdef int n = 0
+    cdef Field street = to.street
+    cdef bint settled = not empty(&r.place) and r.place_kind < 64
+    to.shown = 0
+    to.text_size = 0
+    to.key = 0
+    if to.street.size == 0 and to.place.size == 0 and empty(&r.city):
+        return
+    if not r.at_home:
+        n = add_part(to, n, &to.region, HAS_REGION)
+        if to.city.size == 0:
+            n = add_part(to, n, &to.district, HAS_DISTRICT)
+    n = add_part(to, n, &to.city, HAS_CITY)
+    if settled or to.street.size == 0:
+        n = add_part(to, n, &to.place, HAS_PLACE)
+    n = add_street(to, n)
+    if to.street.size or to.place.size:
+        n = add_part(to, n, &to.house, HAS_HOUSE)
+    to.text_size = n
+    n = write_canon(to.text, n, to.canon)
+    to.key = <int64_t>hash64(to.canon, n, 0)
+
+
+cdef int add_street(Fields *to, int n) noexcept nogil:
+    cdef Field kinded = to.street_kind
+    if to.street.size == 0 or to.street_kind.size == 0:
+        return add_part(to, n, &to.street, HAS_STREET)
+    n = add_part(to, n, &kinded, HAS_STREET)
+    if n + to.street.size + 1 > ROOM:
+        return n
+    n = put(to.text, n, 0x20)
+    memcpy(to.text + n, to.octets + to.street.at, to.street.size)
+    return n + to.street.size
+
+
+cdef int write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil:
+    """Lower letters, ё = е: under this an address is known."""
+    cdef int i = 0
+    cdef int n = 0
+    cdef uint32_t one
+    while i < size:
+        if text[i] < 0x80:
+            out[n] = text[i] + 0x20 if 0x41 <= text[i] <= 0x5A else text[i]
+            n += 1
+            i += 1
+            continue
+        one = (<uint32_t>text[i] & 0x1F) << 6 | (text[i + 1] & 0x3F)
+        n = put(out, n, fold(lower(one)))
+        i += 2
+    return n
+
+
+# ---- names nobody has claimed
+
+
+cdef void resolve(Reading *r, Fields *to) noexcept nogil:
+    """Give the loose names their places, and decide what was left open."""
+    cdef int k
+    cdef int chosen
+    if r.house.number == 0 and r.orphan >= 0:
+        read_house(r, r.orphan, False)
+    if r.part.number >= 60 and r.flat.number == 0 and not r.sure:  # 12/89: nobody builds so many corners
+        r.flat, r.part = r.part, Piece(0, 0)
+        r.lost += 1
+    for k in range(r.n_free):
+        strip_places(r, k)
+    chosen = street_of(r)
+    if chosen >= 0:
+        r.street = r.free[chosen].range
+        r.free[chosen].range.end = r.free[chosen].range.first
+    for k in range(r.n_free):
+        place_loose(r, &r.free[k])
+    if empty(&r.city) and r.district_kind == OKRUG and not empty(&r.district) and empty(&r.place) and not is_adjective(r, r.district.first):
+        set_city(r, r.district)
+        r.district.end = r.district.first
+    if empty(&r.city) and r.home.size and not (
+            not empty(&r.place) and r.place_kind < 64 and not (empty(&r.region) and empty(&r.district))):
+        r.at_home = True
+    to.kind = r.street_kind if r.marked else guessed_kind(r)
+
+
+cdef void strip_places(Reading *r, int k) noexcept nogil:
+    """Take regions and cities from the beginning of a loose name."""
+    cdef Loose *loose = &r.free[k]
+    cdef int words
+    while not empty(&loose.range):
+        words = leading_place(r, loose.range)
+        if words == 0:
+            return
+        if words == loose.range.end - loose.range.first and is_adjective(r, loose.range.first) and street_of(r) == k and empty(&r.street):
+            return  # Октябрьский 12
+        take_place(r, loose.range.first, words)
+        loose.range.first += words
+
+
+cdef int street_of(const Reading *r) noexcept nogil:
+    """Which loose name is the street, -1 for none: the last before the house."""
+    cdef int k
+    if not empty(&r.street):
+        return -1
+    for k in range(r.n_free - 1, -1, -1):
+        if empty(&r.free[k].range) or r.free[k].late:
+            continue
+        if not empty(&r.place) and r.free[k].range.first < r.place.first and (r.house.number == 0 or r.house_at > r.place.first):
+            return -1
+        if r.house.number or is_adjective(r, r.free[k].range.end - 1) or not empty(&r.city) or r.home.size:
+            return k
+        return -1
+    return -1
+
+
+cdef void place_loose(Reading *r, const Loose *loose) noexcept nogil:
+    cdef Range name = loose.range
+    if empty(&name):
+        return
+    if loose.late:
+        if empty(&r.city) and r.home.size == 0 and name.end - name.first <= 2:
+            set_city(r, name)
+        else:
+            r.lost += 1
+    elif empty(&r.district) and name.end == name.first + 1 and is_adjective(r, name.first) and last_letter(r, name.first, 1) == 0x439:
+        r.district = name
+        r.district_kind = 0
+    elif empty(&r.city):
+        set_city(r, name)
+    elif empty(&r.place):
+        r.place = name
+        r.place_kind = UNNAMED
+    else:
+        r.lost += 1
+
+
+cdef uint8_t guessed_kind(const Reading *r) noexcept nogil:
+    """The kind of a street nobody has told: улица, but a Морской is none and a Бердское is a highway."""
+    cdef int last = r.street.end - 1
+    cdef uint32_t letter
+    if empty(&r.street):
+        return UNKNOWN_KIND
+    letter = last_letter(r, last, 1)
+    if not is_adjective(r, last) or letter == 0x44F or r.street.end - r.street.first > 2:
+        return 0
+    if letter == 0x439:
+        return UNKNOWN_KIND if last_letter(r, last, 2) != 0x43E or True else 0
+    return HIGHWAY
+
+
+cdef int trust(const Reading *r, const Fields *to) noexcept nogil:
+    """How sure the reading is, 0 to 100."""
+    cdef int sure = 0
+    if to.text_size == 0:
+        return 0
+    if to.shown & HAS_STREET:
+        sure = 100 if to.house.size else 50
+    elif to.place.size:
+        sure = 85 if to.house.size else 30
+    else:
+        return 20
+    if to.shown & HAS_STREET and not r.marked:
+        sure -= 10
+    if to.city.size == 0 and to.region.size == 0:
+        sure -= 15
+    sure -= 10 * r.lost
+    return max(sure, 5)
+
+
+cdef void parse_units(const uint32_t *text, int size, const City *city, Letters *letters, Fields *to) noexcept nogil:
+    """The whole way, from characters to fields, text and key."""
+    cdef Reading r
+    memset(&r, 0, sizeof(Reading))
+    take_letters(letters, text, size)
+    take_tokens(letters)
+    r.text = letters
+    r.home = city
+    r.n = letters.n
+    r.land = r.big = r.orphan = -1
+    read(&r)
+    resolve(&r, to)
+    write_fields(&r, to)
+    write_text(&r, to)
+    to.confidence = trust(&r, to)
+
+
+cdef void take_city(City *city, Letters *letters, const uint32_t *text, int size) noexcept nogil:
+    """Read a default city: its words with capitals, without г."""
+    cdef int i, j
+    cdef int n = 0
+    cdef uint32_t one
+    cdef const Token *token
+    take_letters(letters, text, size)
+    take_tokens(letters)
+    for i in range(letters.n):
+        token = &letters.tokens[i]
+        if token.kind != WORD or n + token.size > 100 or (token.sense == CITY and i == 0):
+            continue
+        if n:
+            city.folded[n] = city.written[n] = 0x20
+            n += 1
+        for j in range(token.at, token.at + token.size):
+            one = 0x2D if letters.classes[j] == HYPHEN else letters.plain[j]
+            city.folded[n] = 0x20 if one == 0x2D else letters.folded[j]
+            city.written[n] = upper(one) if j == token.at or (letters.classes[j - 1] == HYPHEN and not (
+                j + 2 < token.at + token.size and letters.classes[j + 2] == HYPHEN)) else one
+            n += 1
+    city.size = n
