@@ -111,16 +111,15 @@ class Site:
         version = entry.page.version(context)  # before the view: what changes between the two is drawn again
         values = entry.page.view(context, visit.query)
         given = self._frame(visit, context.now_ms) | {"version": version} | dict(values)
-        marks = {"x-version": version}
-        if entry.page.allows:
-            marks["content-security-policy"] = policy(entry.page.allows(context))
+        marks = {"x-version": version, **_allowed(entry.page, context)}
         return self._drawing(visit.language).draw(entry.page.template, visit, entry.page, given), marks
 
     async def _problem(self, visit: Visit, trouble: Trouble, status: int, page: Page | None = None) -> Response:
-        page = page or replace(self._menu[0], slug="", title="identsync")
+        page = page or replace(self._menu[0], slug="", title="identsync", scripts=(), styles=(), allows=None)
         given = self._frame(visit, self._clock.now_ms()) | {"version": "", "trouble": trouble}
         html = self._drawing(visit.language).draw("problem.html", visit, page, given)
-        return self._html(html, visit, {"x-version": ""}, status)
+        marks = {"x-version": "", **_allowed(page, self._context(Entry(page), visit.user))}
+        return self._html(html, visit, marks, status)
 
     def _frame(self, visit: Visit, now_ms: int) -> dict[str, Any]:
         sight = self.watch.sight
@@ -287,6 +286,11 @@ def _far(request: Request) -> bool:
     """Tell whether packing is worth its time: not for a browser on this computer."""
     here = request.client is not None and is_loopback(request.client.host)
     return not here and "gzip" in request.headers.get("accept-encoding", "")
+
+
+def _allowed(page: Page, context: PageContext) -> dict[str, str]:
+    """Return the policy of a page that allows more than the console's own; a page that failed may draw itself later."""
+    return {"content-security-policy": policy(page.allows(context))} if page.allows else {}
 
 
 async def _healthz(_request: Request) -> Response:

@@ -54,6 +54,8 @@ class CityMap {
     }
     this.map.on("load", () => this.build());
     this.map.on("moveend", () => this.load());
+    this.map.on("idle", () => { this.box.dataset.idle = this.cells || this.pinning ? this.map.getZoom().toFixed(2) : ""; });
+    this.map.on("movestart", () => { this.box.dataset.idle = ""; });
     this.map.on("styleimagemissing", (event) => this.write(event.id));
     this.map.on("error", (event) => { if (!/tile|Failed to fetch|AJAX/i.test(String(event.error))) console.error(String(event.error)); });
   }

@@ -49,7 +49,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "busiest": _busiest(context, found, counted),
         "doctors": _doctors(found),
         "frame": _frame(context, found, choice),
-        "words": choosing,
+        "named": choosing,
         "attribution": _attribution(context),
         "least": LEAST,
     }

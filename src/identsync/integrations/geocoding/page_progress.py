@@ -36,7 +36,7 @@ def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
         "reasons": reasons,
         "patients": len(found.census),
         "sums": found.remembered("everybody", found.census.count),
-        "words": words,
+        "named": words,
     }
 
 

@@ -57,7 +57,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "branches": [branch for branch in found.branches if branch.id not in found.points],
         "names": names,
         "frame": _frame(context, found, one),
-        "words": words,
+        "named": words,
     }
 
 
