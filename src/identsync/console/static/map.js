@@ -7,6 +7,7 @@ const NEAR = 14;  // from this zoom on single houses, for those who may see them
 const NAMES = 11.2;
 const MARGIN = 0.6;  // of the view's size that is loaded around it
 const POLL = 5000;
+const OPACITY = 0.85;
 const PALETTE = ["map-1", "map-2", "map-3", "map-4", "map-5", "map-6"];
 const LESS = ["map-less-1", "map-less-2", "map-less-3"];
 const MORE = ["map-more-1", "map-more-2", "map-more-3"];
@@ -66,7 +67,7 @@ class CityMap {
       container: this.box,
       style: this.style(),
       center: [longitude / MICRO, latitude / MICRO],
-      zoom: this.frame.pin ? 16 : this.frame.home.length ? (this.pinning ? 11.5 : 11.6) : 3,
+      zoom: this.frame.pin ? 16 : this.frame.home.length ? (this.pinning ? 11.5 : 11.9) : 3,
       minZoom: 2, maxZoom: 18, fadeDuration: 0, attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
       renderWorldCopies: false, refreshExpiredTiles: false,
       locale: { "NavigationControl.ZoomIn": this.say.zoom_in, "NavigationControl.ZoomOut": this.say.zoom_out, "ScaleControl.Meters": this.say.m, "ScaleControl.Kilometers": this.say.km },
@@ -102,10 +103,10 @@ class CityMap {
       ...(this.frame.tiles ? [{ id: "tiles", type: "raster", source: "tiles", paint: { "raster-saturation": -0.7, "raster-opacity": 0.75 } }] : []),
       { id: "town-fill", type: "fill", source: "town", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": c["map-edge"], "fill-opacity": 0.7 } },
       { id: "town-line", type: "line", source: "town", filter: ["==", ["geometry-type"], "LineString"], layout: round, paint: { "line-color": c["map-street"], "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.6, 18, 14] } },
-      { id: "street-edge", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-edge"], "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 1.4, 18, 24] } },
-      { id: "street", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-street"], "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.8, 18, 20] } },
-      { id: "cell", type: "fill", source: "cells", paint: { "fill-color": ["get", "colour"], "fill-opacity": ["interpolate", ["linear"], ["zoom"], NEAR - 0.5, 0.78, NEAR + 0.5, this.frame.points ? 0.28 : 0.7] } },
+      { id: "cell", type: "fill", source: "cells", paint: { "fill-color": ["get", "colour"], "fill-opacity": ["interpolate", ["linear"], ["zoom"], NEAR - 0.5, OPACITY, NEAR + 0.5, this.frame.points ? 0.28 : 0.7] } },
       { id: "cell-line", type: "line", source: "cells", paint: { "line-color": c["map-ground"], "line-width": 1 } },
+      { id: "street-edge", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-edge"], "line-opacity": 0.5, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 1.2, 18, 22] } },
+      { id: "street", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-street"], "line-opacity": 0.65, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.7, 18, 18] } },
       { id: "picked", type: "line", source: "picked", paint: { "line-color": c.ink, "line-width": 2.5 } },
       { id: "ring", type: "line", source: "rings", paint: { "line-color": c["map-ring"], "line-width": 1.4, "line-dasharray": [3, 3] } },
       { id: "ring-name", type: "symbol", source: "rings", layout: { "icon-image": ["concat", "s:", ["get", "name"]], "symbol-placement": "line", "symbol-spacing": 900, "icon-rotation-alignment": "viewport", "icon-allow-overlap": true } },
@@ -203,7 +204,7 @@ class CityMap {
 
   resolution() {
     const zoom = this.map.getZoom();
-    return zoom < 10 ? 7 : zoom < 12.6 ? 8 : 9;
+    return zoom < 9.3 ? 7 : zoom < 11.5 ? 8 : 9;
   }
 
   around() {
@@ -359,6 +360,7 @@ class CityMap {
       picture.setAttribute("viewBox", "0 0 18 16");
       shape.setAttribute("points", "4.5,0.5 13.5,0.5 17.5,8 13.5,15.5 4.5,15.5 0.5,8");
       shape.setAttribute("fill", colour);
+      shape.setAttribute("fill-opacity", OPACITY);
       picture.append(shape);
       row.append(picture, put("span", words));
       list.append(row);

@@ -16,7 +16,7 @@ from identsync.integrations.geocoding.census import RADII, count, survey
 from identsync.integrations.geocoding.page_choice import Choice, choose
 from identsync.integrations.geocoding.place import Precision
 from identsync.integrations.geocoding.scale import breaks
-from identsync.integrations.geocoding.streets import metres, streets
+from identsync.integrations.geocoding.streets import metres, shortened, streets
 
 if TYPE_CHECKING:
     from identsync.core.census import Count
@@ -88,6 +88,7 @@ def _busiest(context: PageContext, found: "Survey", counted: "Count") -> list[di
     return [
         {
             "name": known.every[at].name,
+            "short": shortened(known.every[at].name),
             "town": known.every[at].town if several else "",
             "people": people,
             "at": known.every[at].middle,

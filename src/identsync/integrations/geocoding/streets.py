@@ -43,6 +43,15 @@ class Streets:
     of: Sequence[tuple[int, int]]
 
 
+SHORT = {"улица": "ул.", "проспект": "пр-т", "переулок": "пер.", "бульвар": "б-р", "шоссе": "ш.", "набережная": "наб."}
+
+
+def shortened(name: str) -> str:
+    """Write the word of a street as signs do."""
+    kind, space, rest = name.partition(" ")
+    return f"{SHORT.get(kind, kind)}{space}{rest}"
+
+
 def streets(found: "Survey", store: Any) -> Streets:
     """Read the streets, once for each reading of the places."""
 
