@@ -77,7 +77,11 @@ def _point(chance: float, place: Town, question: Any) -> tuple[Precision, tuple[
 def leads(store: Store, engine: Engine, every: int = 9) -> None:
     """Write a lead for each so many patients."""
     with engine.connect() as connection:
-        people = connection.execute(select(clinic_patient.c.patient_id).order_by(clinic_patient.c.patient_id)).scalars().all()
+        people = (
+            connection.execute(select(clinic_patient.c.patient_id).order_by(clinic_patient.c.patient_id))
+            .scalars()
+            .all()
+        )
     rows = [
         {"site": SITES[at % len(SITES)], "key": f"{at:064d}", "external_id": str(at), "made_ms": at, "received_ms": at,
          "phone": "-", "patient_id": patient, "patients": 1}

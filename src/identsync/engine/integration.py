@@ -64,7 +64,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a page's data is sent as: bytes of a media type; ``tag`` changes with them, ``file`` is a name to save as."""
+    """A page's data as it is sent: bytes of a media type; ``tag`` changes with them, ``file`` is a name to save as."""
 
     body: bytes
     media_type: str = "application/json"

@@ -103,7 +103,7 @@ class CityMap {
       ...(this.frame.tiles ? [{ id: "tiles", type: "raster", source: "tiles", paint: { "raster-saturation": -0.7, "raster-opacity": 0.75 } }] : []),
       { id: "town-fill", type: "fill", source: "town", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": c["map-edge"], "fill-opacity": 0.7 } },
       { id: "town-line", type: "line", source: "town", filter: ["==", ["geometry-type"], "LineString"], layout: round, paint: { "line-color": c["map-street"], "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.6, 18, 14] } },
-      { id: "cell", type: "fill", source: "cells", paint: { "fill-color": ["get", "colour"], "fill-opacity": ["interpolate", ["linear"], ["zoom"], NEAR - 0.5, OPACITY, NEAR + 0.5, this.frame.points ? 0.28 : 0.7] } },
+      { id: "cell", type: "fill", source: "cells", paint: { "fill-color": ["get", "colour"], "fill-opacity": ["interpolate", ["linear"], ["zoom"], NEAR - 0.5, OPACITY, NEAR + 0.5, this.frame.points ? 0.38 : 0.7] } },
       { id: "cell-line", type: "line", source: "cells", paint: { "line-color": c["map-ground"], "line-width": 1 } },
       { id: "street-edge", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-edge"], "line-opacity": 0.5, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 1.2, 18, 22] } },
       { id: "street", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-street"], "line-opacity": 0.65, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.7, 18, 18] } },
@@ -342,7 +342,7 @@ class CityMap {
       return bounds.map((_bound, at) => [c[palette[at]], words(at)]).reverse();
     }
     const steps = [1, ...breaks].slice(0, 3);
-    const range = (at, sign) => `${sign}${this.amount(steps[at])}${at + 1 < steps.length ? ` … ${sign}${this.amount(steps[at + 1])}` : ` ${this.say.more.slice(0, 0)}…`}`;
+    const range = (at, sign) => (at + 1 < steps.length ? `${sign}${this.amount(steps[at])} … ${sign}${this.amount(steps[at + 1])}` : `${sign === "+" ? "≥" : "≤"} ${sign}${this.amount(steps[at])}`);
     const ups = steps.map((_step, at) => [c[MORE[at]], range(at, "+")]).reverse();
     const downs = steps.map((_step, at) => [c[LESS[at]], range(at, "−")]);
     return [...ups, [c["map-same"], "0"], ...downs];

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from identsync.engine.integration import Page, PageContext
-from identsync.integrations.geocoding import page_map, page_progress, page_worklist
+from identsync.integrations.geocoding import page_cells, page_export, page_map, page_progress, page_worklist
 from identsync.integrations.geocoding.census import AGE_MS, places_version
 from identsync.store.tables import geo_fix, task_slot
 
@@ -56,11 +56,11 @@ PAGES = (
         version,
         {"fix": page_worklist.fix, "pin": page_worklist.pin, "undo": page_worklist.undo},
         data={
-            "cells": page_map.cells,
-            "points": page_map.points,
-            "streets": page_map.lines,
-            "town": page_map.town,
-            "export": page_map.export,
+            "cells": page_cells.cells,
+            "points": page_cells.points,
+            "streets": page_cells.lines,
+            "town": page_cells.town,
+            "export": page_export.export,
         },
         scripts=("maplibre-gl.js", "map.js"),
         styles=("maplibre-gl.css", "map.css"),

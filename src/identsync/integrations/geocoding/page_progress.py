@@ -49,12 +49,12 @@ def _by_precision() -> Any:
 
 def _levels(rows: Any) -> list[tuple[int, int, int]]:
     """Give (precision, buildings, patients) from the house down to what was not found."""
-    sums = {int(level): [0, 0] for level in Precision}
+    buildings, patients = dict.fromkeys(map(int, Precision), 0), dict.fromkeys(map(int, Precision), 0)
     for state, precision, _provider, n, people in rows:
         if state == "confirmed":
-            sums[precision][0] += n
-            sums[precision][1] += int(people)
-    return [(level, *sums[level]) for level in sorted(sums, reverse=True)]
+            buildings[precision] += n
+            patients[precision] += int(people)
+    return [(level, buildings[level], patients[level]) for level in sorted(buildings, reverse=True)]
 
 
 def _providers(rows: Any) -> list[dict[str, Any]]:
@@ -84,8 +84,9 @@ def ends(context: PageContext, left: int, hour: int, day: int) -> int | None:
     """Say when the last address will be done at the pace of this hour, or of the days' quotas; None = not known."""
     if left <= 0:
         return None
-    quotas = [provider.per_day for provider in (context.settings or {}).values()]
+    quotas: list[int | None] = [provider.per_day for provider in (context.settings or {}).values()]
     quota = None if not quotas or None in quotas else sum(each or 0 for each in quotas)
+    now_ms = context.now_ms
     if quota and (left + day > quota or not hour):
-        return context.now_ms + max(left - max(quota - day, 0), 0) * DAY_MS // quota + HOUR_MS
-    return context.now_ms + left * HOUR_MS // hour if hour else None
+        return now_ms + max(left - max(quota - day, 0), 0) * DAY_MS // quota + HOUR_MS
+    return now_ms + left * HOUR_MS // hour if hour else None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
@@ -15,9 +15,6 @@ from identsync.integrations.geocoding.census import survey
 from identsync.integrations.geocoding.page_map import home_of
 from identsync.integrations.geocoding.place import Precision
 from identsync.store.tables import geo_fix, geo_place
-
-if TYPE_CHECKING:
-    from identsync.clinic.source import Branch
 
 SHOWN = 100
 MOST_SHOWN = 2_000

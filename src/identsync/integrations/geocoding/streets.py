@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import cos, hypot, radians
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def _bends(points: Sequence[Point]) -> list[Point]:
     """Put the houses of each stretch together into one point: even and odd sides cancel out."""
     count = max(2, min(BENDS, len(points) // 3))
     cuts = [at * len(points) // count for at in range(count + 1)]
-    return [_mean(points[low:high]) for low, high in zip(cuts, cuts[1:], strict=False) if high > low]
+    return [_mean(points[low:high]) for low, high in pairwise(cuts) if high > low]
 
 
 def _mean(points: Sequence[Point]) -> Point:
