@@ -49,7 +49,13 @@ cdef struct Place:
     int32_t precision  # -1 = nobody answered
 
 
-cdef struct Sum:
+cdef struct Tally:  # of a building
+    int64_t revenue
+    int32_t people
+    int32_t new
+
+
+cdef struct Sum:  # of a cell
     int64_t revenue
     int32_t people
     int32_t new

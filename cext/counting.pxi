@@ -6,7 +6,7 @@ cdef class Count:
     """What one filter finds, building by building; cells, rings and points are summed from it."""
 
     cdef Census census
-    cdef Sum *sums
+    cdef Tally *sums
     cdef int64_t[SUMS] totals
     cdef readonly int64_t people
     cdef readonly int64_t new
@@ -17,14 +17,14 @@ cdef class Count:
 
     cdef int _open(self, Census census) except -1:
         self.census = census
-        self.sums = <Sum *>zeroed(census.n_places, sizeof(Sum))
+        self.sums = <Tally *>zeroed(census.n_places, sizeof(Tally))
         return 0
 
     cdef void _run(self, const Wanted *wanted) noexcept nogil:
         cdef Person *person = self.census.people
         cdef Py_ssize_t i
         cdef int precision
-        cdef Sum *sum_
+        cdef Tally *sum_
         for i in range(self.census.size):
             if not fits(person + i, wanted) or (wanted.among and not wanted.among[i]):
                 continue

@@ -34,7 +34,7 @@ def places(store: Store, source: ClinicSource, *, seed: int = 11, share: float =
     now = store.now_ms()
     rows = []
     for key in wanted.desired.keys:
-        if key > 0 and rng.random() > share:
+        if key not in wanted.own and rng.random() > share:
             continue
         question = wanted.question(key)
         rows.append(_row(rng, key, wanted, question, towns[question.city.lower().replace("ё", "е")], now))
@@ -45,7 +45,7 @@ def places(store: Store, source: ClinicSource, *, seed: int = 11, share: float =
 
 
 def _row(rng: random.Random, key: int, wanted: Any, question: Any, place: Town, now: int) -> dict[str, Any]:
-    chance = 0.0 if key < 0 else rng.random()
+    chance = 0.0 if key in wanted.own else rng.random()
     precision, point = _point(chance, place, question)
     cell = h3.latlng_to_cell(*point, 9) if point and precision >= Precision.STREET else None
     why = {0: "не найден", 1: "найден только населённый пункт", 3: "найдена улица, но не дом"}.get(precision)

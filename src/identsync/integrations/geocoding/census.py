@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from identsync.core.census import Census, Count
 from identsync.core.register import Register
@@ -89,7 +89,7 @@ def _read(clinic: "ClinicSource", store: Any, now_ms: int) -> Survey:
         doctors, services = source.staff(), source.services()
     census.settle(register.keys, register.buildings)
     with store.read() as connection:
-        census.sources(connection.execute(_leads()).tuples())
+        census.sources(connection.execute(_leads()))
         sources = connection.execute(select(lead.c.site).distinct().order_by(lead.c.site)).scalars().all()
     return Survey(census, branches, doctors, services, sources, now_ms)
 
@@ -108,13 +108,18 @@ def _place(found: Survey, store: Any, now_ms: int) -> None:
         if not found.mark or version != found.places:
             p = geo_place.c
             rows = connection.execute(select(p.key, p.precision, p.latitude, p.longitude, p.cell))
-            found.census.locate(rows.tuples())
+            found.census.locate(rows)
             found.points = books.branch_points(connection, [branch.id for branch in found.branches])
             found.census.rings([found.points[id_] for id_ in sorted(found.points)], RADII)
             found.kept.clear()
             found.places = version
             found.mark = f"{found.read_ms:x}-{version[0]:x}-{version[1]:x}"
     found.placed_ms = now_ms
+
+
+def of_patients() -> ColumnElement[bool]:
+    """Return what is true of rows of patients' buildings: a branch's key is its number (31 bits) below zero."""
+    return or_(geo_place.c.key > 0, geo_place.c.key < -(1 << 31))
 
 
 def places_version(connection: Connection) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from identsync.engine.integration import PageContext
 from identsync.integrations.geocoding import page_words as words
-from identsync.integrations.geocoding.census import survey
+from identsync.integrations.geocoding.census import of_patients, survey
 from identsync.integrations.geocoding.place import Precision
 from identsync.store.tables import geo_place
 
@@ -44,7 +44,7 @@ def _by_precision() -> Any:
     asked = select(
         place.state, place.precision, place.provider, func.count(), func.coalesce(func.sum(place.patients), 0)
     )
-    return asked.where(place.key > 0).group_by(place.state, place.precision, place.provider)
+    return asked.where(of_patients()).group_by(place.state, place.precision, place.provider)
 
 
 def _levels(rows: Any) -> list[tuple[int, int, int]]:
@@ -70,7 +70,7 @@ def _providers(rows: Any) -> list[dict[str, Any]]:
 def _reasons(connection: Connection) -> list[tuple[str, int, int]]:
     """Give why buildings are not on the map as points: (reason, buildings, patients), the most patients first."""
     asked = select(place.answer, func.count(), func.coalesce(func.sum(place.patients), 0))
-    asked = asked.where(place.key > 0, place.answer.is_not(None), place.precision < Precision.NEAR)
+    asked = asked.where(of_patients(), place.answer.is_not(None), place.precision < Precision.NEAR)
     rows = connection.execute(asked.group_by(place.answer)).all()
     ordered = sorted(((str(answer), int(n), int(people)) for answer, n, people in rows), key=lambda row: -row[2])
     return ordered[:REASONS]

@@ -11,7 +11,7 @@ from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.geocoding import books
 from identsync.integrations.geocoding import page_words as words
-from identsync.integrations.geocoding.census import survey
+from identsync.integrations.geocoding.census import of_patients, survey
 from identsync.integrations.geocoding.page_map import home_of
 from identsync.integrations.geocoding.place import Precision
 from identsync.store.tables import geo_fix, geo_place
@@ -89,12 +89,12 @@ def _listed(group: str, most: int) -> Any:
 
 def _lost() -> list[ColumnElement[bool]]:
     open_ = place.key.not_in(select(geo_fix.c.key))
-    return [place.state == "confirmed", place.precision < Precision.STREET, place.key > 0, open_]
+    return [place.state == "confirmed", place.precision < Precision.STREET, of_patients(), open_]
 
 
 def _rough_ones() -> list[ColumnElement[bool]]:
     open_ = place.key.not_in(select(geo_fix.c.key))
-    return [place.state == "confirmed", place.precision == Precision.STREET, place.key > 0, open_]
+    return [place.state == "confirmed", place.precision == Precision.STREET, of_patients(), open_]
 
 
 def open_(connection: Connection) -> int:

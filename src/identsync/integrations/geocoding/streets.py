@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
+from identsync.integrations.geocoding.census import of_patients
 from identsync.integrations.geocoding.place import Precision
 from identsync.store.tables import geo_place
 
@@ -66,10 +67,10 @@ def streets(found: "Survey", store: Any) -> Streets:
 def _read(connection: Connection) -> Streets:
     p = geo_place.c
     asked = select(p.key, p.address, p.latitude, p.longitude)
-    rows = connection.execute(asked.where(p.precision >= Precision.NEAR, p.latitude.is_not(None), p.key > 0))
+    rows = connection.execute(asked.where(p.precision >= Precision.NEAR, p.latitude.is_not(None), of_patients()))
     houses: dict[str, list[tuple[int, int, int, int]]] = {}
     of_street: dict[str, list[int]] = {}
-    for key, address, latitude, longitude in rows.tuples():
+    for key, address, latitude, longitude in rows:
         street, _comma, house = address.rpartition(", ")
         number = HOUSE.match(house)
         if street and number:
