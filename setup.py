@@ -1,6 +1,8 @@
 """The compiled core: one line a module, one switch for the limited API (IDENTSYNC_LIMITED_API=1)."""
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from glob import glob
@@ -9,7 +11,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.sdist import sdist
 
-MODULES = ["address", "board", "columns", "events", "limiter", "payload", "register", "texts"]
+VENDOR = "src/identsync/console/static/vendor"
+MODULES = ["address", "board", "census", "columns", "events", "limiter", "payload", "register", "texts"]
 HEADERS = sorted(glob("cext/*.px[di]"))
 
 LIMITED = os.environ.get("IDENTSYNC_LIMITED_API") == "1"
@@ -18,6 +21,21 @@ FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-strict-aliasing", 
 
 # A bare Debian has gcc and python3, but no Python.h: as root it is fetched by apt, elsewhere the compiler says so.
 subprocess.run([sys.executable, "tests/prepare.py", "headers"], check=False)
+
+
+def vendor() -> None:
+    """Put MapLibre beside the console's own files: it is in no repository, and nothing is loaded from outside later."""
+    if glob(f"{VENDOR}/maplibre-gl.js") and glob("PKG-INFO"):  # a source distribution brings it along
+        return
+    spec = importlib.util.find_spec("maplibre")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("setup.py: the page with the map needs the package maplibre at build time (pyproject.toml)")
+    os.makedirs(VENDOR, exist_ok=True)
+    for name in ("maplibre-gl.js", "maplibre-gl.css"):
+        shutil.copyfile(os.path.join(spec.submodule_search_locations[0], "srcjs", name), f"{VENDOR}/{name}")
+
+
+vendor()
 
 
 def extension(name: str) -> Extension:

@@ -13,6 +13,8 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from identsync import integrations
 from identsync.engine.integration import Integration, Outcome, Role, Task
 from identsync.errors import Problem, SettingsError
@@ -157,6 +159,8 @@ class Client:
         from identsync.console.server import Console
 
         options = self.settings.console
+        if options.map_file:
+            options = replace(options, map_file=str(self.settings.folder / options.map_file))
         reference = options.password
         console = Console(
             store,
@@ -170,6 +174,8 @@ class Client:
             zone=self._here(branches).zone,
             password=None if reference is None else lambda: secret(reference),
             user=options.user,
+            role=self.role,
+            options=options,
         )
         await console.start()
         try:

@@ -50,6 +50,18 @@ def fetched(connection: Connection, statement: Select[Any], values: dict[str, An
         cursor.close()
 
 
+def portions(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
+    """Run a statement and hand over the driver's own rows, some thousand at a time."""
+    sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
+    cursor = _driver(connection).cursor()
+    try:
+        cursor.execute(sql, parameters)
+        while batch := cursor.fetchmany(8 * ROWS):
+            add(batch)
+    finally:
+        cursor.close()
+
+
 def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
     sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
     cursor = _driver(connection).cursor()

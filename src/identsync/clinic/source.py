@@ -1,5 +1,6 @@
 """Reading the clinic: branches, staff and patients as records, the schedule straight into the core's boards."""
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
@@ -12,6 +13,7 @@ from identsync.clinic import contract
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
 from identsync.clinic.cursor import AddRows, stream
 from identsync.clinic.people import Guest, Patient, People, Visit
+from identsync.clinic.residents import Residents
 from identsync.clinic.search import Search
 from identsync.clinic.session import reading
 from identsync.core.board import Boards
@@ -77,6 +79,7 @@ class ClinicSource:
         self._ask = _Statements(contract.relations(schema))
         self._people = People(contract.relations(schema))
         self._search = Search(contract.relations(schema))
+        self._residents = Residents(contract.relations(schema))
         self._held: Connection | None = None
 
     @contextmanager
@@ -199,6 +202,26 @@ class ClinicSource:
         """Give up to ``most`` addresses of a branch's patients, as they were written."""
         with self._reading() as connection:
             return self._people.some_addresses(connection, branch, most)
+
+    def residents(self, add: AddRows) -> None:
+        """Hand all patients by number to ``add``, in batches; rows as :data:`residents.ROW` names them."""
+        with self._reading() as connection:
+            self._residents.all(connection, add)
+
+    def patients_of(self, doctor: int) -> "array[int]":
+        """Give the patients who were, or are booked, at a doctor, by number."""
+        with self._reading() as connection:
+            return self._residents.of_doctor(connection, doctor)
+
+    def patients_for(self, service: str) -> "array[int]":
+        """Give the patients of a service, by number."""
+        with self._reading() as connection:
+            return self._residents.of_service(connection, service)
+
+    def services(self, most: int = 200) -> list[str]:
+        """Give the services of all visits, the most frequent ones, by name."""
+        with self._reading() as connection:
+            return self._residents.services(connection, most)
 
     def guests(self, now_minute: int, doctors: Collection[int] = ()) -> list[Guest]:
         """Give all patients, or those who were at one of ``doctors``, with the day of their last visit.

@@ -1,5 +1,6 @@
 """Draws pages: Jinja environments, one a language, with the words, moments and links that templates use."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,12 +42,22 @@ class Asset:
     media_type: str
     tag: str
 
+    @property
+    def packed(self) -> bytes:
+        """The same, by gzip."""
+        return _packed(self.body)
+
+
+@cache
+def _packed(body: bytes) -> bytes:
+    return gzip.compress(body, 6, mtime=0)
+
 
 @cache
 def assets() -> dict[str, Asset]:
     """Return the static files by name; nothing else is ever served from the disk."""
     found = {}
-    for path in sorted((HERE / "static").iterdir()):
+    for path in sorted((HERE / "static").rglob("*.*")):  # vendor/ is put there by setup.py
         if path.suffix in TYPES:
             body = path.read_bytes()
             found[path.name] = Asset(body, TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:12])

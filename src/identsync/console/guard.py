@@ -13,9 +13,10 @@ import hmac
 import ipaddress
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from identsync.errors import IdentsyncError
@@ -25,10 +26,25 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+SOURCES = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def policy(more: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Write the Content-Security-Policy with ``more`` sources by directive beside the console's own."""
+    every = {**SOURCES, **{name: f"{SOURCES.get(name, '')} {sources}".strip() for name, sources in more.items()}}
+    return "; ".join(f"{name} {sources}" for name, sources in every.items())
+
+
+POLICY = policy()
 HEADERS = {
     "content-security-policy": POLICY,
     "x-frame-options": "DENY",

@@ -16,7 +16,7 @@ import structlog
 
 from identsync.console.desk import Desk
 from identsync.console.guard import Guard, Password, is_loopback
-from identsync.engine.integration import Integration, Task
+from identsync.engine.integration import Integration, Role, Task
 from identsync.errors import Problem, SettingsError, Unavailable
 from identsync.language import _
 
@@ -46,6 +46,7 @@ class Console:
         poke: Callable[[str, int], None] | None = None,
         host: str = "127.0.0.1", port: int = 8765, language: str = "ru", zone: str | None = None,
         password: Callable[[], str] | None = None, names: Sequence[str] = (), user: str = "",
+        role: Role | None = None, options: Any = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._clinic = clinic
@@ -59,6 +60,8 @@ class Console:
         self._password = password
         self._names = names
         self._user = user
+        self._role = role
+        self._options = options
         self._desk = Desk()
         self._socket: socket.socket | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -137,7 +140,8 @@ class Console:
         rooms = [(integration.pages(), settings) for integration, settings in self._rooms]
         pages = entries(rooms, self._tasks, self._poke_from_thread)
         site = Site(
-            self._store, self._clinic, pages, desk=self._desk, language=self._language,
+            self._store, self._clinic, pages, desk=self._desk, language=self._language, role=self._role,
+            options=self._options,
             zone=self._zone or "Europe/Moscow", metrics=metrics,
         )  # fmt: skip
         config = uvicorn.Config(

@@ -4,6 +4,7 @@
 ``/healthz``, ``/metrics``. Imported at the first connection only: it brings Starlette and Jinja with it.
 """
 
+import gzip
 import secrets
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +22,15 @@ from identsync.console.clock import DatabaseClock
 from identsync.console.desk import Desk
 from identsync.console.drawing import Drawing, Visit, assets
 from identsync.console.events import Sight, Watch
-from identsync.console.guard import Token
+from identsync.console.guard import Token, is_loopback, policy
 from identsync.console.i18n import LANGUAGES
 from identsync.console.troubles import Trouble, explain
-from identsync.engine.integration import Page, PageContext
+from identsync.engine.integration import Answer, Page, PageContext, Role
 
 THEMES = ("auto", "light", "dark")
 YEAR = 365 * 86_400
 FORM_BYTES = 64 * 1024
+PACKED = 4_096  # bytes from which an answer over the network is packed
 log = structlog.get_logger(__name__)
 
 
@@ -52,7 +54,7 @@ class Site:
 
     def __init__(
         self, store: Any, clinic: Any, entries: Sequence[Entry], *, desk: Desk, language: str, zone: str,
-        metrics: Callable[[PageContext], bytes],
+        metrics: Callable[[PageContext], bytes], role: Role | None = None, options: Any = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._clinic = clinic
@@ -63,6 +65,8 @@ class Site:
         self._language = language
         self._zone = zone
         self._metrics = metrics
+        self._role = role
+        self._options = options
         self._drawings: dict[str, Drawing] = {}
         self._token = Token()
         self._boot = secrets.token_hex(8)
@@ -80,6 +84,7 @@ class Site:
             Route("/favicon.ico", _no_icon),
             Route("/{slug}", self._page),
             Route("/{slug}/{action}", self._act, methods=["POST"]),
+            Route("/{slug}/{name}", self._tell),
         ]
 
     # -- pages -----------------------------------------------------------------------------------------------------
@@ -94,25 +99,27 @@ class Site:
         if entry is None:
             return await self._problem(visit, explain(LookupError()), 404)
         try:
-            html, version = await self._desk.call(lambda: self._draw(entry, visit))
+            html, marks = await self._desk.call(lambda: self._draw(entry, visit))
         except Exception as error:
             _note(error, page=entry.page.slug)
             return await self._problem(visit, explain(error), 503, entry.page)
-        return self._html(html, visit, {"x-version": version})
+        return self._html(html, visit, marks)
 
-    def _draw(self, entry: Entry, visit: Visit) -> tuple[str, str]:
+    def _draw(self, entry: Entry, visit: Visit) -> tuple[str, dict[str, str]]:
         self._clock.renew()
         context = self._context(entry, visit.user)
         version = entry.page.version(context)  # before the view: what changes between the two is drawn again
         values = entry.page.view(context, visit.query)
         given = self._frame(visit, context.now_ms) | {"version": version} | dict(values)
-        return self._drawing(visit.language).draw(entry.page.template, visit, entry.page, given), version
+        marks = {"x-version": version, **_allowed(entry.page, context)}
+        return self._drawing(visit.language).draw(entry.page.template, visit, entry.page, given), marks
 
     async def _problem(self, visit: Visit, trouble: Trouble, status: int, page: Page | None = None) -> Response:
-        page = page or replace(self._menu[0], slug="", title="identsync")
+        page = page or replace(self._menu[0], slug="", title="identsync", scripts=(), styles=(), allows=None)
         given = self._frame(visit, self._clock.now_ms()) | {"version": "", "trouble": trouble}
         html = self._drawing(visit.language).draw("problem.html", visit, page, given)
-        return self._html(html, visit, {"x-version": ""}, status)
+        marks = {"x-version": "", **_allowed(page, self._context(Entry(page), visit.user))}
+        return self._html(html, visit, marks, status)
 
     def _frame(self, visit: Visit, now_ms: int) -> dict[str, Any]:
         sight = self.watch.sight
@@ -126,6 +133,20 @@ class Site:
         if visit.query.get("lang") in LANGUAGES:
             _keep(response, "identsync_lang", visit.language)
         return response
+
+    async def _tell(self, request: Request) -> Response:
+        """Answer with a page's data."""
+        visit = self._visit(request)
+        entry = self._entries.get(request.path_params["slug"])
+        data = entry.page.data.get(request.path_params["name"]) if entry else None
+        if entry is None or data is None:
+            return self._notice(visit, explain(LookupError()), 404)
+        try:
+            answer = await self._desk.call(lambda: data(self._context(entry, visit.user), visit.query))
+        except Exception as error:
+            _note(error, page=entry.page.slug)
+            return self._notice(visit, explain(error), 503)
+        return _answered(request, answer)
 
     # -- actions ---------------------------------------------------------------------------------------------------
 
@@ -214,7 +235,8 @@ class Site:
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _context(self, entry: Entry, user: str) -> PageContext:
-        return PageContext(self._store, self._clinic, entry.settings, user, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        return PageContext(self._store, self._clinic, entry.settings, user, now_ms, self._role, self._options)
 
     def _drawing(self, language: str) -> Drawing:
         if language not in self._drawings:
@@ -241,7 +263,34 @@ async def _static(request: Request) -> Response:
     if asset is None:
         return PlainTextResponse("", 404)
     headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{asset.tag}"'}
+    if _far(request) and len(asset.body) > PACKED:
+        return Response(asset.packed, 200, headers | {"content-encoding": "gzip"}, asset.media_type)
     return Response(asset.body, 200, headers, asset.media_type)
+
+
+def _answered(request: Request, answer: Answer) -> Response:
+    headers = {"cache-control": "private, no-cache"}
+    if answer.tag:
+        headers["etag"] = f'"{answer.tag}"'
+        if headers["etag"] == request.headers.get("if-none-match"):
+            return Response(status_code=304, headers=headers)
+    if answer.file:
+        headers["content-disposition"] = f'attachment; filename="{answer.file}"'
+    if _far(request) and len(answer.body) > PACKED:
+        body = gzip.compress(answer.body, 1)
+        return Response(body, 200, headers | {"content-encoding": "gzip"}, answer.media_type)
+    return Response(answer.body, 200, headers, answer.media_type)
+
+
+def _far(request: Request) -> bool:
+    """Tell whether packing is worth its time: not for a browser on this computer."""
+    here = request.client is not None and is_loopback(request.client.host)
+    return not here and "gzip" in request.headers.get("accept-encoding", "")
+
+
+def _allowed(page: Page, context: PageContext) -> dict[str, str]:
+    """Return the policy of a page that allows more than the console's own; a page that failed may draw itself later."""
+    return {"content-security-policy": policy(page.allows(context))} if page.allows else {}
 
 
 async def _healthz(_request: Request) -> Response:

@@ -63,6 +63,16 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A page's data as it is sent: bytes of a media type; ``tag`` changes with them, ``file`` is a name to save as."""
+
+    body: bytes
+    media_type: str = "application/json"
+    tag: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of the console, described by its room; the console draws it.
 
@@ -70,6 +80,8 @@ class Page:
     ``actions[name](context, form) -> str | None`` answers a POST; the text is shown as a short notice.
     ``version(context) -> str`` is cheap and changes when the page must be drawn again.
     ``attention(context) -> int`` is cheap too: how many things of the page wait for a person (shown in the menu).
+    ``data[name](context, query) -> Answer`` answers GET ``/<slug>/<name>`` to the page's own ``scripts``, files of
+    console/static as ``styles`` are. ``allows(context)`` adds sources to the page's Content-Security-Policy.
     """
 
     slug: str
@@ -79,17 +91,26 @@ class Page:
     version: Callable[["PageContext"], str]
     actions: Mapping[str, Callable[["PageContext", Mapping[str, str]], str | None]] = field(default_factory=dict)
     attention: Callable[["PageContext"], int] | None = None
+    data: Mapping[str, Callable[["PageContext", Mapping[str, str]], Answer]] = field(default_factory=dict)
+    scripts: Sequence[str] = ()
+    styles: Sequence[str] = ()
+    allows: Callable[["PageContext"], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What a page may look at: the store, the clinic, the room's settings (None on pages of no room), who looks."""
+    """What a page may look at: the store, the clinic, the room's settings (None on pages of no room), who looks.
+
+    ``role`` is that of the client that serves the console, ``console`` its settings; None where nobody said.
+    """
 
     store: Any  # identsync.store.Store
     clinic: Any  # identsync.clinic.source.ClinicSource
     settings: Any
     user: str
     now_ms: int
+    role: Role | None = None
+    console: Any = None  # identsync.settings.ConsoleSettings
 
 
 @dataclass(frozen=True, slots=True)

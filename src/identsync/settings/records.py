@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from identsync.errors import Problem, SettingsError
 from identsync.language import _
@@ -15,6 +15,13 @@ from identsync.values import DatabaseUrl, Duration, Secret, secret
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_OF_PATH = 240  # of 260, with room for SQLite's -journal and -wal
 Mistakes = Iterator[tuple[str, str, str]]
+
+
+def is_tiles(url: str) -> bool:
+    """Tell whether a text is the address of map tiles: http(s) with {z}, {x} and {y}, nothing that ends a policy."""
+    parts = urllib.parse.urlsplit(url)
+    named = all(name in parts.path for name in ("{z}", "{x}", "{y}"))
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and named and not set(url) & set(" ;,'\"")
 
 
 class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,11 +97,27 @@ class ConsoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         "clinic"
     )
     password: Annotated[Secret | None, Meta(description="Пароль страницы: только ссылка на него")] = None
+    map_file: Annotated[
+        str, Meta(examples=["town.geojson"], description="Карта: файл GeoJSON города для фона; пусто = без него")
+    ] = ""
+    map_tiles: Annotated[
+        str,
+        Meta(
+            max_length=400, examples=["https://tiles.example.ru/{z}/{x}/{y}.png"],
+            description="Карта: откуда брать картинки фона; пусто = ниоткуда, браузер не ходит в интернет",
+        ),
+    ] = ""  # fmt: skip
+    map_points: Annotated[
+        list[Literal["administrator", "director", "doctor"]],
+        Meta(description="Карта: на компьютерах каких ролей видны отдельные дома, а не только шестиугольники"),
+    ] = field(default_factory=lambda: ["director"])
 
     def mistakes(self) -> Mistakes:
         """Yield (key, what, hint): a page open to the network needs a password."""
         if self.host not in LOOPBACK and self.password is None:
             yield "password", _("страница открыта для сети без пароля"), _("задайте пароль или host = 127.0.0.1")
+        if self.map_tiles and not is_tiles(self.map_tiles):
+            yield "map_tiles", _("нужен адрес картинок с {z}, {x} и {y}"), "https://tiles.example.ru/{z}/{x}/{y}.png"
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ function mergeNode(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
+  if ("own" in old.dataset) return;
   const typing = old === document.activeElement && old.matches("input, textarea, select");
   mergeAttributes(old, fresh);
   if (old.nodeName === "TEXTAREA" || old.nodeName === "SELECT" ? typing || old.dataset.dirty : false) return;
@@ -138,6 +139,7 @@ function draw(html, version) {
   const fresh = new DOMParser().parseFromString(`<!doctype html><main>${html}</main>`, "text/html").querySelector("main");
   mergeChildren(page, fresh);
   page.dataset.version = version;
+  page.dispatchEvent(new Event("drawn"));
   freshAt = now();
   if (anchor && anchor.isConnected && scrollY > 0) scrollBy(0, anchor.getBoundingClientRect().top - before);
   restoreSelection();
