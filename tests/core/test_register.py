@@ -17,8 +17,10 @@ from identsync.core.register import Register
 CITIES = {0: "Тверь", 1: "Ржев", 7: "г. Нижний Новгород", 9: ""}
 Row = tuple[int, int | None, str | None, int | None]
 TYPED = """
-ул. Садовая 12-5|Садовая ул, д.12 кв 9|ул. Берёзовая, 3|ул. Березовая, 3|с. Медное, ул. Мира 5|Ржев, Мира 1|мкр. 5, 12|г. Тверь
-Московская обл., г. Химки, мкр Сходня, ул. Мира, д. 5||не указан|5-я линия В.О. 3|Морской 5|пр. "Мира" 5/6|ул. \x00Садовая 12
+ул. Садовая 12-5|Садовая ул, д.12 кв 9|ул. Берёзовая, 3|ул. Березовая, 3|с. Медное, ул. Мира 5|Ржев, Мира 1
+мкр. 5, 12|г. Тверь
+Московская обл., г. Химки, мкр Сходня, ул. Мира, д. 5||не указан|5-я линия В.О. 3|Морской 5|пр. "Мира" 5/6
+ул. \x00Садовая 12
 обл. Московская, р-н Раменский, п. Ильинский|\ud800|п. а\\б 3
 """
 typed = st.sampled_from([one for line in TYPED.strip().split("\n") for one in line.split("|")])
@@ -132,8 +134,9 @@ def test_many_buildings_are_all_found() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [(1, 0, "a"), (1, 0, "a", 1, 2), ("1", 0, "a", 1), (1, "0", "a", 1), (1, 0, b"a", 1), (1, 0, 5, 1), (1, 0, "a", "1"),
-     (1, 0, "a", 2**31), (1, 0, "a", 1.5), (2**63, 0, "a", 1), (1, [], "a", 1), 5, None, (1.0, 0, "a", 1)],
+    [(1, 0, "a"), (1, 0, "a", 1, 2), ("1", 0, "a", 1), (1, "0", "a", 1), (1, 0, b"a", 1), (1, 0, 5, 1),
+     (1, 0, "a", "1"), (1, 0, "a", 2**31), (1, 0, "a", 1.5), (2**63, 0, "a", 1), (1, [], "a", 1), 5,
+     None, (1.0, 0, "a", 1)],
 )  # fmt: skip
 def test_rows_that_are_none_are_named_by_number_only(row: object) -> None:
     register = Register(CITIES)
@@ -177,4 +180,4 @@ def test_impossible_cities_are_refused(cities: object) -> None:
 def test_the_key_is_the_digest_of_the_text() -> None:
     register = Register({0: "Тверь"})
     register.add([(1, 0, "ул. Берёзовая 5", 1)])
-    assert register.keys[0] == digest("тверь, улица березовая, 5".encode())
+    assert register.keys[0] == digest("тверь, улица березовая, 5".encode()) % 2**64 >> 1
