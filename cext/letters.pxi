@@ -124,40 +124,20 @@ cdef inline bint is_letter(uint8_t class_) noexcept nogil:
     return class_ == LETTER or class_ == LATIN
 
 
-cdef int word_end(Letters *text, int at) noexcept nogil:
-    """Where a word ends: a hyphen between letters is in it, a stroke only in short ones (р/п, ж/д)."""
-    cdef int start = at
-    while True:
-        while is_letter(text.classes[at]):
-            at += 1
-        if text.classes[at] == HYPHEN and is_letter(text.classes[at + 1]):
-            at += 1
-        elif text.classes[at] == STROKE and at - start <= 2 and is_letter(text.classes[at + 1]):
-            if start and text.classes[start - 1] == DIGIT:
-                return at
-            at += 1
-        else:
-            return at
-
-
-cdef void make_cyrillic(Letters *text, int start, int end) noexcept nogil:
+cdef bint make_cyrillic(Letters *text, int start, int end) noexcept nogil:
     """Latin letters that look Cyrillic become so, in a word where no other Latin letter is."""
     cdef int i
     cdef uint32_t alike
-    cdef bint found = False
     for i in range(start, end):
-        if text.classes[i] == LATIN:
-            found = True
-            if ALIKE[text.plain[i]] == 0:
-                return
-    if not found:
-        return
+        if text.classes[i] == LATIN and ALIKE[text.plain[i]] == 0:
+            return False
     for i in range(start, end):
         if text.classes[i] == LATIN:
             alike = ALIKE[text.plain[i]]
             text.plain[i] = alike
             text.folded[i] = alike
             text.classes[i] = LETTER
+    return True
 
 
 cdef int32_t number_of(Letters *text, int start, int end) noexcept nogil:
@@ -181,15 +161,29 @@ cdef int before_marker(Letters *text, int at, int end) noexcept nogil:
 
 
 cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
+    """Take a word: a hyphen between letters is in it, a stroke only in short ones (р/п, ж/д)."""
     cdef const Entry *entry
-    cdef int end = word_end(text, at)
-    make_cyrillic(text, at, end)
-    token.kind = WORD
-    token.size = <int16_t>(end - at)
-    entry = look_up(text.folded + at, end - at)
+    cdef int end = at
+    cdef uint32_t h = 0
+    cdef uint8_t class_
+    cdef bint latin = False
+    while True:
+        class_ = text.classes[end]
+        if class_ == LETTER or class_ == LATIN:
+            latin |= class_ == LATIN
+        elif not (class_ == HYPHEN or (class_ == STROKE and end - at <= 2 and (at == 0 or text.classes[at - 1] != DIGIT))) \
+                or not is_letter(text.classes[end + 1]):
+            break
+        h = mix(h, text.folded[end])
+        end += 1
+    if latin and make_cyrillic(text, at, end):
+        entry = look_up(text.folded + at, end - at)
+    else:
+        entry = look_up_hash(text.folded + at, end - at, h)
     if entry == NULL and text.classes[end] == DOT:
         end = before_marker(text, at, end)
-        token.size = <int16_t>(end - at)
+    token.kind = WORD
+    token.size = <int16_t>(end - at)
     if entry != NULL and entry.sense < BIG:
         token.sense = entry.sense
         token.number = entry.number

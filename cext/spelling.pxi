@@ -332,7 +332,7 @@ cdef void write_text(const Reading *r, Fields *to) noexcept nogil:
     if to.street.size or to.place.size:
         n = add_part(to, n, &to.house, HAS_HOUSE)
     to.text_size = n
-    n = write_canon(to.text, n, to.canon)
+    write_canon(to.text, n, to.canon)
     to.key = <int64_t>(hash64(to.canon, n, 0) >> 1)  # never below zero: there a program has room for its own
 
 
@@ -348,21 +348,19 @@ cdef int add_street(Fields *to, int n) noexcept nogil:
     return n + to.street.size
 
 
-cdef int write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil:
-    """Lower letters, ё = е: under this an address is known."""
+cdef void write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil:
+    """Lower letters, ё = е: under this an address is known. No letter has another length for it."""
     cdef int i = 0
-    cdef int n = 0
     cdef uint32_t one
     while i < size:
         if text[i] < 0x80:
-            out[n] = text[i] + 0x20 if 0x41 <= text[i] <= 0x5A else text[i]
-            n += 1
+            out[i] = <uint8_t>FOLDED[text[i]]
             i += 1
             continue
-        one = (<uint32_t>text[i] & 0x1F) << 6 | (text[i + 1] & 0x3F)
-        n = put(out, n, FOLDED[one])
+        one = FOLDED[(<uint32_t>text[i] & 0x1F) << 6 | (text[i + 1] & 0x3F)]
+        out[i] = <uint8_t>(0xC0 | one >> 6)
+        out[i + 1] = <uint8_t>(0x80 | (one & 0x3F))
         i += 2
-    return n
 
 
 # ---- names nobody has claimed
