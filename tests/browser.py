@@ -8,7 +8,7 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,11 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+DRAWING = [
+    *(argument for argument in ARGUMENTS if argument != "--disable-gpu"),
+    "--enable-unsafe-swiftshader", "--use-angle=swiftshader",
+]  # fmt: skip
+"""For pages that draw with WebGL: in software, so that no test needs a graphics card."""
 MISSING = (
     "no Chromium on this computer: install one (Debian: apt-get install chromium) or name it in IDENTSYNC_CHROMIUM "
     "to run the tests of the console's pages in a real browser"
@@ -58,13 +63,13 @@ def find() -> str | None:
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
+def open_browser(arguments: Sequence[str] = ARGUMENTS) -> Iterator[Browser]:
     """Open a headless browser; skips the test, saying why, where there is none."""
     path = find()
     if path is None:
         pytest.skip(MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=list(arguments))
         try:
             yield browser
         finally:

@@ -194,7 +194,7 @@ def test_the_table_names_the_street_and_can_run_nothing_in_a_spreadsheet(desk: D
     with desk.store.write() as connection:
         connection.execute(update(geo_place).values(address='г, =HYPERLINK("x"), 1', changed_ms=desk.now_ms + 1))
     desk.now_ms += 20_000
-    assert all(row["near"] in ("", '\'=HYPERLINK("x")') for row in desk.table(res=8))
+    assert {row["near"] for row in desk.table(res=8)} <= {"", "'=HYPERLINK(\"x\")"}
 
 
 def test_a_place_found_is_on_the_map_soon(desk: Desk) -> None:

@@ -7,6 +7,7 @@ const NEAR = 14;  // from this zoom on single houses, for those who may see them
 const NAMES = 11.2;
 const MARGIN = 0.6;  // of the view's size that is loaded around it
 const POLL = 5000;
+const OPTIONAL = { picked: ["picked"], pin: ["pin"], town: ["town-fill", "town-line"], houses: ["house", "house-count"] };
 const OPACITY = 0.85;
 const PALETTE = ["map-1", "map-2", "map-3", "map-4", "map-5", "map-6"];
 const LESS = ["map-less-1", "map-less-2", "map-less-3"];
@@ -26,6 +27,12 @@ function pairs(flat) {
   const points = [];
   for (let at = 0; at < flat.length; at += 2) points.push([flat[at + 1] / MICRO, flat[at] / MICRO]);
   return points;
+}
+
+// A little smaller: the ground between two hexagons is their border, which costs less than drawing lines.
+function drawnIn(points) {
+  const [x, y] = [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis], 0) / points.length);
+  return points.map((point) => [x + (point[0] - x) * 0.965, y + (point[1] - y) * 0.965]);
 }
 
 function circle(latitude, longitude, metres) {
@@ -94,7 +101,7 @@ class CityMap {
 
   style() {
     const c = this.colours;
-    const sources = Object.fromEntries(["streets", "names", "cells", "picked", "rings", "branches", "pin", "town"].map((id) => [id, { type: "geojson", data: EMPTY, tolerance: 0.2 }]));
+    const sources = Object.fromEntries(["streets", "cells", "branches", "picked", "pin", "town"].map((id) => [id, { type: "geojson", data: EMPTY, tolerance: 0.2 }]));
     sources.houses = { type: "geojson", data: EMPTY, cluster: true, clusterRadius: 44, clusterMaxZoom: 16, clusterProperties: { people: ["+", ["get", "people"]] } };
     if (this.frame.tiles) sources.tiles = { type: "raster", tiles: [this.frame.tiles], tileSize: 256, maxzoom: 19 };
     const round = { "line-cap": "round", "line-join": "round" };
@@ -104,19 +111,19 @@ class CityMap {
       { id: "town-fill", type: "fill", source: "town", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": c["map-edge"], "fill-opacity": 0.7 } },
       { id: "town-line", type: "line", source: "town", filter: ["==", ["geometry-type"], "LineString"], layout: round, paint: { "line-color": c["map-street"], "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.6, 18, 14] } },
       { id: "cell", type: "fill", source: "cells", paint: { "fill-color": ["get", "colour"], "fill-opacity": ["interpolate", ["linear"], ["zoom"], NEAR - 0.5, OPACITY, NEAR + 0.5, this.frame.points ? 0.38 : 0.7] } },
-      { id: "cell-line", type: "line", source: "cells", paint: { "line-color": c["map-ground"], "line-width": 1 } },
-      { id: "street-edge", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-edge"], "line-opacity": 0.5, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 1.2, 18, 22] } },
-      { id: "street", type: "line", source: "streets", layout: round, paint: { "line-color": c["map-street"], "line-opacity": 0.65, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.7, 18, 18] } },
+      { id: "street", type: "line", source: "streets", paint: { "line-color": c["map-street"], "line-opacity": 0.65, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.7, 18, 18] } },
       { id: "picked", type: "line", source: "picked", paint: { "line-color": c.ink, "line-width": 2.5 } },
-      { id: "ring", type: "line", source: "rings", paint: { "line-color": c["map-ring"], "line-width": 1.4, "line-dasharray": [3, 3] } },
-      { id: "ring-name", type: "symbol", source: "rings", layout: { "icon-image": ["concat", "s:", ["get", "name"]], "symbol-placement": "line", "symbol-spacing": 900, "icon-rotation-alignment": "viewport", "icon-allow-overlap": true } },
-      { id: "street-name", type: "symbol", source: "names", minzoom: NAMES, layout: { "icon-image": ["concat", "s:", ["get", "name"]], "symbol-placement": "line-center", "icon-rotation-alignment": "map", "icon-keep-upright": true, "icon-padding": 6, "symbol-sort-key": ["-", ["get", "houses"]] } },
+      { id: "ring", type: "line", source: "branches", filter: ["==", ["geometry-type"], "LineString"], paint: { "line-color": c["map-ring"], "line-width": 1.4, "line-dasharray": [3, 3] } },
+      { id: "ring-name", type: "symbol", source: "branches", filter: ["==", ["geometry-type"], "LineString"], layout: { "icon-image": ["concat", "s:", ["get", "name"]], "symbol-placement": "line", "symbol-spacing": 900, "icon-rotation-alignment": "viewport", "icon-allow-overlap": true } },
+      { id: "street-name", type: "symbol", source: "streets", minzoom: NAMES, filter: ["get", "longest"], layout: { "icon-image": ["concat", "s:", ["get", "name"]], "symbol-placement": "line-center", "icon-rotation-alignment": "map", "icon-keep-upright": true, "icon-padding": 6, "symbol-sort-key": ["-", ["get", "houses"]] } },
       { id: "house", type: "circle", source: "houses", minzoom: NEAR, paint: { "circle-color": c.accent, "circle-stroke-color": c.card, "circle-stroke-width": 1.5, "circle-opacity": 0.9, "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "people"]], 1, 4.5, 5, 9, 20, 22] } },
       { id: "house-count", type: "symbol", source: "houses", minzoom: NEAR, filter: [">", ["get", "people"], 4], layout: { "icon-image": ["concat", "n:", ["to-string", ["get", "people"]]], "icon-allow-overlap": true } },
-      { id: "branch", type: "circle", source: "branches", paint: { "circle-color": c["map-branch"], "circle-radius": ["case", ["get", "focus"], 8, 6], "circle-stroke-color": c.card, "circle-stroke-width": 2.5 } },
-      { id: "branch-name", type: "symbol", source: "branches", minzoom: 8, layout: { "icon-image": ["concat", "b:", ["get", "name"]], "icon-anchor": "bottom", "icon-offset": [0, -10], "symbol-sort-key": ["case", ["get", "focus"], 0, 1] } },
+      { id: "branch", type: "circle", source: "branches", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-color": c["map-branch"], "circle-radius": ["case", ["get", "focus"], 8, 6], "circle-stroke-color": c.card, "circle-stroke-width": 2.5 } },
+      { id: "branch-name", type: "symbol", source: "branches", minzoom: 8, filter: ["all", ["==", ["geometry-type"], "Point"], ["!=", ["get", "name"], ""]], layout: { "icon-image": ["concat", "b:", ["get", "name"]], "icon-anchor": "bottom", "icon-offset": [0, -10], "symbol-sort-key": ["case", ["get", "focus"], 0, 1] } },
       { id: "pin", type: "circle", source: "pin", paint: { "circle-color": c.accent, "circle-radius": 9, "circle-stroke-color": c.card, "circle-stroke-width": 3 } },
     ];
+    const off = new Set(Object.values(OPTIONAL).flat());
+    for (const layer of layers) if (off.has(layer.id)) layer.layout = { ...layer.layout, visibility: "none" };
     return { version: 8, sources, layers };
   }
 
@@ -146,7 +153,7 @@ class CityMap {
   build() {
     this.ready = true;
     this.drawBranches();
-    if (this.frame.file) this.map.getSource("town").setData("/map/town");
+    if (this.frame.file) this.set("town", "/map/town");
     if (this.pinning) this.watchPin();
     else this.watchCells();
     this.load(true);
@@ -161,16 +168,18 @@ class CityMap {
     this.map.once("style.load", () => {
       this.ready = true;
       this.drawBranches();
-      if (this.frame.file) this.map.getSource("town").setData("/map/town");
-      for (const [id, value] of Object.entries(data || {})) this.map.getSource(id).setData(value);
+      for (const [id, value] of Object.entries(data || {})) this.set(id, value);
       if (this.cells) this.drawCells();
       this.setPin(this.pin);
     });
   }
 
+  // A layer of nothing is switched off: each costs a little in every frame.
   set(id, value) {
     this.data = { ...this.data, [id]: value };
     this.map.getSource(id).setData(value);
+    const some = value === "/map/town" || value.type === "Feature" || value.features.length > 0;
+    for (const layer of OPTIONAL[id] || []) this.map.setLayoutProperty(layer, "visibility", some ? "visible" : "none");
   }
 
   // -- branches and rings ------------------------------------------------------------------------------------------------
@@ -178,10 +187,9 @@ class CityMap {
   drawBranches() {
     const { branches, radii } = this.frame;
     const point = ([id, name, latitude, longitude]) => feature({ type: "Point", coordinates: [longitude / MICRO, latitude / MICRO] }, { id, name, focus: id === this.focus });
-    this.map.getSource("branches").setData(collection(branches.map(point)));
     const home = branches.find(([id]) => id === this.focus);
     const ring = (metres) => feature({ type: "LineString", coordinates: circle(home[2] / MICRO, home[3] / MICRO, metres) }, { name: `${metres / 1000} ${this.say.km}` });
-    this.map.getSource("rings").setData(collection(home ? radii.map(ring) : []));
+    this.map.getSource("branches").setData(collection([...branches.map(point), ...(home ? radii.map(ring) : [])]));
   }
 
   goBranch(id) {
@@ -261,10 +269,9 @@ class CityMap {
     if (this.map.getZoom() < 9.5) return;
     const found = await this.fetched("streets", this.map.getZoom() < 12 ? "far" : "near");
     if (!found) return;
-    const lines = found.streets.flatMap(([name, houses, parts]) => parts.map((part) => feature({ type: "LineString", coordinates: pairs(part) }, { name, houses })));
-    const longest = found.streets.filter(([, , parts]) => parts.length).map(([name, houses, parts]) => feature({ type: "LineString", coordinates: pairs(parts.reduce((a, b) => (b.length > a.length ? b : a))) }, { name, houses }));
-    this.set("streets", collection(lines));
-    this.set("names", collection(longest));
+    const line = (part, properties) => feature({ type: "LineString", coordinates: pairs(part) }, properties);
+    const longest = (parts) => parts.reduce((a, b) => (b.length > a.length ? b : a), []);
+    this.set("streets", collection(found.streets.flatMap(([name, houses, parts]) => parts.map((part) => line(part, { name, houses, longest: part === longest(parts) })))));
   }
 
   async loadCells() {
@@ -307,7 +314,7 @@ class CityMap {
 
   drawCells() {
     const hexagon = (row, at) => {
-      const ring = pairs(row[6]);
+      const ring = drawnIn(pairs(row[6]));
       ring.push(ring[0]);
       return feature({ type: "Polygon", coordinates: [ring] }, { at, colour: this.colour(this.value(row)) }, at);
     };
@@ -389,7 +396,7 @@ class CityMap {
     this.picked = at;
     const row = at === null ? null : this.cells.cells[at];
     const ring = row ? pairs(row[6]) : [];
-    this.map.getSource("picked").setData(row ? feature({ type: "LineString", coordinates: [...ring, ring[0]] }) : EMPTY);
+    this.set("picked", row ? feature({ type: "LineString", coordinates: [...ring, ring[0]] }) : EMPTY);
     const card = document.getElementById("geo-card");
     card.hidden = !row;
     if (row) card.replaceChildren(...this.facts(row));
@@ -434,7 +441,7 @@ class CityMap {
 
   setPin(point) {
     this.pin = point;
-    this.map.getSource("pin").setData(point ? feature({ type: "Point", coordinates: [point[1] / MICRO, point[0] / MICRO] }) : EMPTY);
+    this.set("pin", point ? feature({ type: "Point", coordinates: [point[1] / MICRO, point[0] / MICRO] }) : EMPTY);
   }
 
   // -- what leaves the page ----------------------------------------------------------------------------------------------------
