@@ -44,12 +44,13 @@ class Register:
         """The latest day given for each of ``buildings``: int32, -1 where none was."""
     def __len__(self) -> int:
         """How many buildings there are."""
-    def __contains__(self, key: int) -> bool:
+    def __contains__(self, key: int, /) -> bool:
         """Tell whether there is a building of this key."""
     def desired(self, salt: int) -> Columns:
         """Make (key, digest) of all buildings; ``salt`` is a signed 64-bit number.
 
-        A digest is XXH64 of the key as eight little-endian octets, seeded with the salt: the key is a hash of the text.
+        A digest is XXH64 of the key as eight little-endian octets, seeded with the salt: the key is the text's hash
+        already.
         """
     def text(self, key: int) -> str:
         """Return the canonical text of a building; KeyError where there is none."""
