@@ -9,6 +9,7 @@ from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
 VENDOR = "src/identsync/console/static/vendor"
@@ -23,19 +24,20 @@ FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-strict-aliasing", 
 subprocess.run([sys.executable, "tests/prepare.py", "headers"], check=False)
 
 
-def vendor() -> None:
-    """Put MapLibre beside the console's own files: it is in no repository, and nothing is loaded from outside later."""
-    if glob(f"{VENDOR}/maplibre-gl.js") and glob("PKG-INFO"):  # a source distribution brings it along
-        return
-    spec = importlib.util.find_spec("maplibre")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("setup.py: the page with the map needs the package maplibre at build time (pyproject.toml)")
-    os.makedirs(VENDOR, exist_ok=True)
-    for name in ("maplibre-gl.js", "maplibre-gl.css"):
-        shutil.copyfile(os.path.join(spec.submodule_search_locations[0], "srcjs", name), f"{VENDOR}/{name}")
+class Pages(build_py):
+    """The console's pages, and MapLibre beside them: it is in no repository, and no page loads it from outside."""
 
-
-vendor()
+    def run(self) -> None:
+        """Take MapLibre out of the package that carries it, then build."""
+        spec = importlib.util.find_spec("maplibre")
+        if spec is None or not spec.submodule_search_locations:
+            raise SystemExit(
+                "setup.py: the page with the map needs the package maplibre at build time (pyproject.toml)"
+            )
+        os.makedirs(VENDOR, exist_ok=True)
+        for name in ("maplibre-gl.js", "maplibre-gl.css"):
+            shutil.copyfile(os.path.join(spec.submodule_search_locations[0], "srcjs", name), f"{VENDOR}/{name}")
+        super().run()
 
 
 def extension(name: str) -> Extension:
@@ -51,7 +53,7 @@ def extension(name: str) -> Extension:
 
 
 class Sources(sdist):
-    """The source distribution: tests and benchmarks too, but no C that Cython makes anew."""
+    """The source distribution: tests and benchmarks too, but no C that Cython makes anew, and nothing of others."""
 
     def make_distribution(self) -> None:
         """Complete the list of files and pack them."""
@@ -59,11 +61,12 @@ class Sources(sdist):
             self.filelist.graft(folder)
         for pattern in ("*.c", "*.py[cod]", "*.so"):
             self.filelist.global_exclude(pattern)
+        self.filelist.prune(VENDOR)
         super().make_distribution()
 
 
 setup(
-    cmdclass={"sdist": Sources},
+    cmdclass={"build_py": Pages, "sdist": Sources},
     ext_modules=cythonize(
         [extension(name) for name in MODULES],
         include_path=["cext"],

@@ -27,6 +27,7 @@ from identsync.store import open_store
 from identsync.store.tables import geo_place, mirror_stream
 
 TOWNS = 100
+SYLLABLES = ("", "ан", "ин", "ол", "ур", "ев", "ом", "ар", "ел", "он")
 NOISE = re.compile(r"[^0-9а-яё]+")
 ASKED = "SELECT patient_id, branch_id, address, last_visit FROM clinic_patient"
 FORMS = (
@@ -127,7 +128,7 @@ def _fill(engine: Engine, patients: int, buildings: int) -> None:
     contract.create_all(engine)
     rng = random.Random(1)
     towns = [town(1, number % 11) for number in range(TOWNS)]
-    names = [f"{place.name[:-2]}{number}ск" if number > 10 else place.name for number, place in enumerate(towns)]
+    names = [f"{place.name[:-2]}{SYLLABLES[number // 11]}ск" for number, place in enumerate(towns)]
     with engine.begin() as connection:
         branches = [
             {"branch_id": number + 1, "name": f"г. {name}, ул. Мира, 1", "time_zone": "Europe/Moscow"}

@@ -6,6 +6,7 @@ cdef enum:
     GLUED = 0  # how a token stands behind the one before
     SPACED = 1
     PARTED = 2  # a comma lies between
+    RANGE = 0x530  # characters of the tables: Latin and Cyrillic
 
 cdef enum:
     END, WORD, NUMBER, NTH, DASH, SLASH, PLUS
@@ -36,6 +37,11 @@ cdef uint8_t[128] ASCII
 cdef uint32_t[128] ALIKE  # of a Latin letter the Cyrillic one that looks like it
 
 
+cdef uint8_t[RANGE] CLASSES
+cdef uint16_t[RANGE] LOWER
+cdef uint16_t[RANGE] FOLDED
+
+
 cdef int fill_letters() except -1:
     for i in range(128):
         ASCII[i] = DIGIT if 48 <= i < 58 else LATIN if chr(i).isalpha() else OTHER
@@ -47,6 +53,10 @@ cdef int fill_letters() except -1:
     for latin, cyrillic in zip("aceopxykmtbhnru", "асеорхукмтвнпги", strict=True):
         if latin not in "nru":  # these only in italics
             ALIKE[<int>ord(latin)] = ord(cyrillic)
+    for i in range(RANGE):
+        CLASSES[<int>i] = class_of(i)
+        LOWER[<int>i] = 0x2D if class_of(i) == HYPHEN else 0x2F if class_of(i) == STROKE else lower(i)
+        FOLDED[<int>i] = fold(LOWER[<int>i])
     return 0
 
 
@@ -87,6 +97,14 @@ cdef void take_letters(Letters *to, const uint32_t *text, int size) noexcept nog
     cdef uint8_t class_
     for i in range(size):
         one = text[i]
+        if one < RANGE:
+            class_ = CLASSES[one]
+            if class_ != NOTHING:
+                to.plain[n] = LOWER[one]
+                to.folded[n] = FOLDED[one]
+                to.classes[n] = class_
+                n += 1
+                continue
         class_ = class_of(one)
         if class_ == NOTHING:
             if n and one == 0x306 and to.plain[n - 1] == 0x438:
@@ -94,9 +112,7 @@ cdef void take_letters(Letters *to, const uint32_t *text, int size) noexcept nog
             elif n and one == 0x308 and to.plain[n - 1] == 0x435:
                 to.plain[n - 1] = 0x451
             continue
-        one = lower(one)
-        to.plain[n] = one
-        to.folded[n] = fold(one)
+        to.plain[n] = to.folded[n] = 0x2D if class_ == HYPHEN else one
         to.classes[n] = class_
         n += 1
     to.size = n
@@ -108,37 +124,20 @@ cdef inline bint is_letter(uint8_t class_) noexcept nogil:
     return class_ == LETTER or class_ == LATIN
 
 
-cdef int word_end(Letters *text, int at) noexcept nogil:
-    """Where a word ends: a hyphen between letters is in it, a stroke only in short ones (р/п, ж/д)."""
-    cdef int start = at
-    while True:
-        while is_letter(text.classes[at]):
-            at += 1
-        if text.classes[at] == HYPHEN and is_letter(text.classes[at + 1]):
-            at += 1
-        elif text.classes[at] == STROKE and at - start <= 2 and is_letter(text.classes[at + 1]):
-            if start and text.classes[start - 1] == DIGIT:
-                return at
-            at += 1
-        else:
-            return at
-
-
-cdef void make_cyrillic(Letters *text, int start, int end) noexcept nogil:
+cdef bint make_cyrillic(Letters *text, int start, int end) noexcept nogil:
     """Latin letters that look Cyrillic become so, in a word where no other Latin letter is."""
     cdef int i
-    cdef bint found = False
+    cdef uint32_t alike
+    for i in range(start, end):
+        if text.classes[i] == LATIN and ALIKE[text.plain[i]] == 0:
+            return False
     for i in range(start, end):
         if text.classes[i] == LATIN:
-            found = True
-            if ALIKE[text.plain[i]] == 0:
-                return
-    if not found:
-        return
-    for i in range(start, end):
-        if text.classes[i] == LATIN:
-            text.plain[i] = text.folded[i] = ALIKE[text.plain[i]]
+            alike = ALIKE[text.plain[i]]
+            text.plain[i] = alike
+            text.folded[i] = alike
             text.classes[i] = LETTER
+    return True
 
 
 cdef int32_t number_of(Letters *text, int start, int end) noexcept nogil:
@@ -151,13 +150,40 @@ cdef int32_t number_of(Letters *text, int start, int end) noexcept nogil:
     return value
 
 
-cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
+cdef int before_marker(Letters *text, int at, int end) noexcept nogil:
+    """Where a word ends to which a hyphen has tied the next one's abbreviation: Бердск-ул."""
     cdef const Entry *entry
-    cdef int end = word_end(text, at)
-    make_cyrillic(text, at, end)
+    cdef int i = end - 1
+    while i > at and text.classes[i] != HYPHEN:
+        i -= 1
+    entry = look_up(text.folded + i + 1, end - i - 1) if i > at else NULL
+    return i if entry != NULL and entry.sense == STREET else end
+
+
+cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
+    """Take a word: a hyphen between letters is in it, a stroke only in short ones (р/п, ж/д)."""
+    cdef const Entry *entry
+    cdef int end = at
+    cdef uint32_t h = 0
+    cdef uint8_t class_
+    cdef bint latin = False
+    while True:
+        class_ = text.classes[end]
+        if class_ == LETTER or class_ == LATIN:
+            latin |= class_ == LATIN
+        elif not (class_ == HYPHEN or (class_ == STROKE and end - at <= 2 and (at == 0 or text.classes[at - 1] != DIGIT))) \
+                or not is_letter(text.classes[end + 1]):
+            break
+        h = mix(h, text.folded[end])
+        end += 1
+    if latin and make_cyrillic(text, at, end):
+        entry = look_up(text.folded + at, end - at)
+    else:
+        entry = look_up_hash(text.folded + at, end - at, h)
+    if entry == NULL and text.classes[end] == DOT:
+        end = before_marker(text, at, end)
     token.kind = WORD
     token.size = <int16_t>(end - at)
-    entry = look_up(text.folded + at, end - at)
     if entry != NULL and entry.sense < BIG:
         token.sense = entry.sense
         token.number = entry.number
@@ -211,6 +237,12 @@ cdef bint is_ending(Letters *text, const Token *token) noexcept nogil:
     return token.sense == DATE and first == 0x43B  # летия
 
 
+cdef uint8_t ending_of(Letters *text, const Token *token) noexcept nogil:
+    """Of an ordinal's ending: 0 я, 1 й, 2 е, 3 го."""
+    cdef uint32_t last = text.folded[token.at + token.size - 1]
+    return 1 if last == 0x439 else 2 if last == 0x435 else 3 if last == 0x43E else 0
+
+
 cdef inline bint is_named(const Token *token) noexcept nogil:
     return token.kind == WORD and token.gap != PARTED and token.size > 1 and token.sense in (PLAIN, STREET, INNER, RANK)
 
@@ -255,6 +287,7 @@ cdef void join_tokens(Letters *text) noexcept nogil:
             if used > 1:
                 token.kind = NTH
                 token.sense = text.tokens[i + used - 1].sense
+                token.number = ending_of(text, &text.tokens[i + used - 1])
                 token.dot = 0
         elif token.kind == WORD and token.size == 1 and token.dot and text.tokens[i + 1].kind == WORD \
                 and text.tokens[i + 1].size == 1 and text.tokens[i + 1].gap != PARTED:

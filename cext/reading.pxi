@@ -33,6 +33,7 @@ cdef struct Reading:
     int big
     bint at_home  # the city named is the default one
     uint8_t region_kind, district_kind, place_kind, street_kind
+    bint told  # the city is
     bint marked  # the street's kind is told
     bint sure  # the house's word is told
     bint dashed  # the flat was told by a dash alone
@@ -100,6 +101,10 @@ cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcep
     cdef int n = 0
     cdef int best = 0
     cdef int k, j
+    token = token_at(r, i)
+    j = <int>beginning(r.text.folded + token.at, token.size)
+    if not BEGINNINGS[j >> 3] >> (j & 7) & 1:
+        return 0
     for k in range(3):
         token = token_at(r, i + k)
         if i + k >= end or token.kind != WORD or (k and token.gap == PARTED) or n + token.size > 60:
@@ -109,7 +114,7 @@ cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcep
             n += 1
         for j in range(token.size):
             word[n] = r.text.folded[token.at + j]
-            if word[n] == 0x2D or r.text.classes[token.at + j] == HYPHEN:
+            if word[n] == 0x2D:
                 word[n] = 0x20
             n += 1
         entry = look_up(word, n)
@@ -138,7 +143,7 @@ cdef int home(const Reading *r, int i, int end) noexcept nogil:
             return 0
         for j in range(token.size):
             one = r.text.folded[token.at + j]
-            if r.text.classes[token.at + j] == HYPHEN:
+            if one == 0x2D:
                 one = 0x20
             if one != r.home.folded[n + j]:
                 return 0
@@ -162,7 +167,9 @@ cdef bint is_name(const Reading *r, int i) noexcept nogil:
         return False
     if token.size == 1:
         return is_initial(r, i)
-    return token.sense in (PLAIN, DATE, RANK, SIZE, SKIP, ISLAND) or (token.sense == QUALIFIER and not qualifies(r, i))
+    if token.sense == SKIP:
+        return is_name(r, i + 1)
+    return token.sense in (PLAIN, DATE, RANK, SIZE, ISLAND) or (token.sense == QUALIFIER and not qualifies(r, i))
 
 
 cdef bint is_numeric_name(const Reading *r, int i) noexcept nogil:
@@ -190,7 +197,21 @@ cdef bint is_initial(const Reading *r, int i) noexcept nogil:
         return next.dot and is_initial(r, i + 1)
     if next.sense != PLAIN or next.size < 4:
         return False
-    return (r.open == STREET and token.sense != SIZE) or (token.sense == SIZE and (is_adjective(r, i + 1) or r.open == STREET))
+    return r.open == STREET or is_sized(r, i)
+
+
+cdef bint is_sized(const Reading *r, int i) noexcept nogil:
+    """Whether Б., Нов., Верх. stand before a word that can be large, new, upper: an adjective, a Полянка, an Арбат."""
+    cdef const Token *token = token_at(r, i)
+    if token.sense != SIZE or not near(r, i + 1, WORD):
+        return False
+    if is_adjective(r, i + 1):
+        return True
+    if token_at(r, i + 1).sense != PLAIN:
+        return False
+    if token.size == 1:
+        return last_letter(r, i + 1, 1) == 0x430 and last_letter(r, i + 1, 2) == 0x43A
+    return token.dot and token_at(r, i + 1).size > 3
 
 
 cdef bint qualifies(const Reading *r, int i) noexcept nogil:
@@ -246,7 +267,8 @@ cdef void assign(Reading *r, int sense, uint8_t kind, Range name) noexcept nogil
         r.street_kind = kind
         r.marked = True
     elif sense == CITY:
-        set_city(r, name)
+        set_city(r, name, empty(&r.street) and r.house.number == 0)
+        r.told = True
     elif sense == REGION:
         if empty(&r.region):
             r.region = name
@@ -261,9 +283,9 @@ cdef void assign(Reading *r, int sense, uint8_t kind, Range name) noexcept nogil
         r.place_kind = kind if sense == SETTLEMENT else kind + 64
 
 
-cdef void set_city(Reading *r, Range name) noexcept nogil:
-    """Name the city; of two the later, as long as no street has come."""
-    if not empty(&r.city) and not (empty(&r.street) and r.house.number == 0):
+cdef void set_city(Reading *r, Range name, bint early) noexcept nogil:
+    """Name the city; of two the later, as long as it comes before the street."""
+    if not empty(&r.city) and not early:
         r.lost += 1
         return
     r.city = name
@@ -280,7 +302,7 @@ cdef Range without_places(Reading *r, Range name) noexcept nogil:
         words = leading_place(r, name)
         if words == 0 or name.first + words >= name.end:
             return name
-        take_place(r, name.first, words)
+        take_place(r, name.first, words, True)
         name.first += words
 
 
@@ -313,7 +335,7 @@ cdef bint is_townish(const Reading *r, int i) noexcept nogil:
     return a == 0x43E and b == 0x432 and (c == 0x43E or c == 0x435)
 
 
-cdef void take_place(Reading *r, int first, int words) noexcept nogil:
+cdef void take_place(Reading *r, int first, int words, bint early) noexcept nogil:
     cdef int number = 0
     if home(r, first, first + words) == 0 and known(r, first, first + words, BIG, &number) == 0 \
             and known(r, first, first + words, LAND, &number) == words:
@@ -321,7 +343,7 @@ cdef void take_place(Reading *r, int first, int words) noexcept nogil:
             r.region = span(first, first + words)
             r.land = number
     else:
-        set_city(r, span(first, first + words))
+        set_city(r, span(first, first + words), early and not r.told)
 
 
 # ---- the walk
@@ -474,17 +496,24 @@ cdef int read_word(Reading *r, int i) noexcept nogil:
     cdef const Token *token = token_at(r, i)
     cdef int sense = token.sense
     cdef uint8_t kind = token.number
+    cdef int number = 0
     if token.size == 1:
         sense = single(r, i, &kind)
     elif sense == QUALIFIER:
         if qualifies(r, i):
             return read_qualified(r, i)
         sense = PLAIN
+    elif sense in (STREET, SETTLEMENT) and token.size < 4 and known(r, i, r.n, BIG, &number) > 1:
+        sense = PLAIN  # Наб. Челны, Ст. Оскол
+    elif sense == ISLAND and empty(&r.group):
+        return i + 1
     elif sense == FLAT and not is_flat(r, i) and token.size == 2:  # кв. Северный
         sense = INNER
         kind = 1
     elif sense == SUB and r.house.number == 0 and not (near(r, i + 1, NUMBER) and token.size > 2):
         sense = SKIP if near(r, i + 1, NUMBER) else PLAIN
+    if sense == PLAIN and token.size == 2 and is_tied(r, i):
+        return read_tied(r, i)
     if sense == PLAIN or sense == RANK or sense == SIZE or sense == DATE or sense == ISLAND:
         return read_name(r, i)
     if sense <= INNER:

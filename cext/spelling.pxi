@@ -86,7 +86,7 @@ cdef int put_word(const Reading *r, uint8_t *out, int n, const Token *token, bin
         if not low and (i == start or (r.text.classes[i - 1] == HYPHEN and not is_small_part(r, i, end))):
             n = put(out, n, upper(r.text.plain[i]))
         else:
-            n = put(out, n, 0x2D if r.text.classes[i] == HYPHEN else r.text.plain[i])
+            n = put(out, n, r.text.plain[i])
     return n
 
 
@@ -98,8 +98,10 @@ cdef inline bint is_small_part(const Reading *r, int i, int end) noexcept nogil:
 cdef uint32_t gender(const Reading *r, int i, uint8_t kind) noexcept nogil:
     """The ending of an ordinal by the adjective behind it, or by the kind of street: я, й, е."""
     cdef uint32_t last
-    if near(r, i, WORD) and is_adjective(r, i):
+    if near(r, i, WORD):
         last = last_letter(r, i, 1)
+        if not is_adjective(r, i):
+            return 0x44F if last == 0x430 or last == 0x44F else 0x439
         return last if last == 0x44F or last == 0x439 else 0x435
     if kind in (0, EMBANKMENT, 7, 9, LINE, 12, 16, 22, 24):
         return 0x44F
@@ -119,6 +121,18 @@ cdef int put_size(const Reading *r, uint8_t *out, int n, int i) noexcept nogil:
     return put(out, put(out, n, 0x435 if soft else 0x43E), last)
 
 
+cdef int put_nth(const Reading *r, uint8_t *out, int n, int i, bint more, uint8_t kind) noexcept nogil:
+    """What stands behind the number of an ordinal: its ending, as the next word or the kind of street wants it."""
+    cdef const Token *token = token_at(r, i)
+    if token.kind == NTH and token.sense == DATE:
+        return put_letiya(out, put(out, n, 0x2D))
+    if more and not is_adjective(r, i + 1):
+        if token.number == 3 or token_at(r, i + 1).sense == DATE:
+            return n  # 1-го Мая
+        return put(out, put(out, n, 0x2D), 0x439 if token.number == 1 else 0x435 if token.number == 2 else 0x44F)
+    return put(out, put(out, n, 0x2D), gender(r, i + 1 if more else r.n, kind))
+
+
 cdef int put_token(const Reading *r, uint8_t *out, int n, int i, Range name, uint8_t kind) noexcept nogil:
     """Write one token of a name; nothing where it says nothing."""
     cdef const Token *token = token_at(r, i)
@@ -126,10 +140,7 @@ cdef int put_token(const Reading *r, uint8_t *out, int n, int i, Range name, uin
     cdef bint more = i + 1 < name.end and next.kind == WORD
     cdef int number = 0
     if token.kind == NTH or (token.kind == NUMBER and more and next.sense == PLAIN and is_nominative(r, i + 1)):
-        n = put(out, put_number(out, n, token.value), 0x2D)
-        if token.sense == DATE:
-            return put_letiya(out, n)
-        return put(out, n, gender(r, i + 1 if more else r.n, kind))
+        return put_nth(r, out, put_number(out, n, token.value), i, more, kind)
     if token.kind == NUMBER:
         n = put_number(out, n, token.value)
         return put(out, put(out, n, 0x2D), 0x44F) if kind == LINE and name.end == i + 1 else n
@@ -140,10 +151,12 @@ cdef int put_token(const Reading *r, uint8_t *out, int n, int i, Range name, uin
     if token.size == 1:
         if known(r, i, name.end, LOW, &number) == 2:
             return put_full(out, n, FULL[LOW][number])
-        if token.sense == SIZE and more and is_adjective(r, i + 1):
+        if more and is_sized(r, i):
             return put_size(r, out, n, i)
+        if more and token.sense == PLAIN and token.number == 1 and not token.dot:
+            return put_word(r, out, n, token, True)
         return put_word(r, out, n, token, False) if name.end - name.first == 1 or is_letter_of(r, i, name) else n
-    if token.sense == SIZE and more and is_adjective(r, i + 1):
+    if more and is_sized(r, i):
         return put_size(r, out, n, i)
     if token.sense == RANK and more:
         return put_full(out, n, FULL[RANK][token.number])
@@ -319,8 +332,8 @@ cdef void write_text(const Reading *r, Fields *to) noexcept nogil:
     if to.street.size or to.place.size:
         n = add_part(to, n, &to.house, HAS_HOUSE)
     to.text_size = n
-    n = write_canon(to.text, n, to.canon)
-    to.key = <int64_t>hash64(to.canon, n, 0)
+    write_canon(to.text, n, to.canon)
+    to.key = <int64_t>(hash64(to.canon, n, 0) >> 1)  # never below zero: there a program has room for its own
 
 
 cdef int add_street(Fields *to, int n) noexcept nogil:
@@ -335,21 +348,19 @@ cdef int add_street(Fields *to, int n) noexcept nogil:
     return n + to.street.size
 
 
-cdef int write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil:
-    """Lower letters, ё = е: under this an address is known."""
+cdef void write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil:
+    """Lower letters, ё = е: under this an address is known. No letter has another length for it."""
     cdef int i = 0
-    cdef int n = 0
     cdef uint32_t one
     while i < size:
         if text[i] < 0x80:
-            out[n] = text[i] + 0x20 if 0x41 <= text[i] <= 0x5A else text[i]
-            n += 1
+            out[i] = <uint8_t>FOLDED[text[i]]
             i += 1
             continue
-        one = (<uint32_t>text[i] & 0x1F) << 6 | (text[i + 1] & 0x3F)
-        n = put(out, n, fold(lower(one)))
+        one = FOLDED[(<uint32_t>text[i] & 0x1F) << 6 | (text[i + 1] & 0x3F)]
+        out[i] = <uint8_t>(0xC0 | one >> 6)
+        out[i + 1] = <uint8_t>(0x80 | (one & 0x3F))
         i += 2
-    return n
 
 
 # ---- names nobody has claimed
@@ -359,8 +370,6 @@ cdef void resolve(Reading *r, Fields *to) noexcept nogil:
     """Give the loose names their places, and decide what was left open."""
     cdef int k
     cdef int chosen
-    if r.house.number == 0 and r.orphan >= 0:
-        read_house(r, r.orphan, False)
     if r.part.number >= 60 and r.flat.number == 0 and not r.sure:  # 12/89: nobody builds so many corners
         r.flat, r.part = r.part, Piece(0, 0)
         r.lost += 1
@@ -372,8 +381,10 @@ cdef void resolve(Reading *r, Fields *to) noexcept nogil:
         r.free[chosen].range.end = r.free[chosen].range.first
     for k in range(r.n_free):
         place_loose(r, &r.free[k])
+    if r.house.number == 0 and r.orphan >= 0 and not (empty(&r.street) and empty(&r.place)):
+        read_house(r, r.orphan, False)
     if empty(&r.city) and r.district_kind == OKRUG and not empty(&r.district) and empty(&r.place) and not is_adjective(r, r.district.first):
-        set_city(r, r.district)
+        set_city(r, r.district, True)
         r.district.end = r.district.first
     if empty(&r.city) and r.home.size and not (
             not empty(&r.place) and r.place_kind < 64 and not (empty(&r.region) and empty(&r.district))):
@@ -391,7 +402,7 @@ cdef void strip_places(Reading *r, int k) noexcept nogil:
             return
         if words == loose.range.end - loose.range.first and is_adjective(r, loose.range.first) and street_of(r) == k and empty(&r.street):
             return  # Октябрьский 12
-        take_place(r, loose.range.first, words)
+        take_place(r, loose.range.first, words, loose.early)
         loose.range.first += words
 
 
@@ -413,18 +424,18 @@ cdef int street_of(const Reading *r) noexcept nogil:
 
 cdef void place_loose(Reading *r, const Loose *loose) noexcept nogil:
     cdef Range name = loose.range
-    if empty(&name):
+    if empty(&name) or (letter_at(r, name.first) == 0x43C and not empty(&r.street)):  # м. Студенческая: an underground
         return
     if loose.late:
         if empty(&r.city) and r.home.size == 0 and name.end - name.first <= 2:
-            set_city(r, name)
+            set_city(r, name, False)
         else:
             r.lost += 1
     elif empty(&r.district) and name.end == name.first + 1 and is_adjective(r, name.first) and last_letter(r, name.first, 1) == 0x439:
         r.district = name
         r.district_kind = 0
     elif empty(&r.city):
-        set_city(r, name)
+        set_city(r, name, True)
     elif empty(&r.place):
         r.place = name
         r.place_kind = UNNAMED
@@ -498,7 +509,7 @@ cdef void take_city(City *city, Letters *letters, const uint32_t *text, int size
             city.folded[n] = city.written[n] = 0x20
             n += 1
         for j in range(token.at, token.at + token.size):
-            one = 0x2D if letters.classes[j] == HYPHEN else letters.plain[j]
+            one = letters.plain[j]
             city.folded[n] = 0x20 if one == 0x2D else letters.folded[j]
             city.written[n] = upper(one) if j == token.at or (letters.classes[j - 1] == HYPHEN and not (
                 j + 2 < token.at + token.size and letters.classes[j + 2] == HYPHEN)) else one

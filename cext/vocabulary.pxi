@@ -34,34 +34,33 @@ cdef tuple DISTRICTS = (
 cdef tuple SETTLEMENTS = (
     "деревня дер д-ня дерев", "село сел", "посёлок пос поселок п-к-н посел п-ок", "рабочий-посёлок рп р/п р.п. рабочий-поселок",
     "посёлок-городского-типа пгт п.г.т. п/г/т", "дачный-посёлок дп д.п.", "станица ст-ца стца стан", "хутор хут х", "аул", "слобода сл слоб",
-    "станция ст ж/д_ст", "разъезд рзд", "СНТ снт", "ДНТ днт", "ДНП днп", "СТ с/т сот ст-во товарищество садоводство садов-во с/о", "территория тер терр",
+    "станция ст ж/д_ст", "разъезд рзд", "СНТ снт нст", "ДНТ днт", "ДНП днп", "СТ с/т сот ст-во товарищество садоводство садов-во с/о", "территория тер терр",
     "ГСК гск", "кордон", "заимка", "выселки", "местечко", "КП кп к/п к.п.", "ТСН тсн", "ДПК дпк дск", "совхоз свх с-з с/з",
-    "военный-городок в/г", "улус", "починок", "погост", "лесничество", "санаторий", "СПК спк", "ОНТ онт",
+    "жилучасток", "улус", "починок", "погост", "лесничество", "санаторий", "СПК спк", "ОНТ онт",
 )
 cdef tuple INNERS = (
     "микрорайон мкр мкрн мкр-н м-н м/р мкрн-н мк-н мр-н мр м-р м-он м/н м-рн микр микр-н микрор мкрайон", "квартал кв-л кварт-л квл кв-ал",
-    "ЖК жк комплекс", "жилмассив ж/м жм жилмас массив", "городок гор-к", "промзона п/з", "зона", "усадьба",
+    "ЖК жк комплекс", "жилмассив ж/м жм жилмас массив", "городок гор-к", "промзона п/з", "зона", "усадьба", "военный-городок в/г",
 )
 cdef tuple HOUSES = ("дом дм д-м домик", "владение вл влд влад вл-ние", "домовладение двлд д/вл дв домовлад", "участок уч уч-к участ", "здание зд", "сооружение соор")
 cdef tuple SUBS = ("корпус корп кор кпус корпус корп-с кор-с крп кп-с", "строение стр строен стр-е", "литера лит литер литр литера")
 cdef tuple FLATS = ("квартира кв квар к-ра кв-ра квартиры квар-ра кварт", "комната ком комн к-та", "офис оф", "помещение пом помещ", "апартаменты апарт ап", "каб кабинет", "бокс", "палата")
 
 # Words that say nothing of a building: a number goes with them; all up to the next comma goes; they alone go.
-cdef str VALUES = "подъезд подьезд подезд пд п-д п-зд подъез подьез парадная пар этаж эт э этажа секция секц блок бл вход уровень"
+cdef str VALUES = "подъезд подьезд подезд пд п-д п-зд подъез подьез парадная пар этаж эт э этажа секция секц блок бл уровень цех склад гараж павильон"
 cdef str TAILS = (
-    "домофон дмф дом-фон домоф дф код тел телефон моб мобильный т сот-т вход-со ориентир возле рядом напротив около за "
+    "домофон дмф дом-фон домоф дф вход код тел телефон моб мобильный т сот-т вход-со ориентир возле рядом напротив около за "
     "звонить остановка ост метро ключ домофона спросить через между вторая-дверь е-mail email mail почта сзади позади угол"
 )
 cdef str SKIPS = (
     "россия рф федерация адрес прописка проживает проживания регистрация регистрации факт фактический индекс имени им "
     "нет неизвестно частный частн ч/д ч-д чд сектор ч/с общежитие общ общ-тие обш типа городского номер этажный без н/у "
-    "российская не указан указано указана отсутствует прож адр почтовый ул-ул страна населенный пункт нп н/п квартиры-нет тест новый-адрес"
+    "российская б/н не помнит знает указан указано указана отсутствует прож адр почтовый ул-ул страна населенный пункт нп н/п квартиры-нет тест новый-адрес"
 )
 cdef str YEARS = "лет летия летие года годов год гг км"  # written lower, as the words below
 cdef str LOWS = "и на реки канала под над"
 cdef str DATES = (
-    "января февраля марта апреля мая июня июля августа сентября октября ноября декабря "
-    "съезда партсъезда пятилетки армии дивизии"
+    "января февраля марта апреля мая июня июля августа сентября октября ноября декабря"
 )
 
 # A rank before a surname.
@@ -89,7 +88,7 @@ cdef str PEOPLE = (
 
 cdef str QUALIFIERS = (  # a word that means something only before another: that one's sense, and the kind that comes of both
     "городской=4:1 муниципальный=4:0 сельское=4:3 городское=4:3 автономный=4:7 автономная=3:4 рабочий=5:3 рабоч=5:3 раб=5:3 дачный=5:5 "
-    "коттеджный=5:22 жилой=6:2 жил=6:2 военный=6:4 садовое=5:15 садоводческое=5:15 некоммерческое=5:15 дачное=5:15 авт=4:7 "
+    "коттеджный=5:22 жилой=6:2 жил=6:2 военный=6:8 садовое=5:15 садоводческое=5:15 некоммерческое=5:15 дачное=5:15 авт=4:7 "
     "гаражный=5:17 железнодорожная=5:10"
 )
 
@@ -120,7 +119,7 @@ cdef str LANDS = (  # regions as they are called without their word
     "Чувашская_республика=чувашия,Чеченская_республика=чечня,Республика_Крым=крым,Республика_Северная_Осетия=северная_осетия=осетия,"
     "Кабардино-Балкарская_республика=кабардино-балкария=кбр,Карачаево-Черкесская_республика=карачаево-черкесия=кчр,"
     "Московская_область=подмосковье=моск_обл=мос_обл,Ленинградская_область=лен_обл=ло,Новосибирская_область=нсо,Ханты-Мансийский_автономный_округ=хмао=хмао-югра=югра,"
-    "Ямало-Ненецкий_автономный_округ=янао"
+    "Ямало-Ненецкий_автономный_округ=янао,Казахстан=рк,Кыргызстан=киргизия,Беларусь=белоруссия,Узбекистан,Таджикистан,Украина,Армения"
 )
 
 
@@ -139,6 +138,20 @@ cdef Entry[SLOTS] TABLE
 cdef uint32_t[DEPOT] WORDS
 cdef uint32_t depot_size = 0
 cdef Spelled[22][256] FULL  # of each sense and number the full word
+
+
+cdef uint8_t[512] BEGINNINGS  # a bit for each three letters with which a name of the tables begins
+
+
+cdef inline uint32_t beginning(const uint32_t *word, uint32_t size) noexcept nogil:
+    """Which bit is that of a word: by its first three letters, up to a hyphen."""
+    cdef uint32_t h = 0
+    cdef uint32_t i
+    for i in range(min(size, <uint32_t>3)):
+        if word[i] == 0x2D or word[i] == 0x20:
+            break
+        h = h * 37 + word[i]
+    return (h ^ h >> 7) & 4095
 
 
 cdef inline uint32_t fold(uint32_t one) noexcept nogil:
@@ -171,6 +184,9 @@ cdef int enter(object word, int sense, int number) except -1:
     cdef Spelled spelled = keep([chr(fold(ord(one))) for one in word.replace("_", " ")])
     cdef uint32_t h = 0
     cdef uint32_t i, slot
+    if sense >= BIG:
+        i = beginning(WORDS + spelled.at, spelled.size)
+        BEGINNINGS[i >> 3] |= 1 << (i & 7)
     for i in range(spelled.size):
         h = mix(h, WORDS[spelled.at + i])
     slot = settle(h)
@@ -185,7 +201,7 @@ cdef int enter(object word, int sense, int number) except -1:
 cdef int enter_kinds(tuple kinds, int sense) except -1:
     for number, line in enumerate(kinds):
         words = line.split()
-        FULL[sense][<int>number] = keep(words[0].replace("-", " ") if sense in (REGION, SETTLEMENT) else words[0])
+        FULL[sense][<int>number] = keep(words[0].replace("-", " ") if sense in (REGION, SETTLEMENT, INNER) else words[0])
         for word in words:
             enter(word, sense, number)
     return 0
@@ -220,6 +236,8 @@ cdef int fill_words() except -1:
         word, _, both = one.partition("=")
         sense, _, kind = both.partition(":")
         enter(word, QUALIFIER, int(sense) << 5 | int(kind))
+    enter("во", ISLAND, 0)
+    enter("пс", ISLAND, 1)
     enter_names(CITIES, BIG)
     enter_names(LANDS, LAND)
     return 0
@@ -236,16 +254,26 @@ cdef inline uint32_t settle(uint32_t h) noexcept nogil:
 
 
 cdef inline bint same(const Entry *entry, const uint32_t *word, uint32_t size) noexcept nogil:
-    return entry.size == size and memcmp(WORDS + entry.at, word, size * 4) == 0
+    cdef uint32_t i
+    if entry.size != size:
+        return False
+    for i in range(size):
+        if WORDS[entry.at + i] != word[i]:
+            return False
+    return True
 
 
 cdef inline const Entry *look_up(const uint32_t *word, uint32_t size) noexcept nogil:
     """What a folded word means, or NULL."""
     cdef uint32_t h = 0
-    cdef uint32_t i, slot
+    cdef uint32_t i
     for i in range(size):
         h = mix(h, word[i])
-    slot = settle(h)
+    return look_up_hash(word, size, h)
+
+
+cdef inline const Entry *look_up_hash(const uint32_t *word, uint32_t size, uint32_t h) noexcept nogil:
+    cdef uint32_t slot = settle(h)
     while TABLE[slot].size:
         if same(&TABLE[slot], word, size):
             return &TABLE[slot]

@@ -7,8 +7,14 @@ cdef int single(const Reading *r, int i, uint8_t *kind) noexcept nogil:
     cdef bint counted = near(r, i + 1, NUMBER)
     cdef bint pending = not empty(&r.group) and r.open == 0
     cdef bint named
+    cdef int number = 0
     if is_initial(r, i) or (token_at(r, i).sense == SIZE and near(r, i + 1, WORD) and is_adjective(r, i + 1)):
         return PLAIN
+    if token_at(r, i).sense == SIZE and known(r, i, r.n, BIG, &number) > 1:
+        return PLAIN  # Н. Новгород
+    if token_at(r, i).number == 1 and token_at(r, i).sense == PLAIN and not token_at(r, i).dot \
+            and not empty(&r.group) and near(r, i + 1, WORD):
+        return PLAIN  # Сакко и Ванцетти
     named = is_name(r, i + 1)
     if one == 0x433:  # г
         return CITY if named or pending else SKIP
@@ -105,7 +111,7 @@ cdef bint in_genitive(const Reading *r, int i) noexcept nogil:
 
 cdef bint begins_house(const Reading *r, int i) noexcept nogil:
     cdef const Token *token = token_at(r, i)
-    return token.kind == NUMBER or (token.kind == WORD and (token.sense == HOUSE or token.sense == STREET or letter_at(r, i) == 0x434))
+    return token.gap != PARTED and (token.kind == NUMBER or token.kind == WORD) and (token.kind == NUMBER or (token.sense == HOUSE or token.sense == STREET or letter_at(r, i) == 0x434))
 
 
 cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
@@ -115,7 +121,8 @@ cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
     if sense == STREET and is_named_like_kind(r, i, kind):
         collect(r, i, i + 1)
         return i + 1
-    if sense == STREET and r.open == STREET and token.gap != PARTED and (empty(&r.group) or (kind == LINE and r.open_kind == 0)):
+    if sense == STREET and r.open == STREET and token.gap != PARTED and (
+            empty(&r.group) or (r.open_kind == 0 and token.size > 4 and not is_name(r, i + 1))):
         r.open_kind = kind
         return i + 1
     if empty(&name) or r.open or not stands_behind(r, i, sense, kind):
@@ -130,7 +137,7 @@ cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
     elif sense == CITY or sense == SETTLEMENT or sense == INNER:
         name = without_places(r, name)
     assign(r, sense, kind, name)
-    if sense == STREET and kind == LINE and token_at(r, i + 1).sense == ISLAND and near(r, i + 1, WORD):
+    if sense == STREET and token_at(r, i + 1).sense == ISLAND and near(r, i + 1, WORD) and r.street.end == i:
         r.text.tokens[i].sense = SKIP
         r.street.end = i + 2
         return i + 2
@@ -145,7 +152,7 @@ cdef bint is_named_like_kind(const Reading *r, int i, uint8_t kind) noexcept nog
     if kind == LINE:
         return False
     if r.open == STREET:
-        return token.gap != PARTED and not empty(&r.group) or kind == EMBANKMENT
+        return token.gap != PARTED and kind == EMBANKMENT
     return empty(&r.group) and empty(&r.street)
 
 
@@ -157,7 +164,7 @@ cdef bint stands_behind(const Reading *r, int i, int sense, uint8_t kind) noexce
     cdef int number = 0
     if sense == INNER:
         return counted or (not named and (is_adjective(r, last) or not near(r, i + 1, NUMBER)))
-    if not named:
+    if not named or token_at(r, i + 1).sense == ISLAND:
         return True
     if sense == STREET:
         return (counted and kind == LINE) or known(r, i + 1, r.n, BIG, &number) > 0 or home(r, i + 1, r.n) > 0 or is_told_later(r, i + 1)
@@ -287,6 +294,23 @@ cdef int read_sub(Reading *r, int i, uint8_t kind) noexcept nogil:
             sub.letter = letter_at(r, i)
             i += 1
     return i
+
+
+cdef bint is_tied(const Reading *r, int i) noexcept nogil:
+    """12 кА, 12 сБ: a sub with its letter, behind a house."""
+    cdef const Token *before = token_at(r, i - 1)
+    cdef uint32_t one = r.text.folded[token_at(r, i).at]
+    return r.house.number and r.flat.number == 0 and token_at(r, i).gap != PARTED and (one == 0x43A or one == 0x441) \
+        and (before.kind != WORD or before.size == 1)
+
+
+cdef int read_tied(Reading *r, int i) noexcept nogil:
+    cdef int at = token_at(r, i).at
+    r.subs[CORPUS if r.text.folded[at] == 0x43A else BUILDING].letter = r.text.folded[at + 1]
+    if near(r, i + 1, NUMBER) and token_at(r, i + 1).gap == GLUED:
+        r.subs[CORPUS if r.text.folded[at] == 0x43A else BUILDING].number = min(token_at(r, i + 1).value, 9999)
+        return i + 2
+    return i + 1
 
 
 cdef int read_flat(Reading *r, int i) noexcept nogil:

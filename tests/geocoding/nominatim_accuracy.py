@@ -18,6 +18,7 @@ from .wires_calls import free, point
 
 AWAY_M = 30.0  # a "house" farther from the truth is another house
 AT_ONCE = 2
+MISSED = 12  # that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,13 @@ def table(url: str, place: Town, seed: int, count: int) -> None:
         Question(1, each.text, each.region, each.city or each.place, f"{each.street_kind} {each.street}", each.house)
         for each in parsed
     ]
-    _line(url, "through the parser", some, questions)
+    found = _line(url, "through the parser", some, questions)
+    missed = [at for at, one in enumerate(found) if one.precision < Precision.HOUSE]
+    for at in missed[:MISSED]:
+        print(f"  {found[at].precision.name}: {some[at].text!r} -> {questions[at].text!r}")
 
 
-def _line(url: str, title: str, some: Sequence[Typed], questions: Sequence[Question]) -> None:
+def _line(url: str, title: str, some: Sequence[Typed], questions: Sequence[Question]) -> list[Found]:
     begun = time.monotonic()
     found = asyncio.run(_asked(url, questions))
     seconds = time.monotonic() - begun
@@ -100,6 +104,7 @@ def _line(url: str, title: str, some: Sequence[Typed], questions: Sequence[Quest
     percents = "".join(f"{100 * share / n:7.1f}" for share in shares)
     cuts = quantiles(near, n=20) if len(near) > 1 else near * 19
     print(f"{title:22}{percents}{cuts[9]:7.1f}{cuts[18]:7.1f}{n / seconds:7.0f}", flush=True)
+    return found
 
 
 def _is_point(found: Found) -> bool:

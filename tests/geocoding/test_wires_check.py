@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
+from identsync.clinic.source import ClinicSource
+from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.demo.geocoder.desk import KEY, SECRET
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.engine.integration import PageContext
@@ -76,3 +79,28 @@ def test_every_provider_is_tried(geocoders: GeocoderProcess) -> None:
     context = PageContext(store=None, clinic=None, settings=settings, user="", now_ms=0)
     problems = asyncio.run(check(settings, context))
     assert [problem.where for problem in problems] == [f"geocoding.{kind}" for kind in KINDS]
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicSource]:
+    engine = create_engine(f"sqlite:///{tmp_path_factory.mktemp('check') / 'clinic.db'}")
+    generate(engine, GeneratorSettings(branches=1, doctors=1, days=5, patients=20))
+    yield ClinicSource(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_branch_is_asked_for(geocoders: GeocoderProcess, kind: str, clinic: ClinicSource) -> None:
+    geocoders.forget()
+    assert checked(provider(geocoders, kind), clinic) == []
+    [branch] = clinic.branches()
+    [heard] = geocoders.asked()
+    assert branch.address.split()[1].strip(",") in heard["text"]
+
+
+def test_a_branch_that_is_not_on_the_map_is_told(geocoders: GeocoderProcess, clinic: ClinicSource) -> None:
+    """As where the service holds another region's map."""
+    with GeocoderProcess(seed=77) as elsewhere:
+        [problem] = checked(provider(elsewhere, "nominatim"), clinic)
+    assert "филиал не найден" in problem.what
+    assert "карта вашего региона" in problem.hint

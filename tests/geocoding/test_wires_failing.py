@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from identsync import errors
+from identsync.demo.clinic import ground
 from identsync.demo.geocoder.desk import KEY, SECRET
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.integrations.geocoding.place import Found, Precision
 from identsync.integrations.geocoding.wire.asking import to_midnight_ms
 
-from .wires_calls import KINDS, OWN, PAID, asked, houses, provider, run
+from .wires_calls import KINDS, OWN, PAID, PLACE, asked, houses, point, provider, run
 
 ONE = next(houses(11, 1))[0]
 DAY_MS = 86_400_000
@@ -187,6 +188,24 @@ def test_one_who_never_answers_ends_with_the_time(geocoders: GeocoderProcess, ki
     with pytest.raises(errors.Unavailable) as caught:
         asked(provider(geocoders, kind, timeout=1_000), ONE)
     assert caught.value.sent
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slow_answer_within_its_time_is_an_answer(geocoders: GeocoderProcess, kind: str) -> None:
+    geocoders.fault("slow", seconds=0.2)
+    assert asked(provider(geocoders, kind, timeout=20_000), ONE)[0].precision is Precision.HOUSE
+
+
+@pytest.mark.parametrize(("fault", "metres"), [("far", 500_000), ("centre", 1)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_only_a_map_of_all_can_doubt_is_passed_on(
+    geocoders: GeocoderProcess, kind: str, fault: str, metres: int
+) -> None:
+    """A point too far from every branch, one middle for many streets: a wire sees one answer, not that."""
+    geocoders.fault(fault)
+    [found] = asked(provider(geocoders, kind), ONE)
+    assert found.precision is Precision.HOUSE
+    assert (ground.metres(point(found), ground.centre(PLACE)) > metres) == (fault == "far")
 
 
 @pytest.mark.parametrize("fault", ["html", "half", "nan", "swap"])

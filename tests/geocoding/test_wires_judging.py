@@ -8,7 +8,7 @@ from identsync import errors
 from identsync.integrations.geocoding.place import Precision, Question
 from identsync.integrations.geocoding.wire import house
 from identsync.integrations.geocoding.wire.judging import Told, judged, point
-from identsync.integrations.geocoding.wire.names import same_street, same_town
+from identsync.integrations.geocoding.wire.names import alike, same_street, same_town
 
 BLOCK = st.sampled_from(["", "к{}", " к{}", " к {}", " корп. {}", " корпус {}", ", корп {}", "К{}"])
 BUILDING = st.sampled_from(["", " с{}", " стр. {}", "с{}", " строение {}"])
@@ -38,7 +38,9 @@ def test_one_house_is_one_in_every_spelling(
         ("12/3", "123", False),
         ("12/3", "12 к3", False),
         ("12 лит А", "12 литера А", True),
+        ("12 лит А", "12литА", True),
         ("12 лит А", "12А", False),
+        ("12Ас1", "12А с1", True),
         ("12", "1", False),
         ("", "", False),
         ("12", "", False),
@@ -71,6 +73,31 @@ def test_house_numbers(one: str, other: str, is_same: bool) -> None:
 def test_streets(asked: str, told: str, is_same: bool) -> None:
     assert same_street(asked, told) is is_same
     assert same_street(told, asked) is is_same
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "likeness"),
+    [
+        ("улица Садовая", "Садовая улица", 2),
+        ("улица Павлова", "улица Академика Павлова", 1),
+        ("улица Кирова", "улица Старорежимная", 0),
+        ("улица Садовая", "Большая Садовая улица", -1),
+        ("проспект Мира", "улица Мира", -1),
+        ("Мира", "проспект Мира", 2),
+        ("улица Мира", "", 1),
+    ],
+)
+def test_of_several_streets_the_likest_counts(asked: str, told: str, likeness: int) -> None:
+    assert alike(asked, told) == likeness
+
+
+@pytest.mark.parametrize("number", ["12 к1", "12А к1 с2", "12 с2", "12 лит А", "12", "12А", "12/3", "", "А"])
+def test_other_spellings_are_of_the_same_house_and_the_last_is_its_number(number: str) -> None:
+    others = house.others(number)
+    assert len(others) == len(set(others))
+    assert number not in others
+    assert all(house.same(number, each) for each in others[:-1])
+    assert others[-1:] in ([], ["12"])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from identsync.demo.clinic.town import Street, Town, town
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.integrations.geocoding.place import Found, Question
 from identsync.integrations.geocoding.settings import Provider
+from identsync.integrations.geocoding.wire import house
+from identsync.integrations.geocoding.wire.names import kindless
+from identsync.integrations.geocoding.wire.nominatim import is_whole
 
 KINDS = ("nominatim", "photon", "dadata", "yandex")
 OWN, PAID = ("nominatim", "photon"), ("dadata", "yandex")
@@ -51,9 +54,9 @@ def spelled(number: str) -> str:
     return number.replace("к", " к") if "к" in number else number.upper()
 
 
-def question(street: str, number: str, place: Town = PLACE) -> Question:
-    line = ", ".join(part for part in (place.name, street, number) if part)
-    return Question(1, line, "", place.name, street, number)
+def question(street: str, number: str, town_name: str = PLACE.name) -> Question:
+    line = ", ".join(part for part in (town_name, street, number) if part)
+    return Question(1, line, "", town_name, street, number)
 
 
 def houses(seed: int, count: int, place: Town = PLACE) -> Iterator[tuple[Question, ground.Point]]:
@@ -62,7 +65,7 @@ def houses(seed: int, count: int, place: Town = PLACE) -> Iterator[tuple[Questio
     for _each in range(count):
         street = rng.choice(place.streets)
         number = rng.choice(list(ground.numbers(place, street)))
-        yield question(named(street), spelled(number), place), ground.house(place, street, number)
+        yield question(named(street), spelled(number), place.name), ground.house(place, street, number)
 
 
 def absent() -> Iterator[tuple[Question, ground.Point]]:
@@ -78,3 +81,14 @@ def point(found: Found) -> ground.Point:
     assert found.latitude is not None
     assert found.longitude is not None
     return found.latitude / 1e6, found.longitude / 1e6
+
+
+def requests(one: Question) -> list[str]:
+    """Give what Nominatim may be asked for one building, as the stand-in writes it down; the first in any case."""
+    told: list[str] = []
+    if is_whole(one):
+        where = ", ".join(each for each in (one.city, one.region) if each)
+        name = kindless(one.street)
+        told = [f"{where}, {one.street} {number}".strip() for number in (one.house, *house.others(one.house))]
+        told += [f"{where}, {name} {one.house}".strip()] if name else []
+    return [*told, one.text]

@@ -63,7 +63,7 @@ class Address:
         """How sure the reading is: 0 (nothing) to 100; under 50 there is no house, 20 is a town alone."""
     @property
     def key(self) -> int:
-        """XXH64 of the text in lower letters with е for ё, in UTF-8; 0 where there is nothing to ask for."""
+        """The upper 63 bits of XXH64 of the text in lower letters with е for ё, in UTF-8; 0 = nothing to ask for."""
     @property
     def text(self) -> str:
         """The building for a geocoder, without index and flat: "Тестоград, улица Садовая, 12 к1"."""

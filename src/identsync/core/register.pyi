@@ -49,8 +49,7 @@ class Register:
     def desired(self, salt: int) -> Columns:
         """Make (key, digest) of all buildings; ``salt`` is a signed 64-bit number.
 
-        A digest is XXH64 of the key as eight little-endian octets, seeded with the salt: the key is the hash of the text
-        already.
+        A digest is XXH64 of the key as eight little-endian octets, seeded with the salt: the key is a hash of the text.
         """
     def text(self, key: int) -> str:
         """Return the canonical text of a building; KeyError where there is none."""

@@ -55,7 +55,7 @@ def _street(rng: Random, name: str) -> Street:
     kind = rng.choices([kind for kind, _ in _KINDS], [weight for _, weight in _KINDS])[0]
     if name.endswith(("ая", "яя")):
         if kind in _MASCULINE:
-            name = name[:-2] + ("ий" if name.endswith("яя") else "ый")
+            name = name[:-2] + ("ий" if name.endswith(("яя", "кая")) else "ый")
         elif kind == "ш.":
             name = name[:-2] + ("ее" if name.endswith("яя") else "ое")
     return Street(kind, name, rng.randrange(12, 150))

@@ -59,7 +59,7 @@ def _row(source: str, hit: Hit | None, request: Request) -> dict[str, Any]:
     row |= {"geo_lat": None, "geo_lon": None, "qc_geo": 5, "qc": 1 if source else 2, "unparsed_parts": None}
     if hit is None:
         return row
-    latitude, longitude = placed(request, hit.point)
+    latitude, longitude = placed(request, hit)
     number, _corps, block = hit.number.partition("к")
     row |= {"region": ground.region(hit.place).removesuffix(" область"), "city": hit.place.name}
     row |= {"city_with_type": f"г {hit.place.name}", "street": hit.street or None, "house": number.upper() or None}

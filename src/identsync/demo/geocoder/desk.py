@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from identsync.demo.geocoder.atlas import Atlas
+from identsync.demo.clinic import ground
+from identsync.demo.geocoder.atlas import Atlas, Hit
 from identsync.demo.misdeeds import Misdeeds
 
 KEY, SECRET = "demo-geocoder-key", "demo-geocoder-secret"
@@ -26,6 +27,7 @@ Kind = Literal[
     "turned",  # DaData: answers the rows in another order
     "swap",  # latitude and longitude are swapped
     "nan",  # the coordinates are no numbers
+    "centre",  # everything lies in the middle of its town, whatever precision is claimed
     "far",  # everything lies five degrees to the north
     "away",  # redirects (307) to another server
 ]
@@ -130,11 +132,16 @@ class Desk:
         }  # fmt: skip
 
 
-def placed(request: Request, point: tuple[float, float]) -> tuple[float, float]:
-    """Give a point as the fault of a request makes it."""
-    latitude, longitude = point
-    if request.misdeed == "swap":
-        return longitude, latitude
-    if request.misdeed == "nan":
-        return float("nan"), float("nan")
-    return (latitude + 5.0, longitude) if request.misdeed == "far" else (latitude, longitude)
+def placed(request: Request, hit: Hit) -> tuple[float, float]:
+    """Give where a hit is, as the fault of a request makes it."""
+    latitude, longitude = hit.point
+    match request.misdeed:
+        case "swap":
+            return longitude, latitude
+        case "nan":
+            return float("nan"), float("nan")
+        case "far":
+            return latitude + 5.0, longitude
+        case "centre":
+            return ground.centre(hit.place)
+    return latitude, longitude

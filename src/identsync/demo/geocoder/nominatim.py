@@ -44,7 +44,7 @@ def _by_parts(desk: Desk, request: Request) -> Hit | None:
 
 
 def _row(hit: Hit, request: Request) -> dict[str, Any]:
-    latitude, longitude = placed(request, hit.point)
+    latitude, longitude = placed(request, hit)
     address = {"city": hit.place.name, "state": ground.region(hit.place), "country": "Россия", "country_code": "ru"}
     if hit.level != "town":
         address |= {"road": hit.street, "suburb": hit.district}

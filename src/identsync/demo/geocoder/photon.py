@@ -42,7 +42,7 @@ def _told(hit: Hit | None, request: Request) -> Answer:
 
 
 def _feature(hit: Hit, request: Request) -> dict[str, Any]:
-    latitude, longitude = placed(request, hit.point)
+    latitude, longitude = placed(request, hit)
     place = {"state": ground.region(hit.place), "country": "Россия", "countrycode": "RU", "osm_type": "N", "osm_id": 1}
     kind = {"near": "house", "town": "city"}.get(hit.level, hit.level)
     place |= {"type": kind, "osm_key": "place", "osm_value": kind}

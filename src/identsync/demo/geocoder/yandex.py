@@ -28,7 +28,7 @@ def geocode(desk: Desk, request: Request) -> Answer:
 
 
 def _object(hit: Hit, request: Request) -> dict[str, Any]:
-    latitude, longitude = placed(request, hit.point)
+    latitude, longitude = placed(request, hit)
     parts = list(components(hit))
     text = ", ".join(name for _kind, name in parts)
     address = {

@@ -17,6 +17,10 @@ PUBLIC = ("openstreetmap.org", "photon.komoot.io")
 """Servers for everybody: their terms forbid work like ours, and addresses would go abroad (facts: geocoding.md B1)."""
 
 
+PerDay = Annotated[int, Meta(ge=2, le=100_000_000)]
+Terms = Annotated[Duration, Meta(ge=DAY_MS, le=3_650 * DAY_MS)]
+
+
 class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One provider; they are asked in the order of ``order``, a later one only what the ones before did not find."""
 
@@ -41,16 +45,15 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     order: Annotated[int, Meta(ge=0, le=100, description="Кого спрашивать раньше: 0 первым")] = 0
     per_second: Annotated[float, Meta(gt=0, le=1000, description="Запросов в секунду, не больше")] = 10.0
     per_day: Annotated[
-        int | None, Meta(ge=2, le=100_000_000, examples=[1000], description="Адресов в сутки; не указано = без предела")
+        PerDay | None, Meta(examples=[1000], description="Адресов в сутки; не указано = без предела")
     ] = None
     window: Annotated[int, Meta(ge=1, le=64, description="Запросов одновременно")] = 4
     terms: Annotated[
-        Duration | None,
+        Terms | None,
         Meta(
-            ge=DAY_MS, le=3_650 * DAY_MS, examples=["30d"],
-            description="Сколько разрешено хранить ответ; не указано = без предела, у yandex 30 дней",
+            examples=["30d"], description="Сколько разрешено хранить ответ; не указано = без предела, у yandex 30 дней"
         ),
-    ] = None  # fmt: skip
+    ] = None
     interval: Annotated[Duration, Meta(ge=60_000, le=7 * DAY_MS, description="Как часто искать новые адреса")] = (
         3_600_000
     )

@@ -62,6 +62,9 @@ class Wanted:
     """The buildings of the clinic's patients and its branches, with what people corrected."""
 
     register: Register
+    buildings: Sequence[int]  # the register's, with ``counts`` and ``newest`` in the same order
+    counts: Sequence[int]
+    newest: Sequence[int]
     desired: Columns
     own: Mapping[int, Question]  # of branches (key = -number) and of corrected buildings; others are in the register
     pins: Mapping[int, Fix]
@@ -79,18 +82,17 @@ class Wanted:
     def patients(self, key: int) -> int:
         """Give how many patients live in a building; 0 = a branch."""
         at = self._at(key)
-        return 0 if at is None else self.register.counts[at]
+        return 0 if at is None else self.counts[at]
 
     def rank(self, key: int) -> int:
         """Put branches first, then buildings by the month of the last visit, shuffled within it."""
         at = self._at(key)
-        month = 1 << 20 if at is None else self.register.newest[at] // MONTH
+        month = 1 << 20 if at is None else self.newest[at] // MONTH
         return (-month << 32) | random.getrandbits(32)
 
     def _at(self, key: int) -> int | None:
-        buildings = self.register.buildings
-        at = bisect_left(buildings, key)
-        return at if at < len(buildings) and buildings[at] == key else None
+        at = bisect_left(self.buildings, key)
+        return at if at < len(self.buildings) and self.buildings[at] == key else None
 
 
 def read(clinic: "ClinicSource", fixes: Mapping[int, Fix]) -> Wanted:
@@ -110,7 +112,8 @@ def read(clinic: "ClinicSource", fixes: Mapping[int, Fix]) -> Wanted:
     changed = {key: digest(each.text.encode(), MAPPING) for key, each in own.items() if each.text}
     changed |= {key: digest(array("q", (fix.latitude or 0, fix.longitude or 0)), MAPPING) for key, fix in pins.items()}
     desired = known.with_(array("q", changed.keys()), array("q", changed.values()), array("q"))
-    return Wanted(register, desired, own, pins, frozenset(home.values()))
+    views = register.buildings, register.counts, register.newest
+    return Wanted(register, *views, desired, own, pins, frozenset(home.values()))
 
 
 def _of_branch(branch: "Branch", city: str) -> Address:

@@ -43,15 +43,28 @@ def kindless(street: str) -> str:
     return " ".join(word for word in street.split() if _words(word) != [kind]) if kind else ""
 
 
-def same_street(asked: str, told: str) -> bool:
-    """Say whether two names can be of one street: ``улица Садовая`` and ``Садовая улица``, not ``Садовый переулок``."""
+def alike(asked: str, told: str) -> int:
+    """Say how alike two names are: 2 equal, 1 the same street, 0 other words altogether, -1 two streets of a town.
+
+    ``улица Садовая`` and ``Садовая улица`` are equal, ``улица Павлова`` and ``улица Академика Павлова`` the same;
+    ``Садовый переулок`` has other words, ``Большая Садовая улица`` is another street. Not told: 1.
+    """
     (kind, mine), (other_kind, other) = _street(asked), _street(told)
     if not mine or not other:
-        return not asked or not told
-    if kind and other_kind and kind != other_kind:
-        return False
+        return -1 if bool(asked) and bool(told) else 1
     apart = mine ^ other
-    return (mine <= other or other <= mine) and not any(word in TELLING or word[0].isdigit() for word in apart)
+    if kind and other_kind and kind != other_kind:
+        return -1 if mine & other else 0
+    if not mine & other:
+        return 0
+    if any(word in TELLING or word[0].isdigit() for word in apart):
+        return -1
+    return 2 if not apart else 1 if mine <= other or other <= mine else 0
+
+
+def same_street(asked: str, told: str) -> bool:
+    """Say whether two names can be of one street."""
+    return alike(asked, told) > 0
 
 
 def same_town(asked: str, told: Iterable[str]) -> bool:
