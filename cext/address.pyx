@@ -6,7 +6,7 @@ Nothing here makes an object per word: characters, tokens, parts and the text li
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from bits cimport hash64
 
@@ -56,8 +56,8 @@ cdef class Address:
         self.confidence, self.key, self.text = confidence, key, text
 
     cdef tuple _all(self):
-        return (self.index, self.region, self.district, self.city, self.place, self.street_kind, self.street, self.house,
-                self.flat, self.confidence, self.key, self.text)
+        return (self.index, self.region, self.district, self.city, self.place, self.street_kind, self.street,
+                self.house, self.flat, self.confidence, self.key, self.text)
 
     def __eq__(self, other):
         if not isinstance(other, Address):

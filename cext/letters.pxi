@@ -45,8 +45,10 @@ cdef uint16_t[RANGE] FOLDED
 cdef int fill_letters() except -1:
     for i in range(128):
         ASCII[i] = DIGIT if 48 <= i < 58 else LATIN if chr(i).isalpha() else OTHER
-    for characters, class_ in ((" \"'`#№_:*=<>\t\xa0".replace("№", ""), SPACE), (".", DOT), (",;\n\r()[]{}|", PARTING), ("-~", HYPHEN),
-                               ("/\\", STROKE), ("+", ADDITION)):
+    for characters, class_ in (
+        (" \"'`#_:*=<>\t", SPACE), (".", DOT), (",;\n\r()[]{}|", PARTING), ("-~", HYPHEN), ("/\\", STROKE),
+        ("+", ADDITION),
+    ):
         for one in characters:
             if ord(one) < 128:
                 ASCII[<int>ord(one)] = class_
@@ -171,8 +173,9 @@ cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
         class_ = text.classes[end]
         if class_ == LETTER or class_ == LATIN:
             latin |= class_ == LATIN
-        elif not (class_ == HYPHEN or (class_ == STROKE and end - at <= 2 and (at == 0 or text.classes[at - 1] != DIGIT))) \
-                or not is_letter(text.classes[end + 1]):
+        elif not is_letter(text.classes[end + 1]) or not (
+                class_ == HYPHEN
+                or (class_ == STROKE and end - at <= 2 and (at == 0 or text.classes[at - 1] != DIGIT))):
             break
         h = mix(h, text.folded[end])
         end += 1
@@ -232,8 +235,7 @@ cdef bint is_ending(Letters *text, const Token *token) noexcept nogil:
     if token.size == 1:
         return first == 0x44F or first == 0x439 or first == 0x435  # я й е
     if token.size == 2:
-        return (second == 0x44F or second == 0x439 or second == 0x435 or second == 0x43E) and (
-            first == 0x430 or first == 0x44B or first == 0x43E or first == 0x438 or first == 0x433 or first == 0x44C or first == 0x442)
+        return second in (0x44F, 0x439, 0x435, 0x43E) and first in (0x430, 0x44B, 0x43E, 0x438, 0x433, 0x44C, 0x442)
     return token.sense == DATE and first == 0x43B  # летия
 
 
@@ -282,7 +284,8 @@ cdef void join_tokens(Letters *text) noexcept nogil:
         if token.kind == NUMBER and 0 < token.value < 1000:
             if is_ending(text, &text.tokens[i + 1]) and (text.tokens[i + 1].size > 1 or is_named(&text.tokens[i + 2])):
                 used = 2
-            elif text.tokens[i + 1].kind == DASH and text.tokens[i + 1].gap == GLUED and is_ending(text, &text.tokens[i + 2]):
+            elif text.tokens[i + 1].kind == DASH and text.tokens[i + 1].gap == GLUED \
+                    and is_ending(text, &text.tokens[i + 2]):
                 used = 3
             if used > 1:
                 token.kind = NTH

@@ -2,7 +2,8 @@
 
 cdef enum:
     FREE = 12  # names without a word that says what they are
-    NAMES = 12  # words of one name
+    UNNAMED = 127  # a place without a word that says what it is
+    UNKNOWN_KIND = 255  # of a street
 
 cdef struct Range:
     int first
@@ -94,7 +95,7 @@ cdef inline bint is_adjective(const Reading *r, int i) noexcept nogil:
 
 
 cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcept nogil:
-    """How many words from token i on are a name of the tables: the longest, 0 for none; hyphens are as good as spaces."""
+    """How many words from token i on are a name of the tables: the longest, 0 for none; hyphens are spaces."""
     cdef uint32_t word[64]
     cdef const Token *token
     cdef const Entry *entry
@@ -152,6 +153,12 @@ cdef int home(const Reading *r, int i, int end) noexcept nogil:
         if n == r.home.size:
             return i - start
     return 0
+
+
+cdef inline bint is_town(const Reading *r, int i) noexcept nogil:
+    """Whether a town's name begins with token i."""
+    cdef int number = 0
+    return home(r, i, r.n) > 0 or known(r, i, r.n, BIG, &number) > 0
 
 
 cdef bint is_name(const Reading *r, int i) noexcept nogil:
@@ -219,131 +226,8 @@ cdef bint qualifies(const Reading *r, int i) noexcept nogil:
     cdef const Token *token = token_at(r, i)
     cdef const Token *next = token_at(r, i + 1)
     return next.kind == WORD and next.gap != PARTED and (
-        next.sense == token.number >> 5 or letter_at(r, i + 1) == 0x43F or (token.number >> 5 == SETTLEMENT and next.sense == QUALIFIER))
-
-
-# ---- groups
-
-
-cdef void collect(Reading *r, int i, int end) noexcept nogil:
-    if empty(&r.group):
-        r.group.first = i
-    r.group.end = end
-
-
-cdef void push(Reading *r, Range range) noexcept nogil:
-    if empty(&range):
-        return
-    if r.n_free == FREE:
-        r.lost += 1
-        return
-    r.free[r.n_free].range = range
-    r.free[r.n_free].late = r.house.number > 0
-    r.free[r.n_free].early = empty(&r.street) and r.house.number == 0
-    r.n_free += 1
-
-
-cdef void close(Reading *r) noexcept nogil:
-    """End the group: it belongs to the word before it, or to none."""
-    cdef Range group = r.group
-    r.group = span(0, 0)
-    if empty(&group):
-        return
-    if r.open:
-        assign(r, r.open, r.open_kind, group)
-        r.open = 0
-    else:
-        push(r, group)
-
-
-cdef void assign(Reading *r, int sense, uint8_t kind, Range name) noexcept nogil:
-    """Give a name its place among the parts."""
-    if sense == STREET:
-        name = without_places(r, name)
-        if not empty(&r.street):
-            r.lost += 1
-            return
-        r.street = name
-        r.street_kind = kind
-        r.marked = True
-    elif sense == CITY:
-        set_city(r, name, empty(&r.street) and r.house.number == 0)
-        r.told = True
-    elif sense == REGION:
-        if empty(&r.region):
-            r.region = name
-            r.region_kind = kind
-            known(r, name.first, name.end, LAND, &r.land)
-    elif sense == DISTRICT:
-        if empty(&r.district) or kind < r.district_kind:
-            r.district = name
-            r.district_kind = kind
-    elif empty(&r.place) or (sense == SETTLEMENT and r.place_kind >= 64):
-        r.place = name
-        r.place_kind = kind if sense == SETTLEMENT else kind + 64
-
-
-cdef void set_city(Reading *r, Range name, bint early) noexcept nogil:
-    """Name the city; of two the later, as long as it comes before the street."""
-    if not empty(&r.city) and not early:
-        r.lost += 1
-        return
-    r.city = name
-    r.big = -1
-    r.at_home = home(r, name.first, name.end) == name.end - name.first
-    if not r.at_home:
-        known(r, name.first, name.end, BIG, &r.big)
-
-
-cdef Range without_places(Reading *r, Range name) noexcept nogil:
-    """Take regions and cities from the beginning of a name that goes on; what is left is the street's."""
-    cdef int words
-    while True:
-        words = leading_place(r, name)
-        if words == 0 or name.first + words >= name.end:
-            return name
-        take_place(r, name.first, words, True)
-        name.first += words
-
-
-cdef int leading_place(const Reading *r, Range name) noexcept nogil:
-    """How many words at the beginning are a region or city: known ones, or by their ending, where more follows."""
-    cdef int number = 0
-    cdef int words = home(r, name.first, name.end)
-    if words == 0:
-        words = known(r, name.first, name.end, BIG, &number)
-    if words == 0:
-        words = known(r, name.first, name.end, LAND, &number)
-    if words == 0 and name.end - name.first > 1 and token_at(r, name.first).kind == WORD and empty(&r.city) and is_townish(r, name.first):
-        words = 1
-    return words
-
-
-cdef bint is_townish(const Reading *r, int i) noexcept nogil:
-    """Whether a word ends as towns do and streets do not: -ск, -град, -бург, -город, -ово."""
-    cdef uint32_t a = last_letter(r, i, 1)
-    cdef uint32_t b = last_letter(r, i, 2)
-    cdef uint32_t c = last_letter(r, i, 3)
-    if token_at(r, i).size < 5:
-        return False
-    if a == 0x43A:
-        return b == 0x441 or b == 0x446
-    if a == 0x434:
-        return c == 0x440 or c == 0x440 or (b == 0x43E and c == 0x440) or (b == 0x430 and c == 0x440)
-    if a == 0x433:
-        return b == 0x440 and c == 0x443
-    return a == 0x43E and b == 0x432 and (c == 0x43E or c == 0x435)
-
-
-cdef void take_place(Reading *r, int first, int words, bint early) noexcept nogil:
-    cdef int number = 0
-    if home(r, first, first + words) == 0 and known(r, first, first + words, BIG, &number) == 0 \
-            and known(r, first, first + words, LAND, &number) == words:
-        if empty(&r.region):
-            r.region = span(first, first + words)
-            r.land = number
-    else:
-        set_city(r, span(first, first + words), early and not r.told)
+        next.sense == token.number >> 5 or letter_at(r, i + 1) == 0x43F
+        or (token.number >> 5 == SETTLEMENT and next.sense == QUALIFIER))
 
 
 # ---- the walk
@@ -417,8 +301,8 @@ cdef int read_number(Reading *r, int i) noexcept nogil:
     if next.kind == WORD and next.gap != PARTED and next.sense == VALUE and token_at(r, i + 2).kind != NUMBER:
         close(r)
         return i + 2
-    if next.kind == WORD and next.gap != PARTED and (next.sense == INNER or (next.sense == STREET and next.number == LINE)) \
-            and r.house.number == 0 and next.gap == SPACED:
+    if next.kind == WORD and next.gap == SPACED and r.house.number == 0 \
+            and (next.sense == INNER or (next.sense == STREET and next.number == LINE)):
         collect(r, i, i + 1)
         return i + 1
     if may_name(r, i):
@@ -464,7 +348,7 @@ cdef bint may_name(const Reading *r, int i) noexcept nogil:
     for k in range(r.n_free):
         if leading_place(r, r.free[k].range) < r.free[k].range.end - r.free[k].range.first:
             return False
-    return not (known(r, i + 1, r.n, BIG, &number) or home(r, i + 1, r.n))
+    return not is_town(r, i + 1)
 
 
 cdef int read_numbered(Reading *r, int i) noexcept nogil:
@@ -531,4 +415,5 @@ cdef int read_word(Reading *r, int i) noexcept nogil:
     return past_value(r, i + 1, sense == TAIL)
 
 
+include "naming.pxi"
 include "walking.pxi"

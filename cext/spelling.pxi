@@ -2,8 +2,6 @@
 
 cdef enum:
     ROOM = 3072  # octets of one field or text
-    UNNAMED = 127  # a place without a word that says what it is
-    UNKNOWN_KIND = 255
 
 cdef struct Field:
     int at
@@ -230,9 +228,13 @@ cdef void write_fields(const Reading *r, Fields *to) noexcept nogil:
     """Write the fields one after another."""
     cdef uint8_t *out = to.octets
     to.used = 0
+    to.kind = r.street_kind
     to.index = r.index
     to.region = field(to, put_region(r, out, 0))
-    to.district = field(to, to.used if empty(&r.district) else put_kinded(r, out, to.used, r.district, DISTRICT, r.district_kind))
+    if not empty(&r.district):
+        to.district = field(to, put_kinded(r, out, to.used, r.district, DISTRICT, r.district_kind))
+    else:
+        to.district = field(to, to.used)
     to.city = field(to, put_city(r, out, to.used))
     to.place = field(to, put_place(r, out, to.used))
     to.street_kind = field(to, to.used if to.kind == UNKNOWN_KIND else put_full(out, to.used, FULL[STREET][to.kind]))
@@ -363,100 +365,6 @@ cdef void write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogi
         i += 2
 
 
-# ---- names nobody has claimed
-
-
-cdef void resolve(Reading *r, Fields *to) noexcept nogil:
-    """Give the loose names their places, and decide what was left open."""
-    cdef int k
-    cdef int chosen
-    if r.part.number >= 60 and r.flat.number == 0 and not r.sure:  # 12/89: nobody builds so many corners
-        r.flat, r.part = r.part, Piece(0, 0)
-        r.lost += 1
-    for k in range(r.n_free):
-        strip_places(r, k)
-    chosen = street_of(r)
-    if chosen >= 0:
-        r.street = r.free[chosen].range
-        r.free[chosen].range.end = r.free[chosen].range.first
-    for k in range(r.n_free):
-        place_loose(r, &r.free[k])
-    if r.house.number == 0 and r.orphan >= 0 and not (empty(&r.street) and empty(&r.place)):
-        read_house(r, r.orphan, False)
-    if empty(&r.city) and r.district_kind == OKRUG and not empty(&r.district) and empty(&r.place) and not is_adjective(r, r.district.first):
-        set_city(r, r.district, True)
-        r.district.end = r.district.first
-    if empty(&r.city) and r.home.size and not (
-            not empty(&r.place) and r.place_kind < 64 and not (empty(&r.region) and empty(&r.district))):
-        r.at_home = True
-    to.kind = r.street_kind if r.marked else guessed_kind(r)
-
-
-cdef void strip_places(Reading *r, int k) noexcept nogil:
-    """Take regions and cities from the beginning of a loose name."""
-    cdef Loose *loose = &r.free[k]
-    cdef int words
-    while not empty(&loose.range):
-        words = leading_place(r, loose.range)
-        if words == 0:
-            return
-        if words == loose.range.end - loose.range.first and is_adjective(r, loose.range.first) and street_of(r) == k and empty(&r.street):
-            return  # Октябрьский 12
-        take_place(r, loose.range.first, words, loose.early)
-        loose.range.first += words
-
-
-cdef int street_of(const Reading *r) noexcept nogil:
-    """Which loose name is the street, -1 for none: the last before the house."""
-    cdef int k
-    if not empty(&r.street):
-        return -1
-    for k in range(r.n_free - 1, -1, -1):
-        if empty(&r.free[k].range) or r.free[k].late:
-            continue
-        if not empty(&r.place) and r.free[k].range.first < r.place.first and (r.house.number == 0 or r.house_at > r.place.first):
-            return -1
-        if r.house.number or is_adjective(r, r.free[k].range.end - 1) or not empty(&r.city) or r.home.size:
-            return k
-        return -1
-    return -1
-
-
-cdef void place_loose(Reading *r, const Loose *loose) noexcept nogil:
-    cdef Range name = loose.range
-    if empty(&name) or (letter_at(r, name.first) == 0x43C and not empty(&r.street)):  # м. Студенческая: an underground
-        return
-    if loose.late:
-        if empty(&r.city) and r.home.size == 0 and name.end - name.first <= 2:
-            set_city(r, name, False)
-        else:
-            r.lost += 1
-    elif empty(&r.district) and name.end == name.first + 1 and is_adjective(r, name.first) and last_letter(r, name.first, 1) == 0x439:
-        r.district = name
-        r.district_kind = 0
-    elif empty(&r.city):
-        set_city(r, name, True)
-    elif empty(&r.place):
-        r.place = name
-        r.place_kind = UNNAMED
-    else:
-        r.lost += 1
-
-
-cdef uint8_t guessed_kind(const Reading *r) noexcept nogil:
-    """The kind of a street nobody has told: улица, but a Морской is none and a Бердское is a highway."""
-    cdef int last = r.street.end - 1
-    cdef uint32_t letter
-    if empty(&r.street):
-        return UNKNOWN_KIND
-    letter = last_letter(r, last, 1)
-    if not is_adjective(r, last) or letter == 0x44F or r.street.end - r.street.first > 2:
-        return 0
-    if letter == 0x439:
-        return UNKNOWN_KIND if last_letter(r, last, 2) != 0x43E or True else 0
-    return HIGHWAY
-
-
 cdef int trust(const Reading *r, const Fields *to) noexcept nogil:
     """How sure the reading is, 0 to 100."""
     cdef int sure = 0
@@ -487,7 +395,7 @@ cdef void parse_units(const uint32_t *text, int size, const City *city, Letters 
     r.n = letters.n
     r.land = r.big = r.orphan = -1
     read(&r)
-    resolve(&r, to)
+    resolve(&r)
     write_fields(&r, to)
     write_text(&r, to)
     to.confidence = trust(&r, to)

@@ -106,12 +106,14 @@ cdef int place_words(const Reading *r, int i) noexcept nogil:
 cdef bint in_genitive(const Reading *r, int i) noexcept nogil:
     """Whether a word may be a person's name in a street's: Ленина, Горького."""
     cdef uint32_t last = last_letter(r, i, 1)
-    return last == 0x430 or last == 0x44F or last == 0x44B or last == 0x438 or last == 0x43E or last == 0x445 or last == 0x439
+    return last in (0x430, 0x44F, 0x44B, 0x438, 0x43E, 0x445, 0x439)  # а я ы и о х й
 
 
 cdef bint begins_house(const Reading *r, int i) noexcept nogil:
     cdef const Token *token = token_at(r, i)
-    return token.gap != PARTED and (token.kind == NUMBER or token.kind == WORD) and (token.kind == NUMBER or (token.sense == HOUSE or token.sense == STREET or letter_at(r, i) == 0x434))
+    if token.gap == PARTED or token.kind == NUMBER:
+        return token.gap != PARTED
+    return token.kind == WORD and (token.sense == HOUSE or token.sense == STREET or letter_at(r, i) == 0x434)
 
 
 cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
@@ -167,7 +169,7 @@ cdef bint stands_behind(const Reading *r, int i, int sense, uint8_t kind) noexce
     if not named or token_at(r, i + 1).sense == ISLAND:
         return True
     if sense == STREET:
-        return (counted and kind == LINE) or known(r, i + 1, r.n, BIG, &number) > 0 or home(r, i + 1, r.n) > 0 or is_told_later(r, i + 1)
+        return (counted and kind == LINE) or is_town(r, i + 1) or is_told_later(r, i + 1)
     if sense == CITY:
         return not token_at(r, i).dot and known(r, r.group.first, r.group.end, LAND, &number) == 0
     if sense == REGION or sense == DISTRICT:
@@ -209,7 +211,8 @@ cdef int read_house(Reading *r, int i, bint sure) noexcept nogil:
         if r.house.letter == 0 and r.part.number == 0 and letter_at(r, i) and is_house_letter(r, i):
             r.house.letter = letter_at(r, i)
             i += 1
-        elif near(r, i, DASH) and r.house.letter == 0 and letter_at(r, i + 1) and token_at(r, i + 1).gap == GLUED and is_house_letter(r, i + 1):
+        elif near(r, i, DASH) and r.house.letter == 0 and letter_at(r, i + 1) and token_at(r, i + 1).gap == GLUED \
+                and is_house_letter(r, i + 1):
             r.house.letter = letter_at(r, i + 1)
             i += 2
         elif near(r, i, SLASH):
@@ -254,12 +257,11 @@ cdef bint is_house_letter(const Reading *r, int i) noexcept nogil:
     """Whether a single letter behind a house is the house's: no к, с, д, п, т with a number, no г with a town."""
     cdef uint32_t one = letter_at(r, i)
     cdef const Token *next = token_at(r, i + 1)
-    cdef int number = 0
-    if (one == 0x43A or one == 0x441 or one == 0x43B) and (near(r, i + 1, NUMBER) or (near(r, i + 1, DASH) and near(r, i + 2, NUMBER))):
+    if (one == 0x43A or one == 0x441 or one == 0x43B) and near(r, i + 1 + near(r, i + 1, DASH), NUMBER):
         return False
     if one == 0x43B and letter_at(r, i + 1):
         return False
-    if one == 0x433 and next.kind == WORD and (next.gap == SPACED) and (known(r, i + 1, r.n, BIG, &number) or home(r, i + 1, r.n)):
+    if one == 0x433 and next.kind == WORD and next.gap == SPACED and is_town(r, i + 1):
         return False
     if token_at(r, i).gap == GLUED:
         return True

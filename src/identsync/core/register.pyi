@@ -44,7 +44,7 @@ class Register:
         """The latest day given for each of ``buildings``: int32, -1 where none was."""
     def __len__(self) -> int:
         """How many buildings there are."""
-    def __contains__(self, key: int) -> bool:
+    def __contains__(self, key: int, /) -> bool:
         """Tell whether there is a building of this key."""
     def desired(self, salt: int) -> Columns:
         """Make (key, digest) of all buildings; ``salt`` is a signed 64-bit number.
