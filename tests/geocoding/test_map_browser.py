@@ -247,6 +247,8 @@ def test_an_address_is_corrected_and_leaves_the_list(house: House, tab: Tab) -> 
     field.fill("вокзал")
     tab.page.keyboard.press("Enter")
     expect(tab.page.locator(".notice.bad").last).to_contain_text("нужны улица и дом")
+    assert ["409" in each for each in tab.complaints] == [True]  # Chromium says so of every refusal
+    tab.complaints.clear()
     field.fill("Садовая 12")
     tab.page.keyboard.press("Enter")
     expect(tab.page.locator(".notice:not(.bad)").last).to_contain_text("Записано")
