@@ -28,6 +28,7 @@ NAMES = (
     "reminders",
     "places",
     "census",
+    "map",
     "messages",
 )
 

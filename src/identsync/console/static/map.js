@@ -30,9 +30,9 @@ function pairs(flat) {
 }
 
 // A little smaller: the ground between two hexagons is their border, which costs less than drawing lines.
-function drawnIn(points) {
+function drawnIn(points, share) {
   const [x, y] = [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis], 0) / points.length);
-  return points.map((point) => [x + (point[0] - x) * 0.965, y + (point[1] - y) * 0.965]);
+  return points.map((point) => [x + (point[0] - x) * share, y + (point[1] - y) * share]);
 }
 
 function circle(latitude, longitude, metres) {
@@ -60,10 +60,11 @@ class CityMap {
     } catch {
       return this.apologise();
     }
-    this.map.on("load", () => this.build());
+    this.map.once("style.load", () => this.build());
     this.map.on("moveend", () => this.load());
     this.map.on("idle", () => { this.box.dataset.idle = this.cells || this.pinning ? this.map.getZoom().toFixed(2) : ""; });
     this.map.on("movestart", () => { this.box.dataset.idle = ""; });
+    this.load(true);  // what comes before the style is there waits in this.data
     this.map.on("styleimagemissing", (event) => this.write(event.id));
     this.map.on("error", (event) => { if (!/tile|Failed to fetch|AJAX/i.test(String(event.error))) console.error(String(event.error)); });
   }
@@ -151,24 +152,25 @@ class CityMap {
   }
 
   build() {
-    this.ready = true;
-    this.drawBranches();
+    this.restore();
     if (this.frame.file) this.set("town", "/map/town");
     if (this.pinning) this.watchPin();
     else this.watchCells();
-    this.load(true);
+  }
+
+  restore() {
+    this.ready = true;
+    this.drawBranches();
+    for (const [id, value] of Object.entries(this.data || {})) this.set(id, value);
   }
 
   repaint() {
     this.colours = this.read();
     if (!this.ready) return;
     this.ready = false;
-    const data = this.data;
     this.map.setStyle(this.style(), { diff: false });
     this.map.once("style.load", () => {
-      this.ready = true;
-      this.drawBranches();
-      for (const [id, value] of Object.entries(data || {})) this.set(id, value);
+      this.restore();
       if (this.cells) this.drawCells();
       this.setPin(this.pin);
     });
@@ -177,6 +179,7 @@ class CityMap {
   // A layer of nothing is switched off: each costs a little in every frame.
   set(id, value) {
     this.data = { ...this.data, [id]: value };
+    if (!this.ready) return;
     this.map.getSource(id).setData(value);
     const some = value === "/map/town" || value.type === "Feature" || value.features.length > 0;
     for (const layer of OPTIONAL[id] || []) this.map.setLayoutProperty(layer, "visibility", some ? "visible" : "none");
@@ -235,7 +238,6 @@ class CityMap {
   }
 
   async load(anew = false) {
-    if (!this.ready) return;
     if (anew) this.loaded = {};
     const loads = [this.loadStreets()];
     if (!this.pinning) loads.push(this.loadCells(anew), this.loadHouses(anew));
@@ -313,8 +315,9 @@ class CityMap {
   }
 
   drawCells() {
+    this.near = this.map.getZoom() >= 13;
     const hexagon = (row, at) => {
-      const ring = drawnIn(pairs(row[6]));
+      const ring = drawnIn(pairs(row[6]), this.near ? 0.99 : 0.97);
       ring.push(ring[0]);
       return feature({ type: "Polygon", coordinates: [ring] }, { at, colour: this.colour(this.value(row)) }, at);
     };
@@ -345,7 +348,9 @@ class CityMap {
     if (!compared) {
       const bounds = [0, ...breaks];
       const palette = this.palette();
-      const words = (at) => (at + 1 < bounds.length ? (at ? `${this.amount(bounds[at])} – ${this.amount(bounds[at + 1])}` : `< ${this.amount(bounds[1])}`) : bounds.length > 1 ? `≥ ${this.amount(bounds[at])}` : this.name());
+      const least = this.cells.metric ? 0 : this.cells.least;
+      const low = (at) => this.amount(at ? bounds[at] : least);
+      const words = (at) => (at + 1 < bounds.length ? `${low(at)} – ${this.amount(bounds[at + 1])}` : `≥ ${low(at)}`);
       return bounds.map((_bound, at) => [c[palette[at]], words(at)]).reverse();
     }
     const steps = [1, ...breaks].slice(0, 3);
@@ -388,7 +393,10 @@ class CityMap {
     map.on("click", "house", (event) => {
       if (event.features[0].properties.cluster) map.easeTo({ center: event.lngLat, zoom: map.getZoom() + 1.5, duration: 300 });
     });
-    map.on("zoomend", () => { if (this.cells) this.drawLegend(); });
+    map.on("zoomend", () => {
+      if (this.cells && this.near !== map.getZoom() >= 13) this.drawCells();
+      else if (this.cells) this.drawLegend();
+    });
   }
 
   pick(at) {
@@ -474,10 +482,23 @@ class CityMap {
     pen.fillStyle = c.card;
     pen.fillRect(0, 0, width, sheet.height / scale);
     pen.drawImage(image, 0, 56, width, image.height / scale);
-    text(`${this.say.title}: ${this.cells ? this.name().toLowerCase() : ""}`, 16, 26, "650 18px");
+    const measure = this.cells && (this.cells.compared || this.cells.metric) ? `: ${this.name().toLowerCase()}` : "";
+    text(this.say.title + measure, 16, 26, "650 18px");
     text([this.chosen(), new Date().toLocaleDateString(language()), this.box.dataset.osm === "1" ? this.say.osm : ""].filter(Boolean).join(" · "), 16, 46, "13px", c.muted);
-    if (this.cells?.cells.length) this.legendOn(pen, text, 12, image.height / scale + 56 - 14);
+    if (this.cells?.cells.length) this.legendOn(pen, text, 12, image.height / scale + 56 - 40);
+    this.scaleOn(pen, text, 14, image.height / scale + 56 - 14);
     return sheet;
+  }
+
+  scaleOn(pen, text, x, y) {
+    const bar = this.box.querySelector(".maplibregl-ctrl-scale");
+    if (!bar) return;
+    pen.strokeStyle = this.colours["map-name"];
+    pen.lineWidth = 2;
+    pen.beginPath();
+    [[x, y - 6], [x, y], [x + bar.offsetWidth, y], [x + bar.offsetWidth, y - 6]].forEach(([left, top], at) => (at ? pen.lineTo(left, top) : pen.moveTo(left, top)));
+    pen.stroke();
+    text(bar.textContent, x + 6, y - 5, "12px", this.colours["map-name"]);
   }
 
   legendOn(pen, text, x, bottom) {
@@ -489,7 +510,9 @@ class CityMap {
     pen.fillRect(x, bottom - height, Math.max(150, note ? pen.measureText(note).width + 30 : 0), height);
     rows.forEach(([colour, words], at) => {
       pen.fillStyle = colour;
+      pen.globalAlpha = OPACITY;
       pen.fillRect(x + 10, bottom - height + 10 + at * 18, 16, 13);
+      pen.globalAlpha = 1;
       text(words, x + 34, bottom - height + 21 + at * 18, "13px");
     });
     if (note) text(note, x + 10, bottom - 10, "12px", this.colours.muted);

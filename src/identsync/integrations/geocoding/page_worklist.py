@@ -51,6 +51,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "more": most * 4 if len(rows) > most < MOST_SHOWN else None,
         "fixes": fixes,
         "one": one,
+        "whole": one is not None and (-one["key"] in names or bool(parse(one["address"] or "").house)),
         "branches": [branch for branch in found.branches if branch.id not in found.points],
         "names": names,
         "frame": _frame(context, found, one),
