@@ -15,7 +15,7 @@ What holds, whatever happens in between:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -239,9 +239,14 @@ class _Flow:
         dropped = [key for key in settled if key not in self.desired]
         if self.remove is None:
             dropped, gone = dropped + gone, []
-        due = [key for key in (*wanted, *gone) if self._due(key)]
         self.counts |= {"desired": len(self.desired), "forgotten": len(dropped)}
-        return sorted(due, key=self._rank), rows, dropped
+        return self._in_order(wanted, gone), rows, dropped
+
+    def _in_order(self, wanted: Collection[int], gone: Sequence[int]) -> list[int]:
+        """Give the keys to be tried now: what failed before comes last, what is gone before what is wanted."""
+        if not self.book.rows:  # the first run of a large stream: nothing failed yet, nothing waits
+            return [*sorted(gone), *sorted(wanted, key=self.order)]
+        return sorted((key for key in (*wanted, *gone) if self._due(key)), key=self._rank)
 
     def _rank(self, key: int) -> tuple[int, bool, int]:
         wanted = key in self.desired

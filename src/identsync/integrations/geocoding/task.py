@@ -1,12 +1,12 @@
 """What runs when due: buildings that nobody has looked for yet are asked of the providers, those gone are forgotten."""
 
-import random
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from random import getrandbits
 from typing import TYPE_CHECKING
 
 from identsync import errors
@@ -36,6 +36,7 @@ FLOOR = 100  # buildings: a small clinic may well lose a third of them
 DAY_MS = 86_400_000
 MISSED_MS, MISSED_MOST_MS = 7 * DAY_MS, 180 * DAY_MS  # until a building that was not found is looked for again
 MONTH = 30
+FIRST = 1 << 20
 CELL = 9
 PATIENCE = Patience(first_ms=60_000, most_ms=6 * 3_600_000)
 
@@ -84,11 +85,17 @@ class Wanted:
         at = self._at(key)
         return 0 if at is None else self.counts[at]
 
-    def rank(self, key: int) -> int:
+    def order(self) -> Callable[[int], int]:
         """Put branches first, then buildings by the month of the last visit, shuffled within it."""
-        at = self._at(key)
-        month = 1 << 20 if at is None else self.newest[at] // MONTH
-        return (-month << 32) | random.getrandbits(32)
+        months: dict[int, int] = {}
+
+        def rank(key: int) -> int:
+            if not months:  # made when something is due: that is seldom
+                months.update((each, day // MONTH) for each, day in zip(self.buildings, self.newest, strict=True))
+                months[0] = 0
+            return (-months.get(key, FIRST) << 32) | getrandbits(32)
+
+        return rank
 
     def _at(self, key: int) -> int | None:
         at = bisect_left(self.buildings, key)
@@ -155,7 +162,7 @@ async def run_(run: "Run", settings: Mapping[str, Provider]) -> Outcome:
             brake=Brake(floor=FLOOR),
             patience=PATIENCE,
             concurrency=STEP,
-            order=wanted.rank,
+            order=wanted.order(),
             budget_ms=BUDGET_MS,
         )
     return _told(outcome, cascade)
