@@ -27,6 +27,7 @@ NAMES = (
     "fill",
     "reminders",
     "messages",
+    "address",
 )
 
 
