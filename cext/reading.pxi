@@ -305,6 +305,10 @@ cdef int read_number(Reading *r, int i) noexcept nogil:
             and (next.sense == INNER or (next.sense == STREET and next.number == LINE)):
         collect(r, i, i + 1)
         return i + 1
+    if letter_at(r, i + 1) and token_at(r, i + 1).gap == GLUED and token_at(r, i + 2).sense == INNER \
+            and near(r, i + 2, WORD) and r.house.number == 0:  # 12а мкр
+        collect(r, i, i + 2)
+        return i + 2
     if may_name(r, i):
         collect(r, i, i + 2)
         return i + 2

@@ -383,6 +383,10 @@ cdef class Register:
         if found == NULL:
             raise MemoryError
         try:
+            for i in range(min(n, AHEAD)):
+                fetch(self.slots + (<uint64_t>keys[i] & self.mask))
+            for i in range(min(n, AHEAD // 2)):
+                fetch(self._first(keys[i]))
             for i in range(n):
                 if i + AHEAD < n:
                     fetch(self.slots + (<uint64_t>keys[i + AHEAD] & self.mask))
@@ -392,6 +396,8 @@ cdef class Register:
                 if found[i] == NULL:
                     raise KeyError(keys[i])
                 size += found[i].size + 2
+                if i < AHEAD:
+                    fetch(self.arena + found[i].at)
             made = PyBytes_FromStringAndSize(NULL, size)
             write_array(PyBytes_AsString(made), found, n, self.arena)
             return made

@@ -8,6 +8,7 @@ cdef enum:
     SLOTS = 4096  # of the hash table: a power of two, at least twice the words
     DEPOT = 24000  # characters of all words
     AVENUE = 1  # numbers of kinds that the grammar asks for
+    BOULEVARD = 4
     HIGHWAY = 5
     EMBANKMENT = 6
     LINE = 10
@@ -15,6 +16,7 @@ cdef enum:
     HAMLET = 0
     OKRUG = 1
     REPUBLIC = 2
+    BROTHERS = 9  # of RANK
     CORPUS = 0
     BUILDING = 1
     LITERA = 2
@@ -108,6 +110,8 @@ cdef int enter_kinds(str kinds, int sense) except -1:
 
 
 cdef int enter_names(str names, int sense) except -1:
+    if names.count(",") > 255:
+        raise RuntimeError("too many names for a number of eight bits")
     for number, line in enumerate(names.split(",")):
         spellings = line.strip().split("=")
         full = spellings[0].replace("_", " ")

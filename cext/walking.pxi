@@ -123,6 +123,16 @@ cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
     if sense == STREET and is_named_like_kind(r, i, kind):
         collect(r, i, i + 1)
         return i + 1
+    if sense == STREET and kind == BOULEVARD and r.open == STREET and token.size == 2 and empty(&name):
+        r.text.tokens[i].sense = RANK  # ул. Бр. Кашириных
+        r.text.tokens[i].number = BROTHERS
+        return read_name(r, i)
+    if sense == STREET and kind != LINE and r.open == 0 and is_name(r, i + 1) and name.end == name.first + 1 \
+            and token_at(r, name.first).kind == NTH:
+        r.text.tokens[i].sense = SKIP  # 2-й пер. Пархоменко
+        r.open = STREET
+        r.open_kind = kind
+        return i + 1
     if sense == STREET and r.open == STREET and token.gap != PARTED and (
             empty(&r.group) or (r.open_kind == 0 and token.size > 4 and not is_name(r, i + 1))):
         r.open_kind = kind
@@ -149,13 +159,25 @@ cdef int read_marker(Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
 cdef bint is_named_like_kind(const Reading *r, int i, uint8_t kind) noexcept nogil:
     """ул. Набережная, Набережная ул., Набережная 5: the word is the name."""
     cdef const Token *token = token_at(r, i)
-    if kind == 0 or token.size <= 4 or is_name(r, i + 1):
+    cdef int after = i + 2 if token_at(r, i + 1).sense == SKIP else i + 1
+    if kind == 0 or token.size <= 4 or is_hyphened(r, i) or is_name(r, i + 1):
         return False
+    if near(r, after, WORD) and token_at(r, after).size == 1 and token_at(r, after).dot and near(r, after + 1, WORD):
+        return False  # проспект им. В. И. Ленина
     if kind == LINE:
         return False
     if r.open == STREET:
         return token.gap != PARTED and kind == EMBANKMENT
     return empty(&r.group) and empty(&r.street)
+
+
+cdef inline bint is_hyphened(const Reading *r, int i) noexcept nogil:
+    """пр-кт, ш-се: an abbreviation, however long."""
+    cdef int k
+    for k in range(token_at(r, i).size):
+        if r.text.folded[token_at(r, i).at + k] == 0x2D:
+            return True
+    return False
 
 
 cdef bint stands_behind(const Reading *r, int i, int sense, uint8_t kind) noexcept nogil:
