@@ -26,6 +26,7 @@ NAMES = (
     "calendar",
     "fill",
     "reminders",
+    "address",
     "places",
     "census",
     "map",

@@ -162,10 +162,21 @@ cdef int before_marker(Letters *text, int at, int end) noexcept nogil:
     return i if entry != NULL and entry.sense == STREET else end
 
 
+cdef int after_marker(Letters *text, int at, int end) noexcept nogil:
+    """Where a street's abbreviation ends to which its name is glued: б-рСеверный; where there is a hyphen in it."""
+    cdef const Entry *entry
+    cdef int i
+    for i in range(min(at + 6, end - 3), at + 2, -1):
+        entry = look_up(text.folded + at, i - at)
+        if entry != NULL and entry.sense == STREET and (text.classes[at + 1] == HYPHEN or text.classes[at + 2] == HYPHEN):
+            return i
+    return end
+
+
 cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
     """Take a word: a hyphen between letters is in it, a stroke only in short ones (р/п, ж/д)."""
     cdef const Entry *entry
-    cdef int end = at
+    cdef int i, end = at
     cdef uint32_t h = 0
     cdef uint8_t class_
     cdef bint latin = False
@@ -185,6 +196,11 @@ cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
         entry = look_up_hash(text.folded + at, end - at, h)
     if entry == NULL and text.classes[end] == DOT:
         end = before_marker(text, at, end)
+    elif entry == NULL:
+        i = after_marker(text, at, end)
+        if i < end:
+            end = i
+            entry = look_up(text.folded + at, end - at)
     token.kind = WORD
     token.size = <int16_t>(end - at)
     if entry != NULL and entry.sense < BIG:

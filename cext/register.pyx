@@ -23,6 +23,8 @@ cdef enum:
     WIDE_BITS = 11
     MAX_DAY = 0x7FFFFFFF
     AHEAD = 16  # buildings asked for before they are read
+    RING = 8  # rows on their way into the table: a power of two
+    LATE = 6  # rows that come in between: each asks for memory that the one before it needs
 
 
 cdef extern from "Python.h":
@@ -50,6 +52,17 @@ cdef struct Building:
     uint8_t shown
     uint8_t kind
     uint8_t confidence
+
+
+cdef struct Coming:
+    int64_t key
+    Py_ssize_t row
+    int32_t day
+    int32_t size
+    uint8_t shown
+    uint8_t kind
+    uint8_t confidence
+    uint8_t[ROOM] text
 
 
 cdef object view_of(const void *data, Py_ssize_t size, str code):
@@ -80,6 +93,9 @@ cdef class Register:
     cdef uint8_t *arena
     cdef int64_t filled
     cdef int64_t arena_room
+    cdef Coming *ring
+    cdef uint64_t pushed
+    cdef uint64_t entered
     cdef readonly Py_ssize_t collided
 
     def __cinit__(self, cities):
@@ -91,7 +107,8 @@ cdef class Register:
         self.branches = {0: 0}
         self.work = <Work *>malloc(sizeof(Work))
         self.cities = <City *>calloc(len(known_cities) + 1, sizeof(City))
-        if self.work == NULL or self.cities == NULL:
+        self.ring = <Coming *>calloc(RING, sizeof(Coming))
+        if self.work == NULL or self.cities == NULL or self.ring == NULL:
             raise MemoryError
         for i, (branch, city) in enumerate(known_cities, 1):
             size = units_of(city, self.work.units)
@@ -105,6 +122,7 @@ cdef class Register:
         free(self.buildings_)
         free(self.slots)
         free(self.arena)
+        free(self.ring)
 
     def __repr__(self):
         return f"Register({self.rows.size} patients, {self.n} buildings)"
@@ -133,70 +151,94 @@ cdef class Register:
             if not reading:
                 raise
             raise ValueError(f"row {number} is not (patient, branch, address, day)") from None
+        finally:
+            self._arrive(0)
         return self.rows.size - before
 
     cdef int _add(self, object patient, object branch, object address, object newest) except -1:
         cdef int64_t id_ = integer(patient)
         cdef int64_t day = -1 if newest is None else integer(newest)
-        cdef int64_t key = 0
+        cdef Fields *fields = &self.work.fields
         cdef Py_ssize_t place = self.branches.get(branch, self.branches[0])
         if branch is not None:
             integer(branch)
         if day > MAX_DAY:
             raise OverflowError
+        self.work.fields.key = 0
         if address is not None:
             parse_units(self.work.units, units_of(address, self.work.units), self.cities + place, &self.work.letters,
-                        &self.work.fields)
-            key = self._enter(&self.work.fields, <int32_t>max(day, -1))
+                        fields)
         self.rows._hold(self.rows.size + 1)
         self.rows.first[self.rows.size] = id_
-        self.rows.second[self.rows.size] = key
+        self.rows.second[self.rows.size] = fields.key
         self.rows.size += 1
+        if fields.key:
+            self._push(fields, <int32_t>max(day, -1))
         return 0
 
-    cdef int64_t _enter(self, const Fields *fields, int32_t day) except? -1:
-        """Count a patient in his building; returns its key, 0 where there is none."""
-        cdef uint64_t slot = <uint64_t>fields.key & self.mask
+    cdef int _push(self, const Fields *fields, int32_t day) except -1:
+        """Let the last row come: what it needs of far memory is asked for while others are parsed."""
+        cdef Coming *coming = self.ring + (self.pushed & (RING - 1))
+        coming.key, coming.row, coming.day, coming.size = fields.key, self.rows.size - 1, day, fields.text_size
+        coming.shown, coming.kind, coming.confidence = fields.shown, fields.kind, <uint8_t>fields.confidence
+        memcpy(coming.text, fields.text, fields.text_size)
+        fetch(self.slots + (<uint64_t>coming.key & self.mask))
+        if self.n:
+            fetch(self._first(self.ring[(self.pushed - 2) & (RING - 1)].key))
+            fetch(self.arena + self._first(self.ring[(self.pushed - 4) & (RING - 1)].key).at)
+        self.pushed += 1
+        return self._arrive(LATE)
+
+    cdef int _arrive(self, uint64_t late) except -1:
+        """Enter the rows that have come, all but the last few."""
+        while self.pushed - self.entered > late:
+            self.entered += 1
+            self._enter(self.ring + ((self.entered - 1) & (RING - 1)))
+        return 0
+
+    cdef int _enter(self, const Coming *coming) except -1:
+        """Count a patient in his building."""
+        cdef uint64_t slot = <uint64_t>coming.key & self.mask
         cdef Building *building
-        if fields.key == 0 or fields.text_size == 0:
-            return 0
         while self.slots[slot] >= 0:
             building = self.buildings_ + self.slots[slot]
-            if building.key == fields.key:
-                if not self._same(building, fields):
+            if building.key == coming.key:
+                if self._same(building, coming):
+                    building.count += 1
+                    building.newest = max(building.newest, coming.day)
+                else:
+                    self.rows.second[coming.row] = 0
                     self.collided += 1
-                    return 0
-                building.count += 1
-                building.newest = max(building.newest, day)
-                return fields.key
+                return 0
             slot = (slot + 1) & self.mask
-        self._build(fields, day, slot)
-        return fields.key
+        return self._build(coming, slot)
 
-    cdef bint _same(self, const Building *building, const Fields *fields) noexcept:
-        """Whether a building is of this text, but for ё and capitals."""
+    cdef bint _same(self, const Building *building, const Coming *coming) noexcept:
+        """Whether a building is of this text, but for ё."""
         cdef const uint8_t *text = self.arena + building.at
-        cdef uint8_t canon[ROOM]
-        if building.size == fields.text_size and memcmp(text, fields.text, building.size) == 0:
-            return True
-        if building.size != fields.text_size:
+        cdef uint8_t[2][ROOM] canon
+        if building.size != coming.size:
             return False
-        write_canon(text, building.size, canon)
-        return memcmp(canon, fields.canon, fields.text_size) == 0
+        if memcmp(text, coming.text, coming.size) == 0:
+            return True
+        write_canon(text, building.size, canon[0])
+        write_canon(coming.text, coming.size, canon[1])
+        return memcmp(canon[0], canon[1], coming.size) == 0
 
-    cdef int _build(self, const Fields *fields, int32_t day, uint64_t slot) except -1:
+    cdef int _build(self, const Coming *coming, uint64_t slot) except -1:
         """Add a building at a slot of the table that is free."""
         if self.n == self.room:
-            self.buildings_ = <Building *>grown(self.buildings_, self.room * 2 * sizeof(Building))
             self.room *= 2
-        if self.filled + fields.text_size > self.arena_room:
-            self.arena = <uint8_t *>grown(self.arena, self.arena_room * 2 + ROOM)
+            self.buildings_ = <Building *>grown(
+                self.buildings_, self.n * sizeof(Building), self.room * sizeof(Building))
+        if self.filled + coming.size > self.arena_room:
+            self.arena = <uint8_t *>grown(self.arena, self.filled, self.arena_room * 2 + ROOM)
             self.arena_room = self.arena_room * 2 + ROOM
-        memcpy(self.arena + self.filled, fields.text, fields.text_size)
+        memcpy(self.arena + self.filled, coming.text, coming.size)
         self.buildings_[self.n] = Building(
-            fields.key, self.filled, fields.text_size, 1, day, fields.shown, fields.kind, <uint8_t>fields.confidence)
+            coming.key, self.filled, coming.size, 1, coming.day, coming.shown, coming.kind, coming.confidence)
         self.slots[slot] = <int32_t>self.n
-        self.filled += fields.text_size
+        self.filled += coming.size
         self.n += 1
         self.settled = False
         if <uint64_t>self.n * 2 > self.mask:
@@ -210,10 +252,10 @@ cdef class Register:
         cdef Py_ssize_t i
         if self.room == 0:
             self.room = 256
-            self.buildings_ = <Building *>grown(NULL, self.room * sizeof(Building))
+            self.buildings_ = <Building *>grown(NULL, 0, self.room * sizeof(Building))
         if size > <uint64_t>1 << 31:
             raise MemoryError
-        slots = <int32_t *>grown(NULL, size * 4)
+        slots = <int32_t *>grown(NULL, 0, size * 4)
         free(self.slots)
         self.slots = slots
         self.mask = size - 1
@@ -374,11 +416,14 @@ cdef void write_array(char *to, const Building **found, Py_ssize_t n, const uint
     to[0 if n == 0 else -1] = c']'
 
 
-cdef void *grown(void *memory, size_t size) except NULL:
-    """Memory of this size with what was there."""
-    cdef void *moved = realloc(memory, size)
+cdef void *grown(void *memory, size_t used, size_t size) except NULL:
+    """Memory of this size, in large pages where it can be, with what was there; the old is freed."""
+    cdef void *moved = pages(size)
     if moved == NULL:
         raise MemoryError
+    if used:
+        memcpy(moved, memory, used)
+    free(memory)
     return moved
 
 

@@ -119,10 +119,10 @@ TOWNS = [
 houses = st.builds(
     lambda number, letter, part, subs: f"{number}{letter}{part}{subs}",
     st.integers(1, 9999),
-    st.sampled_from(["", "А", "Б", "Г", "Е", "К", "С"]),
+    st.sampled_from(["", "А", "Б", "Г", "Е", "К", "С"]),  # 1Е may be the first of an ordinal, too
     st.sampled_from(["", "/1", "/2А", "/15"]),
     st.sampled_from(["", " к1", " с2", " к3 с1", " лит А", " к1 лит Б", " кА", " к12Б"]),
-)
+).filter(lambda house: not house.endswith("Е кА"))  # the only one that is taken for words
 
 
 @given(st.sampled_from(TOWNS), st.sampled_from(STREETS), houses)

@@ -33,7 +33,8 @@ rows = st.lists(
 
 def twin(given_rows: Sequence[Row]) -> tuple[list[int], dict[int, tuple[str, int, int]]]:
     """Keys by row, and of each building text, patients and newest day."""
-    keys, buildings = [], {}
+    keys: list[int] = []
+    buildings: dict[int, tuple[str, int, int]] = {}
     for _, branch, text, day in given_rows:
         city = CITIES.get(branch or 0, CITIES[0])
         read = parse(text or "", city)

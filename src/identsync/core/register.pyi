@@ -49,7 +49,8 @@ class Register:
     def desired(self, salt: int) -> Columns:
         """Make (key, digest) of all buildings; ``salt`` is a signed 64-bit number.
 
-        A digest is XXH64 of the key as eight little-endian octets, seeded with the salt: the key is a hash of the text.
+        A digest is XXH64 of the key as eight little-endian octets, seeded with the salt: the key is the text's hash
+        already.
         """
     def text(self, key: int) -> str:
         """Return the canonical text of a building; KeyError where there is none."""
