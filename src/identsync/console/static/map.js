@@ -239,9 +239,8 @@ class CityMap {
 
   async load(anew = false) {
     if (anew) this.loaded = {};
-    const loads = [this.loadStreets()];
-    if (!this.pinning) loads.push(this.loadCells(anew), this.loadHouses(anew));
-    await Promise.all(loads);
+    const loads = this.pinning ? [] : [this.loadCells(), this.loadHouses()];
+    await Promise.all([...loads, this.loadStreets()]);  // in this order: the console answers one after another
   }
 
   // Loads /map/<name> unless what is loaded covers the view; an answer that comes after a newer question is left out.
