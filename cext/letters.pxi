@@ -168,7 +168,7 @@ cdef int after_marker(Letters *text, int at, int end) noexcept nogil:
     cdef int i
     for i in range(min(at + 6, end - 3), at + 2, -1):
         entry = look_up(text.folded + at, i - at)
-        if entry != NULL and entry.sense == STREET and (text.classes[at + 1] == HYPHEN or text.classes[at + 2] == HYPHEN):
+        if entry != NULL and entry.sense == STREET and HYPHEN in (text.classes[at + 1], text.classes[at + 2]):
             return i
     return end
 
