@@ -171,6 +171,12 @@ cdef bint is_named_like_kind(const Reading *r, int i, uint8_t kind) noexcept nog
     return empty(&r.group) and empty(&r.street)
 
 
+cdef bint is_named_like_quay(const Reading *r, int i) noexcept nogil:
+    """Набережная 5: the word is a name, not the kind of one."""
+    cdef const Token *token = token_at(r, i)
+    return token.number == EMBANKMENT and token.size > 4 and token.gap != PARTED and near(r, i + 1, NUMBER)
+
+
 cdef inline bint is_hyphened(const Reading *r, int i) noexcept nogil:
     """пр-кт, ш-се: an abbreviation, however long."""
     cdef int k
@@ -186,6 +192,9 @@ cdef bint stands_behind(const Reading *r, int i, int sense, uint8_t kind) noexce
     cdef int last = r.group.end - 1
     cdef bint counted = token_at(r, last).kind != WORD
     cdef int number = 0
+    if sense == STREET and kind != EMBANKMENT and token_at(r, i + 1).sense == STREET \
+            and is_named_like_quay(r, i + 1):
+        return False  # Тверь улица Набережная 5
     if sense == INNER:
         return counted or (not named and (is_adjective(r, last) or not near(r, i + 1, NUMBER)))
     if not named or token_at(r, i + 1).sense == ISLAND:
