@@ -80,7 +80,7 @@ def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
         if "расписание на" in line:
             break
     family = psutil.Process(process.pid).children(recursive=True)
-    assert len(family) == 7  # three clients, two sites, the calendar server, the SMS gateways
+    assert len(family) == 8  # three clients, two sites, calendar server, SMS gateways, geocoders
     process.kill()
     process.communicate()
     _gone, alive = psutil.wait_procs(family, timeout=20)

@@ -39,7 +39,7 @@ class Town:
     limited_at: int = 0
 
     def run(self) -> Outcome:
-        clinic = ClinicSource(create_engine("sqlite://"))
+        clinic = ClinicSource(create_engine("sqlite://"))  # nothing is read of it
         task = Task(STREAM, 0, MINUTE, MINUTE, 10 * MINUTE, self._mirror)
         self.asked.clear()
         return asyncio.run(run_now(self.store, clinic, task))
