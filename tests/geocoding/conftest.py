@@ -22,7 +22,7 @@ def town_clinic(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its minute of connections begins with each module
 def geocoder_process() -> Iterator[GeocoderProcess]:
     with GeocoderProcess(seed=SEED) as process:
         yield process
@@ -34,7 +34,9 @@ def geocoders(geocoder_process: GeocoderProcess, monkeypatch: pytest.MonkeyPatch
     geocoder_process.behave()
     geocoder_process.new_day()
     geocoder_process.forget()
-    geocoder_process.options(balance=500_000, quota=0, rate=0, connections=0)
+    usual = {"balance": 500_000, "price": 20, "quota": 0, "rate": 0, "connections": 60}
+    geocoder_process.options(structured=True, guessing=True, **usual)
     monkeypatch.setenv("TEST_GEOCODER", KEY)
     monkeypatch.setenv("TEST_GEOCODER_SECRET", SECRET)
+    monkeypatch.setenv("TEST_WRONG", "not-the-key-at-all")
     return geocoder_process

@@ -88,6 +88,7 @@ class House:
 
 @pytest.fixture
 def house(clone: Callable[[str], str], town_clinic: str, tmp_path: Path, geocoders: GeocoderProcess) -> Iterator[House]:
+    geocoders.options(connections=0)  # each look opens some: a minute of tests has more than a day of a clinic
     house = House(clone, town_clinic, tmp_path, geocoders)
     yield house
     house.close()

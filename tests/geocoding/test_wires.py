@@ -2,36 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from itertools import islice
 
 import pytest
 
 from identsync import errors
 from identsync.demo.clinic import ground
-from identsync.demo.geocoder.desk import KEY, SECRET
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.integrations.geocoding.place import Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 
 from .wires_calls import KINDS, OWN, PAID, PLACE, absent, asked, houses, named, point, provider, question, run
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[GeocoderProcess]:
-    with GeocoderProcess() as started:
-        yield started
-
-
-@pytest.fixture
-def geocoders(process: GeocoderProcess, monkeypatch: pytest.MonkeyPatch) -> GeocoderProcess:
-    monkeypatch.setenv("TEST_GEOCODER", KEY)
-    monkeypatch.setenv("TEST_GEOCODER_SECRET", SECRET)
-    process.behave()
-    process.forget()
-    process.new_day()
-    process.options(balance=500_000, price=20, quota=0, rate=0, connections=60, structured=True, guessing=True)
-    return process
 
 
 @pytest.mark.parametrize("kind", KINDS)

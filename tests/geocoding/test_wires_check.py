@@ -9,7 +9,6 @@ from sqlalchemy import create_engine
 
 from identsync.clinic.source import ClinicSource
 from identsync.demo.clinic.generate import GeneratorSettings, generate
-from identsync.demo.geocoder.desk import KEY, SECRET
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.engine.integration import PageContext
 from identsync.errors import Problem
@@ -17,23 +16,6 @@ from identsync.integrations.geocoding.check import check
 from identsync.integrations.geocoding.settings import Provider
 
 from .wires_calls import KINDS, PAID, provider
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[GeocoderProcess]:
-    with GeocoderProcess() as started:
-        yield started
-
-
-@pytest.fixture
-def geocoders(process: GeocoderProcess, monkeypatch: pytest.MonkeyPatch) -> GeocoderProcess:
-    monkeypatch.setenv("TEST_GEOCODER", KEY)
-    monkeypatch.setenv("TEST_GEOCODER_SECRET", SECRET)
-    monkeypatch.setenv("TEST_WRONG", "not-the-key")
-    process.behave()
-    process.new_day()
-    process.options(balance=500_000, quota=0)
-    return process
 
 
 def checked(settings: Provider, clinic: Any = None) -> list[Problem]:

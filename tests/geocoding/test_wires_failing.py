@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,24 +18,6 @@ from .wires_calls import KINDS, OWN, PAID, PLACE, asked, houses, point, provider
 
 ONE = next(houses(11, 1))[0]
 DAY_MS = 86_400_000
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[GeocoderProcess]:
-    with GeocoderProcess() as started:
-        yield started
-
-
-@pytest.fixture
-def geocoders(process: GeocoderProcess, monkeypatch: pytest.MonkeyPatch) -> GeocoderProcess:
-    monkeypatch.setenv("TEST_GEOCODER", KEY)
-    monkeypatch.setenv("TEST_GEOCODER_SECRET", SECRET)
-    monkeypatch.setenv("TEST_WRONG", "not-the-key-at-all")
-    process.behave()
-    process.forget()
-    process.new_day()
-    process.options(balance=500_000, price=20, quota=0, rate=0, connections=60)
-    return process
 
 
 def _told(error: errors.IdentsyncError, caplog: pytest.LogCaptureFixture) -> str:

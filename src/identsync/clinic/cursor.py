@@ -4,7 +4,8 @@ SQLAlchemy's row objects would double the price of a pass (facts: performance.md
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from sys import byteorder
 from typing import Any
@@ -41,37 +42,37 @@ def stream(
 
 def fetched(connection: Connection, statement: Select[Any], values: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Run a statement and give the driver's own rows, all of them."""
-    sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
-    cursor = _driver(connection).cursor()
-    try:
-        cursor.execute(sql, parameters)
+    with _asked(connection, statement, values) as cursor:
         return list(cursor.fetchall())
-    finally:
-        cursor.close()
 
 
 def portions(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
     """Run a statement and hand over the driver's own rows, some thousand at a time."""
-    sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
-    cursor = _driver(connection).cursor()
-    try:
-        cursor.execute(sql, parameters)
-        while batch := cursor.fetchmany(8 * ROWS):
-            add(batch)
-    finally:
-        cursor.close()
+    with _asked(connection, statement, values) as cursor:
+        _hand_over(cursor, add, 8 * ROWS)
 
 
 def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
+    with _asked(connection, statement, values) as cursor:
+        if connection.dialect.name == "sqlite":
+            add(cursor)
+        else:
+            _hand_over(cursor, add, ROWS)
+
+
+def _hand_over(cursor: Any, add: AddRows, most: int) -> None:
+    while batch := cursor.fetchmany(most):
+        add(batch)
+
+
+@contextmanager
+def _asked(connection: Connection, statement: Select[Any], values: dict[str, Any]) -> Iterator[Any]:
+    """Run a statement; give the driver's cursor."""
     sql, parameters = _rendered(statement, values, connection.dialect, packed=False)
     cursor = _driver(connection).cursor()
     try:
         cursor.execute(sql, parameters)
-        if connection.dialect.name == "sqlite":
-            add(cursor)
-            return
-        while batch := cursor.fetchmany(ROWS):
-            add(batch)
+        yield cursor
     finally:
         cursor.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, case, func, select
 
 from identsync.clinic.clock import DAY
-from identsync.clinic.cursor import AddRows, fetched, stream
+from identsync.clinic.cursor import fetched
 
 IDS = 500
 COMING = ("service", "phone", "email")
@@ -79,17 +79,6 @@ class People:
         """
         asked = self._ahead.setdefault(tuple(fields), self._coming(fields))
         return fetched(connection, asked, {"branch": branch, "first": window[0], "after": window[1]})
-
-    def addresses(self, connection: Connection, add: AddRows) -> None:
-        """Hand all patients to the core: patient, branch, address as it was written, day of the last visit."""
-        p = self._patient.c
-        stream(connection, select(p.patient_id, p.branch_id, p.address, p.last_visit), {}, add, None)
-
-    def some_addresses(self, connection: Connection, branch: int, most: int) -> list[str]:
-        """Give up to ``most`` addresses of a branch's patients, as they were written."""
-        p = self._patient.c
-        asked = select(p.address).where(p.branch_id == bindparam("branch"), p.address.is_not(None)).limit(most)
-        return list(connection.execute(asked, {"branch": branch}).scalars())
 
     def guests(self, connection: Connection, now_minute: int, doctors: Collection[int] = ()) -> Iterator[Guest]:
         """Give all patients, or those who were at one of ``doctors``, with their visits before and after now."""

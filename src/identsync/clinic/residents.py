@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, bindparam, func, select
 
-from identsync.clinic.cursor import AddRows, fetched, portions
+from identsync.clinic.cursor import AddRows, fetched, portions, stream
 
-ROW = ("patient_id", "branch_id", "address", "last_visit", "born", "sex", "first_visit", "revenue")
+HOME = ("patient_id", "branch_id", "address", "last_visit")
+ROW = (*HOME, "born", "sex", "first_visit", "revenue")
 
 
 class Residents:
@@ -16,6 +17,9 @@ class Residents:
     def __init__(self, tables: dict[str, Table]) -> None:
         visit, patient, staff = tables["clinic_appointment"].c, tables["clinic_patient"].c, tables["clinic_staff"].c
         self._all = select(*(patient[name] for name in ROW)).order_by(patient.patient_id)
+        self._homes = select(*(patient[name] for name in HOME))
+        some = select(patient.address).where(patient.branch_id == bindparam("branch"), patient.address.is_not(None))
+        self._some_addresses = some
         who = select(visit.patient_id).distinct().where(visit.kind == 0, visit.patient_id.is_not(None))
         at = select(staff.branch_id).where(staff.doctor_id == bindparam("doctor"))  # the index begins with the branch
         of_doctor = who.where(visit.branch_id.in_(at), visit.doctor_id == bindparam("doctor"))
@@ -27,6 +31,14 @@ class Residents:
     def all(self, connection: Connection, add: AddRows) -> None:
         """Hand all patients to ``add``."""
         portions(connection, self._all, {}, add)
+
+    def homes(self, connection: Connection, add: AddRows) -> None:
+        """Hand all patients to the core, as :data:`HOME` names their rows, in any order."""
+        stream(connection, self._homes, {}, add, None)
+
+    def some_addresses(self, connection: Connection, branch: int, most: int) -> list[str]:
+        """Give up to ``most`` addresses of a branch's patients, as they were written."""
+        return list(connection.execute(self._some_addresses.limit(most), {"branch": branch}).scalars())
 
     def of_doctor(self, connection: Connection, doctor: int) -> "array[int]":
         """Give the patients of a doctor."""

@@ -196,12 +196,12 @@ class ClinicSource:
     def addresses(self, add: AddRows) -> None:
         """Hand all patients to ``add``: patient, branch, address as it was written, day of the last visit."""
         with self._reading() as connection:
-            self._people.addresses(connection, add)
+            self._residents.homes(connection, add)
 
     def some_addresses(self, branch: int, most: int) -> list[str]:
         """Give up to ``most`` addresses of a branch's patients, as they were written."""
         with self._reading() as connection:
-            return self._people.some_addresses(connection, branch, most)
+            return self._residents.some_addresses(connection, branch, most)
 
     def residents(self, add: AddRows) -> None:
         """Hand all patients by number to ``add``, in batches; rows as :data:`residents.ROW` names them."""

@@ -23,6 +23,7 @@ from identsync.engine.integration import Outcome, Status
 from identsync.errors import Unexpected
 from identsync.flows.flaw import Flaw, dumped
 from identsync.language import _
+from identsync.store.lists import portions
 from identsync.store.tables import intake_cursor, intake_reject
 
 if TYPE_CHECKING:
@@ -194,10 +195,10 @@ class _Intake(Generic[T]):
         self, connection: Connection, rows: list[Row[T]], bad: Mapping[str, tuple[Any, list[Flaw]]]
     ) -> tuple[list[Row[T]], list[dict[str, Any]]]:
         known: set[str] = set()
-        for keys in _portions([row.key for row in rows]):
+        for keys in portions([row.key for row in rows], KEYS_AT_ONCE):
             known.update(self._source.known(connection, keys))
         listed: set[str] = set()
-        for keys in _portions(list(bad)):
+        for keys in portions(bad, KEYS_AT_ONCE):
             here = intake_reject.c.stream == self._stream, intake_reject.c.key.in_(keys)
             listed.update(connection.execute(select(intake_reject.c.key).where(*here)).scalars())
         now = self._run.now_ms()
@@ -275,10 +276,6 @@ def _move(connection: Connection, stream: str, scope: int, to_ms: int, now_ms: i
     here = intake_cursor.c.stream == stream, intake_cursor.c.scope == scope
     if connection.execute(update(intake_cursor).where(*here).values(values)).rowcount == 0:
         connection.execute(insert(intake_cursor).values(stream=stream, scope=scope, **values))
-
-
-def _portions(keys: list[str]) -> Iterator[list[str]]:
-    return (keys[at : at + KEYS_AT_ONCE] for at in range(0, len(keys), KEYS_AT_ONCE))
 
 
 def _as_counts(counts: _Counts) -> dict[str, int]:

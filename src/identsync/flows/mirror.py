@@ -67,6 +67,7 @@ __all__ = [
     "kept",
     "mirror",
     "send_again",
+    "verdict_of",
 ]
 
 COUNTS = ("desired", "confirmed", "removed", "rejected", "later", "unknown", "forgotten", "left")
@@ -308,46 +309,31 @@ class _Flow:
 
     async def _try(self, hands: Sequence[_Hand], gate: asyncio.Semaphore) -> None:
         async with gate:
-            if isinstance(self.deliver, Together):
-                await self._try_together(hands, self.deliver)
-                return
-            for hand in hands:
+            for some in [hands] if isinstance(self.deliver, Together) else ([hand] for hand in hands):
                 if self.stop is None:
-                    try:
-                        hand.verdict = await self._verdict(hand.item, going=hand.going)
-                    except Exception as error:
-                        hand.verdict = self._failed(error)
+                    await self._attempt(some)
 
-    async def _try_together(self, hands: Sequence[_Hand], together: Together) -> None:
-        if self.stop is not None:
-            return
+    async def _attempt(self, hands: Sequence[_Hand]) -> None:
+        """Make one request; its fate is that of all its hands."""
         try:
-            verdicts = await together.deliver([hand.item for hand in hands])
+            verdicts = await self._verdicts(hands)
             for hand, verdict in zip(hands, verdicts, strict=True):
                 hand.verdict = verdict
         except Exception as error:
-            verdict = self._failed(error)
+            if not isinstance(error, errors.Unexpected):  # all but an answer without sense ends the run
+                self.stop = error
+            failed = verdict_of(error)
             for hand in hands:
-                hand.verdict = verdict
+                hand.verdict = failed
 
-    async def _verdict(self, item: Item, *, going: bool) -> Verdict:
-        assert not isinstance(self.deliver, Together)
-        if not going:
-            return await self.deliver(item)
+    async def _verdicts(self, hands: Sequence[_Hand]) -> Sequence[Verdict]:
+        if isinstance(self.deliver, Together):
+            return await self.deliver.deliver([hand.item for hand in hands])
+        [hand] = hands
+        if not hand.going:
+            return [await self.deliver(hand.item)]
         assert self.remove is not None
-        return await self.remove(item)
-
-    def _failed(self, error: Exception) -> Verdict:
-        """Say what an error means for what was in hand; all but an answer without sense ends the run."""
-        if isinstance(error, errors.Unexpected):
-            return Unknown(_said(error))
-        self.stop = error
-        if isinstance(error, errors.Later):
-            sent = isinstance(error, errors.Unavailable) and error.sent
-            return (Unknown if sent else Later)(_said(error), error.after_ms)
-        if isinstance(error, errors.AskPerson):
-            return Later(_said(error), 0)  # as soon as the person has done it
-        return Unknown(type(error).__name__)  # a defect of the room: what it did is anybody's guess
+        return [await self.remove(hand.item)]
 
     async def _write(
         self, rows: Sequence[Row], dropped: Sequence[int], ended: Sequence[_Hand], hands: Sequence[_Hand]
@@ -423,8 +409,19 @@ def _digest_after(hand: _Hand) -> int | None:
     return hand.before
 
 
-def _said(error: errors.IdentsyncError) -> str:
-    return error.raw or str(error)
+def verdict_of(error: Exception, said: str | None = None) -> Verdict:
+    """Say what an error means for an item that was in hand; ``said`` is kept in place of the other side's words."""
+    if not isinstance(error, errors.Later | errors.AskPerson | errors.Unexpected):
+        return Unknown(type(error).__name__)  # a defect of the room: what it did is anybody's guess
+    words = error.raw or str(error) if said is None else said
+    match error:
+        case errors.AskPerson():
+            return Later(words, 0)  # as soon as the person has done it
+        case errors.Later(after_ms=after) if not (isinstance(error, errors.Unavailable) and error.sent):
+            return Later(words, after)
+        case errors.Later(after_ms=after):
+            return Unknown(words, after)
+    return Unknown(words)
 
 
 def _rest(counts: Mapping[str, int]) -> str:

@@ -16,13 +16,13 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
 from identsync.core.columns import Columns
+from identsync.store.lists import portions
 from identsync.store.tables import mirror_item, mirror_stream
 
 DOUBT = -(2**63)
 """Stands for 'may have arrived': equal to no digest, so such a key always differs."""
 GONE = 0
 """The digest of a row that asks for removal."""
-IN = 500  # parameters in one list: below the limit of every database
 
 _of_stream = and_(mirror_stream.c.stream == bindparam("of_stream"), mirror_stream.c.scope == bindparam("of_scope"))
 _of_item = and_(
@@ -170,8 +170,8 @@ def save_weights(
 def payloads(connection: Connection, book: Book, keys: Sequence[int]) -> dict[int, bytes]:
     """Return what is kept of these keys' items; those of which nothing is kept are left out."""
     item, kept = mirror_item.c, dict[int, bytes]()
-    for at in range(0, len(keys), IN):
-        some = item.key.in_(keys[at : at + IN])
+    for portion in portions(keys):
+        some = item.key.in_(portion)
         found = select(item.key, item.payload).where(item.stream == book.stream, item.scope == book.scope, some)
         kept |= {key: payload for key, payload in connection.execute(found) if payload is not None}
     return kept
@@ -285,8 +285,8 @@ def _values(book: Book, row: Row, now_ms: int) -> dict[str, Any]:
 
 def _known(connection: Connection, book: Book, keys: Sequence[int]) -> set[int]:
     item, known = mirror_item.c, set[int]()
-    for at in range(0, len(keys), IN):
-        some = item.key.in_(keys[at : at + IN])
+    for portion in portions(keys):
+        some = item.key.in_(portion)
         found = select(item.key).where(item.stream == book.stream, item.scope == book.scope, some)
         known.update(connection.execute(found).scalars())
     return known

@@ -12,7 +12,7 @@ decision names the state it was made on (``changed_ms``), so that two of them, o
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,12 +21,11 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, selec
 from identsync.errors import AskPerson, Unexpected
 from identsync.flows.intake import printable
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
-from identsync.store.lists import among, plan_anew, write_many
+from identsync.store.lists import among, plan_anew, portions, write_many
 from identsync.store.tables import outbox, outbox_event, outbox_receipt
 
 T = TypeVar("T")
 
-IN = 500  # parameters in one list: below the limit of every database
 ANSWER = 400  # characters kept of what the other side said
 OPEN = ("planned", "held")
 SENT = ("accepted", "unknown", "submitting")
@@ -106,7 +105,7 @@ def written(connection: Connection, stream: str, keys: Sequence[str]) -> dict[st
     """
     plan_anew(connection, len(keys))
     ids: dict[str, int] = {}
-    for some in _portions(list(keys)):
+    for some in portions(keys):
         rows = connection.execute(_WRITTEN.where(among(connection, outbox.c.key, some)))
         ids.update((key, number) for key, number, of in rows if of == stream)
     return ids
@@ -160,7 +159,7 @@ def take(connection: Connection, taken: Sequence[Taken], fence: int, now_ms: int
     if connection.execute(_TAKE, values).rowcount == len(values):  # some drivers count the last row alone: then ask
         return set(tokens.values())
     good: set[int] = set()
-    for ids in _portions(list(tokens.values())):
+    for ids in portions(tokens.values()):
         rows = connection.execute(select(outbox.c.id, outbox.c.token).where(outbox.c.id.in_(ids)))
         good.update(number for number, mark in rows if tokens.get(mark) == number)
     return good
@@ -281,7 +280,7 @@ def free(connection: Connection, stream: str, lot: int, most: int, due_ms: int, 
     o, freed = outbox.c, 0
     here = o.stream == stream, o.lot == lot, o.state == "held"
     ids = connection.execute(select(o.id).where(*here).order_by(o.id).limit(most)).scalars().all()
-    for some in _portions(list(ids)):
+    for some in portions(ids):
         values = {"state": "planned", "due_ms": due_ms, "changed_ms": now_ms}
         freed += connection.execute(update(outbox).where(o.id.in_(some), o.state == "held").values(values)).rowcount
     return freed
@@ -394,7 +393,7 @@ def _claim_early(connection: Connection, accepted: Collection[tuple[str, str]], 
     """Apply the receipts that were faster than the answer they belong to."""
     r = outbox_receipt.c
     for channel in {channel for channel, _id in accepted}:
-        for ids in _portions([number[:200] for of, number in accepted if of == channel]):
+        for ids in portions([number[:200] for of, number in accepted if of == channel]):
             waiting = r.channel == channel, r.outbox_id.is_(None), r.provider_id.in_(ids)
             for early in connection.execute(select(outbox_receipt).where(*waiting).order_by(r.id)).all():
                 receipt = _receipt_of(early)
@@ -411,10 +410,6 @@ def _receipt_of(row: Any) -> Receipt:
 def _belongs(connection: Connection, receipt_id: int, row_id: int) -> None:
     mine = outbox_receipt.c.id == receipt_id
     connection.execute(update(outbox_receipt).where(mine).values(outbox_id=row_id))
-
-
-def _portions(values: list[T]) -> Iterator[list[T]]:
-    return (values[at : at + IN] for at in range(0, len(values), IN))
 
 
 _WRITTEN = select(outbox.c.key, outbox.c.id, outbox.c.stream)

@@ -1,8 +1,8 @@
 """Reading by long lists of values (``WHERE key IN (500 of them)``), and writing many rows at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -24,8 +24,16 @@ from sqlalchemy import (
     text,
 )
 
+T = TypeVar("T")
+IN = 500  # parameters in one list: below the limit of every database
 LONG = 50
 _ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
+def portions(values: Collection[T], most: int = IN) -> Iterator[list[T]]:
+    """Give the values in lists of at most ``most``, in their order."""
+    every = list(values)
+    return (every[at : at + most] for at in range(0, len(every), most))
 
 
 def plan_anew(connection: Connection, values: int) -> None:

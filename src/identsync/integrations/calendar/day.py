@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from identsync.clinic.clock import DAY, minute_now
-from identsync.flows.mirror_book import IN
 from identsync.integrations.calendar.compared import Difference
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.shown import Line, Picture, events_of, is_stubborn, keys_of
+from identsync.store.lists import IN
 
 EPOCH = date(1970, 1, 1)
 OPEN, CLOSE = 9, 18  # hours drawn where nothing is

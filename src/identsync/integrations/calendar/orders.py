@@ -8,13 +8,13 @@ from sqlalchemy import Connection, update
 from identsync.engine.integration import PageContext
 from identsync.errors import AskPerson
 from identsync.flows.mirror import approve, doubt, kept, send_again
-from identsync.flows.mirror_book import IN
 from identsync.integrations.calendar import books, feed
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.task import stream_of
 from identsync.store import slots
+from identsync.store.lists import portions
 from identsync.store.tables import mirror_item
 
 
@@ -77,8 +77,8 @@ def again(context: PageContext, form: Mapping[str, str]) -> str:
         keys = _keys(connection, place, link)
         doubt(connection, place.stream, link.scope, keys)
         item = mirror_item.c
-        for at in range(0, len(keys), IN):
-            mine = item.stream == place.stream, item.scope == link.scope, item.key.in_(keys[at : at + IN])
+        for some in portions(keys):
+            mine = item.stream == place.stream, item.scope == link.scope, item.key.in_(some)
             connection.execute(update(mirror_item).where(*mine).values(retry_ms=None, attempts=0))
         slots.run_now(connection, place.stream, link.scope)
     return _("Календарь отправится заново через несколько секунд.")

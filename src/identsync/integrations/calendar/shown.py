@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select
 
 from identsync.engine.integration import PageContext
-from identsync.flows.mirror_book import IN, Book, Brakes, brakes, load
+from identsync.flows.mirror_book import Book, Brakes, brakes, load
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Account, Link
 from identsync.integrations.calendar.compared import Compared, Difference, compare, compare_feeds, kept_of
@@ -20,6 +20,7 @@ from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.task import GONE, at_home, stream_of, wish_of
 from identsync.integrations.calendar.wanted import Wanted, read
 from identsync.store import slots
+from identsync.store.lists import portions
 from identsync.store.tables import mirror_item
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def picture_of(context: PageContext, name: str, branch: "Branch") -> Picture:
 def answers_of(connection: Connection, book: Book, keys: Sequence[int]) -> dict[int, str]:
     """Return what the other side said of some events by key."""
     item, said = mirror_item.c, dict[int, str]()
-    for at in range(0, len(keys), IN):
-        some = item.key.in_(keys[at : at + IN])
+    for portion in portions(keys):
+        some = item.key.in_(portion)
         found = select(item.key, item.answer).where(item.stream == book.stream, item.scope == book.scope, some)
         said |= {key: answer for key, answer in connection.execute(found) if answer}
     return said

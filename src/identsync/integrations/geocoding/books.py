@@ -9,9 +9,10 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select,
 
 from identsync.core.columns import Columns
 from identsync.flows import mirror_book
-from identsync.flows.mirror_book import IN, Book, Row
+from identsync.flows.mirror_book import Book, Row
 from identsync.integrations.geocoding.place import Precision
 from identsync.language import _
+from identsync.store.lists import portions
 from identsync.store.tables import geo_fix, geo_place
 
 STREAM = "geocoding/places"
@@ -73,7 +74,7 @@ class Places(mirror_book.Shelf):
         """Write these rows alone; points that many streets share are taken back."""
         values = [_values(book, row, now_ms) for row in rows]
         _put(connection, values)
-        for keys in _portions(list(removed)):
+        for keys in portions(removed):
             connection.execute(delete(geo_place).where(place.key.in_(keys)))
         points = {(v["latitude"], v["longitude"]) for v in values if v.get("latitude") is not None}
         disbelieve(connection, points, now_ms)
@@ -95,7 +96,7 @@ def _values(book: Book, row: Row, now_ms: int) -> dict[str, Any]:
 def _put(connection: Connection, values: Sequence[dict[str, Any]]) -> None:
     """Update the rows that are there and insert the others; those of one executemany name the same columns."""
     known = set[int]()
-    for keys in _portions([v["of_key"] for v in values]):
+    for keys in portions([v["of_key"] for v in values]):
         known.update(connection.execute(select(place.key).where(place.key.in_(keys))).scalars())
     groups: dict[tuple[bool, tuple[str, ...]], list[dict[str, Any]]] = {}
     for each in values:
@@ -142,7 +143,7 @@ def erase(connection: Connection, provider: str, before_ms: int, now_ms: int) ->
 def misses(connection: Connection, keys: Sequence[int]) -> dict[int, int]:
     """Give how often in a row each of these buildings was not found; those always found are absent."""
     found: dict[int, int] = {}
-    for some in _portions(keys):
+    for some in portions(keys):
         rows = select(place.key, place.misses).where(place.key.in_(some), place.misses > 0)
         found |= {row.key: row.misses for row in connection.execute(rows)}
     return found
@@ -184,7 +185,3 @@ def branch_points(connection: Connection, branches: Collection[int]) -> Mapping[
     wanted = select(place.key, place.latitude, place.longitude).where(place.key.in_([-branch for branch in branches]))
     rows = connection.execute(wanted.where(place.latitude.is_not(None), place.precision >= Precision.STREET))
     return {-key: (latitude, longitude) for key, latitude, longitude in rows}
-
-
-def _portions(keys: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (keys[at : at + IN] for at in range(0, len(keys), IN))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from identsync.core.census import Census, Count
 from identsync.core.register import Register
@@ -118,8 +118,8 @@ def _place(found: Survey, store: Any, now_ms: int) -> None:
 
 
 def of_patients() -> ColumnElement[bool]:
-    """Return what is true of rows of patients' buildings: a branch's key is its number (31 bits) below zero."""
-    return or_(geo_place.c.key > 0, geo_place.c.key < -(1 << 31))
+    """Return what is true of rows of patients' buildings: a branch's key is its number below zero."""
+    return geo_place.c.key > 0
 
 
 def places_version(connection: Connection) -> tuple[int, int]:

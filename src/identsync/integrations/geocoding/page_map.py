@@ -87,15 +87,18 @@ def _frame(context: PageContext, found: "Survey", choice: Choice) -> dict[str, A
     """Give what the script must know before it asks for anything."""
     names = {branch.id: branch.name for branch in found.branches}
     home = home_of(found, choice.wanted.branch)
-    tiles = getattr(context.console, "map_tiles", "")
     return {
         "branches": [[id_, names[id_], *point] for id_, point in sorted(found.points.items())],
         "home": home,
         "radii": RADII,
-        "tiles": tiles,
-        "file": bool(getattr(context.console, "map_file", "")),
         "points": may_see_points(context),
-    }
+    } | ground_of(context)
+
+
+def ground_of(context: PageContext) -> dict[str, Any]:
+    """Give what lies under the map besides own data: the address of tiles, whether there is a city file."""
+    console = context.console
+    return {"tiles": getattr(console, "map_tiles", ""), "file": bool(getattr(console, "map_file", ""))}
 
 
 def home_of(found: "Survey", branch: int | None) -> list[int]:

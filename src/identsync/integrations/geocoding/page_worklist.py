@@ -12,7 +12,7 @@ from identsync.errors import IdentsyncError
 from identsync.integrations.geocoding import books
 from identsync.integrations.geocoding import page_words as words
 from identsync.integrations.geocoding.census import of_patients, survey
-from identsync.integrations.geocoding.page_map import home_of
+from identsync.integrations.geocoding.page_map import ground_of, home_of
 from identsync.integrations.geocoding.place import Precision
 from identsync.store.tables import geo_fix, geo_place
 
@@ -40,7 +40,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         fixes = books.fixes(connection)
         rows = [dict(row._mapping) for row in connection.execute(_listed(group, most + 1))]
         one = None if key is None else _one(connection, key)
-        counts = {"": open_(connection), "street": _rough(connection), "fixed": len(fixes)}
+        counts = {"": open_(connection), "street": open_(connection, "street"), "fixed": len(fixes)}
     names = {branch.id: branch for branch in found.branches}
     if key is not None and one is None and -key in names:
         one = {"key": key, "address": names[-key].address, "precision": 0, "answer": None, "patients": 0}
@@ -63,10 +63,8 @@ def _frame(context: PageContext, found: Any, one: Mapping[str, Any] | None) -> d
     home = home_of(found, None)
     pin = one and one.get("latitude") is not None and [one["latitude"], one["longitude"]]
     branches = [[id_, "", *point] for id_, point in sorted(found.points.items())]
-    return {"branches": branches, "home": home, "radii": [], "pin": pin or None, "points": False, "mode": "pin"} | {
-        "tiles": getattr(context.console, "map_tiles", ""),
-        "file": bool(getattr(context.console, "map_file", "")),
-    }
+    own = {"branches": branches, "home": home, "radii": [], "pin": pin or None, "points": False, "mode": "pin"}
+    return own | ground_of(context)
 
 
 _COLUMNS = (
@@ -85,26 +83,18 @@ def _listed(group: str, most: int) -> Any:
     asked = select(*_COLUMNS).order_by(place.patients.desc(), place.key).limit(most)
     if group == "fixed":
         return asked.where(place.key.in_(select(geo_fix.c.key)))
-    return asked.where(*(_rough_ones() if group == "street" else _lost()))
+    return asked.where(*_open(group))
 
 
-def _lost() -> list[ColumnElement[bool]]:
-    open_ = place.key.not_in(select(geo_fix.c.key))
-    return [place.state == "confirmed", place.precision < Precision.STREET, of_patients(), open_]
+def _open(group: str) -> list[ColumnElement[bool]]:
+    """Give what is true of the addresses of a group that nobody has corrected."""
+    level = place.precision == Precision.STREET if group == "street" else place.precision < Precision.STREET
+    return [place.state == "confirmed", level, of_patients(), place.key.not_in(select(geo_fix.c.key))]
 
 
-def _rough_ones() -> list[ColumnElement[bool]]:
-    open_ = place.key.not_in(select(geo_fix.c.key))
-    return [place.state == "confirmed", place.precision == Precision.STREET, of_patients(), open_]
-
-
-def open_(connection: Connection) -> int:
+def open_(connection: Connection, group: str = "") -> int:
     """Return how many addresses a person could help with."""
-    return int(connection.execute(select(func.count()).select_from(geo_place).where(*_lost())).scalar() or 0)
-
-
-def _rough(connection: Connection) -> int:
-    return int(connection.execute(select(func.count()).select_from(geo_place).where(*_rough_ones())).scalar() or 0)
+    return int(connection.execute(select(func.count()).select_from(geo_place).where(*_open(group))).scalar() or 0)
 
 
 def _one(connection: Connection, key: int) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import IntEnum
+from math import cos, hypot, radians
 from typing import Protocol
 
 
@@ -66,6 +67,11 @@ class Geocoder(Protocol):
 
 Open = AbstractAsyncContextManager[Geocoder]
 """``wire.<kind>.open(provider: Provider, permit: Permit) -> Open``."""
+
+
+def apart(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """Give how far two near points (latitude, longitude, micro-degrees) are apart, in micro-degrees of latitude."""
+    return hypot(one[0] - other[0], (one[1] - other[1]) * cos(radians(one[0] / 1e6)))
 
 
 def micro(degrees: object) -> int | None:

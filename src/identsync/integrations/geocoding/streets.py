@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import cos, hypot, radians
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
 from identsync.integrations.geocoding.census import of_patients
-from identsync.integrations.geocoding.place import Precision
+from identsync.integrations.geocoding.place import Precision, apart
 from identsync.store.tables import geo_place
 
 if TYPE_CHECKING:
@@ -113,5 +112,4 @@ def _joined(points: Iterable[Point]) -> Iterable[list[Point]]:
 
 def metres(a: Point, b: Point) -> float:
     """Give how far two near points are apart."""
-    across = (a[1] - b[1]) * cos(radians(a[0] / 1e6))
-    return hypot(a[0] - b[0], across) / METRE
+    return apart(a, b) / METRE

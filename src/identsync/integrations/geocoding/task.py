@@ -9,13 +9,12 @@ from functools import partial
 from random import getrandbits
 from typing import TYPE_CHECKING
 
-from identsync import errors
 from identsync.core.address import Address, parse
 from identsync.core.columns import Columns, digest
 from identsync.core.register import Register
 from identsync.engine.integration import Outcome, Status, Task
 from identsync.errors import AskPerson, IdentsyncError
-from identsync.flows.mirror import Brake, Confirmed, Item, Later, Patience, Together, Unknown, Verdict, mirror
+from identsync.flows.mirror import Brake, Confirmed, Item, Patience, Together, Verdict, mirror, verdict_of
 from identsync.integrations.geocoding import books
 from identsync.integrations.geocoding.books import PERSON, STREAM, Answer, Fix, Places
 from identsync.integrations.geocoding.cascade import Cascade, Told, opened
@@ -214,13 +213,7 @@ class _Delivery:
         return [self._verdict(item, answers.get(item.key) or self._pin(item)) for item in items]
 
     def _verdict(self, item: Item, told: Told | IdentsyncError) -> Verdict:
-        if isinstance(told, Told):
-            return self._answered(item, told)
-        if isinstance(told, AskPerson):
-            return Later(str(told), 0)
-        if isinstance(told, errors.Later) and not (isinstance(told, errors.Unavailable) and told.sent):
-            return Later(str(told), told.after_ms)
-        return Unknown(str(told))
+        return self._answered(item, told) if isinstance(told, Told) else verdict_of(told, str(told))
 
     def _pin(self, item: Item) -> Told:
         pin = self._wanted.pins[item.key]

@@ -9,23 +9,20 @@ That a patient's e-mail address is his own is a row of kind ``address``: it hold
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
 from identsync.integrations.messaging import reasons
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.phone import number
-from identsync.store.lists import among, plan_anew
+from identsync.store.lists import among, plan_anew, portions
 from identsync.store.tables import message_consent, message_stop
-
-T = TypeVar("T")
 
 ADDRESS = "address"
 """Kind of the rows that say: this e-mail address is the patient's own."""
-IN = 500
 STOP_WORDS = frozenset(
     (
         "стоп", "stop", "стопстоп", "отписка", "отписаться", "отпишите", "отпишите меня", "отписать", "отказ",
@@ -167,7 +164,7 @@ def standing(connection: Connection, medium: Medium, patients: Collection[int], 
     c, s = message_consent.c, message_stop.c
     # Oldest first, a consent before the refusal of the same instant: the last one read counts.
     asked = select(c.patient_id, c.kind, c.given, c.address).where(c.medium == str(medium))
-    for some in _portions(patients):
+    for some in portions(patients):
         for patient, kind, given, address in connection.execute(
             asked.where(among(connection, c.patient_id, some)).order_by(c.at_ms, c.given.desc(), c.id)
         ):
@@ -175,7 +172,7 @@ def standing(connection: Connection, medium: Medium, patients: Collection[int], 
             if kind == ADDRESS:
                 confirmed[patient] = address or ""
     stopped: set[str] = set()
-    for few in _portions(addresses):
+    for few in portions(addresses):
         stopped.update(
             connection.execute(
                 select(s.address).where(s.medium == str(medium), among(connection, s.address, few))
@@ -196,11 +193,6 @@ def _write(
 def _word(row: Any) -> Word:
     number_, patient, medium, kind, given, source, version, address, at_ms, by = row
     return Word(number_, patient, medium, kind, bool(given), source, version, address or "", at_ms, by)
-
-
-def _portions(values: Collection[T]) -> Iterator[list[T]]:
-    every = list(values)
-    return (every[at : at + IN] for at in range(0, len(every), IN))
 
 
 _c = message_consent.c

@@ -11,13 +11,13 @@ from identsync.clinic.clock import DAY, to_ms
 from identsync.engine.integration import PageContext
 from identsync.integrations.messaging import page_drafts
 from identsync.integrations.messaging import page_words as words
+from identsync.store.lists import portions
 from identsync.store.tables import message, message_file, message_rule, message_template, outbox, outbox_event
 
 SHOWN = 100
 MOST_SHOWN = 2_000
 REASONED = 5_000
 """Of so many of the newest that were not sent the reasons are counted."""
-IN = 500
 EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -145,8 +145,8 @@ def listed(connection: Connection, where: Sequence[ColumnElement[bool]], most: i
     ids = connection.execute(_newest(where, most)).scalars().all()
     asked = select(*_LISTED, message_template.c.name.label("template"), message_rule.c.name.label("rule"))
     found = dict[int, Any]()
-    for at in range(0, len(ids), IN):
-        rows = connection.execute(_joined(asked).where(outbox.c.id.in_(ids[at : at + IN])))
+    for some in portions(ids):
+        rows = connection.execute(_joined(asked).where(outbox.c.id.in_(some)))
         found.update((row.id, row) for row in rows)
     return [found[number] for number in ids if number in found]
 

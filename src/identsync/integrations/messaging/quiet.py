@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
+from identsync.store.lists import portions
 from identsync.store.tables import message, message_policy, outbox
 
 MINUTE_MS = 60_000
-IN = 500
 COUNTED = ("submitting", "accepted", "delivered", "unknown", "expired")
 """States of messages that went out, or may have: they count against the day's limit."""
 
@@ -84,9 +84,8 @@ def tomorrow(zone: str, at_ms: int, policy: Policy) -> int:
 def went_out(connection: Connection, patients: Collection[int], since_ms: int) -> dict[int, list[int]]:
     """Give when messages went out, or may have, to these patients since then (epoch ms)."""
     found: dict[int, list[int]] = {}
-    every = list(patients)
-    for at in range(0, len(every), IN):
-        here = message.c.patient_id.in_(every[at : at + IN]), outbox.c.state.in_(COUNTED)
+    for some in portions(patients):
+        here = message.c.patient_id.in_(some), outbox.c.state.in_(COUNTED)
         rows = select(message.c.patient_id, outbox.c.submitted_ms).join_from(
             message, outbox, outbox.c.id == message.c.outbox_id
         )

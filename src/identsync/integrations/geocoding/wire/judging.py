@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import cos, hypot, radians
 from typing import Any
 
 from identsync.errors import Unexpected
-from identsync.integrations.geocoding.place import Found, Precision, Question, micro
+from identsync.integrations.geocoding.place import Found, Precision, Question, apart, micro
 from identsync.integrations.geocoding.wire import house
 from identsync.integrations.geocoding.wire.asking import nonsense
 from identsync.integrations.geocoding.wire.names import same_street, same_town
@@ -68,8 +67,8 @@ def sure(found: Sequence[Found]) -> Found:
 
 
 def _apart(one: Found, other: Found) -> bool:
-    north, east = (one.latitude or 0) - (other.latitude or 0), (one.longitude or 0) - (other.longitude or 0)
-    return hypot(north, east * cos(radians((one.latitude or 0) / 1e6))) > APART
+    first, second = ((each.latitude or 0, each.longitude or 0) for each in (one, other))
+    return apart(first, second) > APART
 
 
 def point(latitude: object, longitude: object) -> tuple[int, int]:
