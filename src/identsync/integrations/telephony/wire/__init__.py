@@ -1,0 +1,1 @@
+"""What each PBX says, one file each."""
