@@ -49,7 +49,8 @@ class Task:
     """One kind of work in one scope, run once per interval by whichever client is admitted.
 
     ``kind`` is ASCII, at most 64 characters, 'room/destination'. ``scope`` is a branch id, 0 = the whole network.
-    ``lease_ms`` is renewed while the task runs; after ``deadline_ms`` the task is cancelled.
+    ``lease_ms`` is renewed while the task runs; after ``deadline_ms`` the task is cancelled. A ``live`` one listens for
+    long: its database calls have a thread of their own, and it ends by itself soon after ``Run.stopping`` is set.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class Task:
     run: Callable[["Run"], Awaitable[Outcome]]
     title: str = ""  # what people read on the overview: the room's word and the destination's name
     proto: int = 1  # protocol version of the slot row; an older client does not claim a newer row
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,19 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Corner:
+    """What a room shows on every page, at once: drawn anew within a quarter of a second when ``pulses`` beat.
+
+    ``pulses(context)`` names beats of ``store.pulse``; ``view(context, query)`` fills ``template``, in the database
+    thread.
+    """
+
+    template: str
+    view: Callable[["PageContext", Mapping[str, str]], dict[str, Any]]
+    pulses: Callable[["PageContext"], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of the console, described by its room; the console draws it.
 
@@ -82,6 +97,8 @@ class Page:
     ``attention(context) -> int`` is cheap too: how many things of the page wait for a person (shown in the menu).
     ``data[name](context, query) -> Answer`` answers GET ``/<slug>/<name>`` to the page's own ``scripts``, files of
     console/static as ``styles`` are. ``allows(context)`` adds sources to the page's Content-Security-Policy.
+    ``media[name](context, query)`` is the same for what must be fetched from outside: awaited in the loop, answered
+    with ranges. ``corner`` is drawn on every page.
     """
 
     slug: str
@@ -95,6 +112,8 @@ class Page:
     scripts: Sequence[str] = ()
     styles: Sequence[str] = ()
     allows: Callable[["PageContext"], Mapping[str, str]] | None = None
+    media: Mapping[str, Callable[["PageContext", Mapping[str, str]], Awaitable[Answer]]] = field(default_factory=dict)
+    corner: Corner | None = None
 
 
 @dataclass(frozen=True, slots=True)

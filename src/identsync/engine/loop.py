@@ -56,6 +56,7 @@ class Live:
 
     run: Run
     since: int
+    worker: Worker
     task: "asyncio.Task[None] | None" = None
     reason: Status | None = None
     abandoned: bool = False
@@ -119,6 +120,8 @@ class Engine:
         """Hand over and end: seats are given up at once, runs may end or are cancelled and released (seconds)."""
         if self._loop is None:
             return
+        for live in self.live.values():
+            live.run.stopping.set()
         self.take(ev.Stopping(int(timeout * 1000)))
         await self._stopped.wait()
         if self._timer is not None:
@@ -224,12 +227,13 @@ class Engine:
     def _start_run(self, action: ev.StartRun) -> None:
         self.keeper.hold(action)
         task, fence = self.tasks[action.slot], self.keeper.fence(action.slot, action.fence)
+        worker = Worker("identsync-live") if task.live else self.worker
         run = Run(
-            task, fence, store=self.store, clinic=self.clinic, worker=self.worker,
+            task, fence, store=self.store, clinic=self.clinic, worker=worker,
             channels=self.channels, clock_offset_ms=action.database_ms - action.sent,
             log=self._log.bind(kind=task.kind, scope=task.scope, fence=action.fence),
         )  # fmt: skip
-        live = Live(run, monotonic_ms())
+        live = Live(run, monotonic_ms(), worker)
         self.live[action.slot, action.fence] = live
         assert self._loop is not None
         name = f"{task.kind}:{task.scope}:{action.fence}"
@@ -248,12 +252,12 @@ class Engine:
 
     async def _free_worker(self, live: Live) -> None:
         """Wait a little for a database call of a cancelled run; one that hangs loses its thread."""
-        call = self.worker.call_of(live.run)
+        call = live.worker.call_of(live.run)
         if call is None:
             return
         grace = self.state.policy.cancel_grace_ms * 0.0008
         done, _ = await asyncio.wait({call}, timeout=grace)
-        if not done and self.worker.replace(live.run):
+        if not done and live.worker.replace(live.run):
             live.run.lost = True
             await asyncio.to_thread(live.run.sever)  # before the finish: it would meet the row locked
             live.run.log.error("a database call hangs: its thread was replaced", call_ms=int(grace * 1000))
@@ -261,6 +265,8 @@ class Engine:
     def _ended(self, slot: int, fence: int, live: Live, outcome: Outcome) -> None:
         self.live.pop((slot, fence), None)
         live.run.lost = True
+        if live.worker is not self.worker:
+            live.worker.close(0)
         status = str(outcome.status)
         self.outcomes[status] = self.outcomes.get(status, 0) + 1
         if self._loop is not None:
@@ -281,7 +287,7 @@ class Engine:
         live = self.live.get((action.slot, action.fence))
         if live is not None:
             live.abandoned = live.run.lost = True
-            if self.worker.replace(live.run):
+            if live.worker.replace(live.run):
                 threading.Thread(target=live.run.sever, name="identsync-sever", daemon=True).start()
             live.run.log.error("the task ignores its cancellation and was abandoned")
 

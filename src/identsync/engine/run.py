@@ -1,5 +1,6 @@
 """A run as its task sees it: the database, the clinic and the permits, all under the run's fence."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +41,7 @@ class Run:
         self.log = log  # structlog, bound to kind, scope and fence; give it ids only
         self.counts: dict[str, int] = {}
         self.lost = False
+        self.stopping = asyncio.Event()  # the client ends: a live run comes to its end now
         self._worker = worker
         self._channels = channels
         self._offset_ms = clock_offset_ms

@@ -81,6 +81,15 @@ schema_mark = Table(
     Column("compatible_from", String(32), nullable=False, doc="clients that know this revision may work here"),
     PrimaryKeyConstraint("compatible_from"),
 )
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("name", String(64), nullable=False, doc="what there may be news of"),
+    Column("beat", BigInteger, nullable=False, doc="rises with every news: whoever saw another number looks"),
+    PrimaryKeyConstraint("name"),
+    postgresql_with=_ROOM,
+    sqlite_with_rowid=False,
+)
 
 # -- the journal -----------------------------------------------------------------------------------------------------
 
