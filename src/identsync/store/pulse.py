@@ -27,4 +27,4 @@ def ring(connection: Connection, name: str) -> None:
 def beats(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """Return the beats of these names; what was never rung is 0."""
     rows = connection.execute(select(pulse.c.name, pulse.c.beat).where(pulse.c.name.in_(names)))
-    return dict.fromkeys(names, 0) | {name: beat for name, beat in rows}
+    return dict.fromkeys(names, 0) | {row.name: row.beat for row in rows}
