@@ -89,6 +89,7 @@ clinic_appointment = Table(
     Column("room", Unicode(100), doc="кабинет или кресло; NULL, если неизвестно"),
     Column("comment", Unicode(1000), doc="примечание к записи; NULL, если его нет"),
     Index("clinic_appointment_seat", "branch_id", "doctor_id", "start_minute", "length_minutes"),
+    Index("clinic_appointment_patient", "patient_id", "start_minute"),
     comment="занятое время врачей; отменённых записей здесь нет",
 )
 clinic_patient = Table(
@@ -114,6 +115,7 @@ clinic_patient = Table(
     Column("first_visit", Integer, doc="день первого приёма: дни с 1970-01-01; NULL, если неизвестен или не был"),
     Column("sex", SmallInteger, doc="1 = мужской, 2 = женский; NULL, если неизвестен"),
     Column("revenue", BigInteger, doc="сколько заплатил за всё время, копейки; NULL, если неизвестно"),
+    Column("debt", BigInteger, doc="сколько должен клинике, копейки; NULL, если неизвестно"),
     Index("clinic_patient_phone", "phone_key", "patient_id"),
     comment="пациенты сети",
 )

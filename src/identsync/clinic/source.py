@@ -10,6 +10,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, bindparam, func, select
 
 from identsync.clinic import contract
+from identsync.clinic.callers import Caller, Callers
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
 from identsync.clinic.cursor import AddRows, stream
 from identsync.clinic.people import Guest, Patient, People, Visit
@@ -20,7 +21,8 @@ from identsync.core.board import Boards
 from identsync.core.events import Events
 
 __all__ = [
-    "Appointment", "Branch", "ClinicSource", "Doctor", "Guest", "Patient", "Visit", "minute_now", "to_ms", "zone_table",
+    "Appointment", "Branch", "Caller", "ClinicSource", "Doctor", "Guest", "Patient", "Visit", "minute_now", "to_ms",
+    "zone_table",
 ]  # fmt: skip
 
 PHONES = IDS = 500
@@ -78,6 +80,7 @@ class ClinicSource:
         self._deadline_s = deadline_s
         self._ask = _Statements(contract.relations(schema))
         self._people = People(contract.relations(schema))
+        self._callers = Callers(contract.relations(schema))
         self._search = Search(contract.relations(schema))
         self._residents = Residents(contract.relations(schema))
         self._held: Connection | None = None
@@ -174,6 +177,14 @@ class ClinicSource:
         """Give patients by a telephone (four digits of it or more) or by how their names begin, in any order."""
         with self._reading() as connection:
             return self._search.find(connection, wanted, most)
+
+    def callers(self, phone_key: str, minute: int, linked: Collection[int] = ()) -> list[Caller]:
+        """Give the patients with the last ten digits ``phone_key``, and those ``linked`` to it by a person, at most 12.
+
+        ``minute`` is now by the wall clock of the branch: it divides last visits from next ones.
+        """
+        with self._reading() as connection:
+            return self._callers.of_number(connection, phone_key, minute, linked)
 
     def next_visit(self, patient: int, minute: int) -> Visit | None:
         """Give a patient's first visit from a wall minute on; None where nothing is booked."""

@@ -216,7 +216,8 @@ SELECT
             AND r.PlanStart < CAST(GETDATE() AS date)
     ) AS first_visit,
     CAST(NULL AS smallint) AS sex,
-    CAST(NULL AS bigint) AS revenue
+    CAST(NULL AS bigint) AS revenue,
+    CAST(NULL AS bigint) AS debt
 FROM dbo.Patients AS pat
 INNER JOIN dbo.Persons AS p ON pat.ID_Persons = p.ID
 CROSS APPLY (

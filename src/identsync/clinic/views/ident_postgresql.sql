@@ -198,6 +198,7 @@ SELECT
         WHERE r."ID_Patients" = pat."ID_Persons" AND r."ReceptionCanceled" IS NULL AND r."PlanStart" < current_date
     ) AS first_visit,
     NULL::smallint AS sex,
-    NULL::bigint AS revenue
+    NULL::bigint AS revenue,
+    NULL::bigint AS debt
 FROM "Patients" AS pat
 INNER JOIN "Persons" AS p ON pat."ID_Persons" = p."ID";

@@ -203,7 +203,8 @@ SELECT
         WHERE r.ID_Patients = d.patient_id AND r.ReceptionCanceled IS NULL AND r.PlanStart < date('now')
     ) AS first_visit,
     NULL AS sex,
-    NULL AS revenue
+    NULL AS revenue,
+    NULL AS debt
 FROM (
     SELECT
         pat.ID_Persons AS patient_id,

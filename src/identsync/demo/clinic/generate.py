@@ -240,14 +240,15 @@ def _patient(rng: Random, patient: int, branch: int, place: Town, first_day: int
 
 
 def _years(patient: int, first_day: int, sex: int) -> tuple[int | None, ...]:
-    """Give birth, last visit before ``first_day``, first visit (days), sex, kopecks; by the patient's number alone."""
+    """Give birth, last visit before ``first_day``, first one (days), sex, kopecks paid, owed; by his number alone."""
     draw = patient * 2_654_435_761 % 2**32
     born = None if draw % 20 == 0 else first_day - 3 * 365 - draw // 20 % (80 * 365)
     if draw % 7 < 2:
-        return born, None, None, sex, None
+        return born, None, None, sex, None, 0
     last = first_day - 1 - draw // 7 % 900
     visits = draw // 11 % 9
-    return born, last, last - visits * 97, sex, (visits + 1) * (150_000 + draw // 13 % 900_000)
+    debt = 50_000 + draw // 17 % 40 * 50_000 if draw % 13 == 0 else 0
+    return born, last, last - visits * 97, sex, (visits + 1) * (150_000 + draw // 13 % 900_000), debt
 
 
 def _phone(patient: int, chance: float) -> tuple[str | None, str | None]:
