@@ -5,7 +5,7 @@ from typing import cast
 
 from identsync.engine.integration import Integration
 
-ROOMS = ("timetable", "leads", "calendar", "messaging", "geocoding")
+ROOMS = ("timetable", "leads", "calendar", "messaging", "geocoding", "telephony")
 
 
 def load(name: str) -> Integration:

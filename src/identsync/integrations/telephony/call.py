@@ -112,6 +112,8 @@ class Abilities:
     recordings: bool
     certain: bool = True  # the answer to ``dial`` says that the employee has taken his phone
     words: str = ""
+    page: int = 500  # rows of history asked for at once; 0 = it does not page
+    days: int = 30  # the longest period of one question
 
 
 Told = Callable[[Sequence[Call], bool], Awaitable[None]]

@@ -90,6 +90,10 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep: Annotated[
         int, Meta(ge=0, le=3_660, description="Сколько дней хранить записи разговоров у себя; 0 = не хранить")
     ] = 0
+    folder: Annotated[
+        Long | None,
+        Meta(examples=["//server/calls"], description="Общая папка для хранимых записей: нужна, если keep больше 0"),
+    ] = None
     hours: Annotated[str, Meta(description="Когда на звонки отвечают: ожидание считается в этих часах")] = "08:00-21:00"
     poll: Annotated[
         Duration, Meta(ge=500, le=60_000, description="Как часто спрашивать облачную АТС о звонках, что идут сейчас")
@@ -129,6 +133,8 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield "password", _("нужен пароль или ключ"), _("только ссылкой: secret:ИМЯ")
         if not _CHANNEL.fullmatch(self.channel):
             yield "channel", _("нужен {extension}, и никаких пробелов"), "PJSIP/{extension}"
+        if self.keep and self.folder is None:
+            yield "folder", _("чтобы хранить записи, нужна общая папка"), "//server/calls"
         found = _HOURS.fullmatch(self.hours)
         if found is None or self.open_minutes[0] >= self.open_minutes[1]:
             yield "hours", _("пишется так: 08:00-21:00"), ""

@@ -1,0 +1,295 @@
+"""The books of calls: what a PBX tells, live or as history, becomes one row a call, whoever tells it, in any order.
+
+- A row is found by the PBX's own link. What history tells counts more than what was heard live.
+- A list of all that goes on ends the rows that are not in it: they ended while nobody listened.
+- The same call told of by two PBXs (a cloud number forwarded to an own Asterisk) is one: the second row points at the
+  first by ``same_as``, and lends it its answer where there only somebody talked.
+- Every end settles the worklist of missed calls for its number, and our click that it came from.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from identsync.flows import outbox as flow
+from identsync.flows.intake import printable
+from identsync.flows.sending import Fate, Receipt
+from identsync.integrations.telephony import missed, number
+from identsync.integrations.telephony.call import Call, Direction, Employee, Reason, State
+from identsync.integrations.telephony.settings import Line
+from identsync.store import pulse
+from identsync.store.lists import portions
+from identsync.store.tables import phone_call, phone_line, phone_link
+
+PULSE = "calls"
+SAME_MS = 20_000  # two PBXs tell of one call at most so far apart
+GOING_ON = (State.RINGING, State.TALKING)
+_c = phone_call.c
+
+People = Mapping[str, Sequence[int]]
+"""Patients by the last ten digits of their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who tells: the line's name and settings, and whether it is its history."""
+
+    name: str
+    line: Line
+    history: bool = False
+
+
+def stream_of(name: str) -> str:
+    """Return the stream of a line's clicks, and the kind of its task."""
+    return f"telephony/{name}"
+
+
+def key_of(link: str) -> str:
+    """Return the key of a PBX's link: sha256 hex, so that any length fits an index everywhere."""
+    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def mark_of(call: Call) -> str:
+    """Return what changes when history tells something else of a call: sha256 hex of all of it."""
+    told = orjson.dumps(printable(repr(call)))
+    return hashlib.sha256(told).hexdigest()
+
+
+def numbers(calls: Iterable[Call], line: Line) -> set[str]:
+    """Return the last ten digits of the numbers of calls that are over: their patients are looked for."""
+    over = (call for call in calls if call.state not in GOING_ON)
+    return {key for call in over if (key := number.read(call.phone, line.area).key)}
+
+
+def write(
+    connection: Connection, origin: Origin, calls: Sequence[Call], now_ms: int, *, whole: bool = False,
+    people: People | None = None,
+) -> int:  # fmt: skip
+    """Write down what was told, in the caller's transaction; give how many rows were made or changed."""
+    told = {key_of(call.key): call for call in calls if call.direction is not Direction.INSIDE}
+    known = _known(connection, origin.name, list(told))
+    book = _Book(connection, origin, now_ms, people or {})
+    for key, call in told.items():
+        book.take(key, call, known.get(key))
+    if whole:
+        book.end_others(told)
+    book.close()
+    return book.changed
+
+
+def heard(connection: Connection, name: str, now_ms: int, problem: str | None, *, listening: bool = True) -> None:
+    """Note that a line was heard, or why it is not."""
+    here = phone_line.c.line == name
+    values: dict[str, Any] = {"problem": problem and printable(problem)[:400], "changed_ms": now_ms}
+    row = connection.execute(select(phone_line.c.listening_ms, phone_line.c.problem).where(here)).first()
+    if problem is None:
+        values["heard_ms"] = now_ms
+        values["listening_ms"] = ((row and row.listening_ms) or now_ms) if listening else None
+    else:
+        values["listening_ms"] = None
+    if row is None:
+        connection.execute(insert(phone_line).values(line=name, **values))
+        return
+    connection.execute(update(phone_line).where(here).values(values))
+
+
+def looked(connection: Connection, name: str, now_ms: int) -> None:
+    """Note that a line's history was read."""
+    values = {"history_ms": now_ms, "changed_ms": now_ms}
+    if connection.execute(update(phone_line).where(phone_line.c.line == name).values(values)).rowcount == 0:
+        connection.execute(insert(phone_line).values(line=name, **values))
+
+
+class _Book:
+    """One writing: rows made and changed, and whose worklist is to be settled behind them."""
+
+    def __init__(self, connection: Connection, origin: Origin, now_ms: int, people: People) -> None:
+        self._connection = connection
+        self._origin = origin
+        self._now = now_ms
+        self._people = people
+        self._settle: set[str] = set()
+        self.changed = 0
+
+    def take(self, key: str, call: Call, row: Any) -> None:
+        """Write one call; what is heard live of a call that history has told of is old."""
+        if row is not None and row.mark is not None and not self._origin.history:
+            return
+        values = self._values(call)
+        if row is None:
+            self._make(key, values)
+        elif any(getattr(row, name) != value for name, value in values.items()):
+            self._change(row, values)
+
+    def end_others(self, told: Mapping[str, Call]) -> None:
+        """End what went on and is told of no more: it ended while nobody listened, since the line was last heard."""
+        going = _c.line == self._origin.name, _c.state.in_([str(state) for state in GOING_ON])
+        rows = self._connection.execute(select(phone_call).where(*going)).all()
+        last = select(phone_line.c.heard_ms).where(phone_line.c.line == self._origin.name)
+        heard_ms = self._connection.execute(last).scalar() or 0
+        for row in rows:
+            if row.key in told:
+                continue
+            state = State.ANSWERED if row.state == State.TALKING else State.MISSED
+            ended = min(self._now, max(row.start_ms, row.answered_ms or 0, heard_ms))
+            self._change(row, {"state": str(state), "ended_ms": ended})
+
+    def close(self) -> None:
+        """Settle what the changes mean for the worklist, and tell the consoles."""
+        for key in sorted(self._settle):
+            missed.settle(self._connection, key, self._now)
+        if self.changed:
+            pulse.ring(self._connection, PULSE)
+
+    def _values(self, call: Call) -> dict[str, Any]:
+        outside = number.read(call.phone, self._origin.line.area)
+        last = call.talked[-1] if call.talked else Employee("")
+        return {
+            "branch_id": self._origin.line.branch,
+            "direction": str(call.direction),
+            "state": str(call.state),
+            "reason": str(call.reason) if call.state is State.MISSED else "",
+            "phone": _cut(outside.shown, 60),
+            "e164": outside.e164,
+            "phone_key": outside.key,
+            "ours": _cut(call.line, 60),
+            "start_ms": call.start_ms,
+            "answered_ms": call.answered_ms,
+            "ended_ms": call.ended_ms,
+            "rang": _people(call.rang),
+            "talked": _people(call.talked),
+            "extension": _ascii(last.extension) or None,
+            "employee": _cut(last.name, 100) or None,
+            "recordings": _list(call.recordings),
+            "token": call.token or None,
+            "utm": _object(call.utm),
+            "mark": mark_of(call) if self._origin.history else None,
+        }
+
+    def _make(self, key: str, values: dict[str, Any]) -> None:
+        values |= self._patient(values) | {"same_as": self._twin(values)}
+        values |= {"line": self._origin.name, "key": key, "seen_ms": self._now, "changed_ms": self._now}
+        self._connection.execute(insert(phone_call).values(values))
+        self._after(values)
+
+    def _change(self, row: Any, values: dict[str, Any]) -> None:
+        whole = dict(row._mapping) | values
+        if row.patient_id is None:
+            whole |= self._patient(whole)
+        values = values | {name: whole[name] for name in ("patient_id", "patients")}
+        values["changed_ms"] = max(self._now, row.changed_ms + 1)
+        self._connection.execute(update(phone_call).where(_c.id == row.id).values(values))
+        self._after(whole | values)
+
+    def _after(self, row: Mapping[str, Any]) -> None:
+        self.changed += 1
+        if row["token"]:
+            self._tell_click(row)
+        if row["ended_ms"] is None:
+            return
+        if row["same_as"] is not None and row["state"] == State.ANSWERED:
+            self._lend(row["same_as"], row)
+        if row["phone_key"]:
+            self._settle.add(row["phone_key"])
+
+    def _patient(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the patient of a number: whom a person linked to it, or the only one who has it."""
+        key = row["phone_key"]
+        if not key or row["ended_ms"] is None:
+            return {"patient_id": row.get("patient_id"), "patients": row.get("patients") or 0}
+        linked = select(phone_link.c.patient_id).where(phone_link.c.phone_key == key)
+        said, found = self._connection.execute(linked).scalar(), self._people.get(key, ())
+        return {"patient_id": said or (found[0] if len(found) == 1 else None), "patients": len(found)}
+
+    def _twin(self, row: Mapping[str, Any]) -> int | None:
+        """Return the row by which another line has told of the same call."""
+        if not row["phone_key"]:
+            return None
+        near = (
+            _c.phone_key == row["phone_key"],
+            _c.start_ms.between(row["start_ms"] - SAME_MS, row["start_ms"] + SAME_MS),
+            _c.direction == row["direction"],
+            _c.line != self._origin.name,
+            _c.same_as.is_(None),
+        )
+        for other in self._connection.execute(select(_c.id, _c.start_ms, _c.ended_ms).where(*near).order_by(_c.id)):
+            ends = row["ended_ms"]
+            apart = (other.ended_ms is not None and other.ended_ms < row["start_ms"]) or (
+                ends is not None and ends < other.start_ms
+            )
+            if not apart:
+                return int(other.id)
+        return None
+
+    def _lend(self, first: int, row: Mapping[str, Any]) -> None:
+        names = ("state", "answered_ms", "extension", "employee", "talked")
+        lent = {name: row[name] for name in names} | {"reason": "", "changed_ms": self._now}
+        here = _c.id == first, _c.state == str(State.MISSED)
+        self._connection.execute(update(phone_call).where(*here).values(lent))
+
+    def _tell_click(self, row: Mapping[str, Any]) -> None:
+        """Tell our click what became of it: its call is seen, so it is no longer unknown."""
+        ends = {State.ANSWERED: Fate.DELIVERED, State.MISSED: Fate.FAILED}
+        fate = ends.get(State(row["state"]), Fate.ACCEPTED)
+        reason = _WHY.get(row["reason"], "") if fate is Fate.FAILED else ""
+        receipt = Receipt(fate, token=row["token"], reason=reason)
+        name = self._origin.name
+        flow.receive(self._connection, stream_of(name), name, [receipt], self._now)
+
+
+def _(text: str) -> str:
+    return text
+
+
+_WHY = {
+    str(Reason.NONE): _("разговора не было"),
+    str(Reason.NO_ANSWER): _("не взяли трубку"),
+    str(Reason.BUSY): _("занято"),
+    str(Reason.CANCELLED): _("трубку положили раньше"),
+    str(Reason.FAILED): _("такой номер не набирается"),
+}
+"""Why an outgoing call was no talk, in words."""
+
+
+def _known(connection: Connection, name: str, keys: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for some in portions(keys):
+        where: tuple[ColumnElement[bool], ...] = (_c.line == name, _c.key.in_(some))
+        found.update((row.key, row) for row in connection.execute(select(phone_call).where(*where)))
+    return found
+
+
+def _cut(text: str, units: int) -> str:
+    """Cut a text to so many UTF-16 units, as SQL Server counts."""
+    text = printable(text)
+    return text if len(text) * 2 <= units else text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore")
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "ignore").decode()[:40]
+
+
+def _people(employees: Sequence[Employee]) -> str:
+    """Spell employees as JSON, as many as fit the column."""
+    pairs = [[_cut(each.extension, 40), _cut(each.name, 60)] for each in employees]
+    while len(text := orjson.dumps(pairs).decode()) > 400:
+        pairs.pop()
+    return text
+
+
+def _list(texts: Sequence[str]) -> str:
+    kept = [printable(text) for text in texts]
+    while len(text := orjson.dumps(kept).decode()) > 1_000:
+        kept.pop()
+    return text
+
+
+def _object(pairs: Sequence[tuple[str, str]]) -> str:
+    kept = {name[:20]: _cut(value, 200) for name, value in pairs}
+    while len(text := orjson.dumps(kept).decode()) > 1_000:
+        kept.popitem()
+    return text
