@@ -76,7 +76,8 @@ class _Story:
 def settle(connection: Connection, phone_key: str, now_ms: int) -> None:
     """Make the entry of a number what its calls say, in the caller's transaction."""
     entry = connection.execute(select(phone_missed).where(_m.open_key == phone_key)).first()
-    story = _story(connection, phone_key, now_ms - RECENT_MS if entry is None else min(entry.first_ms, now_ms))
+    recent = now_ms - RECENT_MS
+    story = _story(connection, phone_key, recent if entry is None else min(entry.first_ms, recent))
     if not story.waiting:
         if entry is not None:
             _close_by_call(connection, entry, story.contact, now_ms)
