@@ -104,7 +104,7 @@ class Uis(Rpc):
         await self._learn()
         until = min(window.end_ms, time.time_ns() // 1_000_000 + DAY_MS)
         params: dict[str, object] = {"limit": limit, "offset": offset} if limit else {}
-        return await self.data(
+        answer = await self.data(
             "get.calls_report",
             date_from=read.spelled(window.start_ms, self._zone),
             date_till=read.spelled(until, self._zone),
@@ -113,6 +113,7 @@ class Uis(Rpc):
             include_ongoing_calls=False,
             **params,
         )
+        return asking.rows_of(answer)
 
     def parse(self, raw: object) -> Call | list[Flaw]:
         """Return the call of a row of the report."""
