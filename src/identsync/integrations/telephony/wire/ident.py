@@ -42,19 +42,12 @@ UTM = {
 }
 
 
-def _(sentence: str) -> str:
-    return sentence
-
-
 ABILITIES = Abilities(
     live=True,
     click=False,
     history=True,
     recordings=True,
-    words=_(
-        "Протокол IDENT не умеет начинать звонки: чтобы звонить в один щелчок, подключите саму АТС. Кто из сотрудников "
-        "говорил, видно только там, где служба называет внутренний номер."
-    ),
+    words=words.IDENT,
 )
 RATE = 5.0
 WINDOW_MS = 30 * DAY_MS

@@ -22,21 +22,13 @@ from identsync.integrations.telephony.wire.uis_calls import Directory, Sessions
 from identsync.integrations.telephony.wire.uis_points import Points
 from identsync.integrations.telephony.wire.uis_rpc import Declined, Rpc
 
-
-def _(sentence: str) -> str:
-    return sentence
-
-
 ABILITIES = Abilities(
     live=True,
     click=True,
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "Кто звонит, видно, если в UIS подключён платный компонент «Call API Управление вызовами», а адрес клиники в "
-        "интернете внесён в список разрешённых. На живой АТС ещё не проверено."
-    ),
+    words=words.UIS,
 )
 RATE = 5.0
 WINDOW_MS = 89 * DAY_MS  # the longest period of a report
