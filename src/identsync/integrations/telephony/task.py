@@ -151,7 +151,10 @@ class _Turn:
         self.ringing = set() if whole else self.ringing - {call.key for call in calls}
         self.ringing |= {call.key for call in calls if call.state is State.RINGING}
         origin = Origin(self.name, self.line)
-        people = await patients(self.run, books.numbers(calls, self.line))
+        keys = books.numbers(calls, self.line)
+        if whole:  # what is not in the list has ended
+            keys |= await self.run.read(partial(books.going_on, name=self.name))
+        people = await patients(self.run, keys)
 
         def write(connection: Connection) -> int:
             now = self.run.now_ms()
