@@ -38,8 +38,8 @@ class Organisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Literal["case", "document"],
         Meta(
             description=(
-                "case: случаи обслуживания (AddCase) в ИЭМК; document: готовые документы с двумя подписями (AddMedRecord) "
-                "для РЭМД"
+                "case: случаи обслуживания (AddCase) в ИЭМК; document: готовые документы с двумя подписями "
+                "(AddMedRecord) для РЭМД"
             )
         ),
     ] = "case"
