@@ -1,4 +1,4 @@
-"""Sentences that are told in the reader's language: what a PBX can do, why it made no call, what is wrong with a row."""
+"""Sentences told in the reader's language: what a PBX can do, why it made no call, what is wrong with a row."""
 
 
 def _(sentence: str) -> str:
