@@ -81,9 +81,9 @@ def _moment(leg: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
 def _direction(leg: Mapping[str, Any], ours: str, inside: int) -> Direction:
     """Return who called whom: as told, else by where our own number stands, else by where a short one does."""
     said = text(leg, *WAY).lower()
-    if said.startswith(("in", "вход", "1")) and not said.startswith("inter"):
+    if said.startswith(("in", "вход")) and not said.startswith("inter"):
         return Direction.IN
-    if said.startswith(("out", "исход", "callback", "2")):
+    if said.startswith(("out", "исход", "callback")):
         return Direction.OUT
     source, target = text(leg, *FROM), text(leg, *TO)
     if ours and asking.digits(source)[-TAIL:] == ours[-TAIL:]:

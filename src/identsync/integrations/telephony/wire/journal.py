@@ -86,9 +86,9 @@ def without_end() -> Unexpected:
     return Unexpected(_("АТС отдаёт страницы без конца"))
 
 
-def no_recording() -> Unexpected:
+def no_recording(raw: str = "") -> Unexpected:
     """Return the error of a recording that is not there."""
-    return Unexpected(_("записи этого разговора нет"))
+    return Unexpected(_("записи этого разговора нет"), raw=raw)
 
 
 def now_ms() -> int:

@@ -53,6 +53,7 @@ ROUND = 100  # an answer of so many hundreds may have been cut to the other side
 SHORTEST_MS = 60_000
 LONGEST_MS = 31 * journal.DAY_MS
 MOST_PEOPLE = 50  # pages
+OURS = "_employee"  # what a row is told of its login
 DIRECTIONS = {"in": Direction.IN, "missed": Direction.IN, "out": Direction.OUT, "internal": Direction.INSIDE}
 REASONS = {
     "busy": Reason.BUSY,
@@ -76,15 +77,15 @@ class Megafon(journal.Journal):
     def __init__(self, line: Line, permit: Permit) -> None:
         super().__init__(line, permit)
         self.address = self.address if PLACE in self.address else f"{self.address}{PLACE}"
-        self._people: dict[str, Employee] | None = None
 
     async def journal(self, window: Window) -> list[Any]:
-        """Ask for the calls of the window; who they are about is asked first, as the rows say only a login."""
-        self._people = await self._employees()
+        """Ask for the calls of the window; each row is told whose login it holds, as it says nothing else."""
+        people = await self._employees()
         rows: list[Any] = []
         for start, end in journal.spans(window, LONGEST_MS):
             rows += await self._calls(start, end)
-        return journal.gathered(rows, call_of)
+        named = [row | {OURS: people.get(text(row, "user"))} if isinstance(row, dict) else row for row in rows]
+        return journal.gathered(named, call_of)
 
     async def dial(self, command: Command) -> Verdict:
         """Order a call: the employee's phone rings first. ``user`` may be a login or an extension."""
@@ -105,7 +106,7 @@ class Megafon(journal.Journal):
 
     def parse(self, raw: object) -> Call | list[Flaw]:
         """Return the call of its rows."""
-        return call_from(raw, self._people or {})
+        return call_from(raw)
 
     async def recording(self, reference: str) -> Audio:
         """Fetch a recording by its link; our key goes to the PBX itself and nowhere else."""
@@ -130,8 +131,8 @@ class Megafon(journal.Journal):
         middle = (start + end) // 2_000 * 1_000
         return await self._calls(start, middle) + await self._calls(middle, end)
 
-    async def _employees(self) -> dict[str, Employee]:
-        people: dict[str, Employee] = {}
+    async def _employees(self) -> dict[str, dict[str, str]]:
+        people: dict[str, dict[str, str]] = {}
         for _page in range(MOST_PEOPLE):
             rows = await self._rows("/users", {"start": str(len(people))} if people else {})
             here = {login: _employee(login, row) for row in rows if (login := _login(row))}
@@ -156,8 +157,8 @@ def _login(row: Any) -> str:
     return text(row, "login") if isinstance(row, dict) else ""
 
 
-def _employee(login: str, row: Mapping[str, Any]) -> Employee:
-    return Employee(text(row, "ext", "telnum") or login, text(row, "name"))
+def _employee(login: str, row: Mapping[str, Any]) -> dict[str, str]:
+    return {"extension": text(row, "ext", "telnum") or login, "name": text(row, "name")}
 
 
 def call_of(row: Any) -> str:
@@ -165,7 +166,7 @@ def call_of(row: Any) -> str:
     return text(row, "uid", "callid") if isinstance(row, dict) else ""
 
 
-def call_from(raw: object, people: Mapping[str, Employee]) -> Call | list[Flaw]:
+def call_from(raw: object) -> Call | list[Flaw]:
     """Put the rows of a call together: answered where one of them is a success."""
     legs = read.legs_of(raw)
     key = call_of(legs[0]) if legs else ""
@@ -185,8 +186,8 @@ def call_from(raw: object, people: Mapping[str, Employee]) -> Call | list[Flaw]:
         start_ms=timed[0][0],
         answered_ms=min(waited) if waited else None,
         ended_ms=max(at + read.length_ms(leg, "wait") + read.length_ms(leg, "duration") for at, leg in timed),
-        rang=_people(timed, people),
-        talked=_people(spoken, people),
+        rang=_people(timed),
+        talked=_people(spoken),
         recordings=tuple(dict.fromkeys(link for _at, leg in timed if (link := _link(leg)))),
         reason=_reason([text(leg, "status") for _at, leg in timed]) if not spoken else Reason.NONE,
         calls_back=CALLED_BACK.get(text(first, "missed_status")) if not spoken else None,
@@ -198,12 +199,17 @@ def _is_spoken(leg: Mapping[str, Any]) -> bool:
     return said == "success" or (not said and read.length_ms(leg, "duration") > 0)
 
 
-def _people(timed: list[tuple[int, dict[str, Any]]], people: Mapping[str, Employee]) -> tuple[Employee, ...]:
+def _people(timed: list[tuple[int, dict[str, Any]]]) -> tuple[Employee, ...]:
     found = []
     for _at, leg in timed:
-        login = text(leg, "user", "ext")
-        found.append(people.get(login) or Employee(login, text(leg, "user_name")))
+        known = leg.get(OURS)
+        named = known if isinstance(known, dict) else {}
+        found.append(Employee(text(named, "extension") or text(leg, "user", "ext"), _name(named, leg)))
     return read.distinct(found)
+
+
+def _name(named: Mapping[str, Any], leg: Mapping[str, Any]) -> str:
+    return text(named, "name") or text(leg, "user_name")
 
 
 def _link(leg: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ EVERYTHING = {
     "type": "0",
 }
 """Every kind of call, with who rang, who talked and their names."""
-HEADS = (sipuni_calls.TIME, sipuni_calls.KIND)
+HEADS = {getattr(sipuni_calls, name) for name in ("TIME", "KIND", "STATUS", "SOURCE", "TARGET", "RECORD")}
 WRONG_KEY = ("hash", "подпис", "user", "ключ", "auth", "secret")
 
 
@@ -114,7 +114,7 @@ class Sipuni(journal.Journal):
 
     async def check(self) -> None:
         """Ask for the employees."""
-        self._table(await self._asked("/statistic/operators", {}), ())
+        self._table(await self._asked("/statistic/operators", {}), set())
 
     async def _asked(
         self, path: str, fields: Mapping[str, str], passing: tuple[int, ...] = (), most: int = asking.MAX_ANSWER
@@ -124,16 +124,16 @@ class Sipuni(journal.Journal):
         url, headers = f"{self.address}{path}", {"Content-Type": asking.FORM}
         return await self.reply("POST", url, headers, urlencode(signed).encode(), passing=passing, max_bytes=most)
 
-    def _table(self, reply: Reply, heads: tuple[str, ...]) -> list[dict[str, str]]:
+    def _table(self, reply: Reply, wanted: set[str]) -> list[dict[str, str]]:
         """Read a table; raises what anything else means."""
         said = reply.body.decode("utf-8-sig", "replace")
         if reply.status >= 400 or said.lstrip()[:1] in ("{", "<"):
             self._judge(self.words(self.told(reply), "message", "msg", "error") or self.discreet(said))
             raise errors.Unexpected(say("АТС ответила не по протоколу"), raw=f"{reply.status}, {len(reply.body)} B")
-        rows = table(said)
-        if rows and not all(head in rows[0] for head in heads):
+        heads, rows = table(said)
+        if said.strip() and not wanted <= set(heads):
             self._judge(self.discreet(said) if len(said) < asking.RAW else "")
-            raise errors.Unexpected(say("в выгрузке Sipuni другие столбцы"), raw=", ".join(list(rows[0])[:30])[:300])
+            raise errors.Unexpected(say("в выгрузке Sipuni другие столбцы"), raw=", ".join(heads)[: asking.RAW])
         return rows
 
     def _judge(self, words: str) -> None:
@@ -149,11 +149,15 @@ def signature(fields: Mapping[str, str], key: str) -> str:
     return hashlib.md5("+".join([*values, key]).encode(), usedforsecurity=False).hexdigest()
 
 
-def table(said: str) -> list[dict[str, str]]:
-    """Return a CSV with ';' as rows by the names of their columns; a short row has fewer, a long one loses its rest."""
+def table(said: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the columns of a CSV with ';' and its rows by their names; Unexpected where it breaks off in a row."""
     lines = csv.reader(io.StringIO(said.replace("\0", "")), delimiter=";")
     try:
         heads = [head.strip() for head in next(lines, [])]
-        return [dict(zip(heads, line, strict=False)) for line in lines if any(cell.strip() for cell in line)]
+        rows = [line for line in lines if any(cell.strip() for cell in line)]
     except csv.Error:
         raise errors.Unexpected(say("выгрузка Sipuni не читается"), raw=f"{len(said)}") from None
+    is_short = len(rows[-1]) < min(len(line) for line in (heads, *rows[-2:-1])) if rows else "\n" not in said
+    if said.strip() and is_short:
+        raise errors.Unexpected(say("выгрузка Sipuni обрывается"), raw=f"{len(said)}")
+    return heads, [dict(zip(heads, line, strict=False)) for line in rows]

@@ -10,7 +10,7 @@ import hmac
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,22 +19,10 @@ from identsync.flows.answer import Reply
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
-from identsync.integrations.telephony.call import (
-    Abilities,
-    Audio,
-    Call,
-    Command,
-    Direction,
-    Employee,
-    Exchange,
-    Permit,
-    Reason,
-    State,
-)
+from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire import asking, asking_words, journal
+from identsync.integrations.telephony.wire import asking, asking_words, journal, zadarma_calls
 from identsync.integrations.telephony.wire import journal_read as read
-from identsync.integrations.telephony.wire.asking_read import flag, text
 from identsync.language import _ as say
 
 
@@ -58,16 +46,6 @@ STATISTICS, EACH_S = 3, 60.0  # questions about statistics that Zadarma bears, a
 PAGE, MOST_PAGES = 1_000, 200
 MONTH_MS = 28 * journal.DAY_MS
 ASKED = "%Y-%m-%d %H:%M:%S"
-REASONS = {
-    "busy": Reason.BUSY,
-    "cancel": Reason.CANCELLED,
-    "no answer": Reason.NO_ANSWER,
-    "fail": Reason.FAILED,
-    "money": Reason.FAILED,
-    "unallocated": Reason.FAILED,
-    "limit": Reason.FAILED,
-}
-SPOKEN = ("answer", "answered")
 _RECENT: dict[str, deque[float]] = {}  # when each account's statistics were asked for, for all runs of this process
 
 
@@ -93,11 +71,13 @@ class Zadarma(journal.Journal):
         for start, end in journal.spans(window, MONTH_MS):
             period = {"start": read.spelled(start, ASKED, ahead), "end": read.spelled(end, ASKED, ahead)}
             legs += await self._legs(period)
-        return journal.gathered(legs, call_of)
+        return [{"ahead_min": ahead, "legs": call} for call in journal.gathered(legs, zadarma_calls.call_of)]
 
     async def dial(self, command: Command) -> Verdict:
         """Order a callback: Zadarma calls the employee, then the other side. It repeats no token of ours."""
-        fields = {"from": command.extension, "to": asking.digits(command.to), "sip": command.extension}
+        fields = {"from": command.extension, "to": asking.digits(command.to)}
+        if len(command.extension) in (3, 5):  # whose number is shown and whose statistics it is; no other is taken
+            fields["sip"] = command.extension
         answer = await self._asked("/v1/request/callback/", fields)
         words = self.words(answer, "message")
         if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
@@ -110,15 +90,17 @@ class Zadarma(journal.Journal):
 
     def parse(self, raw: object) -> Call | list[Flaw]:
         """Return the call of its legs."""
-        return call_from(raw, self.line.inside, self._ahead_min or 0)
+        return zadarma_calls.call_from(raw, self.line.inside)
 
     async def recording(self, reference: str) -> Audio:
         """Ask for a link that serves for minutes, and fetch it at once, without our key."""
-        answer = self._told(await self._asked("/v1/pbx/record/request/", {"call_id": reference, "lifetime": "180"}))
+        asked = {"call_id": reference, "lifetime": "180"}
+        told = await self._asked("/v1/pbx/record/request/", asked, (400, 404))
+        answer = told if isinstance(told, dict) else {}
         links = answer.get("links")
         link = answer.get("link") or (links[0] if isinstance(links, list) and links else "")
         if not isinstance(link, str) or not link.startswith(("https://", "http://")):
-            raise journal.no_recording()
+            raise journal.no_recording(self.words(answer, "message"))
         return await self.audio(asking.safe_link(link, self.address))
 
     async def check(self) -> None:
@@ -154,11 +136,11 @@ class Zadarma(journal.Journal):
             await self.waits(wait)
         recent.append(time.monotonic())
 
-    async def _asked(self, path: str, fields: Mapping[str, str]) -> Any:
+    async def _asked(self, path: str, fields: Mapping[str, str], passing: tuple[int, ...] = (400,)) -> Any:
         query = spelled(fields)
         header = {"Authorization": f"{self.line.user}:{signature(path, query, self.key)}"}
         url = f"{self.address}{path}"
-        reply = await self.reply("GET", f"{url}?{query}" if query else url, header, passing=(400,))
+        reply = await self.reply("GET", f"{url}?{query}" if query else url, header, passing=passing)
         return _decoded(reply)
 
     def _told(self, answer: Any) -> dict[str, Any]:
@@ -177,110 +159,6 @@ def signature(path: str, query: str, key: str) -> str:
     """Return base64 of the HEX of HMAC-SHA1: base64 of its bytes is the common mistake and is answered by 401."""
     asked = f"{path}{query}{hashlib.md5(query.encode(), usedforsecurity=False).hexdigest()}"
     return base64.b64encode(hmac.new(key.encode(), asked.encode(), "sha1").hexdigest().encode()).decode()
-
-
-def call_of(leg: Any) -> str:
-    """Return what the legs of one call share."""
-    return text(leg, "pbx_call_id") if isinstance(leg, dict) else ""
-
-
-def call_from(raw: object, inside: int, ahead_min: int) -> Call | list[Flaw]:
-    """Put the legs of a call together; answered where somebody talked, and a voice menu is nobody."""
-    legs = read.legs_of(raw)
-    key = next((said for leg in legs if (said := text(leg, "pbx_call_id", "call_id"))), "")
-    timed = [(at, leg) for leg in legs if (at := read.moment(leg.get("callstart"), ahead_min)) is not None]
-    timed.sort(key=lambda each: each[0])
-    if flaws := read.flaws_of(raw, key, timed[0][0] if timed else None, "pbx_call_id"):
-        return flaws
-    legs = [leg for _at, leg in timed]
-    direction = _direction(key, legs, inside)
-    rang, talked = _people(legs, direction, inside)
-    is_answered = bool(talked) or any(_is_spoken(leg) and not _is_menu(leg) for leg in legs)
-    dispositions = [text(leg, "disposition") for leg in legs]
-    return Call(
-        key=key,
-        direction=direction,
-        state=State.ANSWERED if is_answered else State.MISSED,
-        phone=_phone(legs, direction, inside),
-        line=_line(legs, direction, inside),
-        start_ms=timed[0][0],
-        ended_ms=max(at + read.length_ms(leg, "seconds") for at, leg in timed),
-        rang=rang,
-        talked=talked,
-        recordings=_recordings(legs),
-        reason=Reason.NONE if is_answered else read.reason_of(dispositions, REASONS),
-    )
-
-
-def _direction(key: str, legs: Sequence[dict[str, Any]], inside: int) -> Direction:
-    if key.startswith("in_"):
-        return Direction.IN
-    if key.startswith("out_"):
-        return Direction.OUT
-    first = legs[0]
-    if not read.is_inner(_number(first, "clid"), inside):
-        return Direction.IN
-    return Direction.INSIDE if read.is_inner(_number(first, "destination"), inside) else Direction.OUT
-
-
-def _number(leg: dict[str, Any], *names: str) -> str:
-    """Return a number as it came, out of '"Name" <79161234567>' where it came like that."""
-    said = text(leg, *names)
-    if said.endswith(">") and "<" in said:
-        return said.rpartition("<")[2][:-1].strip()
-    return said
-
-
-def _is_spoken(leg: dict[str, Any]) -> bool:
-    return text(leg, "disposition").lower() in SPOKEN
-
-
-def _is_menu(leg: dict[str, Any]) -> bool:
-    """Tell whether a leg went to a scenario (menu, greeting, queue): those have one or two digits, phones three."""
-    return len(_number(leg, "destination")) < 3
-
-
-def _people(
-    legs: Sequence[dict[str, Any]], direction: Direction, inside: int
-) -> tuple[tuple[Employee, ...], tuple[Employee, ...]]:
-    """Return whose phones rang and who talked."""
-    names = ("destination", "sip") if direction is Direction.IN else ("sip", "clid")
-    rang, talked = [], []
-    for leg in legs:
-        inner = (number for name in names if _is_phone(number := _number(leg, name), inside))
-        if (extension := next(inner, "")) and not (direction is Direction.IN and _is_menu(leg)):
-            rang.append(Employee(extension))
-            talked += rang[-1:] if _is_spoken(leg) else []
-    return read.distinct(rang), read.distinct(talked)
-
-
-def _is_phone(number: str, inside: int) -> bool:
-    return len(number) >= 3 and read.is_inner(number, inside)
-
-
-def _phone(legs: Sequence[dict[str, Any]], direction: Direction, inside: int) -> str:
-    """Return the outside party's number: of an incoming call whose it came from, otherwise where it went."""
-    order = ("clid", "destination") if direction is Direction.IN else ("destination", "clid")
-    outer = (
-        number
-        for name in order
-        for leg in legs
-        if (number := _number(leg, name)) and len(number) > 2 and not read.is_inner(number, inside)
-    )
-    return next(outer, "")
-
-
-def _line(legs: Sequence[dict[str, Any]], direction: Direction, inside: int) -> str:
-    """Return our own number: where an incoming call went before any phone rang."""
-    if direction is not Direction.IN:
-        return ""
-    went = (_number(leg, "destination") for leg in legs)
-    return next((number for number in went if len(number) > 6 and not read.is_inner(number, inside)), "")
-
-
-def _recordings(legs: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    kept = [text(leg, "call_id") for leg in legs if flag(leg, "is_recorded")]
-    return tuple(dict.fromkeys(each for each in kept if each))
 
 
 def _decoded(reply: Reply) -> Any:

@@ -1,0 +1,278 @@
+"""What holds for each of the five clouds without live calls, against its strict stand-in over real sockets."""
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from identsync import errors
+from identsync.demo.cloudpbx.process import CloudProcess
+from identsync.flows.flaw import Flaw
+from identsync.flows.sending import Accepted, Lost, Refused
+from identsync.integrations.telephony.call import Call, Direction, Reason, State
+from identsync.integrations.telephony.settings import Line
+from identsync.integrations.telephony.wire import beeline, exolve, megafon, sipuni, zadarma
+
+from .clouds2_lines import (
+    KINDS,
+    TO,
+    cloud_process,
+    clouds,
+    command,
+    extensions,
+    history,
+    judged,
+    line,
+    nothing,
+    raws,
+    run,
+    window,
+)
+
+__all__ = ["cloud_process", "clouds"]  # fixtures
+WIRES = {"zadarma": zadarma, "megafon": megafon, "beeline": beeline, "sipuni": sipuni, "exolve": exolve}
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@each_kind
+def test_what_it_cannot_do_is_said_and_never_asked(clouds: CloudProcess, kind: str) -> None:
+    can = WIRES[kind].ABILITIES
+    assert (can.live, can.click, can.history, can.recordings, can.certain) == (False, True, True, True, False)
+    assert "карточка звонящего не всплывает" in can.words
+    assert "Не проверено на живой АТС" in can.words
+    with pytest.raises(NotImplementedError):
+        run(line(clouds, kind), lambda exchange: exchange.listen(nothing))
+
+
+@each_kind
+def test_an_answered_call_is_told_whole(clouds: CloudProcess, kind: str) -> None:
+    clouds.finished(kind, ago=600, talk=40, phone="+79161112233", rang=["101"], recorded=True)
+    [call] = history(line(clouds, kind))
+    assert (call.direction, call.state, call.reason) == (Direction.IN, State.ANSWERED, Reason.NONE)
+    assert call.phone.endswith("9161112233")
+    assert extensions(call.talked)[:1] == ["101"]
+    assert abs(call.start_ms - window(0).start_ms + 600_000) < 15_000
+    assert call.ended_ms is not None
+    assert 39_000 <= call.ended_ms - call.start_ms <= 46_000
+    assert len(call.recordings) == 1
+    assert len(call.key) <= 200
+
+
+@each_kind
+def test_a_missed_call_is_missed(clouds: CloudProcess, kind: str) -> None:
+    clouds.finished(kind, ago=600, talk=None, rang=["101", "102"])
+    [call] = history(line(clouds, kind))
+    assert (call.direction, call.state) == (Direction.IN, State.MISSED)
+    assert call.reason in (Reason.NO_ANSWER, Reason.NONE)
+    assert not call.talked
+    assert not call.recordings
+
+
+@each_kind
+def test_one_answered_group_of_twenty_phones_is_one_call(clouds: CloudProcess, kind: str) -> None:
+    phones = [str(number) for number in range(101, 121)]
+    clouds.finished(kind, ago=900, talk=60, rang=phones, talked=["103"], phone="+79161112233")
+    [call] = history(line(clouds, kind))
+    assert call.state is State.ANSWERED
+    assert extensions(call.talked) == ["103"]
+
+
+@each_kind
+def test_an_outgoing_call_is_ours(clouds: CloudProcess, kind: str) -> None:
+    clouds.finished(kind, ago=600, talk=30, direction="out", phone="+79161112233", rang=["102"])
+    clouds.finished(kind, ago=300, talk=None, direction="out", phone="+79161112244", rang=["102"])
+    reached, not_reached = history(line(clouds, kind))
+    assert (reached.direction, reached.state) == (Direction.OUT, State.ANSWERED)
+    assert (not_reached.direction, not_reached.state) == (Direction.OUT, State.MISSED)
+    assert reached.phone.endswith("9161112233")
+    assert extensions(reached.talked) == ["102"]
+
+
+@each_kind
+def test_a_hidden_number_does_not_cost_the_call(clouds: CloudProcess, kind: str) -> None:
+    clouds.finished(kind, ago=600, phone=None)
+    [call] = history(line(clouds, kind))
+    assert call.phone in ("", "Anonymous")
+    assert call.state is State.ANSWERED
+
+
+@each_kind
+def test_asked_twice_it_is_the_same_call_by_the_same_key(clouds: CloudProcess, kind: str) -> None:
+    for ago in (3_000, 2_000, 1_000):
+        clouds.finished(kind, ago=ago, phone=f"+7916000{ago}")
+    first = history(line(clouds, kind))
+    again = history(line(clouds, kind), window(hours=1.0, until_h=-0.5))
+    assert [call.key for call in first] == [call.key for call in again]
+    assert len({call.key for call in first}) == 3
+
+
+@each_kind
+def test_what_began_outside_of_the_window_is_not_told_or_told_again(clouds: CloudProcess, kind: str) -> None:
+    clouds.finished(kind, ago=5 * 3_600, phone="+79161112233")
+    clouds.finished(kind, ago=600, phone="+79161112244")
+    [call] = history(line(clouds, kind), window(hours=1))
+    assert call.phone.endswith("9161112244")
+
+
+@each_kind
+def test_the_flow_gets_its_pages_from_one_question(clouds: CloudProcess, kind: str) -> None:
+    for number in range(7):
+        clouds.finished(kind, ago=3_600 - number * 300, phone=f"+7916000000{number}")
+    rows = raws(line(clouds, kind), limit=3)
+    assert len(rows) == 7
+    assert len(history(line(clouds, kind), limit=7)) == 7
+
+
+@each_kind
+def test_each_question_asks_the_permit(clouds: CloudProcess, kind: str) -> None:
+    asked: list[int] = []
+
+    async def permit() -> None:
+        asked.append(1)
+
+    run(line(clouds, kind), lambda exchange: exchange.fetch(window(), 100, 0), permit)
+    assert len(asked) == sum(clouds.books()["counts"].values())
+
+
+@each_kind
+def test_a_recording_is_fetched(clouds: CloudProcess, kind: str) -> None:
+    clouds.finished(kind, ago=600, recorded=True)
+    [call] = history(line(clouds, kind))
+    audio = run(line(clouds, kind), lambda exchange: exchange.recording(call.recordings[0]))
+    assert audio.media_type == "audio/wav"
+    assert audio.content[:4] == b"RIFF"
+
+
+@each_kind
+def test_a_recording_that_is_gone_is_said_to_be(clouds: CloudProcess, kind: str) -> None:
+    clouds.finished(kind, ago=600, recorded=True)
+    [call] = history(line(clouds, kind))
+    clouds.clear()
+    with pytest.raises(errors.Unexpected, match=r"запис"):
+        run(line(clouds, kind), lambda exchange: exchange.recording(call.recordings[0]))
+
+
+@each_kind
+def test_a_click_makes_one_call(clouds: CloudProcess, kind: str) -> None:
+    one = command()
+    verdict = run(line(clouds, kind), lambda exchange: exchange.dial(one))
+    assert isinstance(verdict, Accepted)
+    [there] = clouds.dialled()
+    assert (there["provider"], there["extension"], there["to"]) == (kind, "101", TO)
+
+
+@each_kind
+def test_a_phone_nobody_has_is_refused_and_no_call_is_made(clouds: CloudProcess, kind: str) -> None:
+    verdict = run(line(clouds, kind), lambda exchange: exchange.dial(command("999")))
+    assert isinstance(verdict, Refused)
+    assert verdict.reason
+    assert clouds.dialled() == []
+
+
+@each_kind
+def test_a_number_that_is_none_is_refused(clouds: CloudProcess, kind: str) -> None:
+    verdict = run(line(clouds, kind), lambda exchange: exchange.dial(command(to="+7916")))
+    assert isinstance(verdict, Refused)
+    assert "7916" not in verdict.reason
+    assert clouds.dialled() == []
+
+
+@pytest.mark.parametrize("fault", ["lose", "cut", "hang", "late", "html", "half"])
+@each_kind
+def test_a_lost_answer_may_be_a_call_and_is_never_dialled_again(clouds: CloudProcess, kind: str, fault: str) -> None:
+    clouds.fault(fault)
+    verdict = run(line(clouds, kind, timeout=1_000), lambda exchange: judged(exchange, command()))
+    assert len(clouds.dialled()) == 1
+    if not (kind == "beeline" and fault == "half"):  # its whole answer is empty: half of it is the same
+        assert isinstance(verdict, Lost | errors.Unavailable | errors.Unexpected)
+        assert getattr(verdict, "sent", True)
+    assert "9160000002" not in f"{verdict} {getattr(verdict, 'raw', '')}"
+
+
+@each_kind
+def test_nobody_there_is_certainly_no_call(clouds: CloudProcess, kind: str) -> None:
+    settings = line(clouds, kind, url="http://127.0.0.1:9")
+    with pytest.raises(errors.Unavailable) as caught:
+        run(settings, lambda exchange: exchange.dial(command()))
+    assert not caught.value.sent
+
+
+@pytest.mark.parametrize("work", ["fetch", "check", "dial"])
+@each_kind
+def test_a_wrong_key_is_told_and_never_shown(
+    clouds: CloudProcess, kind: str, work: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    works: dict[str, Any] = {
+        "fetch": lambda exchange: exchange.fetch(window(), 100, 0),
+        "check": lambda exchange: exchange.check(),
+        "dial": lambda exchange: exchange.dial(command()),
+    }
+    with pytest.raises(errors.Refused) as caught:
+        run(line(clouds, kind, password="env:TEST_WRONG"), works[work])
+    told = f"{caught.value} {caught.value.raw} {caught.value.hint} {caplog.text}"
+    assert "not-the-key" not in told
+    assert "9160000002" not in told
+    assert clouds.dialled() == []
+
+
+@each_kind
+def test_check_tries_the_key_and_makes_no_call(clouds: CloudProcess, kind: str) -> None:
+    run(line(clouds, kind), lambda exchange: exchange.check())
+    assert clouds.dialled() == []
+    assert sum(clouds.books()["counts"].values()) >= 1
+
+
+@each_kind
+def test_asked_to_slow_down_it_rests_a_minute_where_no_time_is_named(clouds: CloudProcess, kind: str) -> None:
+    for told, expected in ((None, 60_000), (7, 7_000)):
+        clouds.fault("fail", status=429, retry_after=told)
+        with pytest.raises(errors.Limited) as caught:
+            run(line(clouds, kind), lambda exchange: exchange.fetch(window(), 100, 0))
+        assert caught.value.after_ms == expected
+
+
+@pytest.mark.parametrize("fault", ["lose", "cut", "html", "half", "drop", "fail"])
+@each_kind
+def test_a_journal_that_is_cut_off_is_no_journal(clouds: CloudProcess, kind: str, fault: str) -> None:
+    """Half an answer must not move the cursor over calls that were never read."""
+    clouds.finished(kind, ago=600, phone="+79161112233")
+    clouds.fault(fault, times=None)
+    with pytest.raises((errors.Unavailable, errors.Unexpected)) as caught:
+        run(line(clouds, kind), lambda exchange: exchange.fetch(window(), 100, 0))
+    assert "9161112233" not in f"{caught.value} {caught.value.raw}"
+
+
+JSONISH = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+NAMES = (
+    *("pbx_call_id", "call_id", "callstart", "clid", "destination", "disposition", "seconds", "is_recorded", "sip"),
+    *("legs", "ahead_min", "records", "uid", "type", "status", "client", "start", "wait", "duration", "record", "user"),
+    *("missed_status", "startDate", "direction", "phone_from", "phone_to", "abonent", "extension", "Тип", "Статус"),
+    *("Время", "Откуда", "Куда", "number_a", "number_b", "date_start", "date_end", "end_time"),
+)
+ROWS = st.dictionaries(
+    st.sampled_from(NAMES),
+    JSONISH | st.sampled_from(["in_1", "2026-01-02 03:04:05", 1_767_323_045, "INBOUND", "RECIEVED"]),
+)
+
+
+@given(raw=JSONISH | ROWS | st.lists(ROWS, max_size=3) | st.fixed_dictionaries({"legs": st.lists(ROWS, max_size=3)}))
+@settings(max_examples=400, deadline=None)
+@each_kind
+def test_parse_never_raises(kind: str, raw: Any) -> None:
+    exchange = WIRES[kind].open(Line(kind=kind, url="http://127.0.0.1:9", user="1"), nothing)  # type: ignore[arg-type]
+    parsed = exchange.parse(raw)
+    if isinstance(parsed, Call):
+        assert parsed.state in (State.ANSWERED, State.MISSED)
+        assert parsed.ended_ms is not None
+        assert parsed.ended_ms >= parsed.start_ms
+        assert 0 < len(parsed.key) <= 210
+    else:
+        assert parsed
+        assert all(isinstance(flaw, Flaw) and str(flaw) for flaw in parsed)
