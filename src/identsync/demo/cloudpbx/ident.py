@@ -59,8 +59,8 @@ def _row(desk: Desk, asked: Asked, call: Staged) -> dict[str, Any]:
         "Direction": "in" if call.direction == "in" else "out",
         "PhoneFrom": ends[0],
         "PhoneTo": ends[1],
-        "WaitInSeconds": call.wait_s if over else None,
-        "TalkInSeconds": call.talk_s if over and call.answered is not None else None,
+        "WaitInSeconds": call.wait_s if over or call.answered is not None else None,
+        "TalkInSeconds": None if call.answered is None else round((call.ended or desk.now()) - call.answered),
         "LineDescription": "Городская линия",
         "RecordUrl": link if over else None,
     }

@@ -97,9 +97,13 @@ class Asking:
         return self.decoded(await self.reply("POST", url, {**content, **(headers or {})}, body))
 
     async def json(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Any:
-        """POST JSON; give the JSON of the answer, whatever it is."""
-        url, content = f"{self.address}{path}", {"Content-Type": JSON}
-        return self.decoded(await self.reply("POST", url, {**content, **(headers or {})}, orjson.dumps(body)))
+        """POST JSON to a path; give the JSON of the answer, whatever it is."""
+        return await self.post_json(f"{self.address}{path}", body, headers)
+
+    async def post_json(self, url: str, body: object, headers: Mapping[str, str] | None = None) -> Any:
+        """POST JSON to any address; give the JSON of the answer, whatever it is."""
+        content = {"Content-Type": JSON, **(headers or {})}
+        return self.decoded(await self.reply("POST", url, content, orjson.dumps(body)))
 
     async def reply(
         self,

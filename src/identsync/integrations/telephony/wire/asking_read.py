@@ -15,6 +15,7 @@ from identsync.flows.intake import printable
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_MS, LATEST_MS = 946_684_800_000, 4_102_444_800_000  # 2000 to 2100: a time beyond is none
 MOSCOW = "Europe/Moscow"
+LOCAL = ""  # this computer's zone
 LONGEST_S = 7 * 86_400  # of a talk or a wait
 
 
@@ -75,13 +76,17 @@ def unix_ms(row: Mapping[str, Any], *names: str) -> int | None:
 
 
 def moment_ms(row: Mapping[str, Any], name: str, zone: str = MOSCOW) -> int | None:
-    """Return a moment, ISO 8601 with 'T' or a space; one without an offset is the wall clock of ``zone``."""
+    """Return a moment, ISO 8601 with 'T' or a space; one without an offset is the wall clock of ``zone``.
+
+    ``LOCAL`` = this computer's.
+    """
     said = _plain(row.get(name))
     try:
         moment = datetime.fromisoformat(said)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(zone))
-        ms = round((aware - EPOCH) / timedelta(milliseconds=1))
-    except (ValueError, OverflowError):
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone_of(zone)) if zone else moment.astimezone()
+        ms = round((moment - EPOCH) / timedelta(milliseconds=1))
+    except (ValueError, OverflowError, OSError):  # the last: Windows knows no local time before 1970
         return None
     return ms if EARLIEST_MS <= ms < LATEST_MS else None
 
