@@ -40,8 +40,8 @@ def clouds(cloud_process: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> Clou
 
 
 def line(clouds: CloudProcess, kind: str, **how: Any) -> Line:
-    usual = {"url": clouds.url(kind), "password": "env:TEST_PBX", "number": NUMBER, "timeout": 3_000}
-    return Line(kind=kind, user=USERS.get(kind), **(usual | how))  # type: ignore[arg-type]
+    usual = {"url": clouds.url(kind), "user": USERS.get(kind), "password": "env:TEST_PBX", "timeout": 3_000}
+    return Line(kind=kind, **(usual | {"number": NUMBER} | how))  # type: ignore[arg-type]
 
 
 async def nothing(*_: Any) -> None:

@@ -111,6 +111,8 @@ class Exolve(journal.Journal):
     async def _page(self, start: int, end: int, offset: int, limit: int) -> list[Any]:
         period = {"date_from": read.spelled(start, read.ISO), "date_to": read.spelled(end, read.ISO)}
         answer = await self.json(HISTORY, {**period, "limit": limit, "offset": offset}, self._headers)
+        if isinstance(answer, dict) and answer.get("error"):
+            raise journal.not_liked(self.words(answer, "error"))
         return [] if answer == {} else journal.listed(answer, "calls", "call_history", "list")
 
 

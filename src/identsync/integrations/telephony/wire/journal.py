@@ -81,6 +81,11 @@ def listed(answer: Any, *names: str) -> list[Any]:
     raise asking.nonsense(answer)
 
 
+def not_liked(words: str) -> Unexpected:
+    """Return the error of a question that the PBX refused, with its own words."""
+    return Unexpected(_("АТС не приняла вопрос"), raw=words)
+
+
 def without_end() -> Unexpected:
     """Return the error of a journal whose pages have no end."""
     return Unexpected(_("АТС отдаёт страницы без конца"))

@@ -24,7 +24,7 @@ REASONS = {
     "пропущен": Reason.NO_ANSWER,
 }
 ANSWERED = ("отвечен", "принят")
-_PERSON = re.compile(r"(?<![\d+])(\d{2,15})\s*(?:\(([^()]*)\))?(?:\s+\d{1,5}\b)?", re.ASCII)  # then how long
+_PERSON = re.compile(r"(?<!\d)(\+?\d{2,15})\s*(?:\(([^()]*)\))?(?:\s+\d{1,5}\b)?", re.ASCII)  # then how long
 
 
 def start_of(raw: Any) -> int | None:

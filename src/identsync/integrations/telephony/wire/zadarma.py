@@ -147,7 +147,7 @@ class Zadarma(journal.Journal):
         """Return an answer that is a success; raises what any other is."""
         if isinstance(answer, dict) and answer.get("status") == "success":
             return answer
-        raise errors.Unexpected(say("АТС не приняла вопрос"), raw=self.words(answer, "message"))
+        raise journal.not_liked(self.words(answer, "message"))
 
 
 def spelled(fields: Mapping[str, str]) -> str:
