@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from identsync import errors
 from identsync.demo.cloudpbx.process import CloudProcess
 from identsync.flows.flaw import Flaw
+from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused
 from identsync.integrations.telephony.call import Call, Direction, Reason, State
 from identsync.integrations.telephony.settings import Line
@@ -175,7 +177,7 @@ def test_a_phone_nobody_has_is_refused_and_no_call_is_made(clouds: CloudProcess,
 def test_a_number_that_is_none_is_refused(clouds: CloudProcess, kind: str) -> None:
     verdict = run(line(clouds, kind), lambda exchange: exchange.dial(command(to="+7916")))
     assert isinstance(verdict, Refused)
-    assert "7916" not in verdict.reason
+    assert "79160000001" not in verdict.reason
     assert clouds.dialled() == []
 
 
@@ -243,6 +245,78 @@ def test_a_journal_that_is_cut_off_is_no_journal(clouds: CloudProcess, kind: str
     with pytest.raises((errors.Unavailable, errors.Unexpected)) as caught:
         run(line(clouds, kind), lambda exchange: exchange.fetch(window(), 100, 0))
     assert "9161112233" not in f"{caught.value} {caught.value.raw}"
+
+
+@each_kind
+def test_a_journal_that_never_answers_is_given_up(clouds: CloudProcess, kind: str) -> None:
+    clouds.fault("hang", times=None)
+    with pytest.raises(errors.Unavailable):
+        run(line(clouds, kind, timeout=1_000), lambda exchange: exchange.fetch(window(), 100, 0))
+
+
+@each_kind
+def test_a_clock_hours_ahead_hides_no_call(clouds: CloudProcess, kind: str) -> None:
+    clouds.options(ahead=5 * 3_600)
+    clouds.finished(kind, ago=600)
+    [call] = history(line(clouds, kind), window(until_h=-24))
+    assert abs(call.start_ms - window(0).start_ms - 5 * 3_600_000 + 600_000) < 15_000
+
+
+GOOD = {
+    "zadarma": {
+        "pbx_call_id": "in_1",
+        "callstart": "2026-01-02 03:04:05",
+        "clid": "79160000001",
+        "disposition": "answered",
+    },
+    "megafon": {
+        "uid": "1",
+        "type": "in",
+        "status": "Success",
+        "start": "2026-01-02T03:04:05Z",
+        "client": "79160000001",
+    },
+    "beeline": {
+        "startDate": 1_767_323_045_000,
+        "direction": "INBOUND",
+        "status": "MISSED",
+        "phone_from": "79160000001",
+    },
+    "exolve": {"call_id": 1, "date_start": "2026-01-02T03:04:05Z", "number_a": "79160000001", "duration": 5},
+}
+PLACES = {"zadarma": "statistics", "megafon": "history", "beeline": "v2/statistics", "exolve": "GetList"}
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_bad_row_costs_itself_alone(clouds: CloudProcess, kind: str) -> None:
+    page: list[Any] = [None, 5, "мусор", [], {}, {"uid": {}, "call_id": [], "pbx_call_id": None}, GOOD[kind]]
+    held: Any = {"zadarma": {"status": "success", "stats": page}, "exolve": {"calls": page}}.get(kind, page)
+    clouds.says(orjson.dumps(held).decode(), path=PLACES[kind])
+    at = Window(1_767_300_000_000, 1_767_400_000_000, last=True)
+    rows = raws(line(clouds, kind), at)
+    parsed = [run(line(clouds, kind), lambda exchange, row=row: _parsed(exchange, row)) for row in rows]
+    assert len(parsed) == len(page)
+    assert [each.phone for each in parsed if isinstance(each, Call)] == ["79160000001"]
+
+
+def test_a_bad_line_of_a_table_costs_itself_alone(clouds: CloudProcess) -> None:
+    heads = "Тип;Статус;Время;Откуда;Куда;ID записи"
+    lines = (
+        "Входящий;Отвечен;когда-то;79160000002;1;1.1",
+        "мусор",
+        ";;;;;",
+        "Входящий;Отвечен;02.01.2026 06:04:05;79160000001;1;1.2",
+    )
+    clouds.says("\n".join([heads, *lines, ""]), path="export")
+    at = Window(1_767_300_000_000, 1_767_400_000_000, last=True)
+    rows = raws(line(clouds, "sipuni"), at)
+    parsed = [run(line(clouds, "sipuni"), lambda exchange, row=row: _parsed(exchange, row)) for row in rows]
+    assert [each.phone for each in parsed if isinstance(each, Call)] == ["79160000001"]
+    assert len(parsed) == 3
+
+
+async def _parsed(exchange: Any, row: Any) -> Any:
+    return exchange.parse(row)
 
 
 JSONISH = st.recursive(
