@@ -19,7 +19,7 @@ Kind = Literal[
     "cut",  # does the work, breaks the connection in the middle of the answer
     "drop",  # closes the connection at once, does nothing
     "hang",  # does the work and never answers
-    "fail",  # answers `status` (and Retry-After), does nothing
+    "fail",  # answers `status` (with Retry-After, Location), does nothing
     "late",  # does the work and answers `status`
     "html",  # does the work and answers with a web page
     "half",  # does the work and answers with half of the JSON
@@ -43,6 +43,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     body: str = ""
     seconds: float = 0.0
     retry_after: int | None = None
+    location: str = ""
 
 
 class Staging(msgspec.Struct, forbid_unknown_fields=True):

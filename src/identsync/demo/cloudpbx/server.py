@@ -111,11 +111,11 @@ class Handler(BaseHTTPRequestHandler):
         elif kind == "html":
             self._send(HTML)
         elif kind in ("say", "mumble"):
-            self._send(Told(fault.status, fault.body.encode(), headers=_retry(fault)))
+            self._send(Told(fault.status, fault.body.encode(), headers=_headers(fault)))
         elif kind == "half":
             self._send(Told(200, told.data[: len(told.data) // 2], told.media))
         elif kind in ("fail", "late"):
-            self._send(Told(fault.status, told.payload, told.media, _retry(fault)))
+            self._send(Told(fault.status, told.payload, told.media, _headers(fault)))
         else:
             self._send(told)
 
@@ -172,8 +172,9 @@ def _method(asked: Asked) -> str:
         return ""
 
 
-def _retry(fault: Fault) -> dict[str, str]:
-    return {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+def _headers(fault: Fault) -> dict[str, str]:
+    told = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    return told | ({"Location": fault.location} if fault.location else {})
 
 
 def _done(desk: Desk, what: str, body: bytes) -> Any:

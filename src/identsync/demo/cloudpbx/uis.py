@@ -1,12 +1,14 @@
 """UIS: Call API, Data API and its media host; JSON-RPC with points, a closed list of addresses, parameters by name.
 
 ``limits``: ``uis_closed`` (bool), ``uis_minute``, ``uis_day`` (points), ``uis_cost`` (points of list.calls),
-``uis_components`` (those that are off), ``uis_wild`` (list.calls answers an object where there is one session).
+``uis_components`` (those that are off), ``uis_wild`` (list.calls answers an object where there is one session),
+``uis_parts`` (no link to the whole recording).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +16,7 @@ from identsync.demo.cloudpbx.desk import KEY, NUMBER, Desk, Staged
 from identsync.demo.cloudpbx.request import WAV, Asked, Bad, Route, Told, words
 
 Params = dict[str, Any]
+Method = Callable[[Desk, Params], Any]
 EMPLOYEE = 5_000  # employee 101 is 5101
 LONGEST = timedelta(days=92)
 FREE = ("parse_error", "invalid_request", "method_not_found", "access_token_invalid", "ip_not_whitelisted")
@@ -35,8 +38,8 @@ def call_api(desk: Desk, asked: Asked) -> Told:
 
 def data_api(desk: Desk, asked: Asked) -> Told:
     """Answer Data API v2.0."""
-    methods = {"get.account": account, "get.employees": employees, "get.calls_report": report}
-    return _rpc(desk, asked, methods)
+    told = partial(report, asked.headers.get("host", ""))
+    return _rpc(desk, asked, {"get.account": account, "get.employees": employees, "get.calls_report": told})
 
 
 def media(desk: Desk, asked: Asked) -> Told:
@@ -48,7 +51,7 @@ def media(desk: Desk, asked: Asked) -> Told:
     return words(404, "not yet") if content is None else Told(200, content, WAV)
 
 
-def list_calls(desk: Desk, asked: Asked, p: Params) -> Any:
+def list_calls(desk: Desk, p: Params) -> Any:
     """Tell the sessions that go on, their legs as they are at this moment."""
     _only(p, "direction", "virtual_phone_number")
     _component(desk, "Call API Управление вызовами")
@@ -56,7 +59,7 @@ def list_calls(desk: Desk, asked: Asked, p: Params) -> Any:
     return calls[0] if len(calls) == 1 and desk.limits.get("uis_wild") else calls
 
 
-def start_call(desk: Desk, asked: Asked, p: Params) -> Any:
+def start_call(desk: Desk, p: Params) -> Any:
     """Begin a call."""
     _only(p, "first_call", "direction", "virtual_phone_number", "contact", "external_id", "employee")
     _component(desk, "Call API Базовый набор")
@@ -77,13 +80,13 @@ def start_call(desk: Desk, asked: Asked, p: Params) -> Any:
     return {"call_session_id": call.id}
 
 
-def account(desk: Desk, asked: Asked, p: Params) -> Any:
+def account(desk: Desk, p: Params) -> Any:
     """Tell whose account it is."""
     _only(p)
     return [{"app_id": 1103, "name": "Клиника", "timezone": desk.zone}]
 
 
-def employees(desk: Desk, asked: Asked, p: Params) -> Any:
+def employees(desk: Desk, p: Params) -> Any:
     """Tell the employees."""
     _only(p, "limit", "offset", "fields", "filter")
     return [
@@ -98,7 +101,7 @@ def employees(desk: Desk, asked: Asked, p: Params) -> Any:
     ]
 
 
-def report(desk: Desk, asked: Asked, p: Params) -> Any:
+def report(host: str, desk: Desk, p: Params) -> Any:
     """Tell sessions that are over, only the fields that were asked for."""
     _only(p, "date_from", "date_till", "limit", "offset", "fields", "sort", "filter", "include_ongoing_calls")
     try:
@@ -111,13 +114,13 @@ def report(desk: Desk, asked: Asked, p: Params) -> Any:
     calls = desk.finished("uis", since.replace(tzinfo=zone).timestamp(), until.replace(tzinfo=zone).timestamp())
     offset, limit = int(p.get("offset", 0)), int(p.get("limit", 10_000))
     fields = p.get("fields") or ["id", "start_time", "finish_time"]
-    rows = [_row(desk, asked, call) for call in calls[offset : offset + limit]]
+    rows = [_row(desk, host, call) for call in calls[offset : offset + limit]]
     if unknown := [name for name in fields if rows and name not in rows[0]]:
         raise Wrong(-32602, "invalid_parameter_value", f"fields.{unknown[0]}")
     return [{name: row[name] for name in fields} for row in rows]
 
 
-def _rpc(desk: Desk, asked: Asked, methods: dict[str, Callable[[Desk, Asked, Params], Any]]) -> Told:
+def _rpc(desk: Desk, asked: Asked, methods: Mapping[str, Method]) -> Told:
     try:
         body = asked.json()
     except Bad:
@@ -133,7 +136,7 @@ def _rpc(desk: Desk, asked: Asked, methods: dict[str, Callable[[Desk, Asked, Par
     return Told(200, {"jsonrpc": "2.0", "id": number, "result": told})
 
 
-def _method(desk: Desk, asked: Asked, body: Params, methods: dict[str, Callable[[Desk, Asked, Params], Any]]) -> Any:
+def _method(desk: Desk, asked: Asked, body: Params, methods: Mapping[str, Method]) -> Any:
     if body.get("jsonrpc") != "2.0" or "id" not in body or not isinstance(body.get("params"), dict):
         raise Wrong(-32600, "invalid_request")
     function = methods.get(body.get("method", ""))
@@ -148,7 +151,7 @@ def _method(desk: Desk, asked: Asked, body: Params, methods: dict[str, Callable[
     left = _limits(desk, 0)
     if min(left["minute_remaining"], left["day_remaining"]) <= 0:
         raise Wrong(-32029, "limit_exceeded")
-    return function(desk, asked, {name: value for name, value in body["params"].items() if name != "access_token"})
+    return function(desk, {name: value for name, value in body["params"].items() if name != "access_token"})
 
 
 def _error(number: Any, wrong: Wrong, limits: Params | None) -> Params:
@@ -217,8 +220,9 @@ def _leg(desk: Desk, call: Staged, extension: str | None, state: str) -> Params:
     }
 
 
-def _row(desk: Desk, asked: Asked, call: Staged) -> Params:
-    link = f"http://{asked.headers.get('host', '')}/uis/media/{call.id}/{call.recording}" if call.recording else None
+def _row(desk: Desk, host: str, call: Staged) -> Params:
+    record = call.recording if call.recording and desk.sound(call) else ""
+    link = f"http://{host}/uis/media/{call.id}/{record}" if record and not desk.limits.get("uis_parts") else None
     reasons = {"busy": "subscriber_busy", "no answer": "subscriber_not_responsible", "failed": "numb_not_exists"}
     row = {
         "id": call.id,
@@ -230,7 +234,7 @@ def _row(desk: Desk, asked: Asked, call: Staged) -> Params:
         "wait_duration": call.wait_s,
         "talk_duration": call.talk_s,
         "total_duration": call.wait_s + call.talk_s,
-        "call_records": [call.recording] if call.recording else [],
+        "call_records": [record] if record else [],
         "full_record_file_link": link,
         "virtual_phone_number": call.line,
         "contact_phone_number": call.phone,

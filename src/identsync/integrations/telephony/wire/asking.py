@@ -145,9 +145,9 @@ class Asking:
             reply = await self.reply("GET", url, headers, passing=(*MOVED, *NO_SOUND), max_bytes=MAX_AUDIO)
             if reply.status not in MOVED:
                 return heard(reply)
-            target = urljoin(url, reply.headers.get("location", ""))
+            target = safe_link(reply.headers.get("location", ""), url)
             headers = headers if origin(target) == origin(url) else None
-            url = safe_link(target, url)
+            url = target
         raise Unexpected(_("запись отсылают с адреса на адрес без конца"))
 
     def discreet(self, text: str) -> str:
@@ -174,7 +174,7 @@ def heard(reply: Reply) -> Audio:
 
 def sound(content: bytes, told: str) -> str:
     """Return the media type of a recording by its first bytes, else as told; '' where it is no sound."""
-    if content.lstrip()[:1] in (b"{", b"<", b"["):
+    if not content or content.lstrip()[:1] in (b"{", b"<", b"["):
         return ""
     for start, media in SOUNDS:
         if content.startswith(start):
@@ -189,14 +189,25 @@ def not_ready() -> Unavailable:
     return Unavailable(_("запись ещё не готова"), sent=True, after_ms=NOT_READY_MS)
 
 
-def safe_link(target: str, source: str) -> str:
+def link_of(text: str, source: str) -> str:
+    """Return an http or https link, whole or relative to ``source``; '' where the text is none."""
+    try:
+        link = urljoin(source, text) if text else ""
+        parts = urlsplit(link)
+        is_link = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port that is no number
+        return ""
+    return link if is_link else ""
+
+
+def safe_link(text: str, source: str) -> str:
     """Return a link to follow from ``source``; Unexpected where it is none, or leads from https to http."""
-    there, here = urlsplit(target), urlsplit(source)
-    if there.scheme not in {"http", "https"} or not there.hostname:
+    link = link_of(text, source)
+    if not link:
         raise Unexpected(_("вместо ссылки на запись пришло что-то другое"))
-    if here.scheme == "https" and there.scheme == "http":
+    if source.startswith("https:") and link.startswith("http:"):
         raise Unexpected(_("запись отдают по незащищённому адресу"))
-    return target
+    return link
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:

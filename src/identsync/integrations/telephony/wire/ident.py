@@ -8,7 +8,6 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urljoin
 
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import DAY_MS, Window
@@ -43,19 +42,12 @@ UTM = {
 }
 
 
-def _(sentence: str) -> str:
-    return sentence
-
-
 ABILITIES = Abilities(
     live=True,
     click=False,
     history=True,
     recordings=True,
-    words=_(
-        "Протокол IDENT не умеет начинать звонки: чтобы звонить в один щелчок, подключите саму АТС. Кто из сотрудников "
-        "говорил, видно только там, где служба называет внутренний номер."
-    ),
+    words=words.IDENT,
 )
 RATE = 5.0
 WINDOW_MS = 30 * DAY_MS
@@ -90,7 +82,7 @@ class Ident(asking.Asking):
         }
         if limit:
             params |= {"limit": str(limit), "offset": str(offset)}
-        return await self._rows("GetFinishedCalls", params)
+        return asking.rows_of(await self._rows("GetFinishedCalls", params))
 
     def parse(self, raw: object) -> Call | list[Flaw]:
         """Return the call of a row."""
@@ -106,7 +98,7 @@ class Ident(asking.Asking):
         """Ask for what goes on, and for the last minute."""
         asking.rows_of(await self._rows("GetOngoingCalls"))
         now = time.time_ns() // 1_000_000
-        asking.rows_of(await self.fetch(Window(now - 60_000, now, last=True), 1, 0))
+        await self.fetch(Window(now - 60_000, now, last=True), 1, 0)
 
     async def _rows(self, method: str, params: Mapping[str, str] | None = None) -> Any:
         return await self.get(f"/{method}", params, {KEY_HEADER: self.key})
@@ -120,8 +112,7 @@ def finished(raw: object, inside: int, address: str) -> Call | list[Flaw]:
     row, direction, start = begun
     talk, wait = read.seconds_ms(row, "TalkInSeconds"), read.seconds_ms(row, "WaitInSeconds")
     phone, line, employees, way = _ends(row, direction, inside)
-    link = urljoin(f"{address}/", read.text(row, "RecordUrl", cut=500))
-    has_link = bool(read.text(row, "RecordUrl")) and link.startswith(("https://", "http://"))
+    link = asking.link_of(read.text(row, "RecordUrl", cut=400), f"{address}/")
     return Call(
         key=key(row, direction, start),
         direction=way,
@@ -133,7 +124,7 @@ def finished(raw: object, inside: int, address: str) -> Call | list[Flaw]:
         ended_ms=start + wait + talk,
         rang=employees,
         talked=employees if talk else (),
-        recordings=(link,) if has_link else (),
+        recordings=(link,) if link else (),
         reason=Reason.NONE,
         utm=tuple((name, said) for field, name in UTM.items() if (said := read.text(row, field, cut=400))),
     )

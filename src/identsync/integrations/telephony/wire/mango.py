@@ -25,12 +25,7 @@ from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, mango_calls
 from identsync.integrations.telephony.wire import asking_read as read
 from identsync.integrations.telephony.wire import asking_words as words
-from identsync.language import _ as say
-
-
-def _(sentence: str) -> str:
-    return sentence
-
+from identsync.language import _
 
 ABILITIES = Abilities(
     live=False,
@@ -38,10 +33,7 @@ ABILITIES = Abilities(
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "Кто звонит, Mango Office сообщает только программам, у которых есть свой адрес в интернете: карточка "
-        "звонящего не появится. История, записи и звонок в один щелчок работают. На живой АТС ещё не проверено."
-    ),
+    words=words.MANGO,
 )
 RATE = 4.0
 HOUR_MS = 3_600_000
@@ -110,7 +102,7 @@ class Mango(asking.Asking):
         self._requested_at = time.monotonic()
         key = read.text(self._good(await self._ask("stats/calls/request", order)), "key", cut=1000)
         if not key:
-            raise Unexpected(say("Mango Office не дал ключа статистики"))
+            raise Unexpected(_("Mango Office не дал ключа статистики"))
         return mango_calls.listed(await self._ready(key))[: limit or None]
 
     def parse(self, raw: object) -> Call | list[Flaw]:
@@ -145,10 +137,10 @@ class Mango(asking.Asking):
             if status == "complete" or (not status and "data" in answer):
                 return answer
             if status in {"error", "cancel", "not-found"}:
-                raise Unavailable(say("Mango Office не собрал статистику ({status})", status=status), sent=True)
+                raise Unavailable(_("Mango Office не собрал статистику ({status})", status=status), sent=True)
             await asyncio.sleep(self.pauses_s[min(looks, len(self.pauses_s) - 1)])
             looks += 1
-        raise Unavailable(say("Mango Office слишком долго собирает статистику"), sent=True)
+        raise Unavailable(_("Mango Office слишком долго собирает статистику"), sent=True)
 
     async def _learn(self) -> None:
         """Learn whose extension is whose, once; without it the names of the statistics serve."""
@@ -186,9 +178,9 @@ class Mango(asking.Asking):
         said = f"{code} {self.discreet(read.text(told, 'message'))}".strip()
         self._must_stop(code, said)
         if code >= 5000:
-            raise Unavailable(say("Mango Office сейчас не работает"), sent=True, raw=said)
+            raise Unavailable(_("Mango Office сейчас не работает"), sent=True, raw=said)
         self._rest("history")
-        raise Unexpected(say("Mango Office не принял запрос"), raw=said)
+        raise Unexpected(_("Mango Office не принял запрос"), raw=said)
 
     def _must_stop(self, code: int | None, said: str) -> None:
         """Raise where the whole line is refused: the key, the signature, the money."""
@@ -196,8 +188,8 @@ class Mango(asking.Asking):
             self._rest("all")
             raise _blocked(said)
         if code is not None and 2000 <= code < 3000:
-            told = say("Mango Office не выполняет команды: закончились деньги или услуга отключена")
-            raise AskPerson(told, hint=say("Проверьте счёт и услугу API в личном кабинете."), raw=said)
+            told = _("Mango Office не выполняет команды: закончились деньги или услуга отключена")
+            raise AskPerson(told, hint=_("Проверьте счёт и услугу API в личном кабинете."), raw=said)
 
     def _rest(self, what: str) -> None:
         now = time.monotonic()
@@ -213,13 +205,13 @@ class Mango(asking.Asking):
     def _may(self, *what: str) -> None:
         """Raise where nothing may be asked now."""
         if left := self._left(*what):
-            told = say("Mango Office закрывает доступ после неверных запросов: программа ждёт, пока он его откроет")
+            told = _("Mango Office закрывает доступ после неверных запросов: программа ждёт, пока он его откроет")
             raise Limited(told, after_ms=left)
 
 
 def _blocked(said: str) -> Refused:
-    hint = say(
+    hint = _(
         "Проверьте в личном кабинете ключ (user) и подпись (password). После неверных запросов Mango Office не "
         "отвечает никому, пока не снимет запрет сам: две минуты программа ничего не спрашивает."
     )
-    return Refused(say("Mango Office не принял ключ или временно закрыл доступ"), hint=hint, raw=said)
+    return Refused(_("Mango Office не принял ключ или временно закрыл доступ"), hint=hint, raw=said)

@@ -22,21 +22,13 @@ from identsync.integrations.telephony.wire.uis_calls import Directory, Sessions
 from identsync.integrations.telephony.wire.uis_points import Points
 from identsync.integrations.telephony.wire.uis_rpc import Declined, Rpc
 
-
-def _(sentence: str) -> str:
-    return sentence
-
-
 ABILITIES = Abilities(
     live=True,
     click=True,
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "Кто звонит, видно, если в UIS подключён платный компонент «Call API Управление вызовами», а адрес клиники в "
-        "интернете внесён в список разрешённых. На живой АТС ещё не проверено."
-    ),
+    words=words.UIS,
 )
 RATE = 5.0
 WINDOW_MS = 89 * DAY_MS  # the longest period of a report
@@ -104,7 +96,7 @@ class Uis(Rpc):
         await self._learn()
         until = min(window.end_ms, time.time_ns() // 1_000_000 + DAY_MS)
         params: dict[str, object] = {"limit": limit, "offset": offset} if limit else {}
-        return await self.data(
+        answer = await self.data(
             "get.calls_report",
             date_from=read.spelled(window.start_ms, self._zone),
             date_till=read.spelled(until, self._zone),
@@ -113,6 +105,7 @@ class Uis(Rpc):
             include_ongoing_calls=False,
             **params,
         )
+        return asking.rows_of(answer)
 
     def parse(self, raw: object) -> Call | list[Flaw]:
         """Return the call of a row of the report."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from identsync.integrations.telephony.wire import asking_read as read
 
 KEPT = 0.1
+ROUNDED_S = 1.0  # whole seconds are told: nought may be almost one
 PERIODS = ("minute", "day")
 
 
@@ -49,7 +50,7 @@ class Points:
         for period, purse in self.purses.items():
             limit, left, reset = (read.whole(limits, f"{period}_{what}") for what in ("limit", "remaining", "reset"))
             if limit is not None and left is not None and reset is not None and 0 <= reset <= 2 * 86_400:
-                purse.told(limit, left, now + reset)
+                purse.told(limit, left, now + reset + ROUNDED_S)
 
     def wait_s(self, now: float, usual: float) -> float:
         """Return the seconds until the next question of a poll that usually waits ``usual``."""

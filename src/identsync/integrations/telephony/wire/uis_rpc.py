@@ -36,7 +36,7 @@ class Declined(Exception):
         self.mnemonic = read.text(detail, "mnemonic")
         self.field = read.text(detail, "field")
         self.address = found[0] if (found := ADDRESS.search(read.text(error, "message"))) else ""
-        self.said = asking.masked(f"{self.code} {self.mnemonic} {read.text(error, 'message')}")[: asking.RAW]
+        self.said = f"{self.code} {self.mnemonic} {asking.masked(read.text(error, 'message'))}"[: asking.RAW]
         self.after_ms = points.after_ms(time.monotonic())
         super().__init__(self.said)
 
