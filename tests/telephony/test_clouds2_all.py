@@ -42,8 +42,8 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 def test_what_it_cannot_do_is_said_and_never_asked(clouds: CloudProcess, kind: str) -> None:
     can = WIRES[kind].ABILITIES
     assert (can.live, can.click, can.history, can.recordings, can.certain) == (False, True, True, True, False)
-    assert "карточка звонящего не всплывает" in can.words
-    assert "Не проверено на живой АТС" in can.words
+    assert "карточка звонящего не появится" in can.words
+    assert "На живой АТС ещё не проверено" in can.words
     with pytest.raises(NotImplementedError):
         run(line(clouds, kind), lambda exchange: exchange.listen(nothing))
 

@@ -16,14 +16,9 @@ from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
 from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire import asking, asking_words, beeline_calls, journal
+from identsync.integrations.telephony.wire import asking, asking_words, beeline_calls, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
-
-
-def _(sentence: str) -> str:
-    return sentence
-
 
 ABILITIES = Abilities(
     live=False,
@@ -31,11 +26,7 @@ ABILITIES = Abilities(
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "Облачная АТС Билайна сообщает о звонке, пока он звонит, только на адрес в интернете, а в клинику снаружи не "
-        "войти: карточка звонящего не всплывает. Номера звонка в её статистике нет: телефоны, звонившие вместе, "
-        "считаются одним звонком. Не проверено на живой АТС."
-    ),
+    words=journal_words.BEELINE,
 )
 RATE = 2.0
 PAGE, MOST_PAGES = 100, 2_000

@@ -13,14 +13,9 @@ from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
 from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire import asking, asking_words, exolve_calls, journal
+from identsync.integrations.telephony.wire import asking, asking_words, exolve_calls, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
-
-
-def _(sentence: str) -> str:
-    return sentence
-
 
 ABILITIES = Abilities(
     live=False,
@@ -28,13 +23,8 @@ ABILITIES = Abilities(
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "МТС Exolve сообщает о звонке, пока он звонит, только на адрес в интернете, а в клинику снаружи не войти: "
-        "карточка звонящего не всплывает. Чтобы звонить одним нажатием, укажите number и user: номер ресурса обратного "
-        "звонка из кабинета. Не проверено на живой АТС."
-    ),
+    words=journal_words.EXOLVE,
 )
-NO_RESOURCE = _("в настройках нет number или user (номера ресурса обратного звонка Exolve)")
 RATE = 4.0
 PAGE, MOST_PAGES = 500, 400
 MONTH_MS = 30 * journal.DAY_MS
@@ -62,7 +52,7 @@ class Exolve(journal.Journal):
         """Order a call back: the employee's number is called first, then the other side; both see our number."""
         ours, resource = asking.digits(self.line.number), asking.digits(self.line.user or "")
         if not ours or not resource:
-            return Refused(NO_RESOURCE)
+            return Refused(journal_words.NO_RESOURCE)
         ring_s = self.line.ring // 1_000
         body = {
             "request_description": command.token,

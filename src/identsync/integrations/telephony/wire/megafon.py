@@ -25,14 +25,9 @@ from identsync.integrations.telephony.call import (
     State,
 )
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire import asking, asking_words, journal
+from identsync.integrations.telephony.wire import asking, asking_words, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
-
-
-def _(text: str) -> str:
-    return text
-
 
 ABILITIES = Abilities(
     live=False,
@@ -40,10 +35,7 @@ ABILITIES = Abilities(
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "ВАТС Мегафона сообщает о звонке, пока он звонит, только на адрес в интернете, а в клинику снаружи не войти: "
-        "карточка звонящего не всплывает. Не проверено на живой АТС."
-    ),
+    words=journal_words.MEGAFON,
 )
 RATE = 2.0
 PLACE = "/crmapi/v1"

@@ -17,15 +17,10 @@ from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
 from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire import asking, asking_words, journal, sipuni_calls
+from identsync.integrations.telephony.wire import asking, asking_words, journal, journal_words, sipuni_calls
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
-from identsync.language import _ as say
-
-
-def _(sentence: str) -> str:
-    return sentence
-
+from identsync.language import _
 
 ABILITIES = Abilities(
     live=False,
@@ -33,10 +28,7 @@ ABILITIES = Abilities(
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "Sipuni сообщает о звонке, пока он звонит, только на адрес в интернете, а в клинику снаружи не войти: карточка "
-        "звонящего не всплывает. Время в выгрузке считается московским. Не проверено на живой АТС."
-    ),
+    words=journal_words.SIPUNI,
 )
 RATE = 1.0
 DAY, MONTH_MS = "%d.%m.%Y", 31 * journal.DAY_MS
@@ -129,18 +121,18 @@ class Sipuni(journal.Journal):
         said = reply.body.decode("utf-8-sig", "replace")
         if reply.status >= 400 or said.lstrip()[:1] in ("{", "<"):
             self._judge(self.words(self.told(reply), "message", "msg", "error") or self.discreet(said))
-            raise errors.Unexpected(say("АТС ответила не по протоколу"), raw=f"{reply.status}, {len(reply.body)} B")
+            raise errors.Unexpected(_("АТС ответила не по протоколу"), raw=f"{reply.status}, {len(reply.body)} B")
         heads, rows = table(said)
         if said.strip() and not wanted <= set(heads):
             self._judge(self.discreet(said) if len(said) < asking.RAW else "")
-            raise errors.Unexpected(say("в выгрузке Sipuni другие столбцы"), raw=", ".join(heads)[: asking.RAW])
+            raise errors.Unexpected(_("в выгрузке Sipuni другие столбцы"), raw=", ".join(heads)[: asking.RAW])
         return rows
 
     def _judge(self, words: str) -> None:
         """Raise where words say that the signature is not ours."""
         if any(word in words.lower() for word in WRONG_KEY):
-            hint = say("Проверьте номер клиента (user) и ключ в настройках.")
-            raise errors.Refused(say("Sipuni не приняла подпись"), hint=hint, raw=words)
+            hint = _("Проверьте номер клиента (user) и ключ в настройках.")
+            raise errors.Refused(_("Sipuni не приняла подпись"), hint=hint, raw=words)
 
 
 def signature(fields: Mapping[str, str], key: str) -> str:
@@ -156,8 +148,8 @@ def table(said: str) -> tuple[list[str], list[dict[str, str]]]:
         heads = [head.strip() for head in next(lines, [])]
         rows = [line for line in lines if any(cell.strip() for cell in line)]
     except csv.Error:
-        raise errors.Unexpected(say("выгрузка Sipuni не читается"), raw=f"{len(said)}") from None
+        raise errors.Unexpected(_("выгрузка Sipuni не читается"), raw=f"{len(said)}") from None
     is_short = len(rows[-1]) < min(len(line) for line in (heads, *rows[-2:-1])) if rows else "\n" not in said
     if said.strip() and is_short:
-        raise errors.Unexpected(say("выгрузка Sipuni обрывается"), raw=f"{len(said)}")
+        raise errors.Unexpected(_("выгрузка Sipuni обрывается"), raw=f"{len(said)}")
     return heads, [dict(zip(heads, line, strict=False)) for line in rows]

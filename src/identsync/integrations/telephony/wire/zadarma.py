@@ -21,14 +21,9 @@ from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
 from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire import asking, asking_words, journal, zadarma_calls
+from identsync.integrations.telephony.wire import asking, asking_words, journal, journal_words, zadarma_calls
 from identsync.integrations.telephony.wire import journal_read as read
-from identsync.language import _ as say
-
-
-def _(text: str) -> str:
-    return text
-
+from identsync.language import _
 
 ABILITIES = Abilities(
     live=False,
@@ -36,10 +31,7 @@ ABILITIES = Abilities(
     history=True,
     recordings=True,
     certain=False,
-    words=_(
-        "Zadarma сообщает о звонке, пока он звонит, только на адрес в интернете, а в клинику снаружи не войти: "
-        "карточка звонящего не всплывает. История приходит с опозданием на 5-10 минут. Не проверено на живой АТС."
-    ),
+    words=journal_words.ZADARMA,
 )
 RATE = 100 / 60
 STATISTICS, EACH_S = 3, 60.0  # questions about statistics that Zadarma bears, and in how many seconds
@@ -114,7 +106,7 @@ class Zadarma(journal.Journal):
             answer = self._told(await self._asked("/v1/info/timezone/", {}))
             here, there = read.moment(answer.get("unixtime")), read.moment(answer.get("datetime"))
             if here is None or there is None:
-                raise errors.Unexpected(say("Zadarma не сказала, в каком поясе её время"))
+                raise errors.Unexpected(_("Zadarma не сказала, в каком поясе её время"))
             self._ahead_min = round((there - here) / 900_000) * 15
         return self._ahead_min
 
