@@ -346,7 +346,7 @@ def test_parse_never_raises(kind: str, raw: Any) -> None:
         assert parsed.state in (State.ANSWERED, State.MISSED)
         assert parsed.ended_ms is not None
         assert parsed.ended_ms >= parsed.start_ms
-        assert 0 < len(parsed.key) <= 210
+        assert 0 < len(parsed.key) <= 200
     else:
         assert parsed
         assert all(isinstance(flaw, Flaw) and str(flaw) for flaw in parsed)

@@ -66,7 +66,7 @@ def call_from(raw: object, inside: int) -> Call | list[Flaw]:
     direction = _direction(legs[0], inside)
     phone = _outer(legs[0], direction)
     spoken = [leg for leg in legs if _is_spoken(leg)]
-    tracked = text(legs[0], "externalTrackingId")
+    tracked = text(legs[0], "externalTrackingId", cut=150)
     return Call(
         key=f"bl-{tracked}" if tracked else f"bl-{read.key_of(start, direction, asking.digits(phone)[-TAIL:])}",
         direction=direction,

@@ -1,6 +1,6 @@
 """Sipuni: forms signed by MD5, a journal of whole days as CSV, a recording by the call's id (facts: telephony.md).
 
-Live calls go by webhook (and by a WebSocket of the cabinet's own, not verified): none here.
+Live calls go by webhook, and by a WebSocket that a clinic could open (doc.sipuni.com, articles 636-641): none here yet.
 """
 
 import csv
