@@ -1,6 +1,7 @@
 """What holds for each of the five clouds without live calls, against its strict stand-in over real sockets."""
 
 import logging
+import random
 from typing import Any
 
 import orjson
@@ -116,6 +117,29 @@ def test_what_began_outside_of_the_window_is_not_told_or_told_again(clouds: Clou
     clouds.finished(kind, ago=600, phone="+79161112244")
     [call] = history(line(clouds, kind), window(hours=1))
     assert call.phone.endswith("9161112244")
+
+
+@each_kind
+def test_windows_that_overlap_or_touch_lose_and_double_nothing(
+    clouds: CloudProcess, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls in turn from three numbers, groups that ring over a border: pieces tell the same calls as the whole."""
+    chance = random.Random(kind)
+    for at in range(40):
+        phone, talk = f"+7916000000{chance.randrange(3)}", chance.choice((None, 5.0, 90.0))
+        ago = 7_000 - at * 170 - chance.randrange(100)
+        clouds.finished(kind, ago=ago, talk=talk, phone=phone, rang=["101", "102", "103"][: chance.randint(1, 3)])
+    whole = [call.key for call in history(line(clouds, kind))]
+    start, pieces = window().start_ms, list[str]()
+    monkeypatch.setattr(zadarma, "STATISTICS", 1_000)  # the pace is another test's
+    zadarma._RECENT.clear()
+    clouds.options(limits={"zadarma": 1_000})
+    for step in range(16):
+        begins = start + step * 450_000
+        piece = Window(begins, begins + 450_000 + chance.choice((0, 60_000)), last=False)
+        pieces += [call.key for call in history(line(clouds, kind), piece)]
+    assert len(whole) == len(set(whole)) == 40
+    assert set(pieces) == set(whole)
 
 
 @each_kind

@@ -1,6 +1,7 @@
 """Zadarma as it answers: a signature over the sorted query, three questions about statistics a minute, legs of calls.
 
-Its clock is the account's (``Desk.zone``). Each incoming call first meets a voice menu, which takes it: scenario 1.
+``Desk.limits["zadarma"]`` = that many of them. Its clock is the account's (``Desk.zone``). Each incoming call first meets
+a voice menu, which takes it: scenario 1.
 """
 
 import base64
@@ -57,7 +58,7 @@ def statistics(desk: Desk, asked: Asked) -> Told:
     """Tell the legs of calls that are over, at most a month and a thousand at a time."""
     if (wrong := _wrong(desk, asked)) is not None:
         return wrong
-    if desk.crowded("zadarma statistics", 3, 60.0):
+    if desk.crowded("zadarma statistics", int(desk.limits.get("zadarma", 3)), 60.0):
         desk.refuse("zadarma statistics")
         return _error(429, "You exceeded the rate limit (3 requests per minute)")
     query, zone = asked.query, ZoneInfo(desk.zone)
