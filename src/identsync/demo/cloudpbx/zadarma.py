@@ -1,7 +1,7 @@
 """Zadarma as it answers: a signature over the sorted query, three questions about statistics a minute, legs of calls.
 
-``Desk.limits["zadarma"]`` = that many of them. Its clock is the account's (``Desk.zone``). Each incoming call first meets
-a voice menu, which takes it: scenario 1.
+``Desk.limits["zadarma"]`` = that many of them. Its clock is the account's (``Desk.zone``). Each incoming call first
+meets a voice menu, which takes it: scenario 1.
 """
 
 import base64
