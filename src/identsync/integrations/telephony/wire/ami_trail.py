@@ -78,9 +78,7 @@ class Trail:
         self.line = peer_of(leg.name)[1] or self.line
         if not self.phone or self.token:
             self.phone = self.phone or number
-        elif self.phone.endswith(number):  # the digit that asks for a line, taken off
-            self.phone = number
-        elif len(self.phone) < len(number):  # a short code
+        elif self.phone.endswith(number) or len(self.phone) < len(number):  # the digit that asks for a line, taken off
             self.phone = number
 
     def ring(self, employee: Employee) -> None:

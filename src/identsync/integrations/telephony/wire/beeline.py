@@ -29,6 +29,7 @@ ABILITIES = Abilities(
     words=journal_words.BEELINE,
 )
 RATE = 2.0
+WINDOW_MS = 30 * journal.DAY_MS
 PAGE, MOST_PAGES = 100, 2_000
 MONTH_MS = 30 * journal.DAY_MS
 

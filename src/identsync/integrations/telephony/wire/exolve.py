@@ -26,6 +26,7 @@ ABILITIES = Abilities(
     words=journal_words.EXOLVE,
 )
 RATE = 4.0
+WINDOW_MS = 30 * journal.DAY_MS
 PAGE, MOST_PAGES = 500, 400
 MONTH_MS = 30 * journal.DAY_MS
 HISTORY = "/statistics/call-history/v1/GetList"

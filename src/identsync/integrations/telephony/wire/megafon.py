@@ -38,6 +38,7 @@ ABILITIES = Abilities(
     words=journal_words.MEGAFON,
 )
 RATE = 2.0
+WINDOW_MS = 30 * journal.DAY_MS
 PLACE = "/crmapi/v1"
 ASKED = "%Y%m%dT%H%M%SZ"
 MOST = 1_000  # rows asked for at once

@@ -31,6 +31,7 @@ ABILITIES = Abilities(
     words=journal_words.SIPUNI,
 )
 RATE = 1.0
+WINDOW_MS = 30 * journal.DAY_MS
 DAY, MONTH_MS = "%d.%m.%Y", 31 * journal.DAY_MS
 EVERYTHING = {
     "anonymous": "0",

@@ -34,6 +34,7 @@ ABILITIES = Abilities(
     words=journal_words.ZADARMA,
 )
 RATE = 100 / 60
+WINDOW_MS = 30 * journal.DAY_MS
 STATISTICS, EACH_S = 3, 60.0  # questions about statistics that Zadarma bears, and in how many seconds
 PAGE, MOST_PAGES = 1_000, 200
 MONTH_MS = 28 * journal.DAY_MS
