@@ -289,7 +289,7 @@ def _people(employees: Sequence[Employee]) -> str:
 
 def _list(texts: Sequence[str]) -> str:
     kept = [printable(text) for text in texts]
-    while len(text := orjson.dumps(kept).decode()) > 1_000:
+    while len(text := orjson.dumps(kept).decode()) > 4_000:
         kept.pop()
     return text
 
