@@ -31,7 +31,7 @@ NAMES = (
     "census",
     "map",
     "messages",
-    "address",
+    "callers",
 )
 
 

@@ -259,3 +259,20 @@ def test_the_example_of_the_official_document_is_read() -> None:
     assert not isinstance(call, list)
     assert (call.start_ms, call.answered_ms, call.ended_ms) == (1555660155_000, 1555660160_000, 1555660169_000)
     assert (call.talked, call.recordings) == ((Employee("12", "Сергей"),), ("b", "a"))
+
+
+async def test_who_does_not_wait_is_locked_out(clouds: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the rests are for: a second wrong request within two minutes closes the door for right ones, too."""
+    monkeypatch.setattr(mango, "BLOCK_S", 0.0)
+    async with opened(line(clouds, "mango")) as pbx:
+        for extension in ("198", "199"):
+            await pbx.dial(command(extension))
+        with pytest.raises(errors.Refused):
+            await pbx.check()
+    assert clouds.refused("asked while blocked") == 1
+
+
+async def test_a_recording_may_come_at_once(clouds: CloudProcess) -> None:
+    clouds.says("RIFF0000WAVEfmt ", path="recording/post")
+    async with opened(line(clouds, "mango")) as pbx:
+        assert (await pbx.recording("rec-1")).media_type == "audio/wav"

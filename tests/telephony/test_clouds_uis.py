@@ -5,12 +5,14 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from identsync import errors
 from identsync.demo.cloudpbx.process import CloudProcess
 from identsync.flows.sending import Accepted, Lost, NotTaken, Refused
 from identsync.integrations.telephony.call import Direction, Employee, Reason, State
-from identsync.integrations.telephony.wire import asking_poll
+from identsync.integrations.telephony.wire import asking_poll, uis_calls
 
 from . import clouds_desk
 from .clouds_desk import WRONG, command, history, judged, line, listening, opened
@@ -339,3 +341,51 @@ async def test_each_request_asks_for_a_permit_first(clouds: CloudProcess) -> Non
         with pytest.raises(errors.Limited):
             await uis.fetch(clouds_desk.lately(), 10, 0)
     assert clouds.asked("get.calls_report") == 0
+
+
+async def test_a_clock_that_is_ahead_does_not_begin_calls_in_the_future(clouds: CloudProcess) -> None:
+    clouds.options(ahead=4 * 3_600.0)
+    number = clouds.begin("uis")
+    async with opened(line(clouds, "uis")) as uis, listening(uis) as heard:
+        [first] = await heard.until(bool)
+        clouds.answer(number)
+        [second] = await heard.until(lambda calls: calls[0].state is State.TALKING)
+    assert first.start_ms == second.start_ms <= clouds_desk.lately().end_ms
+
+
+@pytest.mark.parametrize(
+    ("url", "data"),
+    [
+        (None, "https://dataapi.uiscom.ru/v2.0"),
+        ("https://callapi.comagic.ru/v4.0", "https://dataapi.comagic.ru/v2.0"),
+        ("https://callapi-jsonrpc.novofon.ru/v4.0", "https://dataapi-jsonrpc.novofon.ru/v2.0"),
+        ("https://pbx.example/v4.0", "https://dataapi.uiscom.ru/v2.0"),
+    ],
+)
+def test_the_address_of_one_service_names_the_other(clouds: CloudProcess, url: str | None, data: str) -> None:
+    assert opened(line(clouds, "uis", url=url, data_url=None)).data_address == data
+    assert opened(line(clouds, "uis", url=url, data_url="https://own.example")).data_address == "https://own.example"
+
+
+EMPLOYEES = st.sampled_from([None, 1, 2, 3])
+LEGS = st.lists(st.tuples(EMPLOYEES, st.sampled_from(["Дозвон", "Разговор", "На очереди", "На удержании"])), max_size=4)
+
+
+@given(st.sampled_from(["in", "out"]), st.lists(LEGS, min_size=1, max_size=8))
+def test_legs_in_any_order_are_one_call_that_never_forgets(direction: str, polls: list[Any]) -> None:
+    sessions = uis_calls.Sessions()
+    sessions.calls([], 0)
+    before = None
+    for at, legs in enumerate(polls):
+        told = [{"employee_id": who, "employee_full_name": f"n{who}", "state": state} for who, state in legs]
+        row = {"call_session_id": 7, "direction": direction, "start_time": "2026-05-12 10:00:00", "legs": told}
+        [call] = sessions.calls([row], 1_779_000_000_000 + at)
+        assert set(call.talked) <= set(call.rang)
+        assert (call.state is State.TALKING) == bool(call.talked) == (call.answered_ms is not None)
+        if before is not None:
+            assert before.rang == call.rang[: len(before.rang)]
+            assert set(before.talked) <= set(call.talked)
+            assert before.answered_ms in (None, call.answered_ms)
+        before = call
+    assert sessions.calls([], 0) == []
+    assert sessions.seen == {}

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, or_, select
+from sqlalchemy import Connection, Table, bindparam, or_, select, union_all
 
 from identsync.clinic.people import Patient, Visit
 
@@ -33,9 +33,11 @@ class Callers:
         self._of_both = select(*person).where(or_(p.phone_key == bindparam("key"), linked)).order_by(p.patient_id)
         visit = (v.appointment_id, v.branch_id, v.doctor_id, v.patient_id, v.start_minute, v.service)
         his = v.patient_id == bindparam("patient"), v.kind == 0
-        self._last = select(*visit).where(*his, v.start_minute < bindparam("minute"))
-        self._last = self._last.order_by(v.start_minute.desc()).limit(1)
-        self._next = select(*visit).where(*his, v.start_minute >= bindparam("minute")).order_by(v.start_minute).limit(1)
+        before = select(*visit).where(*his, v.start_minute < bindparam("minute"))
+        after = select(*visit).where(*his, v.start_minute >= bindparam("minute"))
+        last = before.order_by(v.start_minute.desc()).limit(1).subquery()
+        coming = after.order_by(v.start_minute).limit(1).subquery()
+        self._visits = union_all(select(last), select(coming))
 
     def of_number(self, connection: Connection, key: str, minute: int, linked: Collection[int]) -> list[Caller]:
         """Give up to :data:`MOST` patients with the last ten digits ``key``, and those of the numbers ``linked``."""
@@ -47,6 +49,7 @@ class Callers:
 
     def _caller(self, connection: Connection, row: Any, minute: int) -> Caller:
         *person, debt = row
-        at = {"patient": row[0], "minute": minute}
-        last, coming = (connection.execute(asked, at).first() for asked in (self._last, self._next))
-        return Caller(Patient(*person), debt, last and Visit(*last), coming and Visit(*coming))
+        visits = [Visit(*each) for each in connection.execute(self._visits, {"patient": row[0], "minute": minute})]
+        last = next((visit for visit in visits if visit.start_minute < minute), None)
+        coming = next((visit for visit in visits if visit.start_minute >= minute), None)
+        return Caller(Patient(*person), debt, last, coming)

@@ -65,6 +65,12 @@ def numbers(calls: Iterable[Call], line: Line) -> set[str]:
     return {key for call in over if (key := number.read(call.phone, line.area).key)}
 
 
+def going_on(connection: Connection, name: str) -> set[str]:
+    """Return the last ten digits of the numbers of a line's calls that go on, as far as is known."""
+    here = _c.line == name, _c.state.in_([str(state) for state in GOING_ON]), _c.phone_key.is_not(None)
+    return set(connection.execute(select(_c.phone_key).where(*here)).scalars())
+
+
 def write(
     connection: Connection, origin: Origin, calls: Sequence[Call], now_ms: int, *, whole: bool = False,
     people: People | None = None,
@@ -283,7 +289,7 @@ def _people(employees: Sequence[Employee]) -> str:
 
 def _list(texts: Sequence[str]) -> str:
     kept = [printable(text) for text in texts]
-    while len(text := orjson.dumps(kept).decode()) > 1_000:
+    while len(text := orjson.dumps(kept).decode()) > 4_000:
         kept.pop()
     return text
 

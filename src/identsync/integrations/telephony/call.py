@@ -112,8 +112,6 @@ class Abilities:
     recordings: bool
     certain: bool = True  # the answer to ``dial`` says that the employee has taken his phone
     words: str = ""
-    page: int = 500  # rows of history asked for at once; 0 = it does not page
-    days: int = 30  # the longest period of one question
 
 
 Told = Callable[[Sequence[Call], bool], Awaitable[None]]
@@ -123,8 +121,9 @@ Told = Callable[[Sequence[Call], bool], Awaitable[None]]
 class Exchange(Protocol):
     """One PBX, opened for a run: an async context manager, used by one run (or one listener to a recording) at a time.
 
-    Modules of ``wire/`` hold ``ABILITIES``, ``RATE`` (requests a second) and ``open(settings, permit)``; what a PBX
-    cannot do raises NotImplementedError and is never asked.
+    Modules of ``wire/`` hold ``ABILITIES``, ``RATE`` (requests a second), ``WINDOW_MS`` (the longest period of one
+    question for history) and ``open(settings, permit)``; what a PBX cannot do raises NotImplementedError and is never
+    asked.
     """
 
     async def __aenter__(self) -> Self:

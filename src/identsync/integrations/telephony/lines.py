@@ -21,6 +21,11 @@ def abilities(line: "Line") -> Abilities:
     return found
 
 
+def window_ms(line: "Line") -> int:
+    """Return the longest period that a line's history may be asked for at once."""
+    return int(_wire(line).WINDOW_MS)
+
+
 def open_line(line: "Line", permit: Permit) -> Exchange:
     """Make a line's PBX, not connected yet."""
     make: Callable[[Line, Permit], Exchange] = _wire(line).open

@@ -57,7 +57,10 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Text | None,
         Meta(
             examples=["identsync"],
-            description="asterisk: имя из manager.conf; mango: ключ vpbx_api_key; zadarma: ключ; sipuni: номер клиента",
+            description=(
+                "asterisk: имя из manager.conf; mango: ключ vpbx_api_key; zadarma: ключ; sipuni: номер клиента; exolve: "
+                "номер ресурса обратного звонка"
+            ),
         ),
     ] = None
     password: Annotated[

@@ -24,7 +24,7 @@ from identsync.integrations.telephony import books
 from identsync.integrations.telephony.books import Origin, stream_of
 from identsync.integrations.telephony.call import Call, Exchange, State
 from identsync.integrations.telephony.dialing import Dialler, pulse_of
-from identsync.integrations.telephony.lines import abilities, for_person, for_run
+from identsync.integrations.telephony.lines import abilities, for_person, for_run, window_ms
 from identsync.integrations.telephony.recordings import KEEP_MS, keep
 from identsync.language import _
 from identsync.store import pulse
@@ -40,7 +40,7 @@ TURN_MS = 600_000
 LAST_MS = 120_000  # a turn waits so long for a moment without a ringing call
 NEXT_MS = 1_000
 LOOK_S = 0.2
-HEARD_S = 20.0
+PAGE = 500  # rows of history at once
 ASK_MS = 300_000  # until a refused key is tried again
 PATIENCE = Patience(first_ms=1_000, most_ms=30_000)
 
@@ -151,7 +151,10 @@ class _Turn:
         self.ringing = set() if whole else self.ringing - {call.key for call in calls}
         self.ringing |= {call.key for call in calls if call.state is State.RINGING}
         origin = Origin(self.name, self.line)
-        people = await patients(self.run, books.numbers(calls, self.line))
+        keys = books.numbers(calls, self.line)
+        if whole:  # what is not in the list has ended
+            keys |= await self.run.read(partial(books.going_on, name=self.name))
+        people = await patients(self.run, keys)
 
         def write(connection: Connection) -> int:
             now = self.run.now_ms()
@@ -211,14 +214,8 @@ async def patients(run: "Run", keys: Collection[str]) -> Mapping[str, Sequence[i
 
 async def read_history(run: "Run", name: str, line: "Line") -> Outcome:
     """Take in the finished calls of a line since last time, with a day of overlap: recordings come late."""
-    able = abilities(line)
-    periods = Periods(
-        first_ms=line.first_days * DAY_MS,
-        window_ms=able.days * DAY_MS,
-        limit=able.page,
-        open_end=False,
-        ahead_ms=3_600_000,
-    )
+    first, window = line.first_days * DAY_MS, window_ms(line)
+    periods = Periods(first_ms=first, window_ms=window, limit=PAGE, open_end=False, ahead_ms=3_600_000)
     async with AsyncExitStack() as stack:
         pbx = await stack.enter_async_context(await for_run(run, name, line, stack))
         outcome = await intake(run, f"{stream_of(name)}.history", History(run, name, line, pbx), periods)

@@ -37,7 +37,7 @@ phone_call = Table(
     Column("extension", String(40), doc="who talked, the last one"),
     Column("employee", Unicode(100), doc="his name, where the PBX has one"),
     Column("talked", Unicode(400), nullable=False, doc="JSON list of [extension, name], in order"),
-    Column("recordings", Unicode(1000), nullable=False, doc="JSON list of what the PBX calls them"),
+    Column("recordings", Unicode(4000), nullable=False, doc="JSON list of what the PBX calls them"),
     Column("token", String(32), doc="of our click"),
     Column("utm", Unicode(1000), nullable=False, doc="JSON object"),
     Column("patient_id", BigInteger, doc="the patient of that number, where there is exactly one or a person said so"),

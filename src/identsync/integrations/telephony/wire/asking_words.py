@@ -1,4 +1,4 @@
-"""Sentences that are told in the reader's language: what a PBX can do, why it made no call, what is wrong with a row."""
+"""Sentences told in the reader's language: what a PBX can do, why it made no call, what is wrong with a row."""
 
 
 def _(sentence: str) -> str:
@@ -21,7 +21,7 @@ NO_DIRECTION = _("непонятно, кто кому звонил ({key})")
 
 UIS = _(
     "Кто звонит, видно, если в UIS подключён платный компонент «Call API Управление вызовами», а адрес клиники в "
-    "интернете внесён в список разрешённых. На живой АТС ещё не проверено."
+    "интернете внесён в список разрешённых; как быстро, зависит от баллов API в тарифе. На живой АТС ещё не проверено."
 )
 
 MANGO = _(

@@ -99,9 +99,11 @@ class Mango(asking.Asking):
             "offset": offset,
         }
         await asyncio.sleep(max(0.0, self._requested_at + self.gap_s - time.monotonic()))
-        self._requested_at = time.monotonic()
-        key = read.text(self._good(await self._ask("stats/calls/request", order)), "key", cut=1000)
-        if not key:
+        try:
+            told = self._good(await self._ask("stats/calls/request", order))
+        finally:
+            self._requested_at = time.monotonic()  # counted from its answer: on the way the gap may shrink
+        if not (key := read.text(told, "key", cut=1000)):
             raise Unexpected(_("Mango Office не дал ключа статистики"))
         return mango_calls.listed(await self._ready(key))[: limit or None]
 
@@ -112,7 +114,7 @@ class Mango(asking.Asking):
     async def recording(self, reference: str) -> Audio:
         """Get a link that serves once, and follow it; a recording that is not there may still be being written."""
         order = {"recording_id": reference, "action": "download"}
-        reply = await self._reply("queries/recording/post", order, passing=(*asking.MOVED, 404))
+        reply = await self._reply("queries/recording/post", order, (*asking.MOVED, 404), asking.MAX_AUDIO)
         if reply.status in asking.MOVED:
             link = reply.headers.get("location", "")
             return await self.audio(asking.safe_link(link, self.address))
@@ -155,7 +157,9 @@ class Mango(asking.Asking):
     async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
         return self.decoded(await self._reply(path, body))
 
-    async def _reply(self, path: str, body: Mapping[str, Any], passing: tuple[int, ...] = ()) -> Reply:
+    async def _reply(
+        self, path: str, body: Mapping[str, Any], passing: tuple[int, ...] = (), max_bytes: int = asking.MAX_ANSWER
+    ) -> Reply:
         """Send one signed command."""
         self._may("all")
         text = orjson.dumps(body).decode()
@@ -164,7 +168,8 @@ class Mango(asking.Asking):
         form = urlencode({"vpbx_api_key": user, "sign": sign, "json": text}).encode()
         headers = {"Content-Type": asking.FORM}
         try:
-            return await self.reply("POST", f"{self.address}/{path}", headers, form, passing=passing)
+            url = f"{self.address}/{path}"
+            return await self.reply("POST", url, headers, form, passing=passing, max_bytes=max_bytes)
         except Refused as error:
             self._rest("all")
             raise _blocked(error.raw) from None

@@ -33,6 +33,7 @@ ABILITIES = Abilities(
 RATE = 5.0
 WINDOW_MS = 89 * DAY_MS  # the longest period of a report
 LISTED_S = 3_600.0  # how long the list of employees is good
+AGAIN_S = 300.0  # when it is asked for again where it could not be had
 
 
 def open(line: Line, permit: Permit) -> Exchange:
@@ -143,7 +144,7 @@ class Uis(Rpc):
             try:
                 await self._learn()
             except IdentsyncError:
-                self._listed_at = time.monotonic()
+                self._listed_at = time.monotonic() - LISTED_S + AGAIN_S
             sessions.directory, sessions.zone = self._directory or Directory(), self._zone or read.MOSCOW
 
     async def _before(self, command: Command) -> Directory:

@@ -105,6 +105,7 @@ class _Seen:
     rang: dict[Employee, None] = field(default_factory=dict)
     talked: dict[Employee, None] = field(default_factory=dict)
     rings: bool = False  # it was seen ringing, so that the moment of the answer is known
+    start_ms: int | None = None  # where the session's own says nothing: when it was first seen
     answered_ms: int | None = None
 
 
@@ -132,13 +133,15 @@ class Sessions:
             return None
         start = read.moment_ms(row, "start_time", self.zone)
         seen = self.seen.setdefault(key, _Seen(rings=not self.is_first))
+        if start is None or start > now_ms + SOON_MS:
+            start = seen.start_ms = seen.start_ms or now_ms
         state = self._look(seen, legs, direction, now_ms)
         return Call(
             key=key,
             direction=direction,
             state=state,
             phone=read.text(row, "contact_phone_number", cut=100),
-            start_ms=now_ms if start is None or start > now_ms + SOON_MS else start,
+            start_ms=start,
             line=read.text(row, "virtual_phone_number", cut=100),
             answered_ms=seen.answered_ms,
             rang=tuple(seen.rang),

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from identsync.errors import AskPerson, IdentsyncError, Limited, Refused, Unavailable, Unexpected
 from identsync.flows import sending
@@ -81,8 +82,11 @@ class Rpc(asking.Asking):
 
     @property
     def data_address(self) -> str:
-        """The address of Data API."""
-        return self.line.data_url or self.data_base
+        """The address of Data API: callapi.comagic.ru has its own at dataapi.comagic.ru."""
+        parts = urlsplit(self.line.url or "")
+        if self.line.data_url or not parts.netloc.startswith("callapi"):
+            return self.line.data_url or self.data_base
+        return f"{parts.scheme}://data{parts.netloc.removeprefix('call')}/v2.0"
 
     async def call(self, method: str, **params: object) -> Any:
         """Ask Call API; give ``result.data``; Declined where it refuses."""

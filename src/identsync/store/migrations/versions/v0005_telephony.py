@@ -52,7 +52,7 @@ def _phone_call() -> None:
         sa.Column("extension", sa.String(length=40), nullable=True),
         sa.Column("employee", sa.Unicode(length=100), nullable=True),
         sa.Column("talked", sa.Unicode(length=400), nullable=False),
-        sa.Column("recordings", sa.Unicode(length=1000), nullable=False),
+        sa.Column("recordings", sa.Unicode(length=4000), nullable=False),
         sa.Column("token", sa.String(length=32), nullable=True),
         sa.Column("utm", sa.Unicode(length=1000), nullable=False),
         sa.Column("patient_id", sa.BigInteger(), nullable=True),

@@ -1,0 +1,1 @@
+"""Room egisz: cases of service to ЕГИСЗ through N3.Health."""

@@ -1,0 +1,1 @@
+"""What N3.Health says on the wire."""
