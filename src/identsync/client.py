@@ -175,6 +175,7 @@ class Client:
             password=None if reference is None else lambda: secret(reference),
             user=options.user,
             role=self.role,
+            branch=self.branch,
             options=options,
         )
         await console.start()

@@ -104,8 +104,10 @@ class Drawing:
 
     def draw(self, template: str, visit: Visit, page: Page, values: Mapping[str, Any]) -> str:
         """Return the page's HTML, or its content alone for a visit that asks for the fragment."""
+        corners = values.get("corners", ())
         given = {
             "page": page,
+            "styles": list(dict.fromkeys([*(style for corner in corners for style in corner.styles), *page.styles])),
             "query": Query(visit.query),
             "user": visit.user,
             "theme": visit.theme,

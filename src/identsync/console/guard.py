@@ -32,6 +32,7 @@ SOURCES = {
     "style-src": "'self'",
     "img-src": "'self'",
     "connect-src": "'self'",
+    "media-src": "'self'",
     "form-action": "'self'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",

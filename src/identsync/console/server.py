@@ -46,7 +46,7 @@ class Console:
         poke: Callable[[str, int], None] | None = None,
         host: str = "127.0.0.1", port: int = 8765, language: str = "ru", zone: str | None = None,
         password: Callable[[], str] | None = None, names: Sequence[str] = (), user: str = "",
-        role: Role | None = None, options: Any = None,
+        role: Role | None = None, branch: int | None = None, options: Any = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._clinic = clinic
@@ -61,6 +61,7 @@ class Console:
         self._names = names
         self._user = user
         self._role = role
+        self._branch = branch
         self._options = options
         self._desk = Desk()
         self._socket: socket.socket | None = None
@@ -141,7 +142,7 @@ class Console:
         pages = entries(rooms, self._tasks, self._poke_from_thread)
         site = Site(
             self._store, self._clinic, pages, desk=self._desk, language=self._language, role=self._role,
-            options=self._options,
+            branch=self._branch, options=self._options,
             zone=self._zone or "Europe/Moscow", metrics=metrics,
         )  # fmt: skip
         config = uvicorn.Config(

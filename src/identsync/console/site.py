@@ -1,7 +1,8 @@
 """The site: addresses of the console, put together from the pages of all rooms.
 
-``/<slug>`` a page, ``POST /<slug>/<action>``, ``/events`` the stream, ``/look`` language and theme, ``/static``,
-``/healthz``, ``/metrics``. Imported at the first connection only: it brings Starlette and Jinja with it.
+``/<slug>`` a page, ``POST /<slug>/<action>``, ``/corner/<slug>`` its corner, ``/events`` the stream, ``/look`` language
+and theme, ``/static``, ``/healthz``, ``/metrics``.
+Imported at the first connection only: it brings Starlette and Jinja with it.
 """
 
 import gzip
@@ -18,7 +19,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from identsync.console import ranges
 from identsync.console.clock import DatabaseClock
+from identsync.console.corners import Corners
 from identsync.console.desk import Desk
 from identsync.console.drawing import Drawing, Visit, assets
 from identsync.console.events import Sight, Watch
@@ -54,7 +57,8 @@ class Site:
 
     def __init__(
         self, store: Any, clinic: Any, entries: Sequence[Entry], *, desk: Desk, language: str, zone: str,
-        metrics: Callable[[PageContext], bytes], role: Role | None = None, options: Any = None,
+        metrics: Callable[[PageContext], bytes], role: Role | None = None, branch: int | None = None,
+        options: Any = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._clinic = clinic
@@ -66,11 +70,13 @@ class Site:
         self._zone = zone
         self._metrics = metrics
         self._role = role
+        self._branch = branch
         self._options = options
         self._drawings: dict[str, Drawing] = {}
         self._token = Token()
         self._boot = secrets.token_hex(8)
-        self.watch = Watch(self._look)
+        self._corners = Corners(store, self._menu, lambda page, user: self._context(self._entries[page.slug], user))
+        self.watch = Watch(self._look, self._beats if self._corners else None)
         self.app = Starlette(routes=self._routes())
 
     def _routes(self) -> list[Route]:
@@ -82,6 +88,7 @@ class Site:
             Route("/healthz", _healthz),
             Route("/metrics", self._show_metrics),
             Route("/favicon.ico", _no_icon),
+            Route("/corner/{slug}", self._corner),
             Route("/{slug}", self._page),
             Route("/{slug}/{action}", self._act, methods=["POST"]),
             Route("/{slug}/{name}", self._tell),
@@ -112,7 +119,10 @@ class Site:
         values = entry.page.view(context, visit.query)
         given = self._frame(visit, context.now_ms) | {"version": version} | dict(values)
         marks = {"x-version": version, **_allowed(entry.page, context)}
-        return self._drawing(visit.language).draw(entry.page.template, visit, entry.page, given), marks
+        drawing = self._drawing(visit.language)
+        if not visit.fragment:
+            given["corners"] = self._corners.every(visit, drawing, given, _note)
+        return drawing.draw(entry.page.template, visit, entry.page, given), marks
 
     async def _problem(self, visit: Visit, trouble: Trouble, status: int, page: Page | None = None) -> Response:
         page = page or replace(self._menu[0], slug="", title="identsync", scripts=(), styles=(), allows=None)
@@ -124,7 +134,9 @@ class Site:
     def _frame(self, visit: Visit, now_ms: int) -> dict[str, Any]:
         sight = self.watch.sight
         attention = dict.fromkeys([*self._entries, ""], 0) | (sight.attention if sight else {})
-        return {"menu": self._menu, "attention": attention, "now_ms": now_ms, "token": self._token.of(visit.visitor)}
+        token = self._token.of(visit.visitor)
+        frame = {"menu": self._menu, "attention": attention, "now_ms": now_ms, "token": token}
+        return frame | {"corners": self._corners.empty()}
 
     def _html(self, html: str, visit: Visit, headers: Mapping[str, str], status: int = 200) -> Response:
         marks = {"x-token": self._token.of(visit.visitor), "x-now": str(self._clock.now_ms()), "x-boot": self._boot}
@@ -134,11 +146,27 @@ class Site:
             _keep(response, "identsync_lang", visit.language)
         return response
 
+    async def _corner(self, request: Request) -> Response:
+        """Answer with a corner as a page answers with its fragment."""
+        visit, slug = self._visit(request), request.path_params["slug"]
+        if slug not in self._corners:
+            return self._notice(visit, explain(LookupError()), 404)
+        drawing, frame = self._drawing(visit.language), self._frame(visit, self._clock.now_ms())
+        try:
+            drawn = await self._desk.call(lambda: self._corners.draw(slug, visit, drawing, frame))
+        except Exception as error:
+            _note(error, page=slug)
+            return self._notice(visit, explain(error), 503)
+        return self._html(drawn.html, visit, {"x-beat": drawn.beat})
+
     async def _tell(self, request: Request) -> Response:
         """Answer with a page's data."""
         visit = self._visit(request)
         entry = self._entries.get(request.path_params["slug"])
-        data = entry.page.data.get(request.path_params["name"]) if entry else None
+        name = request.path_params["name"]
+        if entry is not None and name in entry.page.media:
+            return await self._play(request, visit, entry, name)
+        data = entry.page.data.get(name) if entry else None
         if entry is None or data is None:
             return self._notice(visit, explain(LookupError()), 404)
         try:
@@ -147,6 +175,15 @@ class Site:
             _note(error, page=entry.page.slug)
             return self._notice(visit, explain(error), 503)
         return _answered(request, answer)
+
+    async def _play(self, request: Request, visit: Visit, entry: Entry, name: str) -> Response:
+        """Answer with what a page fetches from outside, or the part of it that is asked for."""
+        try:
+            answer = await entry.page.media[name](self._context(entry, visit.user), visit.query)
+        except Exception as error:
+            _note(error, page=entry.page.slug)
+            return self._notice(visit, explain(error), 503)
+        return ranges.answered(request, answer)
 
     # -- actions ---------------------------------------------------------------------------------------------------
 
@@ -216,16 +253,22 @@ class Site:
             return await self._desk.call(self._sight)
         except Exception as error:
             _note(error, page="events")
-            return Sight(last.versions if last else {}, last.attention if last else {}, trouble=True)
+            return replace(last or Sight({}, {}), trouble=True)
+
+    async def _beats(self) -> dict[str, str] | None:
+        try:
+            return await self._desk.call(self._corners.beats)
+        except Exception:
+            return None  # the next look says that the database fails
 
     def _sight(self) -> Sight:
         self._clock.renew()
-        versions, attention = {}, {}
+        corners, versions, attention = self._corners.beats(), {}, {}
         for slug, entry in self._entries.items():
             context = self._context(entry, "")
             versions[slug] = entry.page.version(context)
             attention[slug] = entry.page.attention(context) if entry.page.attention else 0
-        return Sight(versions, attention)
+        return Sight(versions, attention, corners)
 
     # -- the rest --------------------------------------------------------------------------------------------------
 
@@ -236,7 +279,8 @@ class Site:
 
     def _context(self, entry: Entry, user: str) -> PageContext:
         now_ms = self._clock.now_ms()
-        return PageContext(self._store, self._clinic, entry.settings, user, now_ms, self._role, self._options)
+        who = user, now_ms, self._role, self._options, self._branch
+        return PageContext(self._store, self._clinic, entry.settings, *who)
 
     def _drawing(self, language: str) -> Drawing:
         if language not in self._drawings:

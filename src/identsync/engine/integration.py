@@ -120,7 +120,8 @@ class Page:
 class PageContext:
     """What a page may look at: the store, the clinic, the room's settings (None on pages of no room), who looks.
 
-    ``role`` is that of the client that serves the console, ``console`` its settings; None where nobody said.
+    ``role`` is that of the client that serves the console, ``console`` its settings, ``branch`` where it stands; None
+    where nobody said.
     """
 
     store: Any  # identsync.store.Store
@@ -130,6 +131,7 @@ class PageContext:
     now_ms: int
     role: Role | None = None
     console: Any = None  # identsync.settings.ConsoleSettings
+    branch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

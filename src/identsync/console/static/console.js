@@ -10,6 +10,7 @@ let token = $("meta[name=token]").content;
 let clockOffset = Number(document.body.dataset.now) - Date.now();
 let freshAt = Date.now();
 const now = () => Date.now() + clockOffset;
+const isField = (element) => Boolean(element) && element.matches("input, textarea, select");
 const visible = (element) => (element.checkVisibility ? element.checkVisibility() : element.offsetParent !== null);
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
@@ -201,7 +202,56 @@ function look(sight) {
   boot = sight.boot;
   const version = sight.versions[slug];
   if (restarted || (version !== undefined && version !== page.dataset.version)) refresh();
+  for (const corner of $$("[data-corner]")) {
+    if (restarted || sight.corners[corner.dataset.corner] !== corner.dataset.beat) renewCorner(corner);
+  }
 }
+
+// -- corners: what rooms show on every page, drawn when their beat changed --------------------------------------------
+
+const wanted = new Map();  // how often each corner was wanted since it was last asked for
+
+async function renewCorner(corner) {
+  const waiting = wanted.get(corner) || 0;
+  wanted.set(corner, waiting + 1);
+  if (waiting) return;
+  while (wanted.get(corner)) {
+    const seen = wanted.get(corner);
+    const drawn = await drawCorner(corner).catch(() => false);
+    wanted.set(corner, wanted.get(corner) - seen);
+    if (!drawn) setTimeout(renewCorner, 1000, corner);
+  }
+}
+
+async function drawCorner(corner) {
+  const answer = await fetch(`/corner/${corner.dataset.corner}`, { cache: "no-store" });
+  if (!answer.ok) return false;
+  token = answer.headers.get("X-Token");
+  const html = await answer.text();
+  mergeChildren(corner, new DOMParser().parseFromString(`<!doctype html><aside>${html}</aside>`, "text/html").querySelector("aside"));
+  corner.dataset.beat = answer.headers.get("X-Beat");
+  renewTimes();
+  makeWay();
+  return true;
+}
+
+// A field in which a person types is never covered: the corners go to the left, or shrink to one line.
+function makeWay() {
+  const box = $("#corners");
+  const field = document.activeElement;
+  for (const place of ["", "left", "low"]) {
+    for (const other of ["left", "low"]) box.classList.toggle(other, other === place);
+    if (!isField(field) || box.contains(field) || !overlap(field.getBoundingClientRect(), box.getBoundingClientRect())) return;
+  }
+}
+
+function overlap(a, b) {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+
+addEventListener("focusin", makeWay);
+addEventListener("focusout", makeWay);
+addEventListener("scroll", makeWay, { passive: true });
 
 function showLink(live, trouble = false) {
   const state = $("#link-state");
@@ -246,10 +296,13 @@ const MODES = {
 };
 
 function renewTimes() {
-  for (const time of $$("time[data-mode]", page)) {
+  for (const time of $$("time[data-mode]")) {
     const text = MODES[time.dataset.mode](Number(time.dataset.ms));
     if (time.textContent !== text) time.textContent = text;
     if (time.dataset.warn) colourWaiting(time);
+  }
+  for (const passing of $$("[data-until]")) {
+    if (now() >= Number(passing.dataset.until) && !(isField(document.activeElement) && passing.contains(document.activeElement))) passing.remove();
   }
 }
 
@@ -278,6 +331,7 @@ async function post(address, values) {
 
 async function act(element, values, question = element.dataset.confirm) {
   if (question && !(await ask(question))) return;
+  const corner = element.closest("[data-corner]");
   element.setAttribute("aria-busy", "true");
   try {
     const answer = await post(element.dataset.post || element.action, values);
@@ -289,6 +343,7 @@ async function act(element, values, question = element.dataset.confirm) {
   } finally {
     element.removeAttribute("aria-busy");
   }
+  if (corner) renewCorner(corner);
   hurry();
   await refresh();
 }
@@ -517,7 +572,7 @@ function leave() {
     if (field.dataset.filter) { field.value = ""; applyFilters(); }
     return field.blur();
   }
-  const close = $("[data-close]", page);
+  const close = $("[data-corner] [data-close]") || $("[data-close]", page);
   if (close) close.click();
   else select(null);
 }
@@ -542,4 +597,5 @@ function showKeys() {
 
 $("#show-keys").addEventListener("click", showKeys);
 restoreSelection();
+for (const corner of $$("[data-corner]")) if (!corner.dataset.beat) renewCorner(corner);
 listen();
