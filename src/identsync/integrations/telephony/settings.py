@@ -58,8 +58,8 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             examples=["identsync"],
             description=(
-                "asterisk: имя из manager.conf; mango: ключ vpbx_api_key; zadarma: ключ; sipuni: номер клиента; exolve: "
-                "номер ресурса обратного звонка"
+                "asterisk: имя из manager.conf; mango: ключ vpbx_api_key; zadarma: ключ; sipuni: номер клиента; "
+                "exolve: номер ресурса обратного звонка"
             ),
         ),
     ] = None
@@ -101,7 +101,9 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     poll: Annotated[
         Duration, Meta(ge=500, le=60_000, description="Как часто спрашивать облачную АТС о звонках, что идут сейчас")
     ] = 2_000
-    interval: Annotated[Duration, Meta(ge=10_000, le=DAY_MS, description="Как часто забирать историю звонков")] = 300_000
+    interval: Annotated[Duration, Meta(ge=10_000, le=DAY_MS, description="Как часто забирать историю звонков")] = (
+        300_000
+    )
     first_days: Annotated[int, Meta(ge=0, le=365, description="За сколько дней забрать историю в первый раз")] = 30
     ring: Annotated[Duration, Meta(ge=5_000, le=120_000, description="Сколько ждать, пока сотрудник снимет трубку")] = (
         30_000
