@@ -29,6 +29,7 @@ class Calls:
         self._bridges: dict[str, list[Leg]] = {}
         self._changed: dict[str, Trail] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._ordered: dict[str, str] = {}  # numbers by the Uniqueid of the call that will be made to them
         self._present: set[str] | None = None  # legs that a list of channels names, while it is coming
         self._takes = {
             Event.NEWCHANNEL: self._new,
@@ -108,6 +109,13 @@ class Calls:
     def waiting(self) -> int:
         """How many calls have changed since ``drain``."""
         return len(self._changed)
+
+    def order(self, leg_id: str, number: str) -> None:
+        """Note whom a call that we are ordering is for; '' = it is no longer being ordered."""
+        if number:
+            self._ordered[leg_id] = number
+        else:
+            self._ordered.pop(leg_id, None)
 
     def recorded(self, trail: Trail, reference: str) -> None:
         """Note where the recording of a call lies, even when it is over by now."""
@@ -273,6 +281,7 @@ class Calls:
         trail = self._links.get(link)
         if trail is None:
             trail = self._links[link] = Trail.of(link, now_ms)
+            trail.phone = self._ordered.get(link, "")
         leg = self._legs[leg_id] = trail.legs[leg_id] = Leg(leg_id, link, trail, now_ms)
         self._gone.pop(leg_id, None)
         if self._present is not None:

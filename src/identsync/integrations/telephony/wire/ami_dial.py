@@ -46,11 +46,13 @@ class Orders:
         """Have Asterisk call the employee's phone, then the number; wait until he has it in his hand, or not."""
         order = f"{TOKEN}{command.token}"
         truth = self._waiting[order] = asyncio.get_running_loop().create_future()
+        self._calls.order(order, _number(command))
         try:
             refused = await self._taken(session, order, command)
             return refused if refused is not None else await self._truth(session, order, truth)
         finally:
             del self._waiting[order]
+            self._calls.order(order, "")
 
     async def _taken(self, session: Session, order: str, command: Command) -> Verdict | None:
         """Send the order; None where Asterisk has taken it."""

@@ -12,6 +12,7 @@ from identsync.values import secret
 
 PORT, TLS_PORT = 5038, 5039
 CONNECT_S = 15.0
+RIGHTS = "manager.conf: read = system,call; write = originate,call,reporting"
 OLD = "1."  # Asterisk 11 and before: other events, other fields
 
 
@@ -48,8 +49,7 @@ def strange() -> IdentsyncError:
 def forbidden(action: str, answer: Message) -> IdentsyncError:
     """Return the error of an account that lacks a right."""
     words = _("учётной записи AMI не разрешено {action}", action=action)
-    hint = _("manager.conf: read = system,call; write = originate,call,reporting")
-    return errors.Refused(words, hint=hint, raw=answer.get(b"Message"))
+    return errors.Refused(words, hint=RIGHTS, raw=answer.get(b"Message"))
 
 
 def _peer(line: Line) -> Peer:

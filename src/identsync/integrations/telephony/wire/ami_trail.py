@@ -134,7 +134,7 @@ class Trail:
             ended_ms=self.ended_ms,
             rang=tuple(self.rang),
             talked=tuple(self.talked),
-            recordings=tuple(self.recordings),
+            recordings=tuple(self.recordings) if self.answered_ms is not None else (),  # of silence there is none
             token=self.token,
             reason=self.reason if state is State.MISSED else Reason.NONE,
         )
