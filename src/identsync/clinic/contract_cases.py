@@ -1,7 +1,7 @@
 """What the engine asks of a clinic's database where its cases go to ЕГИСЗ: further relations of the contract.
 
-They are looked at, and asked for by ``identsync check``, only where ``[egisz]`` is in the settings. What a clinic has not
-written down is NULL: the room says in words what is missing.
+They are looked at, and asked for by ``identsync check``, only where ``[egisz]`` is in the settings. What a clinic has
+not written down is NULL: the room says in words what is missing.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table, Unicode
