@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
