@@ -28,6 +28,10 @@ settings.load_profile("suite")
 
 if sys.platform == "win32":  # the standard loop as the product makes it there: new_loop("asyncio")
     asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
+else:  # the loop that clients run on: its transports are none of asyncio's
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -163,7 +163,7 @@ def test_several_at_once_share_the_connections(geocoders: GeocoderProcess) -> No
     async def work(geocoder: object) -> None:
         await asyncio.gather(*(geocoder.ask([each]) for each in some))  # type: ignore[attr-defined]
 
-    run(provider(geocoders, "yandex", window=3), work)
+    run(provider(geocoders, "yandex", window=3, timeout=30_000), work)
     assert geocoders.books()["connections"]["yandex"] <= 3
 
 

@@ -17,6 +17,9 @@ SMS = "sms"
 """The SMS channel's name in the settings."""
 CALENDAR_DAYS = 7
 """Of each doctor: a client that starts has them written within a few seconds."""
+LINE = "pbx"
+"""The PBX's name in the settings."""
+CALL_EVERY_S = 12.0
 LEADS_PER_MINUTE = 20.0
 LIFE_EVERY_S = 1.5
 START_S = 60.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import select
 
+from identsync.demo import calls
 from identsync.demo.calendars import compared, filled
 from identsync.demo.crowd import Crowd, Member, now_ms
 from identsync.demo.page import page
@@ -116,6 +117,7 @@ class _Show:
     def _drain(self, stage: Stage, watcher: Watcher, scopes: Collection[int]) -> None:
         """Let the last leads and events arrive, so that both sides can be compared."""
         stage.landing.options(lead_rate=0.0)
+        calls.end(stage.pbx)
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
             watcher.look()
@@ -184,6 +186,9 @@ def _print(story: Story, summary: Summary) -> None:
         _("адресов спрошено"): summary.addresses_asked,
         _("из них снова"): summary.addresses_again,
         _("домов на карте"): summary.addresses_found,
+        _("звонков закончилось на АТС"): summary.calls_made,
+        _("из них в журнале"): summary.calls_known,
+        _("звонков дважды"): summary.calls_doubled,
         _("ошибок"): summary.errors,
     }
     story.plain("")

@@ -1,4 +1,4 @@
-"""What the demo plays on: a generated network in a database, two sites, calendars, an SMS gateway, the settings."""
+"""What the demo plays on: a generated network, two sites, calendars, an SMS gateway, a PBX, the settings."""
 
 import os
 import secrets
@@ -17,18 +17,22 @@ from sqlalchemy.exc import OperationalError
 from identsync import integrations
 from identsync.client import clinic_engine, opened_clinic, opened_store, tasks_of
 from identsync.clinic.source import ClinicSource
+from identsync.demo import calls
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.demo.crowd import now_ms
 from identsync.demo.gateway import desk
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.demo.messages import prepare
+from identsync.demo.pbx import peer
+from identsync.demo.pbx.process import PbxProcess
 from identsync.demo.plan import (
     CALENDAR_DAYS,
     CALENDAR_INTERVAL,
     LEADS_INTERVAL,
     LEADS_PER_MINUTE,
     LIFE_EVERY_S,
+    LINE,
     MESSAGES_INTERVAL,
     PLACES_INTERVAL,
     SEAT_LEASE,
@@ -48,6 +52,7 @@ DAYS = 35
 KEY = "IDENTSYNC_DEMO_KEY"
 PASSWORD = "IDENTSYNC_DEMO_CALENDAR"  # noqa: S105  the name of a variable
 SMS_KEY = "IDENTSYNC_DEMO_SMS"
+PBX_KEY = "IDENTSYNC_DEMO_PBX"
 CALENDAR_USER = "clinic@calendar.example"
 AGGREGATOR, LANDING, CALENDARS = "aggregator", "landing", "demo"
 
@@ -66,6 +71,7 @@ class Stage:
     calendars: CalDavProcess
     gateway: GatewayProcess
     geocoder: GeocoderProcess
+    pbx: PbxProcess
     environment: Mapping[str, str]
 
 
@@ -81,11 +87,15 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         calendars = stack.enter_context(CalDavProcess(users={CALENDAR_USER: password}, seed=plan.seed))
         gateway = stack.enter_context(GatewayProcess(seed=plan.seed))
         geocoder = stack.enter_context(GeocoderProcess(seed=plan.seed))
+        recordings = folder / "recordings"
+        recordings.mkdir(exist_ok=True)
+        pbx = stack.enter_context(PbxProcess("--recordings", str(recordings), seed=plan.seed))
         file = folder / FILE
         text = _settings(plan, url, aggregator.url, landing.url) + _calendar(calendars.url.rstrip("/"))
         text += _messages(gateway.url("smsc")) + _places(geocoder.url("nominatim"))
+        text += _telephony(pbx.ami, recordings)
         file.write_text(text, encoding="utf-8")
-        environment = {KEY: aggregator.key, PASSWORD: password, SMS_KEY: desk.KEY}
+        environment = {KEY: aggregator.key, PASSWORD: password, SMS_KEY: desk.KEY, PBX_KEY: peer.KEY}
         os.environ.update(environment)  # for the page, which is served from here
         settings = load(file)
         store = opened_store(settings, stack)
@@ -94,7 +104,8 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         clinic = opened_clinic(settings, stack)
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
         tasks = tuple(tasks_of(rooms, clinic.branches()))
-        outside = (aggregator, landing, calendars, gateway, geocoder)
+        calls.begin(pbx, clinic_engine(settings, stack))
+        outside = (aggregator, landing, calendars, gateway, geocoder, pbx)
         yield Stage(file, settings, store, clinic, tasks, *outside, environment)
 
 
@@ -193,6 +204,21 @@ url = "{url}"
 interval = "{PLACES_INTERVAL}"
 lease = "{TASK_LEASE}"
 per_second = 200.0
+"""
+
+
+def _telephony(port: int, recordings: Path) -> str:
+    """Return the table of the clinic's own Asterisk."""
+    return f"""
+[telephony.{LINE}]
+kind = "asterisk"
+host = "127.0.0.1"
+port = {port}
+user = "{peer.USER}"
+password = "env:{PBX_KEY}"
+recordings = "{recordings.as_posix()}/{{file}}"
+hours = "00:00-24:00"
+lease = "{TASK_LEASE}"
 """
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from identsync.demo import messages, places
+from identsync.demo import calls, messages, places
 from identsync.demo.calendars import compared
 from identsync.demo.checker import Grid, JournalRow, Verdict, check
 from identsync.demo.crowd import Crowd, Member
@@ -41,6 +41,9 @@ class Summary:
     addresses_asked: int
     addresses_again: int
     addresses_found: int
+    calls_made: int
+    calls_known: int
+    calls_doubled: int
     errors: int
 
     @property
@@ -49,6 +52,7 @@ class Summary:
         lost = self.leads_made - self.leads_received
         behind = self.calendar_events_wanted - self.calendar_events_confirmed
         doubled = self.double_runs or self.leads_doubled or self.calendar_events_doubled or self.messages_doubled
+        doubled = doubled or self.calls_doubled
         return not (doubled or self.missed_runs or self.errors or lost or behind)
 
 
@@ -62,7 +66,7 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
     made = {entry["id"] for entry in stage.landing.leads()}
     accepted = sum(int(site.books()["timetables_confirmed"]) for site in (stage.aggregator, stage.landing))
     events = compared(stage, staffed(crowd.members))
-    sms, where = messages.compared(stage), places.compared(stage)
+    sms, where, rung = messages.compared(stage), places.compared(stage), calls.compared(stage)
     wrong = [*_errors(rows, crowd), *_refusals(stage), *events.faults, *sms.faults]
     if confirmed > accepted:
         wrong.append(_("движок считает принятыми {ours} расписаний, сайты - {theirs}", ours=confirmed, theirs=accepted))
@@ -86,6 +90,9 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
         addresses_asked=where.asked,
         addresses_again=where.again,
         addresses_found=where.found,
+        calls_made=rung.made,
+        calls_known=rung.known,
+        calls_doubled=rung.doubled,
         errors=len(wrong) + len(verdict.fences),
     )
     return summary, [*wrong, *_told(verdict, since_ms)]
@@ -112,7 +119,7 @@ def grids(tasks: Sequence[Task], crowd: Crowd) -> dict[tuple[str, int], Grid]:
     return {
         (task.kind, task.scope): Grid(phase_ms(task.kind, task.scope, task.interval_ms), task.interval_ms)
         for task in tasks
-        if task.scope in scopes
+        if task.scope in scopes and not task.live  # a live one works on over its grid
     }
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -46,8 +45,8 @@ def new_loop(name: str = "auto") -> asyncio.AbstractEventLoop:
         except ImportError:
             if name != "auto":
                 raise
-    # Windows' own default watches no sockets, so there would be no bell; the selector does.
-    return asyncio.SelectorEventLoop() if sys.platform == "win32" else asyncio.new_event_loop()
+    # Not the policy's choice: it may be a host program's fast loop, and Windows' own default watches no sockets.
+    return asyncio.SelectorEventLoop()
 
 
 @dataclass(slots=True, eq=False)

@@ -58,8 +58,8 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             examples=["identsync"],
             description=(
-                "asterisk: имя из manager.conf; mango: ключ vpbx_api_key; zadarma: ключ; sipuni: номер клиента; exolve: "
-                "номер ресурса обратного звонка"
+                "asterisk: имя из manager.conf; mango: ключ vpbx_api_key; zadarma: ключ; sipuni: номер клиента; "
+                "exolve: номер ресурса обратного звонка"
             ),
         ),
     ] = None

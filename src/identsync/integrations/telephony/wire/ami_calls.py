@@ -29,6 +29,7 @@ class Calls:
         self._bridges: dict[str, list[Leg]] = {}
         self._changed: dict[str, Trail] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._ordered: dict[str, str] = {}  # numbers by the Uniqueid of the call that will be made to them
         self._present: set[str] | None = None  # legs that a list of channels names, while it is coming
         self._takes = {
             Event.NEWCHANNEL: self._new,
@@ -92,7 +93,7 @@ class Calls:
         for leg in [leg for leg in self._legs.values() if leg.id not in present]:
             self._remove(leg, "", now_ms)
         for trail in {id(trail): trail for trail in self._links.values()}.values():
-            self._found(trail, now_ms)
+            self._found(trail)
         return True
 
     def trail_of(self, leg_id: str) -> Trail | None:
@@ -100,9 +101,21 @@ class Calls:
         leg = self._legs.get(leg_id)
         return leg.trail if leg is not None else None
 
-    def channels(self) -> list[str]:
-        """Return the Uniqueids of the legs of calls without a recording."""
-        return [leg.id for leg in self._legs.values() if not leg.trail.recordings]
+    def unrecorded(self) -> list[tuple[str, str]]:
+        """Return (Uniqueid, channel) of the legs of calls of which no recording is known."""
+        return [(leg.id, leg.name) for leg in self._legs.values() if not leg.trail.recordings]
+
+    @property
+    def waiting(self) -> int:
+        """How many calls have changed since ``drain``."""
+        return len(self._changed)
+
+    def order(self, leg_id: str, number: str) -> None:
+        """Note whom a call that we are ordering is for; '' = it is no longer being ordered."""
+        if number:
+            self._ordered[leg_id] = number
+        else:
+            self._ordered.pop(leg_id, None)
 
     def recorded(self, trail: Trail, reference: str) -> None:
         """Note where the recording of a call lies, even when it is over by now."""
@@ -208,7 +221,7 @@ class Calls:
         if leg is not None:
             self._remove(leg, message.get(b"Cause"), now_ms)
 
-    def _originated(self, message: Message, now_ms: int) -> None:
+    def _originated(self, message: Message, _now_ms: int) -> None:
         leg = self._legs.get(message.get(b"Uniqueid"))
         if leg is None or not leg.trail.token:
             return
@@ -268,6 +281,7 @@ class Calls:
         trail = self._links.get(link)
         if trail is None:
             trail = self._links[link] = Trail.of(link, now_ms)
+            trail.phone = self._ordered.get(link, "")
         leg = self._legs[leg_id] = trail.legs[leg_id] = Leg(leg_id, link, trail, now_ms)
         self._gone.pop(leg_id, None)
         if self._present is not None:
@@ -308,7 +322,7 @@ class Calls:
             member.trail.talk(member, now_ms, enters=enters and member is leg)
             self._changed[member.trail.key] = member.trail
 
-    def _found(self, trail: Trail, now_ms: int) -> None:
+    def _found(self, trail: Trail) -> None:
         """Make a call of legs that only a list has named."""
         legs = sorted(trail.legs.values(), key=lambda leg: (leg.id != trail.key, leg.at_ms))
         if not legs or trail.told is not None or trail.is_settled:

@@ -74,12 +74,11 @@ class Trail:
         """Note that a number outside is being called through a trunk."""
         if self.direction is Direction.IN:
             return  # forwarded to somebody's mobile phone
+        is_plainer = self.phone.endswith(number)  # the digit that asks for a line is taken off
+        if not self.phone or is_plainer or not self.is_outside:  # the last: what was dialled is a short code
+            self.phone = number
         self.direction = Direction.OUT
         self.line = peer_of(leg.name)[1] or self.line
-        if not self.phone or self.token:
-            self.phone = self.phone or number
-        elif self.phone.endswith(number) or len(self.phone) < len(number):  # the digit that asks for a line, taken off
-            self.phone = number
 
     def ring(self, employee: Employee) -> None:
         """Note that a phone rings."""
@@ -135,7 +134,7 @@ class Trail:
             ended_ms=self.ended_ms,
             rang=tuple(self.rang),
             talked=tuple(self.talked),
-            recordings=tuple(self.recordings),
+            recordings=tuple(self.recordings) if self.answered_ms is not None else (),  # of silence there is none
             token=self.token,
             reason=self.reason if state is State.MISSED else Reason.NONE,
         )

@@ -1,0 +1,105 @@
+"""Reading cases of service: the rows of a period with everything that belongs to them, a statement a relation.
+
+Rows are the driver's own tuples in the order of the columns named here: ten thousand cases are a hundred thousand rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Select, Table, bindparam, select
+
+from identsync.clinic.contract_cases import RELATIONS
+from identsync.clinic.cursor import fetched
+
+Rows = Sequence[tuple[Any, ...]]
+IDS = 500
+
+CASE = (
+    "case_id", "branch_id", "patient_id", "doctor_id", "number", "opened_minute", "closed_minute", "is_first",
+    "conclusion", "aid_code", "payment_code", "result_code", "purpose_code", "outcome_code", "is_cancelled",
+)  # fmt: skip
+VISIT = ("case_id", "visit_id", "doctor_id", "start_minute", "end_minute", "comment")
+SERVICE = ("case_id", "visit_id", "doctor_id", "code", "name", "start_minute", "end_minute", "quantity")
+DIAGNOSIS = ("case_id", "doctor_id", "code", "is_main", "made_minute", "comment")
+EMPLOYEE = ("doctor_id", "surname", "name", "patronymic", "sex", "born", "snils", "position_code", "speciality_code")
+PATIENT = ("patient_id", "surname", "name", "patronymic", "sex", "born", "address", "phone")
+IDENTITY = (
+    "patient_id", "snils", "paper_kind", "paper_series", "paper_number", "paper_issuer", "paper_issued",
+    "guardian_surname", "guardian_name", "guardian_patronymic", "guardian_sex", "guardian_born", "guardian_snils",
+    "guardian_relation", "guardian_paper",
+)  # fmt: skip
+SIGNED = (
+    "document_id", "case_id", "branch_id", "patient_id", "doctor_id", "kind", "header", "created_minute", "content",
+    "doctor_sign", "clinic_sign",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRows:
+    """Cases of a period and what belongs to them; each list in the columns named above, by case and number."""
+
+    cases: Rows
+    visits: Rows
+    services: Rows
+    diagnoses: Rows
+    employees: Rows
+    patients: Rows
+    identities: Rows
+
+
+class Cases:
+    """The statements of this module, built once, for the relations of one schema."""
+
+    def __init__(self, tables: dict[str, Table], schema: str | None) -> None:
+        home = MetaData()
+        own = {table.name: table.to_metadata(home, schema=schema) if schema else table for table in RELATIONS}
+        case, patient = own["clinic_case"], tables["clinic_patient"]
+        period = (
+            case.c.branch_id.in_(bindparam("branches", expanding=True)),
+            case.c.opened_minute >= bindparam("since"),
+        )
+        self._cases = _columns(case, CASE).where(*period).order_by(case.c.case_id)
+        self._of_cases = {
+            name: _columns(own[name], columns)
+            .join(case, case.c.case_id == own[name].c.case_id)
+            .where(*period)
+            .order_by(own[name].c.case_id, own[name].c[number])
+            for name, columns, number in (
+                ("clinic_case_visit", VISIT, "visit_id"),
+                ("clinic_case_service", SERVICE, "service_id"),
+                ("clinic_case_diagnosis", DIAGNOSIS, "diagnosis_id"),
+            )
+        }
+        self._employees = _columns(own["clinic_employee"], EMPLOYEE)
+        who = select(case.c.patient_id).where(*period)
+        self._patients = _columns(patient, PATIENT).where(patient.c.patient_id.in_(who))
+        identity = own["clinic_identity"]
+        self._identities = _columns(identity, IDENTITY).where(identity.c.patient_id.in_(who))
+        signed = own["clinic_signed"]
+        since = (
+            signed.c.branch_id.in_(bindparam("branches", expanding=True)),
+            signed.c.created_minute >= bindparam("since"),
+        )
+        self._signed = _columns(signed, SIGNED).where(*since).order_by(signed.c.document_id)
+
+    def of_period(self, connection: Connection, branches: Iterable[int], since: int) -> CaseRows:
+        """Give the cases of these branches that were opened from a wall minute on."""
+        values = {"branches": sorted(set(branches)), "since": since}
+        visits, services, diagnoses = (fetched(connection, each, values) for each in self._of_cases.values())
+        cases, patients, identities = (
+            fetched(connection, each, values) for each in (self._cases, self._patients, self._identities)
+        )
+        return CaseRows(cases, visits, services, diagnoses, self.employees(connection), patients, identities)
+
+    def employees(self, connection: Connection) -> Rows:
+        """Give all doctors as the law knows them."""
+        return fetched(connection, self._employees, {})
+
+    def signed(self, connection: Connection, branches: Iterable[int], since: int) -> Rows:
+        """Give the documents of these branches that were made from a wall minute on."""
+        return fetched(connection, self._signed, {"branches": sorted(set(branches)), "since": since})
+
+
+def _columns(table: Table, names: Sequence[str]) -> Select[Any]:
+    return select(*(table.c[name] for name in names))
