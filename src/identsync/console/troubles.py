@@ -67,6 +67,8 @@ def explain(error: BaseException) -> Trouble:
     """Return the words for an error that a page or an action raised."""
     if isinstance(error, LookupError):
         return NOT_FOUND
+    if type(error) is errors.AskPerson and str(error):  # a page's own words for the person who pressed a button
+        return Trouble(str(error), error.hint)
     for kind, trouble in BY_ERROR.items():
         if isinstance(error, kind):
             return Trouble(trouble.title, getattr(error, "hint", "") or trouble.todo, str(error))

@@ -8,6 +8,11 @@ from identsync.errors import AskPerson, Unexpected
 from identsync.flows.intake import printable
 from identsync.store.tables import intake_reject, lead, lead_event
 
+
+def _(text: str) -> str:
+    return text
+
+
 STATES = ("new", "work", "booked", "refused", "spam")
 OPEN = ("new", "work")
 NOTE_LENGTH = 1000
@@ -54,7 +59,7 @@ def remark(connection: Connection, lead_id: int, by: str, now_ms: int, note: str
     """Write a note to a lead's history without moving it."""
     state = connection.execute(select(lead.c.state).where(lead.c.id == lead_id)).scalar()
     if state is None:
-        raise AskPerson("no such lead")
+        raise AskPerson(_("Такой заявки нет"))
     event = {"lead_id": lead_id, "at_ms": now_ms, "state": state, "by": by[:USER_LENGTH], "note": _cut(note)}
     connection.execute(insert(lead_event).values(event))
 
@@ -67,7 +72,7 @@ def dismiss(connection: Connection, reject_id: int) -> None:
 def _changed(connection: Connection, lead_id: int) -> AskPerson:
     row = connection.execute(select(lead.c.state, lead.c.state_by).where(lead.c.id == lead_id)).first()
     if row is None:
-        return AskPerson("no such lead")
+        return AskPerson(_("Такой заявки нет"))
     return Changed(row.state, row.state_by or "")
 
 

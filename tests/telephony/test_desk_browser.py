@@ -1,0 +1,198 @@
+"""Calls in a real Chromium: who calls is there at once on any page, a click calls, the worklist is worked by keys."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser import Tab, browser, dim, serving, tab  # noqa: F401  fixtures
+from identsync.console.server import Console
+from identsync.integrations.leads import INTEGRATION as LEADS
+from identsync.integrations.telephony import INTEGRATION
+from identsync.integrations.telephony.page import PAGES
+from identsync.store import open_store
+from identsync.store.tables import lead, outbox, phone_dial, phone_seat
+
+from . import desk_seed as seed
+from .desk import Desk, at_desk, calls_clinic
+
+pytestmark = pytest.mark.browser
+__all__ = ["calls_clinic"]
+CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+
+
+class House:
+    """A clinic's day of calls and a console over it."""
+
+    def __init__(self, desk: Desk, console: Any) -> None:
+        self.desk, self.console = desk, console
+
+    def at(self, query: str = "", slug: str = "calls") -> str:
+        return f"{self.console.url}{slug}{query}"
+
+    def open(self, tab: Tab, query: str = "", slug: str = "calls") -> None:  # noqa: F811
+        tab.page.goto(self.at(query, slug))
+        expect(tab.page.locator("#link-state .dot.ok")).to_be_visible()
+
+    def ring(self, phone: str, key: str = "r1", **more: Any) -> Any:
+        self.desk.now_ms = self.desk.store.now_ms()
+        return self.desk.ring(phone, key, ago=0, **more)
+
+
+@contextmanager
+def console_of(desk: Desk, user: str) -> Iterator[Any]:
+    rooms = [(replace(INTEGRATION, pages=lambda: PAGES), seed.LINES), (LEADS, {})]
+    with serving(
+        lambda: Console(desk.store, desk.clinic, rooms=rooms, port=0, zone="Europe/Moscow", user=user)
+    ) as console:
+        yield console
+
+
+@pytest.fixture
+def house(clone: Callable[[str], str], calls_clinic: Path) -> Iterator[House]:
+    store = open_store(clone("sqlite"))
+    with at_desk(store, calls_clinic) as desk:
+        desk.day()
+        with console_of(desk, "Анна") as console:
+            yield House(desk, console)
+    store.close()
+
+
+def test_a_ring_is_on_another_page_by_itself_and_goes_when_the_caller_hangs_up(house: House, tab: Tab) -> None:  # noqa: F811
+    patient, phone, _surname = house.desk.people[0]
+    house.open(tab, slug="journal")
+    call = house.ring(phone)
+    card = tab.page.locator(".call-card")
+    expect(card.locator(".call-number")).to_contain_text("79-19" if phone.endswith("7919") else phone[-2:])
+    expect(card.locator(".call-name")).to_have_text(house.desk.clinic.patient_name(patient))
+    expect(tab.page.locator("#call-said")).to_contain_text("звонит: " + house.desk.clinic.patient_name(patient))
+    house.desk.now_ms = house.desk.store.now_ms()
+    house.desk.hang_up(call)
+    expect(card.locator(".chip").first).to_have_text("пропущен")
+    expect(card.get_by_text("Перезвонить")).to_be_visible()
+    expect(card).to_have_count(0)
+
+
+def test_escape_hides_a_call_here_and_typing_goes_on(house: House, tab: Tab) -> None:  # noqa: F811
+    house.open(tab, "?missed=1")
+    tab.page.locator("#note-1").fill("перезвонить после")
+    house.ring(seed.STRANGER)
+    expect(tab.page.locator(".call-card")).to_be_visible()
+    covered = "overlap(document.activeElement.getBoundingClientRect(), $('#corners').getBoundingClientRect())"
+    assert tab.page.evaluate("document.activeElement.id") == "note-1"
+    assert not tab.page.evaluate(covered)
+    tab.page.keyboard.type(" шести")
+    assert tab.page.locator("#note-1").input_value() == "перезвонить после шести"
+    tab.page.keyboard.press("Escape")  # leaves the field first
+    tab.page.keyboard.press("Escape")
+    expect(tab.page.locator(".call-card")).to_have_count(0)
+    expect(tab.page.locator("#call-hidden")).to_have_text("показать 1 скрытый звонок")
+
+
+def test_an_unknown_number_becomes_a_lead_or_a_patients(house: House, tab: Tab) -> None:  # noqa: F811
+    patient, _phone, surname = house.desk.people[12]
+    house.open(tab, slug="overview")
+    house.ring("+79450000999")
+    card = tab.page.locator(".call-card")
+    expect(card).to_contain_text("Такого номера нет ни у кого")
+    tab.page.keyboard.press("n")
+    expect(tab.page.locator(".notice").last).to_contain_text("Заявка создана")
+    expect(card.locator("a")).to_have_attribute("href", f"/leads?lead={house.desk.rows(lead)[0].id}")
+    tab.page.keyboard.press("i")
+    field = card.locator("input[name=q]")
+    field.fill(surname)
+    field.press("Enter")
+    card.locator(f"[id$='-is-{patient}']").click()
+    expect(card.locator(".call-name")).to_have_text(house.desk.clinic.patient_name(patient))
+    assert surname not in tab.page.url
+
+
+def test_a_first_click_asks_for_my_phone_and_calls_and_the_next_one_just_calls(house: House, tab: Tab) -> None:  # noqa: F811
+    house.open(tab)
+    tab.page.keyboard.press("j")
+    tab.page.keyboard.press("c")
+    row = tab.page.locator("[data-row][aria-selected=true]")
+    row.locator("input[name=extension]").fill("101")
+    row.get_by_text("Запомнить и позвонить").click()
+    expect(tab.page.locator(".notice").last).to_contain_text("снимите трубку")
+    expect(tab.page.locator(".call-card .chip").first).to_have_text("передаём АТС")
+    assert [(seat.line, seat.extension) for seat in house.desk.rows(phone_seat)] == [("pbx", "101")]
+    (order,) = house.desk.rows(phone_dial)
+    assert order.e164 == house.desk.people[0][1]
+    expect(tab.page.locator("#group-taken")).to_contain_text(house.desk.clinic.patient_name(house.desk.people[0][0]))
+    tab.page.locator("#m2-call").dblclick()  # from the same phone: it is busy with the first one
+    expect(tab.page.locator(".notice.bad").last).to_contain_text("С этого телефона уже звонят")
+    tab.complaints.clear()  # the refusals
+    assert len(house.desk.rows(outbox)) == 1
+
+
+def test_the_worklist_is_worked_by_keys_alone(house: House, tab: Tab) -> None:  # noqa: F811
+    house.open(tab)
+    entry = house.desk.entry(house.desk.people[0][1]).id
+    tab.page.keyboard.press("j")
+    expect(tab.page.locator(f"#missed-{entry}")).to_have_attribute("aria-selected", "true")
+    tab.page.keyboard.press("t")
+    expect(tab.page.locator("#group-taken")).to_contain_text("Анна")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator(f"#pane-{entry}")).to_contain_text("взято в работу")
+    tab.page.keyboard.press("n")
+    tab.page.keyboard.type("просил среду")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator(f"#history-{entry}")).to_contain_text("просил среду")
+    tab.page.keyboard.press("Escape")
+    tab.page.keyboard.press("b")
+    expect(tab.page.locator(".notice").last).to_have_text("Решено: записан")
+    expect(tab.page.locator("#group-done")).to_contain_text("просил среду")
+    assert house.desk.entry(house.desk.people[0][1]).outcome == "booked"
+
+
+def test_two_desks_take_the_same_call_and_one_sees_who_was_first(house: House, tab: Tab) -> None:  # noqa: F811
+    entry = house.desk.entry(house.desk.people[0][1]).id
+    house.open(tab)
+    with console_of(house.desk, "Борис") as other:
+        second = tab.page.context.new_page()
+        second.goto(f"{other.url}calls")
+        expect(second.locator("#link-state .dot.ok")).to_be_visible()
+        second.evaluate("refresh = async () => {}")  # its page is a second behind
+        tab.page.locator(f"#m{entry}-take").click()
+        expect(tab.page.locator(".notice").last).to_contain_text("Взято")
+        second.locator(f"#m{entry}-take").click()
+        expect(second.locator(".notice.bad")).to_contain_text("Этот звонок уже взял другой сотрудник: Анна")
+        second.reload()
+        expect(second.locator(f"#missed-{entry}")).to_contain_text("Анна")
+        assert tab.complaints == []
+        second.close()
+    assert house.desk.entry(house.desk.people[0][1]).taken_by.startswith("Анна")
+
+
+def looks(house: House) -> list[str]:
+    return ["", "?missed=1"]
+
+
+def test_every_part_is_legible_in_both_themes_and_languages_and_fits_the_screen(house: House, tab: Tab) -> None:  # noqa: F811
+    house.ring(house.desk.people[1][1], "a")
+    house.ring(seed.STRANGER, "b")
+    for theme, language in (("light", "ru"), ("dark", "en")):
+        tab.page.emulate_media(color_scheme=theme)
+        for part in looks(house):
+            house.open(tab, f"{part}{'&' if part else '?'}lang={language}")
+            expect(tab.page.locator("h1")).to_have_text("Звонки" if language == "ru" else "Calls")
+            expect(tab.page.locator(".call-card")).to_have_count(2)
+            assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (theme, part)
+            assert dim(tab.page) == [], (theme, part)
+
+
+def test_english_has_no_russian_but_what_people_wrote(house: House, tab: Tab) -> None:  # noqa: F811
+    house.ring(seed.STRANGER)
+    said = "button, th, .chip, label > :not(select), dt, h2, h3, .tabs a, summary, .group"
+    words = f"(e) => [...e.querySelectorAll('{said}')].map((e) => e.innerText).join(' ')"
+    names = house.desk.clinic.patient_name(house.desk.people[0][0])
+    for part in looks(house):
+        house.open(tab, f"{part}{'&' if part else '?'}lang=en")
+        for place in ("main", "#corners"):
+            said = tab.page.locator(place).evaluate(words).replace(names, "").replace("Борис", "").lower()
+            assert [word for word in said.split() if any(letter in CYRILLIC for letter in word)] == [], part
