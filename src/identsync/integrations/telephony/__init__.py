@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from identsync.engine.integration import Integration, Task
+from identsync.engine.integration import Integration, Page, Task
 from identsync.integrations.telephony.settings import Line
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ def _tasks(settings: Mapping[str, Line], branches: Sequence["Branch"]) -> Sequen
     from identsync.integrations.telephony.task import tasks
 
     return tasks(settings, branches)
+
+
+def _pages() -> Sequence[Page]:
+    from identsync.integrations.telephony.page import PAGES
+
+    return PAGES
 
 
 async def _check(settings: Mapping[str, Line], context: Any) -> Sequence["Problem"]:
@@ -29,5 +35,6 @@ INTEGRATION = Integration(
     settings=Line,
     tasks=_tasks,
     modules=("Маркетинг",),
+    pages=_pages,
     check=_check,
 )
