@@ -40,7 +40,9 @@ def plain(stream: bytes) -> list[dict[str, str]]:
         fields: dict[str, str] = {}
         for line in lines:
             key, colon, value = line.partition(b":")
-            text = "".join(sign for sign in value.strip().decode("utf-8", "replace") if sign.isprintable())
+            text = "".join(
+                sign for sign in value.partition(b"\r")[0].strip().decode("utf-8", "replace") if sign.isprintable()
+            )
             if colon:
                 fields.setdefault(key.decode("utf-8", "replace"), "" if text == "<unknown>" else text)
         found.append(fields)
