@@ -32,6 +32,7 @@ NAMES = (
     "map",
     "messages",
     "callers",
+    "popup",
 )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from identsync import integrations
 from identsync.client import call, loop_factory
 from identsync.console.server import Console
+from identsync.demo.plan import USER
 from identsync.demo.stage import Stage
 
 
@@ -28,7 +29,7 @@ def page(stage: Stage) -> Iterator[str]:
             port=settings.console.port,
             language=settings.console.language,
             zone=stage.clinic.branches()[0].zone,
-            user="demo",
+            user=USER,
         )
         try:
             call(loop, console.start())

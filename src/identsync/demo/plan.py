@@ -17,6 +17,8 @@ SMS = "sms"
 """The SMS channel's name in the settings."""
 CALENDAR_DAYS = 7
 """Of each doctor: a client that starts has them written within a few seconds."""
+USER = "demo"
+"""Who looks at the demo's page."""
 LINE = "pbx"
 """The PBX's name in the settings."""
 CALL_EVERY_S = 12.0

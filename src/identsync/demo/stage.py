@@ -104,7 +104,7 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         clinic = opened_clinic(settings, stack)
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
         tasks = tuple(tasks_of(rooms, clinic.branches()))
-        calls.begin(pbx, clinic_engine(settings, stack))
+        calls.begin(pbx, clinic_engine(settings, stack), store)
         outside = (aggregator, landing, calendars, gateway, geocoder, pbx)
         yield Stage(file, settings, store, clinic, tasks, *outside, environment)
 

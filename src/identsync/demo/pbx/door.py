@@ -36,8 +36,9 @@ class Stage:
 
     # ---- staging
 
-    def post_calls(self, phone: str, line: str, to: list[str], **how: Any) -> dict[str, str]:
-        """Let somebody call: name, queue, ring_s."""
+    def post_calls(self, phone: str, line: str, to: list[str], name: str = "", **how: Any) -> dict[str, str]:
+        """Let somebody call: queue, ring_s; ``name`` is base64, since a caller's name may be any bytes."""
+        how["name"] = base64.b64decode(name).decode("utf-8", "surrogateescape")
         return {"key": self.house.incoming(phone, line, to, **how).key}
 
     def post_outgoing(self, extension: str, number: str, ring_s: float = 0.0) -> dict[str, str]:

@@ -19,9 +19,10 @@ class PbxProcess(Counterparty):
         )
         self.ami: int = self.books()["ami"]
 
-    def call(self, phone: str, to: list[str], line: str = "74951234567", **how: Any) -> str:
-        """Let somebody ('' = hidden) call phones ``to``; returns the call's key. Options: name, queue, ring_s."""
-        key: str = self.ask("POST", "calls", {"phone": phone, "line": line, "to": to, **how})["key"]
+    def call(self, phone: str, to: list[str], line: str = "74951234567", name: bytes = b"", **how: Any) -> str:
+        """Let somebody ('' = hidden) call phones ``to``; returns the call's key. Options: queue, ring_s."""
+        called = {"phone": phone, "line": line, "to": to, "name": base64.b64encode(name).decode()}
+        key: str = self.ask("POST", "calls", {**called, **how})["key"]
         return key
 
     def outgoing(self, extension: str, number: str, ring_s: float = 0.0) -> str:

@@ -79,6 +79,7 @@ def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
         cards, talks = _sorted([*orders, *calls], frame["seat"])
         hidden = [card for card in cards if card["name"] in glance.hidden]
         cards = [card for card in cards if card["name"] not in glance.hidden]
+        cards = _foremost(cards)
         told = [_told(connection, context, card, zones) for card in cards[:CARDS]]
     shown = [card | page_callers.of(context, card, zones) for card in told]
     people, _silent = words.names(context, [each["patient_id"] for each in [*cards[CARDS:], *talks]])
@@ -234,6 +235,14 @@ def _sorted(rows: Sequence[dict[str, Any]], seat: Seat | None) -> tuple[list[dic
         elif row["state"] == "talking":
             talks.append(row)
     return cards, talks
+
+
+def _foremost(cards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return first the cards that matter most, those in their old order: what rings is never hidden by what is over."""
+    ranks = {"ringing": 0, "talking": 1}
+    first = sorted(cards, key=lambda card: 0 if card["order"] is not None else ranks.get(card["state"], 2))[:CARDS]
+    names = {card["name"] for card in first}
+    return [card for card in cards if card["name"] in names] + [card for card in cards if card["name"] not in names]
 
 
 def _has(row: Mapping[str, Any], extension: str) -> bool:

@@ -93,7 +93,7 @@ class Message:
         if start < 0:
             return ""
         start += len(key) + 3
-        value = data[start : data.index(b"\r\n", start)].strip()
+        value = data[start : data.index(b"\r", start)].strip()  # one byte is found several times faster than two
         if not value or value == b"<unknown>":
             return ""
         text = value.decode("utf-8", "replace")

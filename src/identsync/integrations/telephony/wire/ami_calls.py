@@ -16,6 +16,7 @@ from identsync.integrations.telephony.wire.ami_trail import Trail
 
 MOST_LEGS = 20_000  # at once; beyond that the oldest is taken for lost
 REMEMBERED = 1_000  # legs that are gone: what is told of them later is no new leg
+HOLDING = ("Park", "ParkedCall", "BridgeWait", "AgentLogin")  # applications that keep people in a bridge to music
 _DEST = b"Dest"
 
 
@@ -125,6 +126,8 @@ class Calls:
     # ---- the events
 
     def _new(self, message: Message, now_ms: int) -> None:
+        if not message.get(b"Uniqueid"):
+            return
         leg = self._leg(message, now_ms, is_new=True)
         leg.state = message.get(b"ChannelState")
         leg.number, leg.title = message.get(b"CallerIDNum"), message.get(b"CallerIDName")
@@ -153,10 +156,8 @@ class Calls:
         trail = leg.trail
         if leg is not trail.caller:
             return
-        if trail.token and not trail.phone:
-            told = (message.get(b"CallerIDName"), leg.number)
-            trail.phone = next((number for number in told if is_number(number, self._inside)), "")
-            trail.is_settled = trail.is_settled or bool(trail.phone)
+        if trail.token:
+            leg.title = message.get(b"CallerIDName")
         trail.judge(self._inside)
 
     def _renamed(self, message: Message, now_ms: int) -> None:
@@ -170,6 +171,9 @@ class Calls:
             leg.employee = leg.trail.known(extension, leg)  # picked up at another phone
 
     def _dials(self, message: Message, now_ms: int) -> None:
+        target = message.get(b"DestUniqueid")
+        if not target or target in self._gone:
+            return
         caller = self._known(message, now_ms) if message.get(b"Uniqueid") else None
         leg = self._leg(message, now_ms, _DEST)
         leg.is_dialled = True
@@ -201,15 +205,14 @@ class Calls:
         leg = self._alive(message, now_ms)
         if leg is None:
             return
-        self._out_of_bridge(leg)
-        leg.bridge, leg.state = message.get(b"BridgeUniqueid"), UP
-        self._bridges.setdefault(leg.bridge, []).append(leg)
+        self._is_in_bridge(leg, message.get(b"BridgeUniqueid"))
+        leg.state = UP
         self._talk(leg, now_ms, enters=True)
 
     def _leaves(self, message: Message, now_ms: int) -> None:
         leg = self._known(message, now_ms)
-        if leg is not None:
-            self._out_of_bridge(leg)
+        if leg is not None and leg.bridge == message.get(b"BridgeUniqueid"):
+            self._is_in_bridge(leg, "")
 
     def _puts_down(self, message: Message, now_ms: int) -> None:
         leg = self._known(message, now_ms)
@@ -235,19 +238,21 @@ class Calls:
         if self._present is None or not leg_id:
             return
         self._present.add(leg_id)
-        if leg_id in self._legs:
-            return
+        is_known = leg_id in self._legs
         started = now_ms - _milliseconds(message.get(b"Duration"))
-        leg = self._leg(message, started, is_new=True)
-        leg.trail.start_ms = min(leg.trail.start_ms, started)
-        leg.state, leg.exten = message.get(b"ChannelState"), message.get(b"Exten")
+        leg = self._leg(message, now_ms if is_known else started, is_new=True)
+        leg.state = message.get(b"ChannelState")
+        leg.exten = message.get(b"Exten") or leg.exten
+        application = message.get(b"Application")
+        self._is_in_bridge(leg, message.get(b"BridgeId") if application not in HOLDING else "")
+        if is_known:
+            return
+        trail = leg.trail
+        trail.start_ms = min(trail.start_ms, started)
         leg.number, leg.title = message.get(b"CallerIDNum"), message.get(b"CallerIDName")
-        leg.is_dialled = message.get(b"Application").startswith("AppDial") and leg.id != leg.trail.key
-        leg.bridge = message.get(b"BridgeId")
-        if leg.bridge:
-            self._bridges.setdefault(leg.bridge, []).append(leg)
-        if leg.trail.caller is None and not leg.is_dialled:
-            leg.trail.caller = leg
+        leg.is_dialled = application == "AppDial"
+        if trail.caller is None and not leg.is_dialled:
+            trail.caller = leg
 
     # ---- inside
 
@@ -316,38 +321,47 @@ class Calls:
         if len({member.end for member in members}) < 2:
             return
         outside = next((member.trail for member in members if member.trail.is_outside), None)
-        for member in [*(each for each in members if each is not leg), leg]:
+        arrived = [leg] if enters else []
+        for member in members:
             if outside is not None and not member.trail.is_outside:
                 self._move(member, outside, now_ms)
-            member.trail.talk(member, now_ms, enters=enters and member is leg)
+                arrived.append(member)
+        for member in sorted(members, key=lambda each: (each in arrived, not each.trail.is_with(each))):
+            member.trail.talk(member, now_ms, enters=member in arrived)
             self._changed[member.trail.key] = member.trail
 
     def _found(self, trail: Trail) -> None:
-        """Make a call of legs that only a list has named."""
+        """Complete a call with what a list has told of its legs."""
         legs = sorted(trail.legs.values(), key=lambda leg: (leg.id != trail.key, leg.at_ms))
-        if not legs or trail.told is not None or trail.is_settled:
+        if not legs:
             return
         trail.caller = trail.caller or legs[0]
-        trail.judge(self._inside)
+        if trail.told is None:
+            trail.judge(self._inside)
         for leg in legs:
-            if leg is not trail.caller and (extension := phone_of(leg.name, leg.number, self._inside)):
+            extension = phone_of(leg.name, leg.number, self._inside)
+            if leg.employee is None and leg is not trail.caller and extension:
                 leg.employee = trail.known(extension, leg)
                 trail.ring(leg.employee)
         for leg in legs:
-            if leg.bridge:
-                self._talk(leg, max(each.at_ms for each in legs if each.bridge), enters=False)
+            self._talk(leg, max(each.at_ms for each in legs), enters=False)
         self._changed[trail.key] = trail
 
-    def _out_of_bridge(self, leg: Leg) -> None:
+    def _is_in_bridge(self, leg: Leg, bridge: str) -> None:
+        """Put a leg into a bridge, '' = into none."""
+        if leg.bridge == bridge:
+            return
         members = self._bridges.get(leg.bridge, [])
         if leg in members:
             members.remove(leg)
         if not members:
             self._bridges.pop(leg.bridge, None)
-        leg.bridge = ""
+        leg.bridge = bridge
+        if bridge:
+            self._bridges.setdefault(bridge, []).append(leg)
 
     def _remove(self, leg: Leg, cause: str, now_ms: int) -> None:
-        self._out_of_bridge(leg)
+        self._is_in_bridge(leg, "")
         del self._legs[leg.id]
         self._gone[leg.id] = None
         if len(self._gone) > REMEMBERED:

@@ -96,6 +96,10 @@ class Trail:
             self.talked = [each for each in self.talked if each.extension != leg.employee.extension]
         _append(self.talked, leg.employee)
 
+    def is_with(self, leg: Leg) -> bool:
+        """Tell whether whoever has the call now is at this leg."""
+        return bool(self.talked) and leg.employee is not None and self.talked[-1].extension == leg.employee.extension
+
     def dial_ended(self, status: str) -> None:
         """Note how one attempt ended; what says more of why nobody talked wins."""
         self._because(_REASONS.get(status, Reason.NONE))
@@ -147,9 +151,9 @@ class Trail:
         if leg.employee is None and (extension := phone_of(leg.name, "", inside)):
             leg.employee = self.known(extension, leg)
             self.ring(leg.employee)
-        if is_number(leg.exten, inside):
-            self.phone = leg.exten
-            self.is_settled = True
+        told = (leg.exten, self.phone, leg.title, leg.number)
+        self.phone = next((number for number in told if is_number(number, inside)), "")
+        self.is_settled = self.is_settled or bool(self.phone)
 
     def _from_outside(self, leg: Leg) -> None:
         self.direction = Direction.IN
