@@ -31,6 +31,7 @@ NAMES = (
     "census",
     "map",
     "messages",
+    "ami",
     "callers",
     "popup",
 )
