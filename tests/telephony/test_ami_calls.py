@@ -78,6 +78,51 @@ def test_pairs_of_local_channels_are_one_call(part: str, state: State, phone: st
     assert all(each.direction is Direction.IN and each.phone for each in wire.told), "told before it was known"
 
 
+SIP = [
+    ("group", Direction.IN, State.ANSWERED, ["101", "102"], ["101"]),
+    ("queue", Direction.IN, State.ANSWERED, ["101", "102"], ["101"]),
+    ("localn", Direction.IN, State.ANSWERED, ["101", "102"], ["101"]),
+    ("blind", Direction.IN, State.ANSWERED, ["101", "102", "103"], ["101", "103"]),
+    ("attended", Direction.IN, State.ANSWERED, ["101", "102", "103"], ["101", "103"]),
+    ("semi", Direction.IN, State.TALKING, ["101", "102"], ["101", "102"]),
+    ("park", Direction.IN, State.ANSWERED, ["101", "102"], ["101", "103"]),
+    ("pickup", Direction.IN, State.ANSWERED, ["102"], ["103"]),
+    ("redirect", Direction.IN, State.ANSWERED, ["101", "102", "103"], ["101", "103"]),
+    ("bridge", Direction.OUT, State.TALKING, ["101"], ["101", "103"]),
+    ("byhand", Direction.OUT, State.ANSWERED, ["101"], ["101"]),
+    ("click", Direction.OUT, State.ANSWERED, ["101"], ["101"]),
+]
+
+
+@pytest.mark.parametrize(("part", "direction", "state", "rang", "talked"), SIP, ids=[each[0] for each in SIP])
+@pytest.mark.parametrize("each", [True, False], ids=["each", "all"])
+def test_real_phones_on_a_real_asterisk_22(
+    part: str, direction: Direction, state: State, rang: list[str], talked: list[str], each: bool
+) -> None:
+    """Transfers, parking, pick-up, a colleague bridged in: one call with somebody outside each time."""
+    wire = Wire().feed(transcript("sip22", part), each=each)
+    (call,) = [call for call in wire.calls.values() if call.direction is not Direction.INSIDE]
+    assert (call.direction, call.state, people(call.rang), people(call.talked)) == (direction, state, rang, talked)
+    assert call.phone == ("79161234567" if direction is Direction.IN else "79169876543")
+    assert call.token == ("a" * 32 if part == "click" else "")
+    if state is State.ANSWERED:
+        assert len(wire.machine) == 0
+        assert all(call.ended_ms is not None for call in wire.calls.values())
+
+
+def test_colleagues_who_talk_are_no_call_with_anybody_outside() -> None:
+    call = Wire().feed(transcript("sip22", "inside")).one()
+    assert (call.direction, call.state, call.phone) == (Direction.INSIDE, State.ANSWERED, "103")
+
+
+def test_a_phone_that_waits_ringing_in_a_bridge_does_not_talk_yet() -> None:
+    script = Script()
+    data = incoming(script, ["101"]) + script.up("101") + script.enter("b1", "101")
+    wire = Wire().feed(data, script.enter("b1", "trunk", ChannelState="4"))
+    assert wire.one().state is State.RINGING
+    assert wire.feed(script.up("trunk")).one().state is State.TALKING
+
+
 @pytest.mark.parametrize("name", ["local", "pjsip"])
 @pytest.mark.parametrize("each", [True, False])
 def test_transcripts_leave_nothing_behind(name: str, each: bool) -> None:

@@ -206,7 +206,7 @@ class Calls:
         if leg is None:
             return
         self._is_in_bridge(leg, message.get(b"BridgeUniqueid"))
-        leg.state = UP
+        leg.state = message.get(b"ChannelState")
         self._talk(leg, now_ms, enters=True)
 
     def _leaves(self, message: Message, now_ms: int) -> None:
@@ -316,9 +316,9 @@ class Calls:
             self._over(old, now_ms)
 
     def _talk(self, leg: Leg, now_ms: int, *, enters: bool) -> None:
-        """Two ends in one bridge talk to each other, and are one call."""
-        members = self._bridges.get(leg.bridge, ()) if leg.bridge else ()
-        if len({member.end for member in members}) < 2:
+        """Two ends in one bridge talk, and are one call; one that still rings there waits for an answer."""
+        members = [each for each in self._bridges.get(leg.bridge, ()) if each.state == UP]
+        if leg.state != UP or len({member.end for member in members}) < 2:
             return
         outside = next((member.trail for member in members if member.trail.is_outside), None)
         arrived = [leg] if enters else []
