@@ -89,6 +89,7 @@ SIP = [
     ("pickup", Direction.IN, State.ANSWERED, ["102"], ["103"]),
     ("redirect", Direction.IN, State.ANSWERED, ["101", "102", "103"], ["101", "103"]),
     ("bridge", Direction.OUT, State.TALKING, ["101"], ["101", "103"]),
+    ("older", Direction.IN, State.ANSWERED, ["101", "102"], ["101", "103", "102"]),
     ("byhand", Direction.OUT, State.ANSWERED, ["101"], ["101"]),
     ("click", Direction.OUT, State.ANSWERED, ["101"], ["101"]),
 ]

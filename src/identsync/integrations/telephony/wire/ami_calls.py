@@ -16,7 +16,6 @@ from identsync.integrations.telephony.wire.ami_trail import Trail
 
 MOST_LEGS = 20_000  # at once; beyond that the oldest is taken for lost
 REMEMBERED = 1_000  # legs that are gone: what is told of them later is no new leg
-HOLDING = ("Park", "ParkedCall", "BridgeWait", "AgentLogin")  # applications that keep people in a bridge to music
 _DEST = b"Dest"
 
 
@@ -243,14 +242,13 @@ class Calls:
         leg = self._leg(message, now_ms if is_known else started, is_new=True)
         leg.state = message.get(b"ChannelState")
         leg.exten = message.get(b"Exten") or leg.exten
-        application = message.get(b"Application")
-        self._is_in_bridge(leg, message.get(b"BridgeId") if application not in HOLDING else "")
+        self._is_in_bridge(leg, message.get(b"BridgeId"))
         if is_known:
             return
         trail = leg.trail
         trail.start_ms = min(trail.start_ms, started)
         leg.number, leg.title = message.get(b"CallerIDNum"), message.get(b"CallerIDName")
-        leg.is_dialled = application == "AppDial"
+        leg.is_dialled = message.get(b"Application") == "AppDial"
         if trail.caller is None and not leg.is_dialled:
             trail.caller = leg
 
