@@ -3,7 +3,8 @@
 import pytest
 
 from identsync.integrations.telephony.call import Direction, Reason, State
-from identsync.integrations.telephony.wire.ami_calls import MOST_LEGS, Calls
+from identsync.integrations.telephony.wire.ami_calls import Calls
+from identsync.integrations.telephony.wire.ami_trails import MOST_LEGS
 
 from .ami_stream import Script, Wire, blocks, event, transcript
 
@@ -388,9 +389,9 @@ def test_an_incomplete_list_ends_nothing() -> None:
     script, wire = Script(), Wire()
     wire.feed(incoming(script, ["101"]))
     wire.machine.expect_list()
-    wire.feed(listed(script, "trunk"))
+    wire.feed(listed(script, "trunk"), event("Newchannel", Uniqueid="18.1", CallerIDNum="79160000009"))
     assert not wire.machine.list_complete(2, 5_000)
-    assert len(wire.machine.ongoing()) == 1
+    assert len(wire.machine.ongoing()) == 2
 
 
 def test_endless_beginnings_do_not_fill_the_memory() -> None:
