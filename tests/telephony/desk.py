@@ -14,6 +14,7 @@ from identsync.engine.integration import PageContext
 from identsync.integrations.telephony.call import Call, Employee, State
 from identsync.integrations.telephony.page import PAGES
 from identsync.integrations.telephony.page_corner import GLANCES
+from identsync.integrations.telephony.page_history import LOOKED_FOR
 from identsync.store import Store
 from identsync.store.tables import phone_call, phone_missed
 
@@ -107,5 +108,6 @@ def at_desk(store: Store, clinic: Path) -> Iterator[Desk]:
     """Open a desk over a clinic's file."""
     engine = create_engine(f"sqlite:///{clinic}")
     GLANCES.forget()
+    LOOKED_FOR.forget()
     yield Desk(store, engine)
     engine.dispose()

@@ -1,7 +1,8 @@
 """A plausible day of calls over a generated clinic: generated people only."""
 
 import time
-from datetime import UTC, datetime
+import wave
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, text
@@ -10,7 +11,7 @@ from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.integrations.telephony import missed as worklist
 from identsync.integrations.telephony.call import Call, Direction, Employee, Reason, State
 from identsync.integrations.telephony.settings import Line
-from identsync.store.tables import phone_line, phone_missed
+from identsync.store.tables import phone_line, phone_missed, phone_recording
 
 from .calls import tell
 
@@ -129,6 +130,11 @@ def lines(connection: Connection, now: int) -> None:
     connection.execute(insert(phone_line), [row | {"changed_ms": now} for row in rows])
 
 
-def moment(now: int) -> str:
-    """Give the day of a moment as a form has it."""
-    return datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d")
+def recording(folder: Path, connection: Connection, call_id: int, seconds: int = 30) -> None:
+    """Keep a recording of a call in a folder: a tone, 8 kHz, 8 bit."""
+    name = f"{call_id}-0.wav"
+    with wave.open(str(folder / name), "wb") as sound:
+        sound.setparams((1, 1, 8_000, 0, "NONE", ""))
+        sound.writeframes(bytes(128 + 40 * (1 if n % 20 < 10 else -1) for n in range(8_000)) * seconds)
+    values = {"call_id": call_id, "place": 0, "file": name, "media_type": "audio/wav", "stored_ms": 0}
+    connection.execute(insert(phone_recording).values(**values, size=8_000 * seconds))

@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from playwright.sync_api import expect
 
 from browser import Tab, browser, dim, serving, tab  # noqa: F401  fixtures
 from identsync.console.server import Console
 from identsync.integrations.leads import INTEGRATION as LEADS
-from identsync.integrations.telephony import INTEGRATION
+from identsync.integrations.telephony import INTEGRATION, recordings
 from identsync.integrations.telephony.page import PAGES
+from identsync.integrations.telephony.settings import Line
 from identsync.store import open_store
-from identsync.store.tables import lead, outbox, phone_dial, phone_seat
+from identsync.store.tables import lead, outbox, phone_call, phone_dial, phone_seat
 
 from . import desk_seed as seed
 from .desk import Desk, at_desk, calls_clinic
@@ -43,9 +45,14 @@ class House:
         return self.desk.ring(phone, key, ago=0, **more)
 
 
+def kept(line: Line, folder: Path) -> Line:
+    """Give a line that keeps its recordings in a folder."""
+    return msgspec.structs.replace(line, keep=30, folder=str(folder))
+
+
 @contextmanager
 def console_of(desk: Desk, user: str) -> Iterator[Any]:
-    rooms = [(replace(INTEGRATION, pages=lambda: PAGES), seed.LINES), (LEADS, {})]
+    rooms = [(replace(INTEGRATION, pages=lambda: PAGES), desk.settings), (LEADS, {})]
     with serving(
         lambda: Console(desk.store, desk.clinic, rooms=rooms, port=0, zone="Europe/Moscow", user=user)
     ) as console:
@@ -53,10 +60,11 @@ def console_of(desk: Desk, user: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def house(clone: Callable[[str], str], calls_clinic: Path) -> Iterator[House]:
+def house(clone: Callable[[str], str], calls_clinic: Path, tmp_path: Path) -> Iterator[House]:
     store = open_store(clone("sqlite"))
     with at_desk(store, calls_clinic) as desk:
         desk.day()
+        desk.settings = {name: kept(line, tmp_path) for name, line in seed.LINES.items()}
         with console_of(desk, "Анна") as console:
             yield House(desk, console)
     store.close()
@@ -116,7 +124,8 @@ def test_a_first_click_asks_for_my_phone_and_calls_and_the_next_one_just_calls(h
     tab.page.keyboard.press("j")
     tab.page.keyboard.press("c")
     row = tab.page.locator("[data-row][aria-selected=true]")
-    row.locator("input[name=extension]").fill("101")
+    expect(row.locator("input[name=extension]")).to_be_focused()
+    tab.page.keyboard.type("101")
     row.get_by_text("Запомнить и позвонить").click()
     expect(tab.page.locator(".notice").last).to_contain_text("снимите трубку")
     expect(tab.page.locator(".call-card .chip").first).to_have_text("передаём АТС")
@@ -169,8 +178,82 @@ def test_two_desks_take_the_same_call_and_one_sees_who_was_first(house: House, t
     assert house.desk.entry(house.desk.people[0][1]).taken_by.startswith("Анна")
 
 
+@pytest.fixture(autouse=True)
+def _nothing_heard_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "_shelf", recordings.Shelf())
+
+
+def recorded(house: House, folder: Path) -> int:
+    """Keep the recording of the newest call that has one; give its number."""
+    call = max(row.id for row in house.desk.rows(phone_call) if row.recordings != "[]")
+    with house.desk.store.write() as connection:
+        seed.recording(folder, connection, call)
+    return call
+
+
+def test_a_recording_is_heard_moved_and_hurried_by_keys(house: House, tab: Tab, tmp_path: Path) -> None:  # noqa: F811
+    call = recorded(house, tmp_path)
+    house.open(tab, f"?tab=history&call={call}")
+    sound = tab.page.locator(f"#player-{call}-0")
+    playing = (
+        "(e) => { const a = e.querySelector('audio'); return [a.paused, a.playbackRate, Math.round(a.duration)]; }"
+    )
+    tab.page.keyboard.press(" ")
+    expect(sound.locator("[data-play]")).to_have_attribute("aria-pressed", "true")
+    expect(sound.locator(".player-time")).to_contain_text("/ 0:30")
+    assert sound.evaluate(playing) == [False, 1, 30]
+    sound.get_by_text("1,5×").click()
+    tab.page.locator("h1").click()
+    tab.page.keyboard.press(" ")
+    assert sound.evaluate(playing) == [True, 1.5, 30]
+    before = sound.evaluate("(e) => e.querySelector('audio').currentTime")
+    tab.page.keyboard.press("ArrowRight")
+    after = sound.evaluate("(e) => e.querySelector('audio').currentTime")
+    assert 9.9 < after - before < 10.1
+    sound.locator("input").fill("900")
+    expect(sound.locator(".player-time")).to_have_text("0:27 / 0:30")
+    house.ring(seed.STRANGER)  # what is heard stays while the page is drawn anew
+    expect(tab.page.locator(".call-log")).to_contain_text("звонит")
+    expect(sound.locator(".player-time")).to_have_text("0:27 / 0:30")
+    tab.page.keyboard.press("Escape")  # out of the bar
+    for _time in range(3):
+        tab.page.keyboard.press("ArrowLeft")
+    expect(sound.locator(".player-time")).to_have_text("0:00 / 0:30")
+
+
+def test_a_recording_that_is_gone_says_what_to_do(house: House, tab: Tab, tmp_path: Path) -> None:  # noqa: F811
+    call = recorded(house, tmp_path)
+    (tmp_path / f"{call}-0.wav").unlink()
+    house.open(tab, f"?tab=history&call={call}")
+    tab.page.locator("[data-play]").click()
+    expect(tab.page.locator(".notice.bad").first).to_contain_text("Проверьте общую папку записей")
+    expect(tab.page.locator("[data-play]")).to_have_attribute("aria-pressed", "false")
+    tab.page.goto("about:blank")
+    tab.complaints.clear()  # the browser says that it got no sound
+
+
+def test_calls_are_found_by_last_digits_and_by_name_and_neither_stands_in_the_address(house: House, tab: Tab) -> None:  # noqa: F811
+    patient, phone, surname = house.desk.people[30]
+    house.open(tab, "?tab=history")
+    tab.page.keyboard.press("f")
+    tab.page.keyboard.type(f"{phone[-7:-4]}-{phone[-4:-2]}-{phone[-2:]}")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator("#call-only")).to_contain_text(phone[-7:])
+    expect(tab.page.locator(".call-log tr")).to_have_count(1)
+    assert phone[-7:] not in tab.page.url
+    tab.page.locator("#call-search-end").click()
+    expect(tab.page.locator("#call-only")).to_have_count(0)
+    tab.page.locator("#call-q").fill(surname)
+    tab.page.keyboard.press("Enter")
+    tab.page.locator(f"#found-{patient}").click()
+    expect(tab.page.locator("#call-only")).to_contain_text(house.desk.clinic.patient_name(patient))
+    expect(tab.page.locator(".call-log tr")).to_have_count(1)
+    assert f"patient={patient}" in tab.page.url
+
+
 def looks(house: House) -> list[str]:
-    return ["", "?missed=1"]
+    call = max(row.id for row in house.desk.rows(phone_call) if row.recordings != "[]")
+    return ["", "?missed=1", "?tab=history", f"?tab=history&call={call}"]
 
 
 def test_every_part_is_legible_in_both_themes_and_languages_and_fits_the_screen(house: House, tab: Tab) -> None:  # noqa: F811

@@ -374,6 +374,10 @@ addEventListener("submit", (event) => {
   const fields = Object.fromEntries(new FormData(form, event.submitter));
   if (form.getAttribute("aria-busy") !== "true") act(form, { ...valuesOf(form), ...fields }, event.submitter?.dataset.confirm || form.dataset.confirm);
 });
+// What opens to be filled in has its first field focused.
+addEventListener("toggle", (event) => {
+  if (event.target.open && "ask" in event.target.dataset) $("input, select, textarea", event.target).focus();
+}, true);
 addEventListener("change", (event) => {
   const form = event.target.closest("form[data-auto]");
   if (form) form.requestSubmit();
@@ -559,7 +563,7 @@ addEventListener("keydown", (event) => {
   if (event.target.matches("input, textarea, select")) return;
   if (event.key === "?" || event.key === "F1") { showKeys(); return event.preventDefault(); }
   const key = pressed(event);
-  if (key === "Enter" && event.target.matches("a, button, summary")) return;
+  if ((key === "Enter" || key === " ") && event.target.matches("a, button, summary")) return;
   if (key === "Enter" && current()) open(current());
   else if (MOVES[key] && rows().length) MOVES[key]();
   else if (event.shiftKey || !press(key)) return;
@@ -570,6 +574,8 @@ function leave() {
   const field = document.activeElement;
   if (field && field.matches("input, textarea, select")) {
     if (field.dataset.filter) { field.value = ""; applyFilters(); }
+    const asked = field.closest("details[data-ask]");
+    if (asked) asked.open = false;
     return field.blur();
   }
   const close = $("[data-corner] [data-close]") || $("[data-close]", page);

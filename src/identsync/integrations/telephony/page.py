@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from identsync.engine.integration import Corner, Page, PageContext
-from identsync.integrations.telephony import page_corner, page_dial, page_missed
+from identsync.integrations.telephony import page_corner, page_dial, page_history, page_missed, recordings
 from identsync.integrations.telephony import page_words as words
 from identsync.store import pulse
 from identsync.store.tables import phone_line, phone_seat
@@ -20,6 +20,7 @@ View = Callable[[PageContext, Mapping[str, str]], dict[str, Any]]
 Action = Callable[[PageContext, Mapping[str, str]], str | None]
 PARTS: Mapping[str, tuple[str, View]] = {
     "missed": (_("Пропущенные"), page_missed.view),
+    "history": (_("История"), page_history.view),
 }
 ACTIONS: Mapping[str, Action] = {
     "dial": page_dial.dial,
@@ -34,6 +35,7 @@ ACTIONS: Mapping[str, Action] = {
     "leave": page_missed.leave,
     "close": page_missed.close,
     "note": page_missed.note,
+    "search": page_history.search,
 }
 
 
@@ -83,6 +85,7 @@ PAGES = (
         attention,
         scripts=("calls.js",),
         styles=("calls.css",),
+        media={"audio": recordings.audio},
         corner=Corner("telephony/corner.html", page_corner.view, page_corner.pulses),
     ),
 )
