@@ -1,7 +1,7 @@
-"""A clinic's records as N3's operations want them: the fields of each request, by name; the contract puts them in order.
+"""A clinic's records as N3's operations want them: each request's fields by name; the contract puts them in order.
 
-Spelling is the other side's, traps and all: ``idLPU`` and ``IdPatientMIS`` to Pix, ``idLpu`` and ``IdPatientMis`` to Emk,
-``BirthDate`` of a patient, ``Birthdate`` of everybody else. What a clinic has not written down is left out.
+Spelling is the other side's, traps and all: ``idLPU`` and ``IdPatientMIS`` to Pix, ``idLpu`` and ``IdPatientMis`` to
+Emk, ``BirthDate`` of a patient, ``Birthdate`` of everybody else. What a clinic has not written down is left out.
 """
 
 from collections.abc import Mapping

@@ -90,7 +90,7 @@ class Contract:
         from zeep.wsa import WsAddressingPlugin
 
         operation = self._described[message.endpoint].operations[message.operation]
-        WsAddressingPlugin(address).egress(message.envelope, {}, operation, {})
+        WsAddressingPlugin(address).egress(message.envelope, {}, operation, {})  # type: ignore[no-untyped-call]
 
     def differences(self) -> list[str]:
         """Return in words what is not as known: operations and fields that are gone, new, moved or of another type."""
@@ -132,7 +132,7 @@ class _Described:
         found = self.operations.get(operation)
         if found is None:
             raise Unfit(operation, _("в контракте службы нет такой операции"))
-        element = found.input.body
+        element = _asked(found)
         fitted = self.forms.fit(self.forms.of_element(element), values, "")
         envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap=self._prefixes)
         element.render(etree.SubElement(envelope, f"{{{SOAP}}}Body"), fitted)
@@ -145,14 +145,14 @@ class _Described:
 
     def arguments(self, operation: str) -> Mapping[str, str]:
         found = self.operations.get(operation)
-        return self.forms.of_element(found.input.body).kinds if found is not None else {}
+        return self.forms.of_element(_asked(found)).kinds if found is not None else {}
 
     def differences(
         self, operations: Mapping[str, Mapping[str, known.Known]], types: Mapping[str, Mapping[str, known.Known]]
     ) -> Iterator[str]:
         for name, arguments in operations.items():
             if name in self.operations:
-                yield from _compared(name, arguments, self.forms.of_element(self.operations[name].input.body))
+                yield from _compared(name, arguments, self.forms.of_element(_asked(self.operations[name])))
             elif name not in known.SOME_OPERATIONS:
                 yield _("{service}: нет операции {name}", service=self.endpoint, name=name)
         for name, fields in types.items():
@@ -161,6 +161,12 @@ class _Described:
                 yield _("{service}: нет типа {name}", service=self.endpoint, name=name)
             else:
                 yield from _compared(name, fields, form)
+
+
+def _asked(operation: "SoapOperation") -> Any:
+    """Return the element of a request."""
+    assert operation.input is not None
+    return operation.input.body
 
 
 def _compared(where: str, wanted: Mapping[str, known.Known], form: Form) -> Iterator[str]:
@@ -208,4 +214,4 @@ def _transport() -> Any:
         def load(self, url: str) -> NoReturn:
             raise ValueError(url)
 
-    return Nothing()
+    return Nothing()  # type: ignore[no-untyped-call]

@@ -87,12 +87,12 @@ def _put(root: "_Element", part: "_Element") -> None:
     if part.get("targetNamespace") != root.get("targetNamespace"):
         raise Unexpected(_("описание службы разложено по пространствам имён: нужен ?singleWsdl"))
     types.extend(part.findall(f"{WSDL}types/*"))
-    mine = [each for each in part if each.tag.startswith(WSDL) and each.tag != f"{WSDL}types"]
+    mine = [each for each in part if each.tag != f"{WSDL}types"]
     root.extend(sorted([*root, *mine], key=_rank))
 
 
 def _rank(part: "_Element") -> int:
-    name = part.tag.removeprefix(WSDL)
+    name = str(part.tag).removeprefix(WSDL)
     return ORDER.index(name) if name in ORDER else -1
 
 

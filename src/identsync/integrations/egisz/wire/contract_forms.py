@@ -60,13 +60,12 @@ class Fitted(dict[str, Any]):
 
 @dataclass(slots=True)
 class Form:
-    """A type of the contract: its fields in the order of the wire; ``forms`` are those of its fields that have fields."""
+    """A type of the contract: its fields in the order of the wire, their types, and what each value must be."""
 
     type: "ComplexType"
     names: tuple[str, ...]
     kinds: Mapping[str, str]
     checks: dict[str, Check] = field(default_factory=dict)
-    forms: "dict[str, Form]" = field(default_factory=dict)
 
 
 class Forms:

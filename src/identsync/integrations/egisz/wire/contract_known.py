@@ -53,7 +53,8 @@ _CASE = (
 )
 _PERSON = "HumanName:HumanName Sex:unsignedByte Birthdate:dateTime IdPersonMis:string "
 _STEP = (
-    "DateStart:dateTime DateEnd:dateTime Comment:string IdPaymentType:unsignedByte Doctor:MedicalStaff IdStepMis:string "
+    "DateStart:dateTime DateEnd:dateTime Comment:string IdPaymentType:unsignedByte Doctor:MedicalStaff "
+    "IdStepMis:string "
 )
 
 EMK: Mapping[str, Mapping[str, Known]] = {
@@ -61,9 +62,7 @@ EMK: Mapping[str, Mapping[str, Known]] = {
         _CASE + "IdCasePurpose:unsignedByte IdCaseType:unsignedByte IdAmbResult:unsignedByte IsActive:boolean "
         "Steps:ArrayOfStepAmb MedRecords:ArrayOfMedRecord"
     ),
-    "StepAmb": _fields(
-        _STEP + "IdVisitPlace:unsignedByte IdVisitPurpose:unsignedByte MedRecords:ArrayOfMedRecord"
-    ),
+    "StepAmb": _fields(_STEP + "IdVisitPlace:unsignedByte IdVisitPurpose:unsignedByte MedRecords:ArrayOfMedRecord"),
     "MedicalStaff": _fields(
         "Person:PersonWithIdentity IdLpu:string IdSpeciality:unsignedShort IdPosition:unsignedShort "
         "IdMedicalStaff:int SpecialityName:string PositionName:string"

@@ -12,7 +12,7 @@ MAX_DOCUMENT = 8 * 1024 * 1024
 
 
 def hardened(content: bytes, where: str, *, recover: bool = False) -> "_Element":
-    """Parse XML; Unexpected for what is none, is too long, or brings a DTD. ``recover`` reads what there is of a torso."""
+    """Parse XML; Unexpected for what is none, is too long, or brings a DTD. ``recover`` reads a torso, too."""
     from lxml import etree
 
     if len(content) > MAX_DOCUMENT:
