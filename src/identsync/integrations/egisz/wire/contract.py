@@ -136,7 +136,7 @@ class _Described:
         fitted = self.forms.fit(self.forms.of_element(element), values, "")
         envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap=self._prefixes)
         element.render(etree.SubElement(envelope, f"{{{SOAP}}}Body"), fitted)
-        return Message(self.endpoint, operation, found.soapaction, envelope, found.output.body.qname.text)
+        return Message(self.endpoint, operation, found.soapaction, envelope, _success(found))
 
     def kind(self, of_type: str, name: str) -> str:
         """Return the type of a field, '' where there is none."""
@@ -167,6 +167,12 @@ def _asked(operation: "SoapOperation") -> Any:
     """Return the element of a request."""
     assert operation.input is not None
     return operation.input.body
+
+
+def _success(operation: "SoapOperation") -> str:
+    """Return the name of the element that answers it."""
+    assert operation.output is not None
+    return str(operation.output.body.qname.text)
 
 
 def _compared(where: str, wanted: Mapping[str, known.Known], form: Form) -> Iterator[str]:
