@@ -41,7 +41,9 @@ VERA = Doctor(
     position=73,
     speciality=171,
 )
-EGOR = Doctor(person=Person(id="staff-8", surname="Зимин", name="Егор", snils="087-654-303 00"), position=74, speciality=172)
+EGOR = Doctor(
+    person=Person(id="staff-8", surname="Зимин", name="Егор", snils="087-654-303 00"), position=74, speciality=172
+)
 FREE = "http://127.0.0.1:1/emk"
 _numbers = itertools.count(1)
 
@@ -85,7 +87,12 @@ def patient(**how: Any) -> Patient:
         born=date(1978, 3, 30), snils="112-233-445 95",
     )  # fmt: skip
     passport = Paper(kind=14, number="654321", series="4509", issuer="ОВД района", issued=date(2005, 5, 6))
-    usual = {"person": person, "papers": (passport,), "address": "г. Магадан, ул. Лесная, 5-12", "phone": "+79160000002"}
+    usual = {
+        "person": person,
+        "papers": (passport,),
+        "address": "г. Магадан, ул. Лесная, 5-12",
+        "phone": "+79160000002",
+    }
     return Patient(**(usual | how))  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Two judges of a request that are not ours: zeep's own serialisation of ready objects, and an XML schema's validator."""
+"""Two judges of a request that are not ours: zeep's serialisation of ready objects, an XML schema's validator."""
 
 import io
 import tempfile
@@ -44,7 +44,8 @@ def canonical(xml: bytes) -> str:
             if name.endswith("}type"):
                 prefix, _colon, local = value.rpartition(":")
                 each.set(name, f"{{{each.nsmap[prefix or None]}}}{local}")
-    return etree.canonicalize(etree.tostring(root), rewrite_prefixes=True, strip_text=False)
+    told = etree.canonicalize(etree.tostring(root, encoding="unicode"), rewrite_prefixes=True, strip_text=False)
+    return told.replace("+00:00</", "Z</")  # two spellings of UTC
 
 
 class Validator:

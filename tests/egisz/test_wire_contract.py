@@ -51,7 +51,7 @@ def test_what_generations_have_is_told() -> None:
     [
         (r'<xs:element name="CaseVisitType"[^>]*>', "", "CaseAmb: нет поля CaseVisitType"),
         (r'(<xs:element name="HistoryNumber"[^>]*>)(<xs:element name="IdCaseMis"[^>]*>)', r"\2\1", "другом порядке"),
-        (r'(name="IdVisitPlace" type=")xs:unsignedByte', r"\1xs:string", "IdVisitPlace: был тип unsignedByte, стал string"),
+        (r'(name="IdVisitPlace" type=")xs:unsignedByte', r"\1xs:string", "IdVisitPlace: был тип unsignedByte, стал"),
         (r'(<xs:element name="IdStepMis"[^>]*>)', r'\1<xs:element name="IdRoom" type="xs:int"/>', "новое поле IdRoom"),
         (r'name="MkbCode"', 'name="IcdCode"', "нет поля MkbCode"),
     ],

@@ -93,7 +93,9 @@ class Forms:
                 continue
             check = form.checks.get(name)
             if check is not None:
-                fitted[name] = check(f"{path}.{name}" if path else name, value)
+                fits = check(f"{path}.{name}" if path else name, value)
+                if fits != {}:  # a record of which nothing is known is not there
+                    fitted[name] = fits
             elif name not in self._some:
                 raise Unfit(f"{path}.{name}", _("в контракте службы нет такого поля"))
         return fitted
