@@ -13,7 +13,7 @@ from lxml import etree
 from identsync.demo.n3 import door, soap, wsdl
 from identsync.demo.n3.desk import ONLY_SUCCESS, Desk, Fault
 from identsync.demo.n3.reader import Reader, Unreadable
-from identsync.demo.n3.types import EMK, PIX
+from identsync.demo.n3.types import EMK, PIX, operations_of
 
 DOOR, DOOR_KEY = "/_n3/", "X-N3-Key"
 LONGEST = 64 << 20
@@ -171,7 +171,8 @@ def _answered(desk: Desk, service: str, action: str, body: bytes) -> Answer:
     if asked is None:
         return 400, b""
     reader = Reader(desk.edition)
-    if action != wsdl.action(service, etree.QName(asked).localname):
+    name = etree.QName(asked).localname
+    if action != wsdl.action(service, name) or name not in operations_of(service, desk.edition):
         return 500, soap.bare("a:ActionNotSupported", "The message cannot be processed at the receiver")
     try:
         name, told = reader.read(service, asked)
