@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from identsync.demo.n3 import wsdl
+from identsync.demo.n3.reader import Reader
+from identsync.demo.n3.types import EDITIONS
 from identsync.integrations.egisz.case import (
     Case,
     Codes,
@@ -142,6 +144,21 @@ def test_any_case_is_valid_and_as_zeep_writes_it(one: Case, operation: str) -> N
 @given(PATIENT)
 def test_any_patient_is_valid_and_as_zeep_writes_him(one: Patient) -> None:
     judged(of_patient(one))
+
+
+@settings(max_examples=60, deadline=None)
+@given(CASE, st.sampled_from(EDITIONS))
+def test_any_case_is_read_without_a_field_passed_over(one: Case, edition: str) -> None:
+    reader = Reader(edition)
+    operation = etree.fromstring(of_case(one, by=contract(edition)).body())[-1][0]
+    _name, told = reader.read("EMKService", operation)
+    assert reader.passed == []
+    found = told["caseDto"]
+    assert found.get("Comment", "") == one.conclusion
+    assert len(found.get("Steps", ())) == len(one.visits)
+    assert [each["$type"] == "ClinicMainDiagnosis" for each in found.get("MedRecords", ())] == [
+        each.main for each in one.diagnoses
+    ]
 
 
 @settings(max_examples=30, deadline=None)

@@ -41,7 +41,7 @@ class Secrets:
     """What must not be told: the values of a request that are masked in it."""
 
     def __init__(self, envelope: "_Element") -> None:
-        found = {text for name, text in _leaves(envelope) if not _is_kept(name) and name not in BYTES}
+        found = set(_told(envelope))
         found |= {spelled for text in found for spelled in (*_dates(text), escape(text))}
         self._digits = {digits for text in found if len(digits := re.sub(r"\D", "", text)) > 5}
         words = sorted((text for text in found if len(text) >= LEAST), key=len, reverse=True)
@@ -61,8 +61,9 @@ def request_of(envelope: "_Element") -> str:
 
     shown = _copy(envelope)
     for each in shown.iter(etree.Element):
-        if len(each) == 0 and each.text and each.text.strip():
-            each.text = _masked(etree.QName(each).localname, each.text)
+        name = _name(each)
+        if len(each) == 0 and name not in BYTES and not _is_kept(name) and each.text and each.text.strip():
+            each.text = MASK
     return _spelled(shown)[:SHOWN]
 
 
@@ -83,37 +84,39 @@ def _spelled(root: "_Element") -> str:
 
 
 def _copy(envelope: "_Element") -> "_Element":
-    """Copy a request without its documents: they may be many megabytes."""
+    """Copy a request with the size of its documents instead of them: they may be many megabytes."""
     import copy
 
     from lxml import etree
 
-    large = [each for each in envelope.iter(etree.Element) if each.text and len(each.text) > 1_000]
-    texts = [each.text for each in large]
-    for each in large:
-        each.text = _masked(etree.QName(each).localname, each.text or "")
+    heavy = [each for each in envelope.iter(etree.Element) if _name(each) in BYTES]
+    texts = [each.text or "" for each in heavy]
+    for each, text in zip(heavy, texts, strict=True):
+        each.text = f"[{len(text) * 3 // 4} B]"
     shown = copy.deepcopy(envelope)
-    for each, text in zip(large, texts, strict=True):
+    for each, text in zip(heavy, texts, strict=True):
         each.text = text
     return shown
-
-
-def _masked(name: str, text: str) -> str:
-    if name in BYTES:
-        return text if text.startswith("[") else f"[{len(text) * 3 // 4} B]"
-    return text if _is_kept(name) else MASK
 
 
 def _is_kept(name: str) -> bool:
     return name in KEPT or ID.match(name) is not None
 
 
-def _leaves(envelope: "_Element") -> "Iterator[tuple[str, str]]":
+def _told(envelope: "_Element") -> "Iterator[str]":
+    """Yield the texts of a request that are masked in it, its documents aside."""
     from lxml import etree
 
     for each in envelope.iter(etree.Element):
-        if len(each) == 0 and each.text and (text := each.text.strip()):
-            yield etree.QName(each).localname, text
+        name = _name(each)
+        if len(each) or name in BYTES or _is_kept(name):
+            continue
+        if text := (each.text or "").strip():
+            yield text
+
+
+def _name(element: "_Element") -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 def _dates(text: str) -> tuple[str, ...]:
