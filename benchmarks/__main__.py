@@ -34,6 +34,8 @@ NAMES = (
     "ami",
     "callers",
     "popup",
+    "address",
+    "n3",
 )
 
 
