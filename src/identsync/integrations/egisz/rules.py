@@ -24,6 +24,7 @@ class Rules:
 
     def __init__(self, settings: Organisation, books: Books, now: datetime) -> None:
         self.settings, self.books, self.now = settings, books, now
+        self._today = rules_case.today(now)
         self._doctors: dict[Doctor, Told] = {}
         self._patients: dict[Patient, Told] = {}
         self._codes: dict[tuple[Codes, bool], tuple[tuple[str, str, str], ...]] = {}
@@ -35,7 +36,7 @@ class Rules:
         lines: list[Missing] = [*self.of_patient(case.patient)]
         lines += rules_case.of_frame(case, self.now, self.settings.guardian_age)
         lines += rules_case.of_visits(case, self.now)
-        lines += rules_case.of_diagnoses(case)
+        lines += rules_case.of_diagnoses(case, self.now)
         lines += self._of_codes(case)
         for doctor in dict.fromkeys(_doctors(case)):
             lines += self.of_doctor(doctor)
@@ -53,7 +54,7 @@ class Rules:
         """Return what a doctor's card lacks."""
         told = self._doctors.get(doctor)
         if told is None:
-            told = tuple(rules_person.of_doctor(doctor, self.books, self.now.date()))
+            told = tuple(rules_person.of_doctor(doctor, self.books, self._today))
             self._doctors[doctor] = told
         return told
 
@@ -61,7 +62,7 @@ class Rules:
         """Return what a patient's card lacks, whatever the day of the case."""
         told = self._patients.get(patient)
         if told is None:
-            told = tuple(rules_person.of_patient(patient, self.books, self.now.date()))
+            told = tuple(rules_person.of_patient(patient, self.books, self._today))
             self._patients[patient] = told
         return told
 

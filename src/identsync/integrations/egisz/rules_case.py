@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from identsync.integrations.egisz import reference, rules_text
 from identsync.integrations.egisz.case import Case, Codes, Diagnosis, Service, Visit
 from identsync.integrations.egisz.reference import Books
-from identsync.integrations.egisz.rules_person import age
+from identsync.integrations.egisz.rules_person import age, born
 from identsync.integrations.egisz.rules_table import CODES, Missing
 from identsync.integrations.egisz.settings import Organisation
 
@@ -102,7 +102,12 @@ def of_frame(case: Case, now: datetime, guardian_age: int) -> Iterator[Missing]:
     if not rules_text.is_carried(case.conclusion):
         yield Missing("case.text", case.id)
     yield from _of_dates(case, now)
-    yield from _of_age(case, guardian_age)
+    yield from _of_age(case, now, guardian_age)
+
+
+def today(now: datetime) -> date:
+    """Return the latest day that it is anywhere: a child born this morning in Vladivostok is born."""
+    return (now.astimezone(UTC) + timedelta(hours=14)).date()
 
 
 def _of_dates(case: Case, now: datetime) -> Iterator[Missing]:
@@ -114,13 +119,13 @@ def _of_dates(case: Case, now: datetime) -> Iterator[Missing]:
         yield Missing("case.future", case.id)
 
 
-def _of_age(case: Case, guardian_age: int) -> Iterator[Missing]:
-    born, day = case.patient.person.born, started(case)
-    if born is None or day is None:
+def _of_age(case: Case, now: datetime, guardian_age: int) -> Iterator[Missing]:
+    birth, day = born(case.patient.person, today(now)), started(case)
+    if birth is None or day is None:
         return
-    if day.date() < born:
+    if day.date() < birth:
         yield Missing("case.unborn", case.id)
-    elif case.patient.guardian is None and age(born, day.date()) < guardian_age:
+    elif case.patient.guardian is None and age(birth, day.date()) < guardian_age:
         yield Missing("patient.guardian", case.patient.person.id, (("age", str(guardian_age)),))
 
 
@@ -174,18 +179,18 @@ def _of_service(visit: str, service: Service, span: tuple[datetime, datetime]) -
         yield Missing("service.quantity", visit, told)
 
 
-def of_diagnoses(case: Case) -> Iterator[Missing]:
+def of_diagnoses(case: Case, now: datetime) -> Iterator[Missing]:
     """Yield what the diagnoses lack, but for codes and doctors; an open case may have none yet."""
     mains = sum(diagnosis.main for diagnosis in case.diagnoses)
     if mains > 1:
         yield Missing("case.diagnosis.several", case.id)
     elif mains == 0 and case.closed is not None:
         yield Missing("case.diagnosis.main" if case.diagnoses else "case.diagnosis", case.id)
-    ends, born = until(case), case.patient.person.born
+    ends, birth = until(case), born(case.patient.person, today(now))
     for diagnosis in case.diagnoses:
         yield from _of_diagnosis(case.id, diagnosis)
         made = diagnosis.made
-        if made is not None and ((ends is not None and made > ends) or (born is not None and made.date() < born)):
+        if made is not None and ((ends is not None and made > ends) or (birth is not None and made.date() < birth)):
             yield Missing("diagnosis.time", case.id)
 
 

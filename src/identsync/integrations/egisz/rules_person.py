@@ -12,6 +12,7 @@ from identsync.integrations.egisz.rules_table import Missing, Subject
 PASSPORT, SNILS_PAPER = 14, 223
 """Codes of the book of documents that N3's own samples name: the Russian passport, СНИЛС."""
 PASSPORT_AGE = 14
+GROWN = 18  # an old patient's guardian may be his daughter
 OLDEST = 130  # years
 SEXES = (1, 2)
 FOREIGN = re.compile("иностр|вид на жительство|без гражданства|беженц|убежищ|временн", re.IGNORECASE)
@@ -21,6 +22,12 @@ FOREIGN = re.compile("иностр|вид на жительство|без гр�
 def age(born: date, on: date) -> int:
     """Return the full years of life on a day."""
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def born(person: Person, today: date) -> date | None:
+    """Return a day of birth that may be true, None for any other: what follows from a wrong one is no fault more."""
+    day = person.born
+    return day if day is not None and day <= today and age(day, today) <= OLDEST else None
 
 
 def of_doctor(doctor: Doctor, books: Books, today: date) -> Iterator[Missing]:
@@ -96,7 +103,7 @@ def _born(subject: Subject, person: Person, today: date, *, needed: bool) -> Ite
         yield Missing(f"{subject}.sex.unknown", person.id, (("code", str(person.sex)),))
     elif person.sex is None and needed:
         yield Missing(f"{subject}.sex", person.id)
-    if person.born is not None and not (person.born <= today and age(person.born, today) <= OLDEST):
+    if person.born is not None and born(person, today) is None:
         yield Missing(f"{subject}.born.wrong", person.id)
     elif person.born is None and needed:
         yield Missing(f"{subject}.born", person.id)
@@ -122,7 +129,7 @@ def _of_paper(person: Person, paper: Paper, books: Books, today: date) -> Iterat
         yield Missing("patient.paper.series.signs", who)
     if not paper.issuer.strip():
         yield Missing("patient.paper.issuer", who)
-    if paper.issued is not None and not _may_issue(paper, paper.issued, person.born, today):
+    if paper.issued is not None and not _may_issue(paper, paper.issued, born(person, today), today):
         yield Missing("patient.paper.issued", who)
 
 
@@ -137,9 +144,9 @@ def _digits(text: str, count: int) -> bool:
     return len(text) == count and text.isascii() and text.isdigit()
 
 
-def _may_issue(paper: Paper, issued: date, born: date | None, today: date) -> bool:
+def _may_issue(paper: Paper, issued: date, since: date | None, today: date) -> bool:
     youngest = PASSPORT_AGE if paper.kind == PASSPORT else 0
-    return issued <= today and (born is None or (born <= issued and age(born, issued) >= youngest))
+    return issued <= today and (since is None or age(since, issued) >= youngest)
 
 
 def _of_guardian(guardian: Guardian, patient: Person, books: Books, today: date) -> Iterator[Missing]:
@@ -153,5 +160,6 @@ def _of_guardian(guardian: Guardian, patient: Person, books: Books, today: date)
         yield Missing("guardian.paper", patient.id)
     if person.id == patient.id:
         yield Missing("guardian.self", patient.id)
-    if person.born and patient.born and person.born >= patient.born:
+    older, younger = born(person, today), born(patient, today)
+    if older is not None and younger is not None and older >= younger and age(younger, today) < GROWN:
         yield Missing("guardian.younger", patient.id)
