@@ -32,6 +32,7 @@ NAMES = (
     "map",
     "messages",
     "address",
+    "cases",
 )
 
 

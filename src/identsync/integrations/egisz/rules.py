@@ -24,7 +24,7 @@ class Rules:
 
     def __init__(self, settings: Organisation, books: Books, now: datetime) -> None:
         self.settings, self.books, self.now = settings, books, now
-        self._today = rules_case.today(now)
+        self._today = rules_case.latest_day(now)
         self._doctors: dict[Doctor, Told] = {}
         self._patients: dict[Patient, Told] = {}
         self._codes: dict[tuple[Codes, bool], tuple[tuple[str, str, str], ...]] = {}
@@ -34,9 +34,9 @@ class Rules:
     def missing(self, case: Case) -> list[Missing]:
         """Return all lines of a case, the patient's first; an empty list = it is ready."""
         lines: list[Missing] = [*self.of_patient(case.patient)]
-        lines += rules_case.of_frame(case, self.now, self.settings.guardian_age)
+        lines += rules_case.of_frame(case, self.now, self._today, self.settings.guardian_age)
         lines += rules_case.of_visits(case, self.now)
-        lines += rules_case.of_diagnoses(case, self.now)
+        lines += rules_case.of_diagnoses(case, self._today)
         lines += self._of_codes(case)
         for doctor in dict.fromkeys(_doctors(case)):
             lines += self.of_doctor(doctor)

@@ -89,7 +89,7 @@ def code_line(who: str, code: str, judged: tuple[str, str]) -> Missing:
     return Missing(rule, who, tuple(field for field in fields if field[1]))
 
 
-def of_frame(case: Case, now: datetime, guardian_age: int) -> Iterator[Missing]:
+def of_frame(case: Case, now: datetime, today: date, guardian_age: int) -> Iterator[Missing]:
     """Yield what the case's own fields lack, and whether its patient needed somebody to act for him."""
     if not case.id.strip():
         yield Missing("case.id", case.id)
@@ -102,10 +102,10 @@ def of_frame(case: Case, now: datetime, guardian_age: int) -> Iterator[Missing]:
     if not rules_text.is_carried(case.conclusion):
         yield Missing("case.text", case.id)
     yield from _of_dates(case, now)
-    yield from _of_age(case, now, guardian_age)
+    yield from _of_age(case, today, guardian_age)
 
 
-def today(now: datetime) -> date:
+def latest_day(now: datetime) -> date:
     """Return the latest day that it is anywhere: a child born this morning in Vladivostok is born."""
     return (now.astimezone(UTC) + timedelta(hours=14)).date()
 
@@ -119,8 +119,8 @@ def _of_dates(case: Case, now: datetime) -> Iterator[Missing]:
         yield Missing("case.future", case.id)
 
 
-def _of_age(case: Case, now: datetime, guardian_age: int) -> Iterator[Missing]:
-    birth, day = born(case.patient.person, today(now)), started(case)
+def _of_age(case: Case, today: date, guardian_age: int) -> Iterator[Missing]:
+    birth, day = born(case.patient.person, today), started(case)
     if birth is None or day is None:
         return
     if day.date() < birth:
@@ -179,14 +179,14 @@ def _of_service(visit: str, service: Service, span: tuple[datetime, datetime]) -
         yield Missing("service.quantity", visit, told)
 
 
-def of_diagnoses(case: Case, now: datetime) -> Iterator[Missing]:
+def of_diagnoses(case: Case, today: date) -> Iterator[Missing]:
     """Yield what the diagnoses lack, but for codes and doctors; an open case may have none yet."""
     mains = sum(diagnosis.main for diagnosis in case.diagnoses)
     if mains > 1:
         yield Missing("case.diagnosis.several", case.id)
     elif mains == 0 and case.closed is not None:
         yield Missing("case.diagnosis.main" if case.diagnoses else "case.diagnosis", case.id)
-    ends, birth = until(case), born(case.patient.person, today(now))
+    ends, birth = until(case), born(case.patient.person, today)
     for diagnosis in case.diagnoses:
         yield from _of_diagnosis(case.id, diagnosis)
         made = diagnosis.made

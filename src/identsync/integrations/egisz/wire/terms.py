@@ -62,9 +62,9 @@ class Terms:
         try:
             told = await self._told("GET", f"ValueSet?{FORMAT}&url=urn:oid:{oid}")
         except Unexpected:
-            return ""  # a service without passports: the codes are asked for
+            told = None
         if told is None:
-            return None
+            return ""  # a service without passports: the codes are asked for
         resources = [_dict(_dict(entry).get("resource")) for entry in _list(told.get("entry"))]
         mine = [each for each in resources if _text(each, "url") in ("", f"urn:oid:{oid}")]
         return _text(mine[0], "version") if mine else None
