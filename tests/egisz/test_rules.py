@@ -9,6 +9,7 @@ import pytest
 
 from identsync.console.i18n import catalog
 from identsync.integrations.egisz import rules as ready
+from identsync.integrations.egisz import rules_text
 from identsync.integrations.egisz.case import Case, Paper
 from identsync.integrations.egisz.rules_table import CODES, LINE, RULES, WHERE, WHOSE, Gathered, Missing, gathered
 
@@ -48,6 +49,9 @@ UNBORN = IVAN.born - timedelta(days=1)  # type: ignore[operator]
 
 SPOILT: dict[str, tuple[Case, str, str]] = {
     "no surname": (patient({"surname": " "}), "patient.surname", "p-1"),
+    "a dash for a surname": (patient({"surname": "-"}), "patient.surname", "p-1"),
+    "no patronymic in short": (patient({"patronymic": "б/о"}), "patient.filler", "p-1"),
+    "a code of zero": (codes(payment=0), "visit.code.payment.unknown", "c-1"),
     "no name": (patient({"name": ""}), "patient.name", "p-1"),
     "no key": (patient({"id": ""}), "patient.id", ""),
     "digit in a name": (patient({"surname": "Сидоров2"}), "patient.signs", "p-1"),
@@ -166,6 +170,9 @@ READY: dict[str, Case] = {
     "closed by its day alone": case(
         opened=DAY.replace(hour=0), closed=DAY.replace(hour=0), diagnoses=(replace(CARIES, made=DAY),)
     ),
+    "a guardian younger than her father": patient(guardian=MOTHER),
+    "issued today": patient(papers=(replace(FOREIGN, issued=NOW.date()),)),
+    "a service as long as the case": service(end=DAY + HOUR),
     "repeated visit": case(first=False),
     "no optional code": codes(aid=None, purpose=None, outcome=None, role=None),
     "two diagnoses, one main": case(diagnoses=(CARIES, replace(CARIES, code="K04.0", main=False))),
@@ -209,6 +216,20 @@ def test_nothing_of_a_person_is_in_a_line() -> None:
     shown = repr(rules().missing(spoilt))
     for secret in ("Сидоров", "112", "77-88", "Иван", "5004"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [
+        ("Сидоров№", "№"),
+        ("Си\u200bдоров", "U+200B"),
+        ("Сергеи\u0306", "U+0306"),
+        ("А\x00", "U+0000"),
+        ("Ёлкин-Ким", ""),
+    ],
+)
+def test_a_sign_that_nobody_sees_is_told_by_its_number(name: str, sign: str) -> None:
+    assert rules_text.strange(name) == sign
 
 
 def test_a_doctor_who_did_everything_is_told_of_once() -> None:

@@ -254,6 +254,14 @@ class TestRefresh:
         assert not {book.oid for book in later} & {PAPER, PAYMENT}
         assert len(later) == len(held) - 2
 
+    async def test_a_book_of_just_half_its_codes_may_be(self, service: TermsProcess, terms: wire.Terms) -> None:
+        held = {PAPER: Book(PAPER, "1", NOW, {str(code): "" for code in range(4)})}
+        service.publish(PAPER, {"1": "", "2": ""})
+        later, _troubles = await refresh(terms, held, "document", NOW + DAY_MS)
+        assert {"1": "", "2": ""} in [book.codes for book in later]
+        service.publish(PAPER, {"1": ""})
+        assert PAPER in {one.oid for one in (await refresh(terms, held, "document", NOW + DAY_MS))[1]}
+
     async def test_one_books_trouble_costs_no_other(self, service: TermsProcess, terms: wire.Terms) -> None:
         service.fault("half", what=f'$expand?_format=json{{"resourceType":"Parameters","parameter":[{{"name":"system",'
                       f'"valueString":"urn:oid:{PAYMENT}"')  # fmt: skip

@@ -69,9 +69,9 @@ def _named(subject: Subject, person: Person) -> Iterator[Missing]:
     who = person.id
     if not who.strip():
         yield Missing(f"{subject}.id", who)
-    if not person.surname.strip():
+    if not any(map(str.isalpha, person.surname)):
         yield Missing(f"{subject}.surname", who)
-    if not person.name.strip():
+    if not any(map(str.isalpha, person.name)):
         yield Missing(f"{subject}.name", who)
     names = [name for name in (person.surname, person.name, person.patronymic) if name.strip()]
     if not all(map(rules_text.is_plain, names)):
