@@ -11,7 +11,7 @@ from identsync.console.i18n import catalog
 from identsync.integrations.egisz import rules as ready
 from identsync.integrations.egisz import rules_text
 from identsync.integrations.egisz.case import Case, Paper
-from identsync.integrations.egisz.rules_table import CODES, LINE, RULES, WHERE, WHOSE, Gathered, Missing, gathered
+from identsync.integrations.egisz.rules_table import CODES, RULES, WHERE, Missing, gathered, line, words
 
 from .rules_cases import (
     BOOKS,
@@ -206,9 +206,9 @@ def test_a_case_with_twelve_faults_has_twelve_lines_each_with_its_place() -> Non
     assert len(found) == 12
     assert {one.where for one in found} <= set(WHERE)
     told = catalog("ru")
-    told_lines = [told(one.what, **dict(one.fields)) for one in found]
+    told_lines = [words(one, told) for one in found]
     assert len(set(told_lines)) == 12
-    assert not any(re.search(r"[{}]", line) for line in told_lines)
+    assert not any(re.search(r"[{}]", said) for said in told_lines)
 
 
 def test_nothing_of_a_person_is_in_a_line() -> None:
@@ -328,9 +328,9 @@ def test_a_pdf_or_two_byte_letters_are_documents_too() -> None:
 def test_the_organisation_is_named_letter_by_letter_as_in_the_book() -> None:
     told = rules().of_organisation()
     assert told == []
-    [line] = rules(frmo_name="ООО «Учебная стоматология»").of_organisation()
-    assert line.rule == "organisation.name"
-    theirs = dict(line.fields)["name"]
+    [named] = rules(frmo_name="ООО «Учебная стоматология»").of_organisation()
+    assert named.rule == "organisation.name"
+    theirs = dict(named.fields)["name"]
     assert rules(frmo_name=theirs, lpu=SETTINGS.lpu.upper()).of_organisation() == []
     assert [one.rule for one in rules(lpu="another").of_organisation()] == ["organisation.lpu"]
     assert rules(NO_BOOKS, lpu="another").of_organisation() == []
@@ -344,15 +344,23 @@ def test_the_same_lack_of_many_is_one_line_with_the_way_to_mend_it() -> None:
     first, second = gathered(found)
     assert (first.missing.rule, len(first.who), len(first.cases)) == ("doctor.snils", 14, 30)
     assert (second.missing.rule, second.who, second.cases) == ("case.number", ("c-x",), ("c-x",))
-    assert _line("ru", first) == "у 14 врачей нет СНИЛС"
-    assert _line("ru", second) == "в 1 случае нет номера карты или талона"
-    assert _line("en", first) == "14 doctors: no СНИЛС"
+    assert line(first, catalog("ru")) == "у 14 врачей нет СНИЛС"
+    assert line(second, catalog("ru")) == "в 1 случае нет номера карты или талона"
+    assert line(first, catalog("en")) == "14 doctors: no СНИЛС"
 
 
-def _line(language: str, line: Gathered) -> str:
-    told = catalog(language)
-    whose = told.plural(len(line.who), WHOSE[line.missing.subject])
-    return told(LINE, whose=whose, what=told(line.missing.what, **dict(line.missing.fields)))
+def test_a_line_of_the_settings_has_no_number_and_its_label_is_translated() -> None:
+    judged = rules()
+    found = {f"c-{n}": judged.missing(replace(codes(payment=None), id=f"c-{n}")) for n in range(3)}
+    [one] = gathered(found)
+    assert line(one, catalog("ru")) == "не указан код: источник оплаты (payment)"
+    assert line(one, catalog("en")) == "no code: source of payment (payment)"
+    assert (one.missing.where, len(one.cases)) == ("settings", 3)
+
+
+def test_a_blank_that_nobody_sees_is_shown() -> None:
+    [one] = rules().missing(diagnosis(code="K02.1 "))
+    assert words(one, catalog("ru")) == "не похоже на код МКБ-10: K02.1␣"
 
 
 def test_different_codes_of_one_rule_are_different_lines() -> None:

@@ -11,7 +11,7 @@ from identsync.console.i18n import catalog
 from identsync.core.columns import Columns
 from identsync.integrations.egisz.case import Case
 from identsync.integrations.egisz.digest import Digests, digest, key
-from identsync.integrations.egisz.rules_table import RULES, gathered
+from identsync.integrations.egisz.rules_table import RULES, gathered, words
 
 from .rules_cases import (
     CARIES,
@@ -39,7 +39,7 @@ def test_whatever_a_clinic_writes_ends_in_lines_that_can_be_read(case: Case) -> 
         found = judged.missing(case)
         assert len(set(found)) == len(found)
         for one in found:
-            told(one.what, **dict(one.fields))
+            words(one, told)
             assert one.rule in RULES
         assert judged.missing(case) == found  # what is kept of a doctor or a patient changes nothing
         assert len(gathered({"": found})) <= len(found)

@@ -74,18 +74,18 @@ def _judged(code: str, shape: re.Pattern[str], name: str, kind: reference.Oids, 
         return f"{name}.code", ""
     if CYRILLIC.search(code):
         return f"{name}.cyrillic", ""
-    if books.of(kind) is not None and not (oid := books.refusal(kind, code)):
+    book = books.of(kind)
+    if book is not None and code in book.codes:
         return "", ""  # the book is the judge of shapes, too
     if shape.fullmatch(code) is None:
         return f"{name}.shape", ""
-    oid = books.refusal(kind, code)
-    return (f"{name}.unknown", oid) if oid else ("", "")
+    return (f"{name}.unknown", book.oid) if book is not None else ("", "")
 
 
 def code_line(who: str, code: str, judged: tuple[str, str]) -> Missing:
-    """Make a line of a wrong code."""
+    """Make a line of a wrong code; blanks, which nobody would see, are shown."""
     rule, oid = judged
-    fields = (("code", code.strip()[:30]), ("oid", oid))
+    fields = (("code", code[:30].replace(" ", "␣")), ("oid", oid))
     return Missing(rule, who, tuple(field for field in fields if field[1]))
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 def _(text: str) -> str:
@@ -118,6 +119,30 @@ class Gathered:
     missing: Missing  # one of them, for its words
     who: tuple[str, ...]
     cases: tuple[str, ...]
+
+
+class Catalogue(Protocol):
+    """A language: the console's catalogue."""
+
+    def __call__(self, sentence: str, **values: object) -> str:
+        """Return a sentence with its places filled."""
+        ...
+
+    def plural(self, n: int, forms: str) -> str:
+        """Return the form of a sentence for a number."""
+        ...
+
+
+def words(one: Missing, told: Catalogue) -> str:
+    """Return what is missing as a sentence of a language."""
+    return told(one.what, **{name: told(value) if name == "label" else value for name, value in one.fields})
+
+
+def line(several: Gathered, told: Catalogue) -> str:
+    """Return the line of several: «у 14 врачей нет СНИЛС»; of the settings there is one, so no number."""
+    whose = WHOSE.get(several.missing.subject)
+    what = words(several.missing, told)
+    return told(LINE, whose=told.plural(len(several.who), whose), what=what) if whose else what
 
 
 def gathered(found: Mapping[str, Sequence[Missing]]) -> list[Gathered]:
