@@ -36,6 +36,7 @@ NAMES = (
     "popup",
     "address",
     "n3",
+    "cases",
 )
 
 
