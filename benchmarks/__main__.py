@@ -34,7 +34,6 @@ NAMES = (
     "ami",
     "callers",
     "popup",
-    "address",
     "n3",
     "cases",
 )
