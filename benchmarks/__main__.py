@@ -31,8 +31,11 @@ NAMES = (
     "census",
     "map",
     "messages",
+    "ami",
     "callers",
     "popup",
+    "n3",
+    "cases",
 )
 
 

@@ -109,7 +109,8 @@ class Script:
 
     def enter(self, bridge: str, *who: str, **fields: str) -> bytes:
         """Channels enter a bridge."""
-        return b"".join(event("BridgeEnter", BridgeUniqueid=bridge, **fields, **self._of(each)) for each in who)
+        told = {"BridgeUniqueid": bridge, "ChannelState": "6"} | fields
+        return b"".join(event("BridgeEnter", **told, **self._of(each)) for each in who)
 
     def leave(self, bridge: str, *who: str) -> bytes:
         """Channels leave a bridge."""

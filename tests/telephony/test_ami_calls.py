@@ -3,7 +3,8 @@
 import pytest
 
 from identsync.integrations.telephony.call import Direction, Reason, State
-from identsync.integrations.telephony.wire.ami_calls import MOST_LEGS, Calls
+from identsync.integrations.telephony.wire.ami_calls import Calls
+from identsync.integrations.telephony.wire.ami_trails import MOST_LEGS
 
 from .ami_stream import Script, Wire, blocks, event, transcript
 
@@ -76,6 +77,52 @@ def test_pairs_of_local_channels_are_one_call(part: str, state: State, phone: st
     call = wire.one()
     assert (call.direction, call.state, call.phone, people(call.rang)) == (Direction.IN, state, phone, who)
     assert all(each.direction is Direction.IN and each.phone for each in wire.told), "told before it was known"
+
+
+SIP = [
+    ("group", Direction.IN, State.ANSWERED, ["101", "102"], ["101"]),
+    ("queue", Direction.IN, State.ANSWERED, ["101", "102"], ["101"]),
+    ("localn", Direction.IN, State.ANSWERED, ["101", "102"], ["101"]),
+    ("blind", Direction.IN, State.ANSWERED, ["101", "102", "103"], ["101", "103"]),
+    ("attended", Direction.IN, State.ANSWERED, ["101", "102", "103"], ["101", "103"]),
+    ("semi", Direction.IN, State.TALKING, ["101", "102"], ["101", "102"]),
+    ("park", Direction.IN, State.ANSWERED, ["101", "102"], ["101", "103"]),
+    ("pickup", Direction.IN, State.ANSWERED, ["102"], ["103"]),
+    ("redirect", Direction.IN, State.ANSWERED, ["101", "102", "103"], ["101", "103"]),
+    ("bridge", Direction.OUT, State.TALKING, ["101"], ["101", "103"]),
+    ("older", Direction.IN, State.ANSWERED, ["101", "102"], ["101", "103", "102"]),
+    ("byhand", Direction.OUT, State.ANSWERED, ["101"], ["101"]),
+    ("click", Direction.OUT, State.ANSWERED, ["101"], ["101"]),
+]
+
+
+@pytest.mark.parametrize(("part", "direction", "state", "rang", "talked"), SIP, ids=[each[0] for each in SIP])
+@pytest.mark.parametrize("each", [True, False], ids=["each", "all"])
+def test_real_phones_on_a_real_asterisk_22(
+    part: str, direction: Direction, state: State, rang: list[str], talked: list[str], each: bool
+) -> None:
+    """Transfers, parking, pick-up, a colleague bridged in: one call with somebody outside each time."""
+    wire = Wire().feed(transcript("sip22", part), each=each)
+    (call,) = [call for call in wire.calls.values() if call.direction is not Direction.INSIDE]
+    assert (call.direction, call.state, people(call.rang), people(call.talked)) == (direction, state, rang, talked)
+    assert call.phone == ("79161234567" if direction is Direction.IN else "79169876543")
+    assert call.token == ("a" * 32 if part == "click" else "")
+    if state is State.ANSWERED:
+        assert len(wire.machine) == 0
+        assert all(call.ended_ms is not None for call in wire.calls.values())
+
+
+def test_colleagues_who_talk_are_no_call_with_anybody_outside() -> None:
+    call = Wire().feed(transcript("sip22", "inside")).one()
+    assert (call.direction, call.state, call.phone) == (Direction.INSIDE, State.ANSWERED, "103")
+
+
+def test_a_phone_that_waits_ringing_in_a_bridge_does_not_talk_yet() -> None:
+    script = Script()
+    data = incoming(script, ["101"]) + script.up("101") + script.enter("b1", "101")
+    wire = Wire().feed(data, script.enter("b1", "trunk", ChannelState="4"))
+    assert wire.one().state is State.RINGING
+    assert wire.feed(script.up("trunk")).one().state is State.TALKING
 
 
 @pytest.mark.parametrize("name", ["local", "pjsip"])
@@ -342,9 +389,9 @@ def test_an_incomplete_list_ends_nothing() -> None:
     script, wire = Script(), Wire()
     wire.feed(incoming(script, ["101"]))
     wire.machine.expect_list()
-    wire.feed(listed(script, "trunk"))
+    wire.feed(listed(script, "trunk"), event("Newchannel", Uniqueid="18.1", CallerIDNum="79160000009"))
     assert not wire.machine.list_complete(2, 5_000)
-    assert len(wire.machine.ongoing()) == 1
+    assert len(wire.machine.ongoing()) == 2
 
 
 def test_endless_beginnings_do_not_fill_the_memory() -> None:

@@ -318,6 +318,14 @@ async def test_nobody_at_the_port_is_certainly_not_begun(pbx: PbxProcess, unused
     assert not caught.value.sent
 
 
+async def test_a_pbx_that_closes_before_a_word_is_starting_and_not_another_service(pbx: PbxProcess) -> None:
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(errors.Unavailable) as caught:
+            await asterisk.open(line(server.sockets[0].getsockname()[1]), permit).check()
+    assert not caught.value.sent
+
+
 async def test_the_password_is_not_shown_on_the_line_where_the_pbx_knows_how(pbx: PbxProcess) -> None:
     await asterisk.open(line(pbx.ami), permit).check()
     logins = [asked for asked in await done(pbx.ask, "GET", "asked") if asked["action"] == "Login"]

@@ -53,6 +53,9 @@ class Organisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     deadline_days: Annotated[
         int, Meta(ge=1, le=90, description="Через сколько рабочих дней неотправленный случай просрочен; срок уточните")
     ] = 1
+    guardian_age: Annotated[
+        int, Meta(ge=0, le=18, description="До скольких лет случай пациента без законного представителя не готов")
+    ] = 15
     at_once: Annotated[int, Meta(ge=1, le=4, description="Запросов одновременно")] = 2
     rate: Annotated[float, Meta(gt=0, le=50, description="Запросов в секунду, не больше")] = 2.0
     timeout: Annotated[Duration, Meta(ge=1_000, le=600_000, description="Сколько ждать полного ответа")] = 60_000

@@ -4,6 +4,7 @@ Times are bigint epoch milliseconds (UTC) and end in ``_ms``. Nothing here holds
 Migrations in ``migrations/`` create them; ``tests/store`` compares the two.
 """
 
+from identsync.store.tables.egisz import egisz_book, egisz_contract, egisz_exchange, egisz_item
 from identsync.store.tables.engine import client, presence, pulse, rate_slot, run_log, schema_mark, task_slot
 from identsync.store.tables.flows import (
     intake_cursor,
@@ -48,10 +49,11 @@ from identsync.store.tables.telephony import (
 )
 
 __all__ = [
-    "ID", "calendar_account", "calendar_link", "client", "geo_fix", "geo_place", "intake_cursor", "intake_reject",
-    "lead", "lead_event", "message", "message_campaign", "message_channel", "message_consent", "message_file",
-    "message_policy", "message_reply", "message_rule", "message_stop", "message_template", "metadata",
-    "mirror_item", "mirror_stream", "network_key", "outbox", "outbox_event", "outbox_receipt", "phone_call",
-    "phone_dial", "phone_event", "phone_line", "phone_link", "phone_missed", "phone_recording",
-    "phone_seat", "presence", "pulse", "rate_slot", "run_log", "schema_mark", "task_slot",
+    "ID", "calendar_account", "calendar_link", "client", "egisz_book", "egisz_contract", "egisz_exchange",
+    "egisz_item", "geo_fix", "geo_place", "intake_cursor", "intake_reject", "lead", "lead_event", "message",
+    "message_campaign", "message_channel", "message_consent", "message_file", "message_policy", "message_reply",
+    "message_rule", "message_stop", "message_template", "metadata", "mirror_item", "mirror_stream", "network_key",
+    "outbox", "outbox_event", "outbox_receipt", "phone_call", "phone_dial", "phone_event", "phone_line", "phone_link",
+    "phone_missed", "phone_recording", "phone_seat", "presence", "pulse", "rate_slot", "run_log", "schema_mark",
+    "task_slot",
 ]  # fmt: skip

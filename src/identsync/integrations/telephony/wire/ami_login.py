@@ -5,7 +5,7 @@ import ssl
 from identsync import errors
 from identsync.errors import IdentsyncError, Unavailable, Unexpected
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire.ami import Message
+from identsync.integrations.telephony.wire.ami import Malformed, Message
 from identsync.integrations.telephony.wire.ami_session import Heard, NoAnswer, NotSent, Peer, Session, connect, is_good
 from identsync.language import _
 from identsync.values import secret
@@ -21,11 +21,11 @@ async def logged_in(line: Line, heard: Heard, events: str) -> Session:
     peer = _peer(line)
     try:
         session = await connect(peer, heard)
-    except (OSError, UnicodeError) as error:
+    except Malformed:
+        raise strange() from None
+    except (OSError, UnicodeError, NoAnswer) as error:  # the last: closed before a word, as while it starts
         words = _("АТС не отвечает ({cause})", cause=type(error).__name__)
         raise Unavailable(words, sent=False) from None
-    except NoAnswer:
-        raise strange() from None
     try:
         await _login(session, peer, events)
     except BaseException:

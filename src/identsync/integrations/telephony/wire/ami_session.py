@@ -156,7 +156,7 @@ class Session(asyncio.Protocol):
         open_ones: list[asyncio.Future[Any]] = [*waiting.values(), self.greeted]
         for answer in open_ones:
             if not answer.done():
-                answer.set_exception(NoAnswer())
+                answer.set_exception(Malformed() if self.is_strange else NoAnswer())
                 answer.exception()  # whoever waits gets it; nobody need
         if not self.closed.done():
             self.closed.set_result(None)
@@ -188,7 +188,7 @@ class Session(asyncio.Protocol):
 
 
 async def connect(peer: Peer, heard: Heard) -> Session:
-    """Connect and wait for the banner; OSError, TimeoutError or NoAnswer where nobody greets."""
+    """Connect and wait for the banner; OSError, TimeoutError, NoAnswer or Malformed where nobody greets."""
     loop = asyncio.get_running_loop()
     name = peer.host if peer.context is not None else None
     async with asyncio.timeout(peer.timeout_s):

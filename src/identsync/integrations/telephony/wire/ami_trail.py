@@ -169,5 +169,10 @@ class Trail:
 
 
 def _append(people: list[Employee], employee: Employee) -> None:
-    if len(people) < MOST_PEOPLE and all(each.extension != employee.extension for each in people):
+    for at, known in enumerate(people):
+        if known.extension == employee.extension:
+            if employee.name and not known.name:
+                people[at] = employee
+            return
+    if len(people) < MOST_PEOPLE:
         people.append(employee)
