@@ -26,8 +26,12 @@ STRANGER = "+79450000777"
 
 
 def clinic(engine: Engine) -> None:
-    """Fill a clinic's database."""
+    """Fill a clinic's database; three of its patients are a family with one number."""
     generate(engine, CLINIC)
+    ids = "SELECT patient_id FROM clinic_patient ORDER BY patient_id DESC LIMIT 3"
+    with engine.begin() as connection:
+        own = "phone = '+79450999999', phone_key = '9450999999'"
+        connection.execute(text(f"UPDATE clinic_patient SET {own} WHERE patient_id IN ({ids})"))
 
 
 def patients(engine: Engine, most: int = 60) -> list[Any]:
@@ -43,7 +47,8 @@ def patients(engine: Engine, most: int = 60) -> list[Any]:
 def family(engine: Engine) -> tuple[str, list[int]]:
     """Give a number that several patients have, and them."""
     several = (
-        "SELECT phone_key, min(phone) FROM clinic_patient GROUP BY phone_key HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+        "SELECT phone_key, '+7' || phone_key FROM clinic_patient WHERE phone_key IS NOT NULL GROUP BY phone_key "
+        "HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
     )
     with engine.connect() as connection:
         key, phone = connection.execute(text(several)).one()

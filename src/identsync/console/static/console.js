@@ -201,10 +201,10 @@ function look(sight) {
   const restarted = boot !== null && boot !== sight.boot;
   boot = sight.boot;
   const version = sight.versions[slug];
-  if (restarted || (version !== undefined && version !== page.dataset.version)) refresh();
-  for (const corner of $$("[data-corner]")) {
+  for (const corner of $$("[data-corner]")) {  // before the page: what is in a corner is in a hurry
     if (restarted || sight.corners[corner.dataset.corner] !== corner.dataset.beat) renewCorner(corner);
   }
+  if (restarted || (version !== undefined && version !== page.dataset.version)) refresh();
 }
 
 // -- corners: what rooms show on every page, drawn when their beat changed --------------------------------------------
@@ -337,7 +337,7 @@ async function act(element, values, question = element.dataset.confirm) {
     const answer = await post(element.dataset.post || element.action, values);
     const said = (answer.headers.get("Content-Type") || "").includes("json") ? await answer.json() : { notice: await answer.text(), kind: "bad" };
     notice(said.notice, said.kind, said.todo);
-    if (answer.ok && element.nodeName === "FORM") { element.reset(); clean(element); }
+    if (answer.ok && element.nodeName === "FORM") { element.reset(); clean(element); closeAsking(); }
   } catch {
     notice(words.failed, "bad");
   } finally {
@@ -374,10 +374,12 @@ addEventListener("submit", (event) => {
   const fields = Object.fromEntries(new FormData(form, event.submitter));
   if (form.getAttribute("aria-busy") !== "true") act(form, { ...valuesOf(form), ...fields }, event.submitter?.dataset.confirm || form.dataset.confirm);
 });
-// What opens to be filled in has its first field focused.
+// What opens to be filled in has its first field focused; it closes when it is sent, or when a person turns elsewhere.
+const closeAsking = (but = null) => $$("details[data-ask][open]").forEach((asking) => { if (asking !== but) asking.open = false; });
 addEventListener("toggle", (event) => {
   if (event.target.open && "ask" in event.target.dataset) $("input, select, textarea", event.target).focus();
 }, true);
+addEventListener("pointerdown", (event) => closeAsking(event.target.closest("details[data-ask]")));
 addEventListener("change", (event) => {
   const form = event.target.closest("form[data-auto]");
   if (form) form.requestSubmit();
@@ -574,8 +576,7 @@ function leave() {
   const field = document.activeElement;
   if (field && field.matches("input, textarea, select")) {
     if (field.dataset.filter) { field.value = ""; applyFilters(); }
-    const asked = field.closest("details[data-ask]");
-    if (asked) asked.open = false;
+    closeAsking();
     return field.blur();
   }
   const close = $("[data-corner] [data-close]") || $("[data-close]", page);

@@ -49,6 +49,8 @@ STATES = {
         State("spam", _("Спам"), _("Спам"), "s", "idle"),
     )
 }
+ELSEWHERE = {"calls": _("Звонок")}
+"""Sources of leads that are no sites: leads that the desk makes while somebody calls."""
 _TABS = (
     ("new", _("Новые")),
     ("work", _("В работе")),
@@ -236,7 +238,7 @@ def _listed(row: Any, context: PageContext) -> dict[str, Any]:
         "future": row.made_ms > row.received_ms + 300_000,
         "warn_min": answer_ms // 120_000,
         "bad_min": answer_ms // 60_000,
-        "site_title": site.title or row.site if site else row.site,
+        "site_title": site.title or row.site if site else ELSEWHERE.get(row.site, row.site),
     }
 
 
