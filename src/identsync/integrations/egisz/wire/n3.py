@@ -20,8 +20,8 @@ Permit = Callable[[], Awaitable[None]]
 
 CONTENT = "text/xml; charset=utf-8"
 MAX_ANSWER = 4 * 1024 * 1024
-# A fault comes with 500; what the others bring is judged here, too. No redirect is followed, not even 307: the token and
-# people are in the body, and it goes where the settings say or nowhere.
+# A fault comes with 500; what the others bring is judged here, too. No redirect is followed, not even 307: the body holds
+# the token and people, and goes where the settings say or nowhere.
 ANSWERED = (500, 502, 503, 504, 301, 302, 303, 307, 308)
 
 
