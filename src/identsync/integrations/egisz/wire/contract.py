@@ -193,10 +193,10 @@ def _compared(where: str, wanted: Mapping[str, known.Known], form: Form) -> Iter
                 yield _("{where}: нет поля {name}", where=where, name=name)
         elif kind != field.type and not (field.is_some and kind in WIDER):
             yield _("{where}.{name}: был тип {old}, стал {new}", where=where, name=name, old=field.type, new=kind)
-    for name in form.names:
+    for name in form.kinds:
         if name not in wanted:
             yield _("{where}: новое поле {name}, мы его не передаём", where=where, name=name)
-    if [name for name in wanted if name in form.kinds] != [name for name in form.names if name in wanted]:
+    if [name for name in wanted if name in form.kinds] != [name for name in form.kinds if name in wanted]:
         yield _("{where}: поля стоят в другом порядке", where=where)
 
 
