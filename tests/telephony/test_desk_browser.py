@@ -253,7 +253,7 @@ def test_calls_are_found_by_last_digits_and_by_name_and_neither_stands_in_the_ad
 
 def looks(house: House) -> list[str]:
     call = max(row.id for row in house.desk.rows(phone_call) if row.recordings != "[]")
-    return ["", "?missed=1", "?tab=history", f"?tab=history&call={call}"]
+    return ["", "?missed=1", "?tab=history", f"?tab=history&call={call}", "?tab=statistics", "?tab=lines"]
 
 
 def test_every_part_is_legible_in_both_themes_and_languages_and_fits_the_screen(house: House, tab: Tab) -> None:  # noqa: F811

@@ -6,7 +6,15 @@ from typing import Any
 from sqlalchemy import func, select
 
 from identsync.engine.integration import Corner, Page, PageContext
-from identsync.integrations.telephony import page_corner, page_dial, page_history, page_missed, recordings
+from identsync.integrations.telephony import (
+    page_corner,
+    page_dial,
+    page_history,
+    page_lines,
+    page_missed,
+    page_statistics,
+    recordings,
+)
 from identsync.integrations.telephony import page_words as words
 from identsync.store import pulse
 from identsync.store.tables import phone_line, phone_seat
@@ -21,6 +29,8 @@ Action = Callable[[PageContext, Mapping[str, str]], str | None]
 PARTS: Mapping[str, tuple[str, View]] = {
     "missed": (_("Пропущенные"), page_missed.view),
     "history": (_("История"), page_history.view),
+    "statistics": (_("Статистика"), page_statistics.view),
+    "lines": (_("Линии"), page_lines.view),
 }
 ACTIONS: Mapping[str, Action] = {
     "dial": page_dial.dial,
@@ -45,7 +55,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     tab = tab if tab in PARTS else "missed"
     with context.store.read() as connection:
         frame = page_dial.frame(connection, context)
-        counts = {"missed": page_missed.count(connection, context)}
+        counts = {"missed": page_missed.count(connection, context), "lines": page_lines.troubled(connection, context)}
     frame |= {
         "tab": tab,
         "tabs": [(name, title, counts.get(name)) for name, (title, _view) in PARTS.items()],
@@ -65,13 +75,14 @@ def version(context: PageContext) -> str:
         lines = connection.execute(select(line.line, line.listening_ms, line.problem).order_by(line.line)).all()
         seats = connection.execute(select(func.max(seat.changed_ms))).scalar()
     heard = hash(tuple((row.line, row.listening_ms is None, row.problem) for row in lines))
-    return f"{'.'.join(map(str, beats.values()))}.{heard & 0xFFFFFFFF}.{seats or 0}"
+    return f"{'.'.join(map(str, beats.values()))}.{heard & 0xFFFFFFFF}.{seats or 0}.{page_statistics.SHELF.turn}"
 
 
 def attention(context: PageContext) -> int:
-    """Return how many people wait for a call back that nobody has taken."""
+    """Return how many people wait for a call back that nobody has taken, and lines are not heard."""
     with context.store.read() as connection:
-        return page_missed.count(connection, context)
+        waiting = page_missed.count(connection, context) + page_lines.troubled(connection, context)
+    return min(waiting, words.ATTENTION_MOST)
 
 
 PAGES = (

@@ -172,14 +172,15 @@ def of_branch(context: PageContext, column: ColumnElement[int]) -> list[ColumnEl
 def _calls(connection: Connection, context: PageContext, ours: set[str | None]) -> list[dict[str, Any]]:
     """Return the calls that go on, and those that ended a moment ago, the oldest first."""
     now = context.now_ms
-    ringing = (_c.state == "ringing") & (_c.start_ms >= now - RING_MS)
-    talking = (_c.state == "talking") & (_c.start_ms >= now - TALK_MS)
-    over = _c.state.in_(("answered", "missed")) & (_c.changed_ms >= now - OVER_MS) & (_c.ended_ms >= now - OVER_MS)
-    busy = _c.id == (GLANCES.of(context).call or 0)  # whose number it is is being looked for
+    ringing = (_c.state == "ringing") & (_c.start_ms >= now - RING_MS), _c.start_ms
+    talking = (_c.state == "talking") & (_c.start_ms >= now - TALK_MS), _c.start_ms
+    over = _c.changed_ms >= now - OVER_MS, _c.changed_ms  # by its index: a state would have all calls read
+    busy = _c.id == (GLANCES.of(context).call or 0), _c.id  # whose number it is is being looked for
     found: dict[int, Any] = {}
-    for where in (ringing, talking, over, busy):
+    for where, order in (ringing, talking, over, busy):
         asked = select(phone_call).where(where, _c.same_as.is_(None), *of_branch(context, _c.branch_id))
-        found |= {row.id: row for row in connection.execute(asked.order_by(_c.start_ms.desc()).limit(READ))}
+        rows = connection.execute(asked.order_by(order.desc()).limit(READ)).all()
+        found |= {row.id: row for row in rows if order is not _c.changed_ms or (row.ended_ms or 0) >= now - OVER_MS}
     rows = [row for row in found.values() if not row.token or row.token not in ours]
     rows.sort(key=lambda row: (row.start_ms, row.id))
     return [dict(row._mapping) | {"name": f"call-{row.id}", "order": None} for row in rows]

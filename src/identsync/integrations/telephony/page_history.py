@@ -20,8 +20,9 @@ from identsync.store.tables import outbox, phone_call, phone_dial
 SHOWN = 100
 MOST_SHOWN = 2_000
 DAY_MS = 86_400_000
-PARTLY_MS = 92 * DAY_MS  # a number of which only the last digits are known is looked for among calls so old
+RECENT_MS = 92 * DAY_MS  # what no index helps to find is looked for among calls so old
 FEWEST = 3  # digits
+DIGITS = 10
 RECENT = 2_000  # calls whose employees can be chosen
 SEARCHES = 60
 EPOCH = date(1970, 1, 1).toordinal()
@@ -107,6 +108,11 @@ class Choice:
             every=query.get("all") == "1",
         )
 
+    def is_slow(self, search: Search) -> bool:
+        """Tell whether calls must be read one by one, and no first day says how many."""
+        one_by_one = self.extension or self.kind == "recorded" or 0 < len(search.digits) < DIGITS
+        return bool(one_by_one) and self.first is None and self.patient is None and self.like is None
+
     @property
     def written(self) -> tuple[str, str]:
         """The days as fields of the form have them."""
@@ -137,6 +143,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "at_phones": people_at_phones,
         "clicks": clicks,
         "one": one and one | page_callers.of(context, one, zones),
+        "recent_only": choice.is_slow(search),
         "may_listen": context.role is not Role.DOCTOR,
     }
 
@@ -166,6 +173,8 @@ def _where(
         found += of_branch(context, _c.branch_id)
     if choice.extension:
         found.append(_c.extension == choice.extension)
+    if choice.is_slow(search):
+        found.append(_c.start_ms >= context.now_ms - RECENT_MS)
     if choice.first is not None:
         found.append(_c.start_ms >= to_ms(zone, choice.first * DAY))
     if choice.last is not None:
@@ -176,15 +185,9 @@ def _where(
     if choice.patient is not None:
         found.append(_of_patient(context, choice.patient))
     elif search.digits and choice.like is None:
-        found += _of_digits(search.digits, context, ranged=choice.first is not None)
+        whole = len(search.digits) == DIGITS
+        found.append(_c.phone_key == search.digits if whole else _c.phone_key.like(f"%{search.digits}"))
     return found
-
-
-def _of_digits(digits: str, context: PageContext, *, ranged: bool) -> list[ColumnElement[bool]]:
-    if len(digits) == 10:
-        return [_c.phone_key == digits]
-    recent = [] if ranged else [_c.start_ms >= context.now_ms - PARTLY_MS]
-    return [*recent, _c.phone_key.like(f"%{digits}")]
 
 
 def _of_patient(context: PageContext, patient_id: int) -> ColumnElement[bool]:
