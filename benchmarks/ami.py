@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.harness import OURS, Result, Work, measure
+from identsync.engine.loop import new_loop
 from identsync.errors import Unavailable
 from identsync.integrations.telephony.call import Call
 from identsync.integrations.telephony.settings import Line
@@ -158,7 +159,8 @@ def _dicts(port: int, count: int) -> int:
         writer.close()
         return found
 
-    found = asyncio.run(read())
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        found = runner.run(read())
     assert found >= count
     return found
 
@@ -182,7 +184,8 @@ def _listened(port: int, count: int) -> int:
                 await exchange.listen(told)
         assert len(ended) == wanted, "calls were lost"
 
-    asyncio.run(listen())
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(listen())
     return len(ended)
 
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from identsync import errors
+from identsync.demo.n3 import soap
 from identsync.demo.n3.process import N3Process
 from identsync.integrations.egisz.case import Fate
 from identsync.integrations.egisz.wire import n3 as wire
@@ -51,6 +52,13 @@ async def test_a_web_page_instead_of_an_answer_leaves_it_open(cloud: N3Process, 
     assert reply.fate is Fate.LOST
     assert str(status) in reply.words
     assert "502 Bad Gateway" in reply.answer
+
+
+@pytest.mark.parametrize("status", [202, 500])
+async def test_a_success_that_http_does_not_confirm_is_none(cloud: N3Process, status: int) -> None:
+    cloud.fault("say", status=status, body=soap.success("AddPatient").decode())
+    async with line(cloud) as n3:
+        assert (await n3.add_patient(patient())).fate is Fate.LOST
 
 
 @pytest.mark.parametrize(("status", "after", "after_ms"), [(429, 7, 7_000), (429, None, None), (503, 90, 90_000)])

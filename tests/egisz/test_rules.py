@@ -358,6 +358,21 @@ def test_a_line_of_the_settings_has_no_number_and_its_label_is_translated() -> N
     assert (one.missing.where, len(one.cases)) == ("settings", 3)
 
 
+def test_a_code_chosen_in_the_visit_names_no_key_of_the_settings() -> None:
+    [unknown] = rules().missing(codes(payment=9))
+    assert unknown.fields == (("label", "источник оплаты"), ("code", "9"), ("oid", "1.2.643.2.69.1.1.1.32"))
+    [wide] = rules().missing(codes(outcome=256))
+    assert words(wide, catalog("ru")) == "код больше 255: результат обращения (256)"
+
+
+def test_a_child_born_this_morning_in_the_east_is_born() -> None:
+    evening = NOW.replace(hour=12)
+    there = evening.date() + timedelta(days=1)
+    child = patient({"born": there}, papers=(), guardian=MOTHER).patient
+    assert rules(now=evening).of_patient(child) == ()
+    assert [one.rule for one in rules(now=NOW.replace(hour=9)).of_patient(child)] == ["patient.born.wrong"]
+
+
 def test_a_blank_that_nobody_sees_is_shown() -> None:
     [one] = rules().missing(diagnosis(code="K02.1 "))
     assert words(one, catalog("ru")) == "не похоже на код МКБ-10: K02.1␣"

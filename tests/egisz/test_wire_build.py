@@ -293,5 +293,17 @@ def test_a_drifted_order_is_followed() -> None:
     assert 0 < body.index("CloseDate>") < body.index("OpenDate>")
 
 
+def test_a_new_field_that_must_be_there_is_told_before_anything_is_sent() -> None:
+    emk = wsdl.single("EMKService", "EMK5").decode()
+    new = '<xs:element name="IdRoom" type="xs:int" minOccurs="1"/><xs:element name="IdStepMis"'
+    drifted = Contract(
+        pix=wsdl.single("PixService", "EMK5"), emk=emk.replace('<xs:element name="IdStepMis"', new).encode()
+    )
+    assert "StepAmb: новое поле IdRoom, мы его не передаём" in drifted.differences()
+    with pytest.raises(Unfit) as caught:
+        of_case(case(patient()), by=drifted)
+    assert caught.value.field == "caseDto.Steps.StepAmb.IdRoom"
+
+
 def test_a_sender_shows_no_token() -> None:
     assert "a-token" not in repr(SENDER)

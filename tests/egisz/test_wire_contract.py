@@ -1,8 +1,12 @@
 """The contract: read from the service's own WSDL, known by its generation, its drift told in words."""
 
+import contextlib
+import copy
+import random
 import re
 
 import pytest
+from lxml import etree
 
 from identsync.demo.n3 import wsdl
 from identsync.demo.n3.process import N3Process
@@ -91,6 +95,26 @@ def test_the_digest_changes_with_the_description() -> None:
 def test_what_is_no_whole_description_is_refused(content: bytes) -> None:
     with pytest.raises(Unexpected):
         Contract(pix=wsdl.single("PixService", "EMK5"), emk=content)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_description_is_never_another_exception(seed: int) -> None:
+    rng = random.Random(seed)
+    root = etree.fromstring(wsdl.single("PixService", "EMK5"))
+    words = [value for each in root.iter() for value in each.attrib.values()]
+    for _damage in range(rng.choice((1, 2, 4))):
+        victim = rng.choice(list(root.iter())[1:])
+        match rng.randrange(4):
+            case 0 if victim.attrib:
+                victim.set(rng.choice(list(victim.attrib)), rng.choice(words))
+            case 1 if victim.attrib:
+                del victim.attrib[rng.choice(list(victim.attrib))]
+            case 2:
+                rng.choice(list(root.iter())).append(copy.deepcopy(victim))
+            case _:
+                victim.getparent().remove(victim)
+    with contextlib.suppress(Unexpected):
+        Contract(pix=etree.tostring(root), emk=wsdl.single("EMKService", "EMK5")).differences()
 
 
 @pytest.mark.parametrize("endpoint", list(Endpoint))

@@ -64,9 +64,12 @@ class Ear:
         self.open: set[str] = set()
         self.wholes = 0
         self.fails = 0  # times that writing down will fail
+        self.free = asyncio.Event()  # cleared: writing down takes until it is set
+        self.free.set()
         self._news = asyncio.Event()
 
     async def __call__(self, calls: Sequence[Call], whole: bool) -> None:
+        await self.free.wait()
         if self.fails:
             self.fails -= 1
             raise OSError("the database is away")

@@ -173,6 +173,26 @@ def test_the_digit_that_asks_for_a_line_is_taken_off_and_a_prefix_of_the_operato
         assert (call.direction, call.phone, call.line, people(call.rang)) == (Direction.OUT, phone, "beeline", ["101"])
 
 
+@pytest.mark.parametrize("exten", ["74951234567", "s"])
+def test_a_short_number_of_a_small_town_is_outside_where_it_rings_our_phones(exten: str) -> None:
+    script = Script()
+    data = script.new("trunk", "SIP/rostelecom-01", number="23456", exten=exten)
+    data += script.new("101", "SIP/101-02", "trunk", ChannelState="0") + script.dial("trunk", "101", "101")
+    wire = Wire().feed(data)
+    assert (wire.one().direction, wire.one().phone, people(wire.one().rang)) == (Direction.IN, "23456", ["101"])
+    assert {call.direction for call in wire.told} == {Direction.IN}
+
+
+def test_a_phone_that_has_a_name_calls_out_by_its_number() -> None:
+    script = Script()
+    data = script.new("desk", "SIP/anna-01", number="101", exten="89161234567")
+    data += script.new("out", "SIP/beeline-02", "desk", ChannelState="0") + script.dial(
+        "desk", "out", "beeline/89161234567"
+    )
+    wire = Wire().feed(data)
+    assert (wire.one().direction, wire.one().phone, people(wire.one().rang)) == (Direction.OUT, "89161234567", ["101"])
+
+
 def test_a_hidden_caller_is_told_while_it_rings() -> None:
     wire = Wire().feed(incoming(Script(), ["101"], number=""))
     assert (wire.one().direction, wire.one().phone, wire.one().state) == (Direction.IN, "", State.RINGING)

@@ -177,6 +177,12 @@ async def test_people_call_by_themselves_and_stop_when_told(pbx: PbxProcess) -> 
         while (await asyncio.to_thread(counted)).get("BridgeDestroy", 0) < 3:
             pass
     assert {each["Source"] for each in await asyncio.to_thread(pbx.cdrs)} <= {"79160000001", "79160000002"}
+    await asked(pbx, "Action: Originate\r\nChannel: PJSIP/101\r\nExten: 79161234567\r\nChannelId: own\r\n\r\n")
+    async with asyncio.timeout(30):
+        while "own" not in {
+            each["UniqueID"] for each in await asyncio.to_thread(pbx.cdrs) if each["Disposition"] == "ANSWERED"
+        }:
+            pass
     await asyncio.to_thread(pbx.behave)
     assert (await asyncio.to_thread(pbx.books))["channels"] == 0
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -14,6 +14,7 @@ from identsync.demo.pbx.call import Call
 from identsync.demo.pbx.channel import listed, spelled
 from identsync.demo.pbx.house import House, Order, Phone
 from identsync.integrations.telephony.call import Direction, State
+from identsync.integrations.telephony.wire.ami import Event
 
 from .ami_stream import Wire, event
 
@@ -206,6 +207,45 @@ def _with_desk(call: Call) -> bool:
 
 TestMorning = Morning.TestCase
 TestMorning.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+IDS = st.sampled_from(["1.1", "1.2", "1.3", "ident-" + "a" * 32, ""])
+TEXTS = st.sampled_from(["", "s", "101", "102", "79161234567", "<unknown>", "anonymous", "x" * 300])
+CHANNELS = st.sampled_from(["PJSIP/trunk-01", "PJSIP/101-02", "Local/102@x-03;1", "Local/102@x-03;2", "odd", ""])
+FIELDS = {
+    **dict.fromkeys(("Uniqueid", "Linkedid", "DestUniqueid", "DestLinkedid"), IDS),
+    **dict.fromkeys(("Channel", "DestChannel", "Newname"), CHANNELS),
+    **dict.fromkeys(("CallerIDNum", "CallerIDName", "Exten", "DestCallerIDNum", "DialString"), TEXTS),
+    **dict.fromkeys(("BridgeUniqueid", "BridgeId"), st.sampled_from(["b1", "b2", ""])),
+    "ChannelState": st.sampled_from(["0", "4", "5", "6", "", "x"]),
+    "DialStatus": st.sampled_from(["ANSWER", "NOANSWER", "BUSY", "CANCEL", "odd"]),
+    "Cause": st.sampled_from(["16", "17", "0", "odd"]),
+    "Duration": st.sampled_from(["00:00:05", "99999999:99:99", "odd", ""]),
+    "ListItems": st.sampled_from(["0", "3", "-1", "odd"]),
+}
+EVENTS = st.builds(
+    lambda name, fields: event(name, **fields), st.sampled_from(list(Event)), st.fixed_dictionaries({}, optional=FIELDS)
+)
+
+
+@given(st.lists(EVENTS, max_size=60), st.sets(st.integers(0, 60), max_size=3))
+def test_any_events_in_any_order_end_in_nothing_once_every_channel_has_ended(
+    events: list[bytes], lists: set[int]
+) -> None:
+    wire = Wire(reuses_ids=True)
+    for number, data in enumerate(events):
+        if number in lists:
+            wire.machine.expect_list()
+        wire.feed(data)
+    wire.machine.list_complete(0, wire.now_ms)
+    wire.tell(wire.machine.drain())
+    for call in wire.machine.ongoing():
+        assert call.ended_ms is None
+    wire.feed(*(event("Hangup", Uniqueid=each) for each in ("1.1", "1.2", "1.3", "ident-" + "a" * 32)))
+    machine = wire.machine
+    assert (len(machine), machine._links, machine._bridges, machine._changed) == (0, {}, {}, {})
+    for call in wire.calls.values():
+        assert call.start_ms <= (call.answered_ms or call.start_ms) <= (call.ended_ms or 0)
 
 
 @pytest.mark.parametrize("garbage", [b"\x00\xff\r\n\r\n", b"Event: Newchannel\r\n\r\n", event("Hangup", Uniqueid="")])

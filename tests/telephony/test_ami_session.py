@@ -4,16 +4,21 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from identsync import errors
 from identsync.demo.pbx.peer import KEY
 from identsync.demo.pbx.process import PbxProcess
+from identsync.engine.loop import new_loop
 from identsync.flows.sending import Accepted, Lost, Refused
 from identsync.integrations.telephony.call import Command, Direction, Reason, State
 from identsync.integrations.telephony.wire import ami_dial, ami_session, asterisk
 from identsync.integrations.telephony.wire import ami_words as words
+from messaging.mail_servers import authority
 
 from .ami_stream import event
 from .ami_street import REAL, SECRET, DemoStreet, Listening, RealStreet, command, done, line, permit
@@ -106,6 +111,23 @@ async def test_a_good_account_passes_the_check(street: DemoStreet | RealStreet) 
     await asterisk.open(street.line, permit).check()
 
 
+def test_the_products_own_event_loop_hears_and_dials_too(pbx: PbxProcess) -> None:
+    """It is uvloop or winloop where they are: their transports are none of asyncio's classes."""
+    street = DemoStreet(pbx)
+
+    async def morning() -> None:
+        await street.behave()
+        async with Listening(street.line) as listening:
+            assert isinstance(await listening.exchange.dial(command()), Accepted)
+            await listening.ear.until(lambda ear: [call for call in ear.calls.values() if call.ended_ms])
+            await done(pbx.restart)
+            assert isinstance(await listening.ended(), errors.Unavailable)
+            await listening.again()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(morning())
+
+
 # ---- what is heard
 
 
@@ -167,6 +189,20 @@ async def test_a_burst_of_ten_thousand_events_is_every_call_once(pbx: PbxProcess
     assert sum(count for name, count in counts.items() if not name.startswith("action")) >= 10_000
     assert {call.state for call in listening.ear.calls.values()} == {State.ANSWERED}
     assert len({call.phone for call in listening.ear.calls.values()}) == 400
+
+
+async def test_while_writing_down_takes_long_no_more_is_read_and_nothing_is_lost(
+    pbx: PbxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asterisk, "MOST_WAITING", 20)
+    async with Listening(line(pbx.ami)) as listening:
+        listening.ear.free.clear()
+        for _turn in range(5):
+            await done(pbx.burst, 100, ["101"])
+        assert len(listening.ear.calls) == 0
+        listening.ear.free.set()
+        await listening.ear.until(lambda ear: len(ear.calls) == 500 and not ear.open)
+    assert {call.state for call in listening.ear.calls.values()} == {State.ANSWERED}
 
 
 async def test_garbage_line_breaks_and_foreign_bytes_on_the_line_cost_nothing_else(pbx: PbxProcess) -> None:
@@ -324,6 +360,34 @@ async def test_a_pbx_that_closes_before_a_word_is_starting_and_not_another_servi
         with pytest.raises(errors.Unavailable) as caught:
             await asterisk.open(line(server.sockets[0].getsockname()[1]), permit).check()
     assert not caught.value.sent
+
+
+async def test_a_pbx_behind_tls_is_heard_where_its_certificate_is_trusted(
+    pbx: PbxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = authority(tmp_path)
+    server = await asyncio.start_server(partial(forwarded, pbx.ami), "127.0.0.1", 0, ssl=ca.server)
+    async with server:
+        settings = line(server.sockets[0].getsockname()[1], tls=True)
+        with pytest.raises(errors.Unavailable, match="сертификат"):
+            await asterisk.open(settings, permit).check()
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca.pem))
+        async with Listening(settings) as listening:
+            key = await done(pbx.call, "79160000001", ["101"])
+            await listening.ear.call(key, lambda call: call.rang)
+
+
+async def forwarded(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass everything on to a port without TLS, and back."""
+    inner, outer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def passed(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(65_536):
+                target.write(data)
+        target.close()
+
+    await asyncio.gather(passed(reader, outer), passed(inner, writer))
 
 
 async def test_the_password_is_not_shown_on_the_line_where_the_pbx_knows_how(pbx: PbxProcess) -> None:

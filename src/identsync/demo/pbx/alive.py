@@ -1,4 +1,4 @@
-"""People who call the clinic by themselves, as on any morning: most are answered, some give up, some find it busy."""
+"""A morning by itself: people call, most are answered, some give up; those who are called in one click answer."""
 
 import asyncio
 
@@ -37,7 +37,10 @@ class Alive:
             self._next.cancel()
             self._next = None
         self._life = life
+        self._house.takes_orders_s = 0.0
         if life.numbers:
+            self._house.takes_orders_s = life.ring_s / 2
+            self._house.anyone = Phone(mood="answers", after_s=life.ring_s, talk_s=life.talk_s)
             for extension in life.extensions:
                 self._house.phones.setdefault(extension, Phone())
             self._wait()

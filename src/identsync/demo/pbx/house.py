@@ -61,6 +61,7 @@ class House:
         self.people: dict[str, Phone] = {}
         self.anyone = Phone()  # outside
         self.mute = False
+        self.takes_orders_s = 0.0  # seconds until an employee takes his phone for a call he ordered; 0 = as it is told
 
     def phone(self, extension: str) -> Phone:
         """Return a phone inside; those that nobody named are not connected."""
@@ -125,8 +126,8 @@ class House:
         call.timers.append(self.board.later(order.timeout_s, lambda: failed(3, 19)))
         if phone.mood == "busy":
             call.timers.append(self.board.later(phone.after_s, lambda: failed(5, 17)))
-        elif phone.mood == "answers":
-            call.timers.append(self.board.later(phone.after_s, answered))
+        elif phone.mood == "answers" or (phone.mood == "manual" and self.takes_orders_s):
+            call.timers.append(self.board.later(phone.after_s or self.takes_orders_s, answered))
 
     def _ordered(self, call: Call, order: Order) -> tuple[Callable[[], None], Callable[[int, int], None]]:
         board, leg = self.board, call.source

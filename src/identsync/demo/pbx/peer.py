@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -97,10 +97,9 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self.exchange.sessions.add(self)
-        transport.write(self.exchange.account.banner.encode())
+        self._transport.write(self.exchange.account.banner.encode())
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forget it."""

@@ -6,6 +6,7 @@ contract differ (``contract_known.py``); what a service has is built, and what c
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 TEMPURI = "http://tempuri.org/"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
+BAFFLED = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # zeep, by a damaged WSDL
 WIDER = ("unsignedShort", "short", "unsignedInt", "int", "long")
 # Left out where a service has no such field. Not so IdMedDocumentType: a document without its kind is never registered.
 SOME = frozenset({"RelatedMedDoc", "confidentiality"})
@@ -120,7 +122,7 @@ class _Described:
     def __init__(self, endpoint: Endpoint, content: bytes) -> None:
         self.endpoint = endpoint
         binding, schema = _loaded(endpoint, content)
-        self.operations: dict[str, SoapOperation] = dict(binding._operations)
+        self.operations = {name: each for name, each in binding._operations.items() if _is_whole(each)}
         self.forms = Forms(schema, SOME)
         spaces = sorted({each.qname.namespace for each in schema.types if each.qname is not None})
         spaces = [space for space in spaces if space and not space.startswith("http://www.w3.org/")]
@@ -163,6 +165,14 @@ class _Described:
                 yield from _compared(name, fields, form)
 
 
+def _is_whole(operation: "SoapOperation") -> bool:
+    """Tell whether an operation has a request with fields and an answer; a damaged one is as if it were not there."""
+    asked, answered = operation.input, operation.output
+    if asked is None or answered is None or asked.body is None or answered.body is None:
+        return False
+    return hasattr(asked.body.type, "elements")
+
+
 def _asked(operation: "SoapOperation") -> Any:
     """Return the element of a request."""
     assert operation.input is not None
@@ -183,10 +193,10 @@ def _compared(where: str, wanted: Mapping[str, known.Known], form: Form) -> Iter
                 yield _("{where}: нет поля {name}", where=where, name=name)
         elif kind != field.type and not (field.is_some and kind in WIDER):
             yield _("{where}.{name}: был тип {old}, стал {new}", where=where, name=name, old=field.type, new=kind)
-    for name in form.names:
+    for name in form.kinds:
         if name not in wanted:
             yield _("{where}: новое поле {name}, мы его не передаём", where=where, name=name)
-    if [name for name in wanted if name in form.kinds] != [name for name in form.names if name in wanted]:
+    if [name for name in wanted if name in form.kinds] != [name for name in form.kinds if name in wanted]:
         yield _("{where}: поля стоят в другом порядке", where=where)
 
 
@@ -200,15 +210,17 @@ def _loaded(endpoint: Endpoint, content: bytes) -> "tuple[SoapBinding, Any]":
     hardened(content, str(endpoint))
     settings = Settings(forbid_dtd=True, forbid_entities=True, forbid_external=True)
     try:
-        document = Document(io.BytesIO(content), _transport(), settings=settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what zeep passes over is not there, and differences() says so
+            document = Document(io.BytesIO(content), _transport(), settings=settings)
         found = [each for each in document.bindings.values() if isinstance(each, Soap11Binding)]
-    except (Error, LookupError, ValueError, TypeError, AttributeError) as error:
+    except (Error, *BAFFLED) as error:
         raise Unexpected(
             _("{service}: описание службы не разобрать ({cause})", service=endpoint, cause=type(error).__name__)
         ) from None
     if not found:
         raise Unexpected(_("{service}: в описании службы нет SOAP 1.1", service=endpoint))
-    return found[0], document.types
+    return max(found, key=lambda each: len(each._operations)), document.types
 
 
 def _transport() -> Any:

@@ -63,8 +63,8 @@ class Form:
     """A type of the contract: its fields in the order of the wire, their types, and what each value must be."""
 
     type: "ComplexType"
-    names: tuple[str, ...]
     kinds: Mapping[str, str]
+    demanded: tuple[str, ...]  # every field of 2016-2026 may be absent; a later contract may think otherwise
     checks: dict[str, Check] = field(default_factory=dict)
 
 
@@ -88,16 +88,20 @@ class Forms:
     def fit(self, form: Form, values: Values, path: str) -> Fitted:
         """Return the values as zeep renders them; Unfit where the contract cannot carry one."""
         fitted = Fitted({}, form.type)
+        before = f"{path}." if path else ""
         for name, value in values.items():
             if value in EMPTY:
                 continue
             check = form.checks.get(name)
             if check is not None:
-                fits = check(f"{path}.{name}" if path else name, value)
+                fits = check(before + name, value)
                 if fits != {}:  # a record of which nothing is known is not there
                     fitted[name] = fits
             elif name not in self._some:
-                raise Unfit(f"{path}.{name}", _("в контракте службы нет такого поля"))
+                raise Unfit(before + name, _("в контракте службы нет такого поля"))
+        for name in form.demanded:
+            if name not in fitted:
+                raise Unfit(before + name, _("служба требует это поле"))
         return fitted
 
     def _form(self, name: str, found: "ComplexType") -> Form:
@@ -105,7 +109,8 @@ class Forms:
             return made
         elements = found.elements
         kinds = {each: element.type.name or "" for each, element in elements}
-        form = self._made[name] = Form(found, tuple(kinds), kinds)
+        demanded = tuple(each for each, element in elements if not (element.is_optional or element.nillable))
+        form = self._made[name] = Form(found, kinds, demanded)
         for each, element in elements:
             form.checks[each] = self._check(element)
         return form

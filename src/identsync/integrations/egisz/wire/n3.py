@@ -20,8 +20,8 @@ Permit = Callable[[], Awaitable[None]]
 
 CONTENT = "text/xml; charset=utf-8"
 MAX_ANSWER = 4 * 1024 * 1024
-# A fault comes with 500; what the others bring is judged here, too. No redirect is followed, not even 307: the token
-# and people are in the body, and it goes where the settings say or nowhere.
+# A fault comes with 500; what the others bring is judged here, too. No redirect is followed, not even 307: the body
+# holds the token and people, and goes where the settings say or nowhere.
 ANSWERED = (500, 502, 503, 504, 301, 302, 303, 307, 308)
 
 
@@ -155,7 +155,9 @@ def _without_soap(verdict: faults.Verdict, reply: HttpReply, request: str, answe
         words = _("N3 просит подождать ({status})", status=status)
         return Reply(Fate.LATER, words=words, request=request, answer=answer, after_ms=after_ms)
     if 300 <= status < 500:
-        words = _("запрос не принят ({status}): проверьте адрес (url) в настройках", status=status)
+        is_elsewhere = status < 400 or status in (404, 405)
+        told = _("запрос не принят ({status})", status=status)
+        words = _("{told}: проверьте адрес (url) в настройках", told=told) if is_elsewhere else told
         return Reply(Fate.REFUSED, (Complaint(f"HTTP {status}", "", words),), "", request, answer)
     words = verdict.words or _("ответ N3: не на этот запрос")
     return Reply(Fate.LOST, words=words if status == 200 else f"{words} ({status})", request=request, answer=answer)

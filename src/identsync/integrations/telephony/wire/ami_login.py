@@ -23,6 +23,8 @@ async def logged_in(line: Line, heard: Heard, events: str) -> Session:
         session = await connect(peer, heard)
     except Malformed:
         raise strange() from None
+    except ssl.SSLCertVerificationError:
+        raise Unavailable(_("TLS: этот компьютер не доверяет сертификату АТС"), sent=False) from None
     except (OSError, UnicodeError, NoAnswer) as error:  # the last: closed before a word, as while it starts
         words = _("АТС не отвечает ({cause})", cause=type(error).__name__)
         raise Unavailable(words, sent=False) from None

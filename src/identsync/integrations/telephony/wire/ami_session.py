@@ -128,7 +128,7 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is no subclass
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
         self._tick()
 
     def data_received(self, data: bytes) -> None:

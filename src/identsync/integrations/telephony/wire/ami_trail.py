@@ -6,6 +6,7 @@ from identsync.integrations.telephony.call import Call, Direction, Employee, Rea
 from identsync.integrations.telephony.wire.ami_leg import Leg, is_number, peer_of, phone_of, shown
 
 TOKEN = "ident-"  # noqa: S105  how the channel of a call that we began is named
+NOBODY_DIALS = ("", "s")  # what stands where a channel has no number that it dialled
 LONGEST_KEY = 200
 MOST_PEOPLE = 200  # of a call
 MOST_RECORDINGS = 20
@@ -30,6 +31,7 @@ class Trail:
     ended_ms: int | None = None
     reason: Reason = Reason.NONE
     caller: Leg | None = None  # who began it
+    is_doubtful: bool = False  # a short number, on a channel that has no extension's name: ours, or one of a small town
     is_settled: bool = False  # enough is known to tell of it
     legs: dict[str, Leg] = field(default_factory=dict)
     links: set[str] = field(default_factory=set)
@@ -58,13 +60,14 @@ class Trail:
             self._ordered(inside)
             return
         extension = phone_of(leg.name, leg.number, inside)
-        if not extension:
-            self._from_outside(leg)
+        self.is_doubtful = bool(extension) and not phone_of(leg.name, "", inside)
+        if not extension or (self.is_doubtful and leg.exten in NOBODY_DIALS):
+            self.from_outside(leg)
         elif self.direction is not Direction.OUT:  # else a trunk has been called already: what it was told is right
             leg.employee = self.known(extension, leg)
             _append(self.rang, leg.employee)
             self.direction = Direction.OUT if is_number(leg.exten, inside) else Direction.INSIDE
-            self.phone = leg.exten if leg.exten != "s" else ""
+            self.phone = leg.exten if leg.exten not in NOBODY_DIALS else ""
 
     def known(self, extension: str, leg: Leg) -> Employee:
         """Return the employee of a phone, with the name the PBX has for it."""
@@ -80,8 +83,23 @@ class Trail:
         self.direction = Direction.OUT
         self.line = peer_of(leg.name)[1] or self.line
 
+    def from_outside(self, leg: Leg) -> None:
+        """Take a leg for somebody outside who calls us."""
+        self.is_doubtful = False
+        if leg.employee is not None:
+            self.rang = [each for each in self.rang if each.extension != leg.employee.extension]
+            leg.employee = None
+        self.direction = Direction.IN
+        self.phone = shown(leg.number)
+        self.line = (
+            leg.exten if leg.exten.removeprefix("+").isdecimal() else "" if leg.is_local else peer_of(leg.name)[1]
+        )
+        self.is_settled = self.is_settled or bool(self.phone)
+
     def ring(self, employee: Employee) -> None:
-        """Note that a phone rings."""
+        """Note that a phone inside rings: whoever called it through a number of ours is outside, if there is doubt."""
+        if self.is_doubtful and self.direction is Direction.OUT and self.caller is not None:
+            self.from_outside(self.caller)
         _append(self.rang, employee)
         self.is_settled = True
 
@@ -153,14 +171,6 @@ class Trail:
             self.ring(leg.employee)
         told = (leg.exten, self.phone, leg.title, leg.number)
         self.phone = next((number for number in told if is_number(number, inside)), "")
-        self.is_settled = self.is_settled or bool(self.phone)
-
-    def _from_outside(self, leg: Leg) -> None:
-        self.direction = Direction.IN
-        self.phone = shown(leg.number)
-        self.line = (
-            leg.exten if leg.exten.removeprefix("+").isdecimal() else "" if leg.is_local else peer_of(leg.name)[1]
-        )
         self.is_settled = self.is_settled or bool(self.phone)
 
     def _because(self, reason: Reason) -> None:

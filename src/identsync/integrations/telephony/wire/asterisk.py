@@ -34,6 +34,7 @@ BOOT_S = 2.0
 RESYNC_S = 300.0
 LISTS = 3  # tries for a complete list of channels
 MOST_WAITING = 5_000  # changed calls that wait to be written down; then nothing more is read
+MOST_UNTOLD = 50_000  # calls that are kept while they cannot be written down at all; then the oldest are given up
 MOST_ASKED = 200  # channels asked for their recording after a connection
 NEEDED = ("Originate", "CoreShowChannels", "Getvar")
 
@@ -121,7 +122,7 @@ class Asterisk:
 
     async def _tell_changed(self, told: Told) -> None:
         """Tell of what has changed; what could not be written down is told again, a call that is over above all."""
-        self._untold = [*self._untold, *self._calls.drain()][-MOST_WAITING:]
+        self._untold = [*self._untold, *self._calls.drain()][-MOST_UNTOLD:]
         if self._untold:
             await told(self._untold, False)
             self._untold = []
