@@ -56,6 +56,15 @@ def test_a_talk_closes_it_by_itself(store: Store, direction: Direction, state: s
         assert [row.state for row in entries(connection)] == [state, "waiting"]
 
 
+def test_a_pbx_that_says_somebody_called_back_is_believed(store: Store) -> None:
+    with store.write() as connection:
+        tell(connection, missed("a"))
+        tell(connection, missed("a", calls_back=False), history=True)
+        assert _state(connection) == [("waiting", 1, 0)]
+        tell(connection, missed("a", calls_back=True), history=True)
+        assert [(row.state, row.closed_by) for row in entries(connection)] == [("reached", "")]
+
+
 def test_a_talk_that_was_before_the_missed_call_does_not_close_it(store: Store) -> None:
     with store.write() as connection:
         tell(connection, missed("a"))

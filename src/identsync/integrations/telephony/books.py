@@ -172,6 +172,7 @@ class _Book:
             "employee": _cut(last.name, 100) or None,
             "recordings": _list(call.recordings),
             "token": call.token or None,
+            "called_back": None if call.calls_back is None else int(call.calls_back),
             "utm": _object(call.utm),
             "mark": mark_of(call) if self._origin.history else None,
         }
@@ -247,7 +248,6 @@ class _Book:
         receipt = Receipt(fate, token=row["token"], reason=reason)
         name = self._origin.name
         flow.receive(self._connection, stream_of(name), name, [receipt], self._now)
-
 
     def _is_dialling(self, token: str) -> bool:
         state = self._connection.execute(select(outbox.c.state).where(outbox.c.token == token)).scalar()

@@ -61,6 +61,8 @@ class _Story:
             self.waiting, self.tries, self.contact, self.tried_last = [], 0, call, False
         elif call.same_as is not None:
             return
+        elif call.called_back:  # its PBX says so, whoever called back from whatever phone
+            self.waiting, self.tries, self.contact, self.tried_last = [], 0, call, False
         elif call.direction == Direction.IN:
             self.waiting.append(call)
             self.tried_last = False
@@ -139,7 +141,10 @@ def _at(day: Any, minute: int, zone: ZoneInfo) -> int:
 def _story(connection: Connection, phone_key: str, since_ms: int) -> _Story:
     dealt = select(func.max(_m.last_ms)).where(_m.phone_key == phone_key, _m.state == "closed")
     after = connection.execute(dealt).scalar() or 0
-    columns = _c.id, _c.direction, _c.state, _c.start_ms, _c.same_as, _c.phone, _c.e164, _c.branch_id, _c.patient_id
+    columns = (
+        _c.id, _c.direction, _c.state, _c.start_ms, _c.same_as, _c.called_back, _c.phone, _c.e164, _c.branch_id,
+        _c.patient_id,
+    )  # fmt: skip
     here = _c.phone_key == phone_key, _c.start_ms >= since_ms, _c.start_ms > after, _c.ended_ms.is_not(None)
     story = _Story()
     for call in connection.execute(select(*columns).where(*here).order_by(_c.start_ms, _c.id)):
@@ -187,7 +192,8 @@ def _retell(connection: Connection, entry: Any, values: Mapping[str, Any], now_m
 
 
 def _close_by_call(connection: Connection, entry: Any, contact: Any, now_ms: int) -> None:
-    state = "reached" if contact is not None and contact.direction == Direction.OUT else "came"
+    ours = contact is not None and (contact.direction == Direction.OUT or contact.called_back)
+    state = "reached" if ours else "came"
     values = {"state": state, "closed_by": "", "closed_ms": now_ms, "open_key": _over(entry.id)}
     _change(connection, entry.id, values, now_ms)
     _note(connection, entry.id, state, "", now_ms)

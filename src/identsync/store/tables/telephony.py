@@ -39,6 +39,9 @@ phone_call = Table(
     Column("talked", Unicode(400), nullable=False, doc="JSON list of [extension, name], in order"),
     Column("recordings", Unicode(4000), nullable=False, doc="JSON list of what the PBX calls them"),
     Column("token", String(32), doc="of our click"),
+    Column(
+        "called_back", SmallInteger, doc="of a missed one: 1 = its PBX says that somebody called back; NULL = no word"
+    ),
     Column("utm", Unicode(1000), nullable=False, doc="JSON object"),
     Column("patient_id", BigInteger, doc="the patient of that number, where there is exactly one or a person said so"),
     Column("patients", Integer, nullable=False, server_default=text("0"), doc="how many patients have that number"),

@@ -54,6 +54,7 @@ def _phone_call() -> None:
         sa.Column("talked", sa.Unicode(length=400), nullable=False),
         sa.Column("recordings", sa.Unicode(length=4000), nullable=False),
         sa.Column("token", sa.String(length=32), nullable=True),
+        sa.Column("called_back", sa.SmallInteger(), nullable=True),
         sa.Column("utm", sa.Unicode(length=1000), nullable=False),
         sa.Column("patient_id", sa.BigInteger(), nullable=True),
         sa.Column("patients", sa.Integer(), server_default=sa.text("0"), nullable=False),
