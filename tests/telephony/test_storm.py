@@ -24,7 +24,7 @@ from identsync.demo.pbx.peer import KEY
 from identsync.demo.pbx.process import PbxProcess
 from identsync.integrations.telephony.books import key_of
 from identsync.store import Store
-from identsync.store.tables import phone_call
+from identsync.store.tables import phone_call, phone_line, run_log, task_slot
 
 FAULTS = int(os.environ.get("IDENTSYNC_STORM", "12"))
 SEED = int(os.environ.get("IDENTSYNC_STORM_SEED", "0")) or secrets.randbelow(10**6) + 1
@@ -107,7 +107,7 @@ class Street:
 
     def _end(self, key: str) -> None:
         state = self.going.pop(key)
-        until(lambda: self.seen().get(key_of(key)) == state)
+        self._until(lambda: self.seen().get(key_of(key)) == state)
         self._pbx.hang_up(key)
         self.over[key] = "answered" if state == "talking" else "missed"
 
@@ -119,23 +119,32 @@ class Street:
 
     def see_all(self) -> None:
         """Wait until all that goes on is in the books as it is."""
-        until(lambda: all(self.seen().get(key_of(key)) == state for key, state in self.going.items()))
+        self._until(lambda: all(self.seen().get(key_of(key)) == state for key, state in self.going.items()))
 
     def end_all(self) -> None:
         for key in list(self.going):
             self._end(key)
-        until(lambda: all(self.seen().get(key_of(key)) == state for key, state in self.over.items()))
+        self._until(lambda: all(self.seen().get(key_of(key)) == state for key, state in self.over.items()))
+
+    def _until(self, what: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not what():
+            assert time.monotonic() < deadline, f"seed {SEED}: {self._told()}"
+            time.sleep(0.02)
+
+    def _told(self) -> str:
+        """What a person needs to find out why."""
+        with self._store.read() as connection:
+            lines = connection.execute(select(phone_line)).all()
+            runs = connection.execute(select(run_log).order_by(run_log.c.started_ms.desc()).limit(8)).all()
+            slots = connection.execute(select(task_slot)).all()
+        seen = self.seen()
+        calls = {key: (state, seen.get(key_of(key))) for key, state in self.going.items()}
+        return f"{calls}\n{lines}\n{runs}\n{slots}"
 
     def seen(self) -> dict[str, str]:
         with self._store.read() as connection:
             return {row.key: row.state for row in connection.execute(select(phone_call.c.key, phone_call.c.state))}
-
-
-def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < deadline, f"seed {SEED}"
-        time.sleep(0.02)
 
 
 def test_no_call_is_lost_or_doubled_whatever_dies(store: Store, pbx: PbxProcess, tmp_path: Path) -> None:

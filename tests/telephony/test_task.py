@@ -1,20 +1,32 @@
 """A line attended by real engines: calls come in, clicks go out, history fills what nobody heard."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from identsync.demo.cloudpbx.process import CloudProcess
+from identsync.demo.pbx.peer import KEY
+from identsync.demo.pbx.process import PbxProcess
 from identsync.engine.integration import Role, Status
 from identsync.errors import AskPerson
 from identsync.integrations.telephony import dialing
 
-from . import clouds_desk, desk_network
+from . import attending_client, clouds_desk, desk_network
 from .calls import entries
 from .clouds_desk import line
 from .desk_network import Network, patient_with_phone
 
 cloud_process, clouds = clouds_desk.cloud_process, clouds_desk.clouds
+
+
+@pytest.fixture
+def pbx(monkeypatch: pytest.MonkeyPatch) -> Iterator[PbxProcess]:
+    monkeypatch.setenv("TEST_AMI", KEY)
+    with PbxProcess() as process:
+        yield process
+
+
 clinic_file, network = desk_network.clinic_file, desk_network.network
 
 
@@ -70,6 +82,20 @@ async def test_a_click_rings_the_phone_and_its_call_tells_how_it_ended(network: 
         network.click("three", to="+79160000003")
         await network.until(lambda: len(clouds.dialled()) == 2)
     assert [each["to"].lstrip("+") for each in clouds.dialled()] == ["79160000002", "79160000003"]
+
+
+async def test_while_my_phone_rings_the_order_says_so_and_not_that_it_was_taken(
+    network: Network, pbx: PbxProcess
+) -> None:
+    network.settings = {"pbx": attending_client.line(pbx.ami)}
+    pbx.phones(**{"101": {}})
+    async with network.client():
+        await network.until(lambda: network.line() and network.line().listening_ms)
+        network.click()
+        (row,) = await network.until(network.calls)
+        assert (row.state, network.orders()[0].state) == ("ringing", "submitting")
+        pbx.answer(pbx.orders()[0]["channel_id"], "101")
+        await network.until(lambda: network.orders()[0].state == "accepted")
 
 
 async def test_a_click_whose_answer_is_lost_is_not_dialled_again_and_its_call_settles_it(

@@ -212,6 +212,7 @@ def _telephony(port: int, recordings: Path) -> str:
     return f"""
 [telephony.{LINE}]
 kind = "asterisk"
+title = "{_('АТС клиники')}"
 host = "127.0.0.1"
 port = {port}
 user = "{peer.USER}"

@@ -51,8 +51,9 @@ class Alive:
 
     def _somebody(self) -> None:
         life, luck = self._life, self._house.random
-        if len(self._house.calls) < life.most:
-            call = self._house.incoming(luck.choice(life.numbers), life.line, list(life.extensions))
+        here = {call.source.number for call in self._house.calls.values()}
+        if len(self._house.calls) < life.most and (others := [each for each in life.numbers if each not in here]):
+            call = self._house.incoming(luck.choice(others), life.line, list(life.extensions))
             rings = luck.uniform(0.5, 1.5) * life.ring_s
             if call.ringing and luck.random() < life.answered:
                 self._house.board.later(rings, lambda: self._answer(call, luck.choice(life.extensions)))

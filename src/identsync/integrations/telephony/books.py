@@ -23,7 +23,7 @@ from identsync.integrations.telephony.call import Call, Direction, Employee, Rea
 from identsync.integrations.telephony.settings import Line
 from identsync.store import pulse
 from identsync.store.lists import portions
-from identsync.store.tables import phone_call, phone_line, phone_link
+from identsync.store.tables import outbox, phone_call, phone_line, phone_link
 
 PULSE = "calls"
 SAME_MS = 20_000  # two PBXs tell of one call at most so far apart
@@ -241,10 +241,17 @@ class _Book:
         """Tell our click what became of it: its call is seen, so it is no longer unknown."""
         ends = {State.ANSWERED: Fate.DELIVERED, State.MISSED: Fate.FAILED}
         fate = ends.get(State(row["state"]), Fate.ACCEPTED)
+        if row["state"] == State.RINGING and self._is_dialling(row["token"]):
+            return  # the employee's own phone rings: whether he takes it is what ``dial`` will say
         reason = _WHY.get(row["reason"], "") if fate is Fate.FAILED else ""
         receipt = Receipt(fate, token=row["token"], reason=reason)
         name = self._origin.name
         flow.receive(self._connection, stream_of(name), name, [receipt], self._now)
+
+
+    def _is_dialling(self, token: str) -> bool:
+        state = self._connection.execute(select(outbox.c.state).where(outbox.c.token == token)).scalar()
+        return state == "submitting"
 
 
 def _(text: str) -> str:
