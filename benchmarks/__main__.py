@@ -33,6 +33,7 @@ NAMES = (
     "messages",
     "ami",
     "callers",
+    "calls",
     "popup",
     "n3",
     "cases",

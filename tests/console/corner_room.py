@@ -29,6 +29,7 @@ class Room:
         self.news = ""
         self.until = 0
         self.broken = False
+        self.branch: int | None = None
 
         def loader(path: Any) -> Any:
             return ChoiceLoader([DictLoader(TEMPLATES), FileSystemLoader(path)])
@@ -47,7 +48,8 @@ class Room:
             corner=Corner("test/corner.html", self._view, lambda _context: ("news", "more")),
         )
 
-    def _view(self, _context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
+    def _view(self, context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
+        self.branch = context.branch
         if self.broken:
             raise RuntimeError("the corner is broken")
         return {"news": self.news, "until": self.until}

@@ -84,6 +84,11 @@ async def test_a_broken_corner_costs_nothing_but_itself(client: httpx.AsyncClien
     assert (await client.get("/corner/room")).status_code == HTTPStatus.SERVICE_UNAVAILABLE
 
 
+async def test_a_page_knows_the_branch_of_its_client(client: httpx.AsyncClient, room: Room) -> None:
+    await client.get("/corner/room")
+    assert room.branch == 3
+
+
 async def test_a_page_without_a_corner_has_no_address_for_one(client: httpx.AsyncClient) -> None:
     assert (await client.get("/corner/overview")).status_code == HTTPStatus.NOT_FOUND
 

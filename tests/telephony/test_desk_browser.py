@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from browser import Tab, browser, dim, serving, tab  # noqa: F401  fixtures
 from identsync.console.server import Console
 from identsync.integrations.leads import INTEGRATION as LEADS
 from identsync.integrations.telephony import INTEGRATION, recordings
-from identsync.integrations.telephony.page import PAGES
 from identsync.integrations.telephony.settings import Line
 from identsync.store import open_store
 from identsync.store.tables import lead, outbox, phone_call, phone_dial, phone_seat
@@ -52,7 +50,7 @@ def kept(line: Line, folder: Path) -> Line:
 
 @contextmanager
 def console_of(desk: Desk, user: str) -> Iterator[Any]:
-    rooms = [(replace(INTEGRATION, pages=lambda: PAGES), desk.settings), (LEADS, {})]
+    rooms = [(INTEGRATION, desk.settings), (LEADS, {})]
     with serving(
         lambda: Console(desk.store, desk.clinic, rooms=rooms, port=0, zone="Europe/Moscow", user=user)
     ) as console:

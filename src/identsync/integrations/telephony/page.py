@@ -63,6 +63,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "outcomes": words.OUTCOMES,
         "reasons": words.REASONS,
         "set_up": bool(context.settings),
+        "one_branch": context.branch is not None,
     }
     return frame | PARTS[tab][1](context, query)
 

@@ -192,10 +192,15 @@ def _orders(connection: Connection, context: PageContext) -> list[dict[str, Any]
     columns = _o.id, _o.state, _o.reason, _o.token, _o.made_ms, _o.changed_ms, _d.line, _d.extension, _d.e164
     asked = select(*columns, _d.patient_id, _d.missed_id).join(phone_dial, _d.outbox_id == _o.id).where(*mine)
     rows = connection.execute(asked.order_by(_o.id.desc()).limit(4)).all()
-    tokens = [row.token for row in rows if row.token]
-    calls = {row.token: row for row in connection.execute(select(phone_call).where(_c.token.in_(tokens)))}
+    calls = _of_tokens(connection, [row.token for row in rows if row.token])
     orders = [_order(row, calls.get(row.token)) for row in reversed(rows)]
     return [order for order in orders if _is_news(order, context.now_ms)]
+
+
+def _of_tokens(connection: Connection, tokens: Sequence[str]) -> dict[str, Any]:
+    if not tokens:  # PostgreSQL would look for an empty list in all calls
+        return {}
+    return {row.token: row for row in connection.execute(select(phone_call).where(_c.token.in_(tokens)))}
 
 
 def _order(row: Any, call: Any) -> dict[str, Any]:

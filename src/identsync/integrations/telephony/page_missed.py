@@ -69,7 +69,6 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "one": one and one | page_callers.of(context, one, zones),
         "people": people,
         "silent": silent,
-        "every": every,
         "settled": SETTLED,
         "events": EVENTS,
         "me": words.who(context),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, func, literal_column, select
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
 from identsync.engine.integration import PageContext
@@ -22,6 +22,8 @@ KEPT = 32
 STAFF = 12
 PATIENCE = 0.2  # seconds a page waits for numbers before it says that they are being reckoned
 _c = phone_call.c
+_HOUR, _SECOND = (literal_column(text, Integer) for text in (str(HOUR_MS), "1000"))
+"""Written out: SQL Server takes a parameter in GROUP BY for another one than that in SELECT."""
 
 
 def _(text: str) -> str:
@@ -184,7 +186,7 @@ def _by_time(
     connection: Connection, where: Sequence[ColumnElement[bool]], zone: str, days: Iterable[int]
 ) -> tuple[dict[int, Tally], dict[int, Tally]]:
     """Count by hour of the day and by day, of the branch's wall clock: one grouping by the hours of the epoch."""
-    hour = (_c.start_ms // HOUR_MS).label("hour")
+    hour = (_c.start_ms // _HOUR).label("hour")
     asked = select(hour, _c.direction, _c.state, func.count().label("n")).where(*where)
     by_hour, by_day = {each: Tally() for each in range(24)}, {each: Tally() for each in days}
     for row in connection.execute(asked.group_by(hour, _c.direction, _c.state)):
@@ -217,7 +219,7 @@ def _by_place(
 
 def _waits(connection: Connection, where: Sequence[ColumnElement[bool]]) -> list[tuple[int, int]]:
     """Return (seconds until somebody answered, how many such calls), ascending."""
-    second = ((_c.answered_ms - _c.start_ms) // 1000).label("second")
+    second = ((_c.answered_ms - _c.start_ms) // _SECOND).label("second")
     taken = _c.direction == "in", _c.state == "answered", _c.answered_ms.is_not(None)
     asked = select(second, func.count().label("n")).where(*where, *taken).group_by(second).order_by(second)
     return [(max(int(row.second), 0), row.n) for row in connection.execute(asked)]
