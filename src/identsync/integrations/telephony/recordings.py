@@ -45,10 +45,10 @@ class Shelf:
     def __init__(self, most: int = MEMORY) -> None:
         self._most = most
         self._size = 0
-        self._kept: OrderedDict[tuple[int, int], Audio] = OrderedDict()
-        self._locks: dict[tuple[int, int], asyncio.Lock] = {}
+        self._kept: OrderedDict[tuple[int, ...], Audio] = OrderedDict()
+        self._locks: dict[tuple[int, ...], asyncio.Lock] = {}
 
-    async def get(self, name: tuple[int, int], fetch: Callable[[], Awaitable[Audio]]) -> Audio:
+    async def get(self, name: tuple[int, ...], fetch: Callable[[], Awaitable[Audio]]) -> Audio:
         """Return a recording; several who ask at once fetch it once."""
         async with self._locks.setdefault(name, asyncio.Lock()):
             if name not in self._kept:
@@ -58,7 +58,7 @@ class Shelf:
             self._locks.pop(name, None)
             return self._kept[name]
 
-    def _put(self, name: tuple[int, int], audio: Audio) -> None:
+    def _put(self, name: tuple[int, ...], audio: Audio) -> None:
         self._kept[name] = audio
         self._size += len(audio.content)
         while self._size > self._most and len(self._kept) > 1:
@@ -79,7 +79,7 @@ async def audio(context: PageContext, query: Mapping[str, str]) -> Answer:
     if row is None or row.line not in lines:
         raise AskPerson(_("Записи этого разговора нет"))
     line = lines[row.line]
-    heard = await _shelf.get(name, lambda: _fetch(line, row, name[1], stored))
+    heard = await _shelf.get((id(context.store), *name), lambda: _fetch(line, row, name[1], stored))
     return Answer(heard.content, heard.media_type, hashlib.sha256(heard.content).hexdigest()[:16])
 
 
