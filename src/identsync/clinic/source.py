@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, bindparam, func, select
 
-from identsync.clinic import contract
+from identsync.clinic import contract, contract_cases
 from identsync.clinic.callers import Caller, Callers
 from identsync.clinic.cases import CaseRows, Cases, Rows
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
@@ -20,6 +20,7 @@ from identsync.clinic.search import Search
 from identsync.clinic.session import reading
 from identsync.core.board import Boards
 from identsync.core.events import Events
+from identsync.errors import Problem
 
 __all__ = [
     "Appointment", "Branch", "Caller", "ClinicSource", "Doctor", "Guest", "Patient", "Visit", "minute_now", "to_ms",
@@ -248,6 +249,10 @@ class ClinicSource:
         """Give the cases of service of these branches opened from a wall minute on, with all that belongs to them."""
         with self._reading() as connection:
             return self._cases.of_period(connection, branches, since)
+
+    def case_problems(self) -> list[Problem]:
+        """Say everything that is wrong with the relations of cases."""
+        return contract_cases.check(self._engine, self._schema)
 
     def cases_there(self, ids: Collection[int]) -> set[int]:
         """Give those of these cases' numbers that the clinic still has."""

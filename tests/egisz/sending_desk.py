@@ -1,0 +1,63 @@
+"""An organisation's client for tests: a store, a clinic with cases, N3 beside it; also run as a process of its own."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sqlalchemy import create_engine, update
+
+from claimed import run_now
+from identsync.clinic.source import ClinicSource
+from identsync.demo.n3.desk import LPU
+from identsync.engine.integration import Outcome
+from identsync.integrations.egisz.settings import Organisation
+from identsync.integrations.egisz.task import tasks
+from identsync.store import open_store
+from identsync.store.tables import egisz_item
+
+NAME = "clinic"
+USUAL = {"aid": 1, "payment": 3, "confidentiality": 1, "result": 1, "purpose": 1, "case": 2, "outcome": 1, "place": 1}
+USUAL |= {"visit_purpose": 1, "role": 3, "disease": 1, "diagnosis": 1}
+
+
+class Desk:
+    """One client: ``send`` and ``look`` are its tasks, run now."""
+
+    def __init__(self, store: str, clinic: str, url: str, **more: Any) -> None:
+        self.engine, self.store = create_engine(clinic), open_store(store)
+        self.clinic = ClinicSource(self.engine)
+        usual: dict[str, Any] = {"url": url, "token": "env:TEST_N3", "lpu": LPU, "rate": 50.0, "at_once": 4}
+        self.settings = Organisation(**(usual | USUAL | {"timeout": 1_000} | more))
+        self._send, self._look = tasks({NAME: self.settings}, [])
+
+    def send(self) -> Outcome:
+        return asyncio.run(run_now(self.store, self.clinic, self._send))
+
+    def look(self) -> Outcome:
+        return asyncio.run(run_now(self.store, self.clinic, self._look))
+
+    def hurry(self) -> None:
+        """Let time pass: what waits for its next try is due."""
+        with self.store.write() as connection:
+            waiting = egisz_item.c.state.in_(("later", "unknown"))
+            connection.execute(update(egisz_item).where(waiting).values(retry_ms=0))
+
+    def close(self) -> None:
+        self.store.close()
+        self.engine.dispose()
+
+
+def main(told: dict[str, Any]) -> None:
+    desk = Desk(told["store"], told["clinic"], told["url"])
+    print("ready", flush=True)
+    desk.hurry()
+    desk.send()
+    desk.close()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
