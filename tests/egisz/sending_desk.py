@@ -1,7 +1,10 @@
 """An organisation's client for tests: a store, a clinic with cases, N3 beside it; also run as a process of its own."""
 
 import asyncio
+import itertools
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,10 @@ from claimed import run_now
 from identsync.clinic.source import ClinicSource
 from identsync.demo.n3.desk import LPU
 from identsync.engine.integration import Outcome
+from identsync.integrations.egisz import exchange
+from identsync.integrations.egisz.case import Reply
 from identsync.integrations.egisz.settings import Organisation
+from identsync.integrations.egisz.shelf import Items
 from identsync.integrations.egisz.task import tasks
 from identsync.store import open_store
 from identsync.store.tables import egisz_item
@@ -51,8 +57,39 @@ class Desk:
         self.engine.dispose()
 
 
+def mortal(step: str, at: int) -> None:
+    """Let this process die at the so-manieth step: before a request, after its answer, while that is written down."""
+    left = itertools.count(at, -1)
+
+    def die() -> None:
+        if next(left) == 0:
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    asked, saved = exchange.told, Items.save
+
+    async def told(*each: Any) -> Reply:
+        if step == "asking":
+            die()
+        reply = await asked(*each)
+        if step == "answered":
+            die()
+        return reply
+
+    def save(self: Items, *each: Any, **more: Any) -> Any:
+        if step == "announcing":
+            die()
+        columns = saved(self, *each, **more)
+        if step == "saving":  # written, not committed
+            die()
+        return columns
+
+    exchange.told, Items.save = told, save  # type: ignore[method-assign]
+
+
 def main(told: dict[str, Any]) -> None:
-    desk = Desk(told["store"], told["clinic"], told["url"])
+    desk = Desk(told["store"], told["clinic"], told["url"], rate=1000.0)
+    if told.get("dies"):
+        mortal(*told["dies"])
     print("ready", flush=True)
     desk.hurry()
     desk.send()
