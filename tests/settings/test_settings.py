@@ -45,7 +45,7 @@ def test_the_new_file_with_every_line_switched_on_is_right_too() -> None:
         bare = line.removeprefix("# ")
         switched.append(bare if is_key(bare) or bare.startswith("[") else line)
     made = settings.parse("\n".join(switched))
-    assert set(made.rooms) == {"timetable", "leads", "calendar", "messaging", "geocoding", "telephony"}
+    assert set(made.rooms) == {"timetable", "leads", "calendar", "messaging", "geocoding", "telephony", "egisz"}
 
 
 def test_every_mistake_of_the_file_at_once() -> None:

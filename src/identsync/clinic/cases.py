@@ -82,6 +82,10 @@ class Cases:
             signed.c.created_minute >= bindparam("since"),
         )
         self._signed = _columns(signed, SIGNED).where(*since).order_by(signed.c.document_id)
+        whose = select(signed.c.patient_id).where(*since)
+        self._signed_patients = _columns(patient, PATIENT).where(patient.c.patient_id.in_(whose))
+        self._signed_identities = _columns(identity, IDENTITY).where(identity.c.patient_id.in_(whose))
+        self._there = select(case.c.case_id).where(case.c.case_id.in_(bindparam("ids", expanding=True)))
 
     def of_period(self, connection: Connection, branches: Iterable[int], since: int) -> CaseRows:
         """Give the cases of these branches that were opened from a wall minute on."""
@@ -96,9 +100,20 @@ class Cases:
         """Give all doctors as the law knows them."""
         return fetched(connection, self._employees, {})
 
-    def signed(self, connection: Connection, branches: Iterable[int], since: int) -> Rows:
-        """Give the documents of these branches that were made from a wall minute on."""
-        return fetched(connection, self._signed, {"branches": sorted(set(branches)), "since": since})
+    def signed(self, connection: Connection, branches: Iterable[int], since: int) -> tuple[Rows, CaseRows]:
+        """Give the documents of these branches that were made from a wall minute on, and the people they name."""
+        values = {"branches": sorted(set(branches)), "since": since}
+        documents, patients, identities = (
+            fetched(connection, each, values) for each in (self._signed, self._signed_patients, self._signed_identities)
+        )
+        return documents, CaseRows((), (), (), (), self.employees(connection), patients, identities)
+
+    def there(self, connection: Connection, ids: Iterable[int]) -> set[int]:
+        """Give those of these cases that are in the clinic, whenever they were opened."""
+        wanted, found = sorted(set(ids)), set[int]()
+        for at in range(0, len(wanted), IDS):
+            found.update(connection.execute(self._there, {"ids": wanted[at : at + IDS]}).scalars())
+        return found
 
 
 def _columns(table: Table, names: Sequence[str]) -> Select[Any]:

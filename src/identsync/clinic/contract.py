@@ -18,6 +18,7 @@ from sqlalchemy import (
     Engine,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -141,10 +142,11 @@ def check(bind: Engine | Connection, schema: str | None = None) -> list[Problem]
     if isinstance(bind, Engine):
         with bind.connect() as connection:
             return check(connection, schema)
-    return [problem for table in relations(schema).values() for problem in _relation(bind, table)]
+    return [problem for table in relations(schema).values() for problem in relation(bind, table)]
 
 
-def _relation(connection: Connection, table: Table) -> list[Problem]:
+def relation(connection: Connection, table: Table) -> list[Problem]:
+    """Say what is wrong with one relation, see :func:`check`."""
     try:
         found = {c["name"].lower(): c["type"] for c in inspection(connection).get_columns(table.name, table.schema)}
     except NoSuchTableError:
@@ -162,14 +164,19 @@ def _relation(connection: Connection, table: Table) -> list[Problem]:
     return problems + _values(connection, table, present)
 
 
+FAMILIES = (String, LargeBinary, Integer)
+
+
 def _same_family(column: Column[Any], found: Any) -> bool:
-    return isinstance(found, String if isinstance(column.type, String) else Integer)
+    return isinstance(found, next(kind for kind in FAMILIES if isinstance(column.type, kind)))
 
 
 def _wrong_type(column: Column[Any], found: str) -> Problem:
     where = f"{column.table.name}.{column.name}"
     if isinstance(column.type, String):
         return Problem(where, _("тип {found}, а нужна строка", found=found), "CAST(... AS nvarchar(400))")
+    if isinstance(column.type, LargeBinary):
+        return Problem(where, _("тип {found}, а нужны байты", found=found), "CAST(... AS varbinary(max))")
     return Problem(where, _("тип {found}, а нужно целое число", found=found), "CAST(... AS bigint)")
 
 
@@ -188,7 +195,7 @@ def _values(connection: Connection, table: Table, columns: Sequence[Column[Any]]
 
 def _column_values(column: Column[Any], values: Iterable[Any]) -> list[Problem]:
     where = f"{column.table.name}.{column.name}"
-    wanted = str if isinstance(column.type, String) else int
+    wanted = column.type.python_type
     rule = RULES.get((column.table.name, column.name)) or RULES.get(("", column.name))
     for value in values:
         if value is None:

@@ -4,9 +4,10 @@ They are looked at, and asked for by ``identsync check``, only where ``[egisz]``
 not written down is NULL: the room says in words what is missing.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table, Unicode
+from sqlalchemy import BigInteger, Column, Engine, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Unicode
 
-from identsync.clinic.contract import contract
+from identsync.clinic.contract import contract, relation
+from identsync.errors import Problem
 
 _DAYS = "дни с 1970-01-01 (раньше = меньше нуля)"
 _MINUTE = "минуты местного времени с 1970-01-01 00:00"
@@ -135,3 +136,11 @@ RELATIONS: tuple[Table, ...] = (
     clinic_case_diagnosis,
     clinic_signed,
 )
+
+
+def check(engine: Engine, schema: str | None = None) -> list[Problem]:
+    """Say everything that is wrong with these relations, as ``contract.check`` does of the others."""
+    home = MetaData()
+    with engine.connect() as connection:
+        own = (table.to_metadata(home, schema=schema) if schema else table for table in RELATIONS)
+        return [problem for table in own for problem in relation(connection, table)]

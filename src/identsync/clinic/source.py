@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, bindparam, func, select
 
-from identsync.clinic import contract
+from identsync.clinic import contract, contract_cases
 from identsync.clinic.callers import Caller, Callers
+from identsync.clinic.cases import CaseRows, Cases, Rows
 from identsync.clinic.clock import DAY, minute_now, to_ms, zone_table
 from identsync.clinic.cursor import AddRows, stream
 from identsync.clinic.people import Guest, Patient, People, Visit
@@ -19,6 +20,7 @@ from identsync.clinic.search import Search
 from identsync.clinic.session import reading
 from identsync.core.board import Boards
 from identsync.core.events import Events
+from identsync.errors import Problem
 
 __all__ = [
     "Appointment", "Branch", "Caller", "ClinicSource", "Doctor", "Guest", "Patient", "Visit", "minute_now", "to_ms",
@@ -83,6 +85,7 @@ class ClinicSource:
         self._callers = Callers(contract.relations(schema))
         self._search = Search(contract.relations(schema))
         self._residents = Residents(contract.relations(schema))
+        self._cases = Cases(contract.relations(schema), schema)
         self._held: Connection | None = None
 
     @contextmanager
@@ -241,6 +244,25 @@ class ClinicSource:
         """
         with self._reading() as connection:
             return list(self._people.guests(connection, now_minute, doctors))
+
+    def cases(self, branches: Collection[int], since: int) -> CaseRows:
+        """Give the cases of service of these branches opened from a wall minute on, with all that belongs to them."""
+        with self._reading() as connection:
+            return self._cases.of_period(connection, branches, since)
+
+    def case_problems(self) -> list[Problem]:
+        """Say everything that is wrong with the relations of cases."""
+        return contract_cases.check(self._engine, self._schema)
+
+    def cases_there(self, ids: Collection[int]) -> set[int]:
+        """Give those of these cases' numbers that the clinic still has."""
+        with self._reading() as connection:
+            return self._cases.there(connection, ids)
+
+    def signed(self, branches: Collection[int], since: int) -> tuple[Rows, CaseRows]:
+        """Give the documents of these branches made from a wall minute on, and their doctors and patients."""
+        with self._reading() as connection:
+            return self._cases.signed(connection, branches, since)
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return nullcontext(self._held) if self._held else reading(self._engine, self._schema, self._deadline_s)

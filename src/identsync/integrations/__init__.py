@@ -5,7 +5,7 @@ from typing import cast
 
 from identsync.engine.integration import Integration
 
-ROOMS = ("timetable", "leads", "calendar", "messaging", "geocoding", "telephony")
+ROOMS = ("timetable", "leads", "calendar", "messaging", "geocoding", "telephony", "egisz")
 
 
 def load(name: str) -> Integration:

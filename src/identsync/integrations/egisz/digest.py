@@ -11,10 +11,21 @@ import msgspec
 
 from identsync.core import columns
 from identsync.integrations.egisz import snils
-from identsync.integrations.egisz.case import Case, Codes, Diagnosis, Doctor, Guardian, Paper, Patient, Person, Visit
+from identsync.integrations.egisz.case import (
+    Case,
+    Codes,
+    Diagnosis,
+    Doctor,
+    Document,
+    Guardian,
+    Paper,
+    Patient,
+    Person,
+    Visit,
+)
 
 VERSION = 1
-_SEEDS = {"case": 0xE915, "patient": 0xE916}
+_SEEDS = {"case": 0xE915, "patient": 0xE916, "document": 0xE917}
 _encode = msgspec.msgpack.Encoder().encode  # moments become instants: one moment in another zone is the same
 
 
@@ -26,6 +37,17 @@ def key(id: str) -> int:
 def digest(case: Case) -> int:
     """Return the signed 64-bit number of all that N3 would see of a case, its patient included; the same for ever."""
     return Digests().of_case(case)
+
+
+def of_document(document: Document) -> int:
+    """Return the digest of a signed document: of every byte that AddMedRecord carries."""
+    doctor = document.doctor
+    told = (
+        VERSION, document.id, document.kind, document.header, document.created, document.case_id, document.media_type,
+        _person(doctor.person), doctor.position, doctor.speciality,
+        document.content, document.doctor_sign, document.clinic_sign,
+    )  # fmt: skip
+    return columns.digest(spelled(told), _SEEDS["document"])
 
 
 class Digests:

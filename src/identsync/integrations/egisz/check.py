@@ -1,0 +1,52 @@
+"""``identsync check``: the clinic's relations of cases, both services of each organisation, its terminology service."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from identsync.errors import IdentsyncError, Problem
+from identsync.integrations.egisz import contracts, reference
+from identsync.integrations.egisz.case import Fate
+from identsync.integrations.egisz.wire import n3, terms
+from identsync.language import _
+
+if TYPE_CHECKING:
+    from identsync.integrations.egisz.settings import Organisation
+
+
+async def check(settings: Mapping[str, "Organisation"], context: Any) -> list[Problem]:
+    """Try everything once; returns what is wrong, never raises for an organisation's fault."""
+    problems: list[Problem] = []
+    if context.clinic is not None:
+        problems += context.clinic.case_problems()
+    for name, one in settings.items():
+        problems += await _try(f"egisz.{name}", one)
+    return problems
+
+
+async def _try(where: str, one: "Organisation") -> list[Problem]:
+    try:
+        wsdl = await contracts.fetched(one)
+        contract = contracts.made(wsdl["Pix"], wsdl["EMK"])
+        problems = [Problem(where, words) for words in contract.differences()]
+        async with n3.open(one, contract, _at_once) as line:
+            for endpoint in contracts.SERVICES.values():
+                reply = await line.version(endpoint)
+                if reply.fate is not Fate.TAKEN:
+                    words = reply.words or "; ".join(each.words for each in reply.complaints)
+                    problems.append(Problem(where, f"{endpoint}: {words}"))
+        return problems + await _terms(where, one)
+    except IdentsyncError as error:
+        return [Problem(where, str(error), error.hint)]
+
+
+async def _terms(where: str, one: "Organisation") -> list[Problem]:
+    """Ask for one book that every organisation needs."""
+    if one.terms is None:
+        return []
+    async with terms.open(one, _at_once) as service:
+        book = await service.book(reference.PAPER[0], 0)
+    return [] if book is not None else [Problem(where, f"{reference.PAPER[0]}: {_('такого справочника нет')}")]
+
+
+async def _at_once(n: int = 1) -> None:
+    """Wait for nothing: a few questions are no pace."""

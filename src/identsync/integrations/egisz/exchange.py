@@ -1,0 +1,57 @@
+"""The journal of what was asked of N3 and what it answered: token and people are masked before it gets here."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert
+
+from identsync.engine.clock import monotonic_ms
+from identsync.integrations.egisz.case import Fate, Reply
+from identsync.store.tables import egisz_exchange
+
+KEPT_MS = 90 * 86_400_000
+LONGEST = 200_000  # characters of a request or an answer: a document of megabytes is not kept twice
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One exchange; ``item`` None = of no item."""
+
+    item: int | None
+    operation: str
+    at_ms: int
+    took_ms: int
+    fate: Fate
+    words: str
+    request: str
+    answer: str
+
+
+async def told(asked: Awaitable[Reply], entries: list[Entry], item: int | None, operation: str, now_ms: int) -> Reply:
+    """Wait for an exchange and add it to the entries."""
+    began = monotonic_ms()
+    reply = await asked
+    took = monotonic_ms() - began
+    words = reply.words or "; ".join(filter(None, (each.words for each in reply.complaints)))
+    request, answer = reply.request[:LONGEST], reply.answer[:LONGEST]
+    entries.append(Entry(item, operation, now_ms, took, reply.fate, words[:400], request, answer))
+    return reply
+
+
+def write(connection: Connection, organisation: str, entries: Sequence[Entry]) -> None:
+    """Write down exchanges."""
+    values = [
+        {
+            "organisation": organisation, "item_id": each.item, "operation": each.operation, "at_ms": each.at_ms,
+            "took_ms": each.took_ms, "fate": str(each.fate), "words": each.words, "request": each.request,
+            "answer": each.answer,
+        }
+        for each in entries
+    ]  # fmt: skip
+    if values:
+        connection.execute(insert(egisz_exchange), values)
+
+
+def forget(connection: Connection, now_ms: int) -> int:
+    """Erase what is older than 90 days; give how many there were."""
+    return connection.execute(delete(egisz_exchange).where(egisz_exchange.c.at_ms < now_ms - KEPT_MS)).rowcount

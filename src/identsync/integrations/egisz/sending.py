@@ -1,0 +1,132 @@
+"""One item to N3 and its verdict: the same key again until N3 is known to have it as it is wanted.
+
+A new key goes by Add; 23 and 31 say that it is there, then Update makes the content right. What is known to be there
+goes by Update; where N3 does not know the key, by Add. A document goes once: what was lost stays unknown.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from identsync.errors import Refused, Unavailable
+from identsync.flows.mirror import Confirmed, Item, Later, Rejected, Unknown, Verdict
+from identsync.integrations.egisz import exchange
+from identsync.integrations.egisz.case import Complaint, Fate, Reply
+from identsync.integrations.egisz.wire.contract_forms import Unfit
+from identsync.language import _
+
+if TYPE_CHECKING:
+    from identsync.engine.permits import Permits
+    from identsync.engine.run import Run
+    from identsync.integrations.egisz.planning import Intent
+    from identsync.integrations.egisz.shelf import Items
+    from identsync.integrations.egisz.wire.n3 import N3
+
+LOST_IN_A_ROW = 3
+"""So many lost answers, and the run ends: it is N3 that is ill, not the case."""
+NEVER_MS = 3_650 * 86_400_000
+OURS = frozenset({"guid", "idlpu"})
+KEYS: Mapping[str, frozenset[str]] = {"patient": frozenset({"idpatientmis"}), "case": frozenset({"idcasemis"})}
+
+Ask = tuple[str, Callable[[], Awaitable[Reply]]]
+
+
+class Sender:
+    """Sends what one shelf offers; ``patients`` are the ids of patients by the clinic's number of a case."""
+
+    def __init__(
+        self, run: "Run", n3: "N3", permits: "Permits", shelf: "Items", intent: "Intent", patients: Mapping[int, str]
+    ) -> None:
+        self._run, self._n3, self._permits, self._shelf, self._intent = run, n3, permits, shelf, intent
+        self._patients = patients
+        self._lost = 0
+
+    async def patient(self, item: Item) -> Verdict:
+        """Bring a patient to N3."""
+        patient = self._intent.patients[item.key]
+        add = ("AddPatient", lambda: self._n3.add_patient(patient))
+        return await self._put(item, add, ("UpdatePatient", lambda: self._n3.update_patient(patient)))
+
+    async def case(self, item: Item) -> Verdict:
+        """Bring a closed case to N3."""
+        case = self._intent.cases[item.key]
+        add = ("AddCase", lambda: self._n3.add_case(case))
+        return await self._put(item, add, ("UpdateCase", lambda: self._n3.update_case(case)))
+
+    async def cancel(self, item: Item) -> Verdict:
+        """Take a case back; where it may never have arrived, N3's not knowing it is what was wanted."""
+        patient, case = self._patients[item.key].split(" ")
+        ask = ("CancelCase", lambda: self._n3.cancel_case(patient, case))
+        try:
+            reply = await self._asked(item.key, ask)
+        except Unfit as error:
+            return self._unfit(item.key, error)
+        verdict = self._verdict(item.key, reply)
+        if isinstance(verdict, Rejected) and item.doubtful and self._is_unknown_there(reply):
+            return Confirmed()
+        return verdict
+
+    async def document(self, item: Item) -> Verdict:
+        """Send a document, once."""
+        patient, document = self._intent.documents[item.key]
+        try:
+            reply = await self._asked(item.key, ("AddMedRecord", lambda: self._n3.add_document(patient, document)))
+        except Unfit as error:
+            return self._unfit(item.key, error)
+        return Unknown(reply.words, NEVER_MS) if reply.fate is Fate.LOST else self._verdict(item.key, reply)
+
+    async def _put(self, item: Item, add: Ask, update: Ask) -> Verdict:
+        is_known = item.key in self._shelf.there
+        try:
+            reply = await self._asked(item.key, update if is_known else add)
+            if reply.fate is Fate.THERE:
+                self._shelf.met.add(item.key)
+                reply = await self._asked(item.key, update)
+            elif is_known and self._is_unknown_there(reply):
+                reply = await self._asked(item.key, add)
+        except Unfit as error:
+            return self._unfit(item.key, error)
+        return self._verdict(item.key, reply)
+
+    async def _asked(self, key: int, ask: Ask) -> Reply:
+        operation, asked = ask
+        reply = await exchange.told(asked(), self._shelf.entries, self._shelf.ids[key], operation, self._run.now_ms())
+        if reply.fate is Fate.LATER:
+            if reply.after_ms:
+                await self._permits.postpone(reply.after_ms)
+            raise Unavailable(reply.words, sent=False, after_ms=reply.after_ms)
+        self._lost = self._lost + 1 if reply.fate is Fate.LOST else 0
+        if self._lost >= LOST_IN_A_ROW:
+            raise Unavailable(reply.words, sent=True)
+        if reply.fate is Fate.REFUSED and any(_last(each.field) in OURS for each in reply.complaints):
+            words = "; ".join(each.words for each in reply.complaints)
+            raise Refused(words, hint=_("проверьте token и lpu в настройках: они из кабинета N3"))
+        return reply
+
+    def _verdict(self, key: int, reply: Reply) -> Verdict:
+        match reply.fate:
+            case Fate.TAKEN | Fate.WARNED:
+                self._shelf.said[key] = reply.complaints
+                if reply.fate is Fate.WARNED:
+                    self._shelf.warned.add(key)
+                return Confirmed()
+            case Fate.LOST:
+                return Unknown(reply.words)
+            case Fate.LATER:
+                return Later(reply.words, reply.after_ms)
+        self._shelf.said[key] = reply.complaints
+        return Rejected("; ".join(each.words for each in reply.complaints))
+
+    def _unfit(self, key: int, error: Unfit) -> Verdict:
+        """Refuse what this contract cannot carry: nothing was sent."""
+        self._shelf.said[key] = (Complaint("", error.field, str(error)),)
+        return Rejected(str(error))
+
+    def _is_unknown_there(self, reply: Reply) -> bool:
+        """Tell whether N3 refuses the key itself, and nothing else: it does not have it."""
+        keys = KEYS.get(self._shelf.what, frozenset())
+        told = [_last(each.field) for each in reply.complaints]
+        return reply.fate is Fate.REFUSED and bool(told) and keys.issuperset(told)
+
+
+def _last(field: str) -> str:
+    return field.rpartition(".")[2].casefold()

@@ -1,0 +1,219 @@
+"""Cases of a generated clinic on their way to N3, as an engine runs it, against the strict stand-in."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select, update
+
+from identsync.clinic.contract_cases import clinic_case, clinic_case_diagnosis, clinic_signed
+from identsync.demo.clinic.cases import fill
+from identsync.demo.clinic.generate import GeneratorSettings, generate
+from identsync.demo.n3.process import N3Process
+from identsync.demo.n3_terms.process import TermsProcess
+from identsync.engine.integration import Status
+from identsync.integrations.egisz.assembling import own_id
+from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
+
+from . import n3_desk
+from .sending_desk import Desk
+
+n3_process, cloud = n3_desk.n3_process, n3_desk.cloud
+
+
+class House(Desk):
+    """A clinic of 24 cases, all complete unless told otherwise."""
+
+    def __init__(self, store: str, folder: Path, cloud: N3Process, faulty: float = 0.0, **more: Any) -> None:
+        self.clinic_url = f"sqlite:///{folder / 'clinic.db'}"
+        super().__init__(store, self.clinic_url, cloud.url, **more)
+        self.store_url = store
+        now = self.store.now_ms()
+        size = GeneratorSettings(branches=2, doctors=3, days=2, patients=20, first_day=now // 86_400_000 - 1)
+        generate(self.engine, size)
+        fill(self.engine, seed=3, now_ms=now, per_branch=12, faulty=faulty)
+        self.cloud = cloud
+
+    def change(self, number: int, **values: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(update(clinic_case).where(clinic_case.c.case_id == number).values(**values))
+
+    def items(self, what: str = "case") -> dict[int, Any]:
+        with self.store.read() as connection:
+            rows = connection.execute(select(egisz_item).where(egisz_item.c.what == what).order_by(egisz_item.c.key))
+            return {row.key: row for row in rows}
+
+    def states(self, what: str = "case") -> Counter[str]:
+        return Counter(row.state for row in self.items(what).values())
+
+    def theirs(self, number: int) -> dict[str, Any]:
+        own = own_id(self.settings.lpu, "case", number)
+        [found] = [each for each in self.cloud.cases() if each["id"] == own]
+        return found
+
+
+@pytest.fixture
+def make(clone: Callable[[str], str], tmp_path: Path, cloud: N3Process) -> Iterator[Callable[..., House]]:
+    made: list[House] = []
+
+    def one(**more: Any) -> House:
+        made.append(House(clone("sqlite"), tmp_path, cloud, **more))
+        return made[-1]
+
+    yield one
+    for house in made:
+        house.close()
+
+
+def test_patients_go_first_then_cases_and_nothing_goes_twice(make: Callable[..., House]) -> None:
+    house = make()
+    outcome = house.send()
+    assert (outcome.status, outcome.counts["confirmed"]) == (Status.OK, 24), outcome
+    assert house.states() == {"taken": 24}
+    assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
+    before = house.cloud.books()["counts"]
+    house.send()
+    assert house.cloud.books()["counts"] == before
+    with house.store.read() as connection:
+        exchanges = connection.execute(select(egisz_exchange)).all()
+    assert Counter(row.operation for row in exchanges) == {"AddPatient": 24, "AddCase": 24}
+    assert not any(n3_desk.TOKEN in row.request for row in exchanges)
+
+
+def test_what_lacks_something_stays_at_home_with_its_lines(make: Callable[..., House]) -> None:
+    house = make(faulty=0.5)
+    house.send()
+    lacking = {key: json.loads(row.missing) for key, row in house.items().items() if row.state == "missing"}
+    assert len(lacking) > 3
+    assert all(lines and all(line["rule"] for line in lines) for lines in lacking.values())
+    assert len(house.cloud.cases()) == 24 - len(lacking)
+
+
+def test_a_change_is_an_update_and_a_cancelled_case_is_cancelled(make: Callable[..., House]) -> None:
+    house = make()
+    house.send()
+    house.change(1, conclusion="Повторный осмотр через год")
+    house.change(2, is_cancelled=1)
+    house.send()
+    assert house.theirs(1)["operations"] == ["AddCase", "UpdateCase"]
+    assert (house.theirs(2)["state"], house.items()[2].state) == ("cancelled", "cancelled")
+    house.change(2, is_cancelled=0)
+    house.send()
+    assert (house.theirs(2)["state"], house.items()[2].state) == ("closed", "taken")
+
+
+def test_a_case_that_vanished_is_shown_and_left_alone(make: Callable[..., House]) -> None:
+    house = make()
+    house.send()
+    with house.engine.begin() as connection:
+        connection.execute(delete(clinic_case).where(clinic_case.c.case_id == 5))
+    house.send()
+    assert (house.items()[5].state, house.theirs(5)["state"]) == ("gone", "closed")
+
+
+def test_a_sudden_emptiness_asks_a_person_and_changes_nothing(make: Callable[..., House]) -> None:
+    house = make()
+    house.send()
+    with house.engine.begin() as connection:
+        connection.execute(update(clinic_case).values(is_cancelled=1))
+    assert house.send().status is Status.ASK
+    assert all(each["state"] == "closed" for each in house.cloud.cases())
+
+
+@pytest.mark.parametrize("kind", ["lose", "cut", "html", "half", "bomb", "extra", "fail"])
+def test_a_lost_answer_is_sent_again_by_the_same_key_and_made_right(make: Callable[..., House], kind: str) -> None:
+    house = make()
+    house.cloud.fault(kind, operation="AddCase", times=2, taken=True)
+    house.send()
+    assert house.states() == {"unknown": 2, "taken": 22}
+    [lost, _other] = [key for key, row in house.items().items() if row.state == "unknown"]
+    house.change(lost, conclusion="Исправлено тем временем")
+    house.hurry()
+    house.send()
+    assert house.states() == {"taken": 24}
+    assert house.theirs(lost)["operations"] == ["AddCase", "UpdateCase"]
+    assert len(house.cloud.cases()) == 24
+
+
+def test_a_warning_is_taken_and_never_sent_again(make: Callable[..., House]) -> None:
+    house = make()
+    house.cloud.fault("warn", operation="AddCase", times=1)
+    house.send()
+    assert house.states() == {"warned": 1, "taken": 23}
+    [warned] = [row for row in house.items().values() if row.state == "warned"]
+    assert json.loads(warned.complaints)
+    house.send()
+    assert house.states() == {"warned": 1, "taken": 23}
+    assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
+
+
+def test_what_n3_refuses_waits_for_other_data(make: Callable[..., House]) -> None:
+    house = make()
+    house.cloud.fault("refuse", operation="AddCase", times=1, code="77")
+    house.send()
+    [refused] = [key for key, row in house.items().items() if row.state == "rejected"]
+    assert json.loads(house.items()[refused].complaints)[0]["code"] == "77"
+    house.send()
+    assert house.items()[refused].state == "rejected"
+    house.change(refused, conclusion="Исправлено")
+    house.send()
+    assert house.states() == {"taken": 24}
+
+
+def test_a_wrong_token_stops_the_run_and_spoils_no_case(
+    make: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = make()
+    monkeypatch.setenv("TEST_N3", "11112222-0000-0000-0000-000000000000")
+    assert house.send().status is Status.ASK
+    assert "rejected" not in house.states("patient")
+    monkeypatch.setenv("TEST_N3", n3_desk.TOKEN)
+    house.hurry()
+    house.send()
+    assert house.states() == {"taken": 24}
+
+
+def test_a_document_goes_once_and_a_lost_answer_waits_for_a_person(make: Callable[..., House]) -> None:
+    house = make(route="document")
+    created = house.store.now_ms() // 60_000 - 3_000
+    sign = b"\x30\x82\x01\x0a" + b"\x01" * 40
+    with house.engine.begin() as connection:
+        usual = {"branch_id": 1, "doctor_id": connection.execute(select(clinic_case.c.doctor_id)).scalars().first(),
+                 "patient_id": connection.execute(select(clinic_case.c.patient_id)).scalars().first(),
+                 "kind": 198, "header": "Протокол", "created_minute": created, "content": b"<Clinical/>"}  # fmt: skip
+        for number, signs in enumerate(((sign, sign + b"2"), (sign, sign + b"2"), (None, None))):
+            both = {"doctor_sign": signs[0], "clinic_sign": signs[1]}
+            connection.execute(insert(clinic_signed).values(document_id=f"doc-{number}", **usual, **both))
+    house.cloud.fault("lose", operation="AddMedRecord", times=1)
+    for _each in range(3):
+        house.send()
+        house.hurry()
+    assert house.states("document") == {"unknown": 1, "taken": 1, "signing": 1}
+    assert all(each["operations"] == ["AddMedRecord"] for each in house.cloud.documents())
+
+
+def test_another_contract_stops_sending_until_it_is_read_anew(make: Callable[..., House]) -> None:
+    house = make()
+    house.look()
+    house.cloud.options(edition="2026")
+    assert house.look().status is Status.ASK
+    assert house.send().status is Status.ASK
+    assert not house.cloud.cases()
+    with house.store.write() as connection:
+        connection.execute(delete(egisz_contract))
+    assert house.send().status is Status.OK
+
+
+def test_books_are_fetched_once_and_judge_the_codes(make: Callable[..., House]) -> None:
+    with TermsProcess() as service:
+        house = make(terms=service.url)
+        assert house.look().status in (Status.OK, Status.PARTIAL)
+        with house.engine.begin() as connection:
+            connection.execute(
+                update(clinic_case_diagnosis).where(clinic_case_diagnosis.c.case_id == 1).values(code="A00.0")
+            )
+        house.send()
+        assert [each["rule"] for each in json.loads(house.items()[1].missing)] == ["diagnosis.unknown"]
