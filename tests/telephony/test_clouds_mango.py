@@ -155,7 +155,7 @@ async def test_a_click_is_an_order_with_our_token(clouds: CloudProcess) -> None:
 @pytest.mark.parametrize("fault", ["lose", "cut", "hang", "late", "html", "half"])
 async def test_a_click_whose_answer_is_lost_is_never_repeated(clouds: CloudProcess, fault: str) -> None:
     clouds.fault(fault, path="commands/callback")
-    async with opened(line(clouds, "mango", timeout=1_000)) as pbx:
+    async with opened(line(clouds, "mango", timeout=1_500 if fault == "hang" else 20_000)) as pbx:
         verdict = await judged(pbx, command())
     assert isinstance(verdict, Lost | errors.Unavailable | errors.Unexpected)
     assert getattr(verdict, "sent", True)

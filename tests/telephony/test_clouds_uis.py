@@ -107,7 +107,7 @@ async def test_an_order_that_was_taken_twice_shows_as_one_call(clouds: CloudProc
 @pytest.mark.parametrize("fault", ["lose", "cut", "hang", "late", "html", "half"])
 async def test_a_click_whose_answer_is_lost_is_never_repeated(clouds: CloudProcess, fault: str) -> None:
     clouds.fault(fault, path="start.employee_call")
-    async with opened(line(clouds, "uis", timeout=1_000)) as uis:
+    async with opened(line(clouds, "uis", timeout=1_500 if fault == "hang" else 20_000)) as uis:
         verdict = await judged(uis, command())
     assert isinstance(verdict, Lost | errors.Unavailable | errors.Unexpected)
     assert getattr(verdict, "sent", True)
