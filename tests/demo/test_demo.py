@@ -15,7 +15,7 @@ KEYS = ["seconds", "clients", "killed", "runs", "double_runs", "missed_runs", "l
 KEYS += ["leads_doubled", "timetables_confirmed", "calendar_events_wanted", "calendar_events_confirmed"]
 KEYS += ["calendar_events_doubled", "messages_sent", "messages_doubled", "messages_unknown"]
 KEYS += ["addresses_asked", "addresses_again", "addresses_found"]
-KEYS += ["calls_made", "calls_known", "calls_doubled", "errors"]
+KEYS += ["calls_made", "calls_known", "calls_doubled", "cases_taken", "cases_doubled", "errors"]
 
 
 def start(*options: str, folder: Path) -> "subprocess.Popen[str]":
@@ -81,7 +81,7 @@ def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
         if "расписание на" in line:
             break
     family = psutil.Process(process.pid).children(recursive=True)
-    assert len(family) == 8  # three clients, two sites, calendar server, SMS gateways, geocoders
+    assert len(family) == 10  # three clients, two sites, calendar server, SMS gateways, geocoders, PBX, N3
     process.kill()
     process.communicate()
     _gone, alive = psutil.wait_procs(family, timeout=20)

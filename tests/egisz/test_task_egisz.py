@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from identsync.clinic.contract import clinic_patient
 from identsync.clinic.contract_cases import clinic_case, clinic_case_diagnosis, clinic_signed
 from identsync.demo.clinic.cases import fill
 from identsync.demo.clinic.generate import GeneratorSettings, generate
@@ -59,8 +60,8 @@ class House(Desk):
 def make(clone: Callable[[str], str], tmp_path: Path, cloud: N3Process) -> Iterator[Callable[..., House]]:
     made: list[House] = []
 
-    def one(**more: Any) -> House:
-        made.append(House(clone("sqlite"), tmp_path, cloud, **more))
+    def one(database: str = "sqlite", **more: Any) -> House:
+        made.append(House(clone(database), tmp_path, cloud, **more))
         return made[-1]
 
     yield one
@@ -68,8 +69,9 @@ def make(clone: Callable[[str], str], tmp_path: Path, cloud: N3Process) -> Itera
         house.close()
 
 
-def test_patients_go_first_then_cases_and_nothing_goes_twice(make: Callable[..., House]) -> None:
-    house = make()
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def test_patients_go_first_then_cases_and_nothing_goes_twice(make: Callable[..., House], database: str) -> None:
+    house = make(database=database)
     outcome = house.send()
     assert (outcome.status, outcome.counts["confirmed"]) == (Status.OK, 24), outcome
     assert house.states() == {"taken": 24}
@@ -92,8 +94,9 @@ def test_what_lacks_something_stays_at_home_with_its_lines(make: Callable[..., H
     assert len(house.cloud.cases()) == 24 - len(lacking)
 
 
-def test_a_change_is_an_update_and_a_cancelled_case_is_cancelled(make: Callable[..., House]) -> None:
-    house = make()
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def test_a_change_is_an_update_and_a_cancelled_case_is_cancelled(make: Callable[..., House], database: str) -> None:
+    house = make(database=database)
     house.send()
     house.change(1, conclusion="Повторный осмотр через год")
     house.change(2, is_cancelled=1)
@@ -148,6 +151,45 @@ def test_a_warning_is_taken_and_never_sent_again(make: Callable[..., House]) -> 
     house.send()
     assert house.states() == {"warned": 1, "taken": 23}
     assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
+
+
+def test_a_cancelled_case_that_may_never_have_arrived(make: Callable[..., House]) -> None:
+    house = make()
+    house.cloud.fault("lose", operation="AddCase", times=1, taken=False)
+    house.cloud.fault("lose", operation="AddCase", times=1, taken=True)
+    house.send()
+    lost = [key for key, row in house.items().items() if row.state == "unknown"]
+    assert len(lost) == 2
+    for key in lost:
+        house.change(key, is_cancelled=1)
+    house.hurry()
+    house.send()
+    assert [house.items()[key].state for key in lost] == ["cancelled", "cancelled"]
+    assert Counter(each["state"] for each in house.cloud.cases()) == {"closed": 22, "cancelled": 1}
+
+
+def test_a_patient_who_changed_after_sending_is_updated_without_the_case(make: Callable[..., House]) -> None:
+    house = make()
+    house.send()
+    patient = house.items()[1].patient_id
+    with house.engine.begin() as connection:
+        card = clinic_patient.c.patient_id == patient
+        connection.execute(update(clinic_patient).where(card).values(surname="Орлова"))
+    house.send()
+    [theirs] = [each for each in house.cloud.patients() if each["content"]["FamilyName"] == "Орлова"]
+    assert theirs["operations"] == ["AddPatient", "UpdatePatient"]
+    assert house.theirs(1)["operations"] == ["AddCase"]
+
+
+def test_a_case_that_n3_has_lost_is_added_again(make: Callable[..., House]) -> None:
+    house = make()
+    house.send()
+    house.cloud.clear()
+    with house.store.write() as connection:
+        connection.execute(update(egisz_item).where(egisz_item.c.what == "patient").values(sent=1))
+    house.change(1, conclusion="Другое")
+    house.send()
+    assert (house.theirs(1)["operations"], house.items()[1].state) == (["AddCase"], "taken")
 
 
 def test_what_n3_refuses_waits_for_other_data(make: Callable[..., House]) -> None:

@@ -13,6 +13,7 @@ LEADS_INTERVAL = "5s"
 CALENDAR_INTERVAL = "8s"
 MESSAGES_INTERVAL = "8s"
 PLACES_INTERVAL = "60s"
+CASES_INTERVAL = "20s"
 SMS = "sms"
 """The SMS channel's name in the settings."""
 CALENDAR_DAYS = 7
@@ -21,6 +22,8 @@ USER = "demo"
 """Who looks at the demo's page."""
 LINE = "pbx"
 """The PBX's name in the settings."""
+ORGANISATION = "clinic"
+"""The organisation's name in the settings."""
 CALL_EVERY_S = 12.0
 LEADS_PER_MINUTE = 20.0
 LIFE_EVERY_S = 1.5

@@ -189,6 +189,8 @@ def _print(story: Story, summary: Summary) -> None:
         _("звонков закончилось на АТС"): summary.calls_made,
         _("из них в журнале"): summary.calls_known,
         _("звонков дважды"): summary.calls_doubled,
+        _("случаев принято N3"): summary.cases_taken,
+        _("посещений у N3 дважды"): summary.cases_doubled,
         _("ошибок"): summary.errors,
     }
     story.plain("")

@@ -24,16 +24,20 @@ from identsync.demo.gateway import desk
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.demo.messages import prepare
+from identsync.demo.n3 import desk as n3_desk
+from identsync.demo.n3.process import N3Process
 from identsync.demo.pbx import peer
 from identsync.demo.pbx.process import PbxProcess
 from identsync.demo.plan import (
     CALENDAR_DAYS,
     CALENDAR_INTERVAL,
+    CASES_INTERVAL,
     LEADS_INTERVAL,
     LEADS_PER_MINUTE,
     LIFE_EVERY_S,
     LINE,
     MESSAGES_INTERVAL,
+    ORGANISATION,
     PLACES_INTERVAL,
     SEAT_LEASE,
     SMS,
@@ -49,10 +53,12 @@ from identsync.settings import FILE, Settings, load
 from identsync.store import Store
 
 DAYS = 35
+CASES = 12  # of each branch: N3 has them all within the first seconds
 KEY = "IDENTSYNC_DEMO_KEY"
 PASSWORD = "IDENTSYNC_DEMO_CALENDAR"  # noqa: S105  the name of a variable
 SMS_KEY = "IDENTSYNC_DEMO_SMS"
 PBX_KEY = "IDENTSYNC_DEMO_PBX"
+N3_KEY = "IDENTSYNC_DEMO_N3"
 CALENDAR_USER = "clinic@calendar.example"
 AGGREGATOR, LANDING, CALENDARS = "aggregator", "landing", "demo"
 
@@ -72,6 +78,7 @@ class Stage:
     gateway: GatewayProcess
     geocoder: GeocoderProcess
     pbx: PbxProcess
+    n3: N3Process
     environment: Mapping[str, str]
 
 
@@ -90,12 +97,14 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         recordings = folder / "recordings"
         recordings.mkdir(exist_ok=True)
         pbx = stack.enter_context(PbxProcess("--recordings", str(recordings), seed=plan.seed))
+        n3 = stack.enter_context(N3Process(seed=plan.seed))
         file = folder / FILE
         text = _settings(plan, url, aggregator.url, landing.url) + _calendar(calendars.url.rstrip("/"))
         text += _messages(gateway.url("smsc")) + _places(geocoder.url("nominatim"))
-        text += _telephony(pbx.ami, recordings)
+        text += _telephony(pbx.ami, recordings) + _cases(n3.url)
         file.write_text(text, encoding="utf-8")
         environment = {KEY: aggregator.key, PASSWORD: password, SMS_KEY: desk.KEY, PBX_KEY: peer.KEY}
+        environment[N3_KEY] = n3_desk.TOKEN
         os.environ.update(environment)  # for the page, which is served from here
         settings = load(file)
         store = opened_store(settings, stack)
@@ -105,7 +114,7 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
         tasks = tuple(tasks_of(rooms, clinic.branches()))
         calls.begin(pbx, clinic_engine(settings, stack), store)
-        outside = (aggregator, landing, calendars, gateway, geocoder, pbx)
+        outside = (aggregator, landing, calendars, gateway, geocoder, pbx, n3)
         yield Stage(file, settings, store, clinic, tasks, *outside, environment)
 
 
@@ -223,6 +232,24 @@ lease = "{TASK_LEASE}"
 """
 
 
+def _cases(url: str) -> str:
+    """Return the table of the clinic as N3 knows it."""
+    codes = ("aid", "confidentiality", "result", "purpose", "outcome", "place", "visit_purpose", "disease", "diagnosis")
+    usual = "".join(f"{code} = 1\n" for code in codes)
+    return f"""
+[egisz.{ORGANISATION}]
+url = "{url}"
+token = "env:{N3_KEY}"
+lpu = "{n3_desk.LPU}"
+interval = "{CASES_INTERVAL}"
+lease = "{TASK_LEASE}"
+rate = 20.0
+payment = 3
+case = 2
+role = 3
+{usual}"""
+
+
 def _numbers(plan: Plan) -> range:
     return range(1, plan.branches + 1)
 
@@ -240,6 +267,7 @@ lease = "{TASK_LEASE}"
 
 
 def _generate(plan: Plan, settings: Settings, story: Story) -> None:
+    from identsync.demo.clinic.cases import fill
     from identsync.demo.clinic.generate import GeneratorSettings, NotEmpty, generate
 
     size = GeneratorSettings(
@@ -251,7 +279,9 @@ def _generate(plan: Plan, settings: Settings, story: Story) -> None:
     )
     with ExitStack() as stack:
         try:
-            made = generate(clinic_engine(settings, stack), size)
+            engine = clinic_engine(settings, stack)
+            made = generate(engine, size)
+            fill(engine, seed=plan.seed, now_ms=now_ms(), per_branch=CASES)
         except NotEmpty:  # a folder of the user's, used once more
             story.tell(_("В папке уже есть сеть клиник: беру её."))
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from identsync.demo import calls, messages, places
+from identsync.demo import calls, cases, messages, places
 from identsync.demo.calendars import compared
 from identsync.demo.checker import Grid, JournalRow, Verdict, check
 from identsync.demo.crowd import Crowd, Member
@@ -44,6 +44,8 @@ class Summary:
     calls_made: int
     calls_known: int
     calls_doubled: int
+    cases_taken: int
+    cases_doubled: int
     errors: int
 
     @property
@@ -52,7 +54,7 @@ class Summary:
         lost = self.leads_made - self.leads_received
         behind = self.calendar_events_wanted - self.calendar_events_confirmed
         doubled = self.double_runs or self.leads_doubled or self.calendar_events_doubled or self.messages_doubled
-        doubled = doubled or self.calls_doubled
+        doubled = doubled or self.calls_doubled or self.cases_doubled
         return not (doubled or self.missed_runs or self.errors or lost or behind)
 
 
@@ -67,6 +69,7 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
     accepted = sum(int(site.books()["timetables_confirmed"]) for site in (stage.aggregator, stage.landing))
     events = compared(stage, staffed(crowd.members))
     sms, where, rung = messages.compared(stage), places.compared(stage), calls.compared(stage)
+    sent = cases.compared(stage)
     wrong = [*_errors(rows, crowd), *_refusals(stage), *events.faults, *sms.faults]
     if confirmed > accepted:
         wrong.append(_("движок считает принятыми {ours} расписаний, сайты - {theirs}", ours=confirmed, theirs=accepted))
@@ -93,6 +96,8 @@ def summed_up(stage: Stage, crowd: Crowd, *, since_ms: int, until_ms: int) -> tu
         calls_made=rung.made,
         calls_known=rung.known,
         calls_doubled=rung.doubled,
+        cases_taken=sent.taken,
+        cases_doubled=sent.doubled,
         errors=len(wrong) + len(verdict.fences),
     )
     return summary, [*wrong, *_told(verdict, since_ms)]

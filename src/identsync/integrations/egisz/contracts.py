@@ -1,5 +1,6 @@
 """The contract and the reference books of an organisation as they are kept: read once, compared at every look."""
 
+import asyncio
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -51,13 +52,13 @@ async def at_hand(run: "Run", organisation: str, settings: "Organisation") -> Co
     known = await run.read(lambda connection: kept(connection, organisation))
     if not known.keys() >= SERVICES.keys():
         wsdl = await fetched(settings)
-        contract = made(wsdl["Pix"], wsdl["EMK"])
+        contract = await asyncio.to_thread(made, wsdl["Pix"], wsdl["EMK"])
         await run.write(lambda connection: _save(connection, organisation, wsdl, run.now_ms()))
         return contract
     drift = next((each.drift for each in known.values() if each.drift), None)
     if drift:
         raise AskPerson(_("контракт N3 изменился: {drift}", drift=drift), hint=HINT)
-    return made(known["Pix"].wsdl, known["EMK"].wsdl)
+    return await asyncio.to_thread(made, known["Pix"].wsdl, known["EMK"].wsdl)
 
 
 async def fetched(settings: "Organisation") -> dict[str, bytes]:
@@ -76,7 +77,7 @@ async def compare(run: "Run", organisation: str, settings: "Organisation", versi
     """Write down the versions, and in words what differs from what was read; AskPerson where something does."""
     known = await run.read(lambda connection: kept(connection, organisation))
     now = await fetched(settings)
-    drift = differences(known, now)
+    drift = await asyncio.to_thread(differences, known, now)
     await run.write(lambda connection: _update(connection, organisation, versions, drift))
     if drift:
         words = "; ".join(dict.fromkeys(drift.values()))
