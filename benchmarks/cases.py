@@ -6,16 +6,25 @@ Beside it: the rules and the digests alone, and the same without keeping what is
 
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import create_engine
 
 from benchmarks.harness import OURS, Result, Work, measure
+from identsync.clinic.source import ClinicSource
 from identsync.core.columns import Columns
+from identsync.demo.clinic.cases import fill
+from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.demo.n3_terms.editions import EDITIONS, LPU
 from identsync.integrations.egisz import snils
 from identsync.integrations.egisz.case import Case, Codes, Diagnosis, Doctor, Paper, Patient, Person, Service, Visit
 from identsync.integrations.egisz.digest import Digests, digest, key
-from identsync.integrations.egisz.reference import Book, Books
+from identsync.integrations.egisz.planning import intended
+from identsync.integrations.egisz.reference import DAY_MS, Book, Books
+from identsync.integrations.egisz.register import planned
 from identsync.integrations.egisz.rules import Rules, missing
 from identsync.integrations.egisz.settings import Organisation
 
@@ -42,6 +51,25 @@ def run(*, quick: bool) -> Iterator[Result]:
             "nothing kept": lambda cases=cases: [(missing(c, BOOKS, SETTINGS, NOW), digest(c)) for c in cases],  # type: ignore[misc]
         }
         yield from measure("cases", f"{count:,} cases, {title}", contenders, items=count, runs=3 if quick else 5)
+    yield from _from_rows(count, runs=3 if quick else 5)
+
+
+def _from_rows(count: int, runs: int) -> Iterator[Result]:
+    """Measure a run's planning: rows of the clinic, cases, rules, and the rows of the register that differ."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        engine = create_engine(f"sqlite:///{folder}/clinic.db")
+        stack.callback(engine.dispose)
+        now = int(NOW.timestamp() * 1000)
+        size = GeneratorSettings(branches=2, doctors=20, days=2, patients=count // 2, first_day=now // DAY_MS - 1)
+        generate(engine, size)
+        fill(engine, seed=1, now_ms=now, per_branch=count // 2)
+        clinic = ClinicSource(engine)
+
+        def first() -> int:
+            intent = intended(clinic, SETTINGS, {}, BOOKS, now)
+            return sum(len(planned({}, intent.wishes[what]).added) for what in intent.wishes)
+
+        yield from measure("cases", f"{count:,} cases from rows", {OURS: first}, items=count, runs=runs)
 
 
 def _planned(cases: list[Case], there: Columns) -> tuple[int, int]:

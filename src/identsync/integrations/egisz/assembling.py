@@ -67,7 +67,7 @@ class Assembly:
         self, settings: Organisation, zones: Mapping[int, str], rows: CaseRows, kept: Mapping[str, Mapping[int, str]]
     ) -> None:
         self._settings, self._rows = settings, rows
-        self._zones = {branch: ZoneInfo(zone) for branch, zone in zones.items()}
+        self._zones = {branch: _EPOCH.replace(tzinfo=ZoneInfo(zone)) for branch, zone in zones.items()}
         self._kept = kept
         self._doctors = {row[0]: _doctor(row) for row in rows.employees}
         self._identities = {row[0]: row for row in rows.identities}
@@ -137,7 +137,7 @@ class Assembly:
             person=person, papers=papers, address=address or "", phone=phone or "", guardian=_guardian(own, identity)
         )
 
-    def _visit(self, row: tuple[Any, ...], zone: ZoneInfo, services: Rows) -> Visit:
+    def _visit(self, row: tuple[Any, ...], zone: datetime, services: Rows) -> Visit:
         _case, number, doctor, start, end, comment = row
         return Visit(
             id=str(number),
@@ -148,7 +148,7 @@ class Assembly:
             comment=comment or "",
         )
 
-    def _service(self, row: tuple[Any, ...], zone: ZoneInfo) -> Service:
+    def _service(self, row: tuple[Any, ...], zone: datetime) -> Service:
         _case, _visit, doctor, code, name, start, end, quantity = row
         return Service(
             code=code or "",
@@ -159,7 +159,7 @@ class Assembly:
             quantity=quantity,
         )
 
-    def _diagnosis(self, row: tuple[Any, ...], zone: ZoneInfo) -> Diagnosis:
+    def _diagnosis(self, row: tuple[Any, ...], zone: datetime) -> Diagnosis:
         _case, doctor, code, main, made, comment = row
         moment = None if made is None else _moment(made, zone)
         return Diagnosis(
@@ -213,8 +213,9 @@ def _guardian(own: str, identity: tuple[Any, ...]) -> Guardian | None:
     return Guardian(person=person, relation=relation, paper=paper or "")
 
 
-def _moment(minute: int, zone: ZoneInfo) -> datetime:
-    return (_EPOCH + timedelta(minutes=minute)).replace(tzinfo=zone)
+def _moment(minute: int, zone: datetime) -> datetime:
+    """Return a wall minute of a zone, told by its midnight of 1970: sums of one zone are sums on its wall."""
+    return zone + timedelta(minutes=minute)
 
 
 def _date(days: int | None) -> date | None:
