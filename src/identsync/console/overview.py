@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, and_, func, select
 from identsync.console.branches import Names, Row, alive, at_home, causes_of, counts_of_rows, grouped
 from identsync.console.crew import Crew, crews
 from identsync.console.states import OVERDUE_MS, STUBBORN, LastRun, counts_of, state_of, trouble_of
-from identsync.engine.integration import Page, PageContext, Status, Task
+from identsync.engine.integration import Alarm, Page, PageContext, Status, Task
 from identsync.errors import AskPerson
 from identsync.store import slots
 from identsync.store.clients import computers, is_outgrown
@@ -35,7 +36,10 @@ OWN = {("journal", 0): _("Уборка журнала")}  # the engine's own tas
 class Overview:
     """The page; keeps the clinic's branches for a minute and the tasks' titles for good."""
 
-    def __init__(self, tasks: Sequence[Task], poke: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], poke: Callable[[str, int], None], pages: Sequence[tuple[Page, Any]] = ()
+    ) -> None:
+        self._alarming = [(page, settings) for page, settings in pages if page.alarm is not None]
         self._titles = {(task.kind, task.scope): task.title for task in tasks if task.title}
         self._titles |= {(task.kind, ANYWHERE): task.title for task in tasks if task.title} | OWN
         self._protos = {task.kind: task.proto for task in tasks}
@@ -85,7 +89,13 @@ class Overview:
             "called": names,
             "home": at_home(found, branches),
             "outgrown": outgrown,
+            "alarms": self._alarms(context),
         }
+
+    def _alarms(self, context: PageContext) -> list[tuple[Page, Alarm]]:
+        """Return what the rooms' pages say here, each with its page."""
+        told = [(page, page.alarm(replace(context, settings=its))) for page, its in self._alarming if page.alarm]
+        return [(page, alarm) for page, alarm in told if alarm is not None]
 
     def _row(self, slot: SlotView, last: LastRun | None, now_ms: int) -> Row:
         state = state_of(slot, last, now_ms)

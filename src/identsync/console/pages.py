@@ -13,6 +13,6 @@ def entries(
     rooms: Sequence[tuple[Sequence[Page], Any]], tasks: Sequence[Task], poke: Callable[[str, int], None]
 ) -> list[Entry]:
     """Return the menu; each room's pages come with its settings."""
-    overview = Overview(tasks, poke)
     rooms_pages = [Entry(page, settings) for pages, settings in rooms for page in pages]
+    overview = Overview(tasks, poke, [(entry.page, entry.settings) for entry in rooms_pages])
     return [Entry(overview.page()), *rooms_pages, Entry(Journal(overview).page())]

@@ -88,6 +88,16 @@ class Corner:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """A line of a room on the overview: a plural sentence for ``count``, since when, the page's address beyond it."""
+
+    text: str
+    count: int
+    since_ms: int | None = None
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of the console, described by its room; the console draws it.
 
@@ -98,7 +108,7 @@ class Page:
     ``data[name](context, query) -> Answer`` answers GET ``/<slug>/<name>`` to the page's own ``scripts``, files of
     console/static as ``styles`` are. ``allows(context)`` adds sources to the page's Content-Security-Policy.
     ``media[name](context, query)`` is the same for what must be fetched from outside: awaited in the loop, answered
-    with ranges. ``corner`` is drawn on every page.
+    with ranges. ``corner`` is drawn on every page. ``alarm(context)`` is what the overview says first, None = nothing.
     """
 
     slug: str
@@ -114,6 +124,7 @@ class Page:
     allows: Callable[["PageContext"], Mapping[str, str]] | None = None
     media: Mapping[str, Callable[["PageContext", Mapping[str, str]], Awaitable[Answer]]] = field(default_factory=dict)
     corner: Corner | None = None
+    alarm: Callable[["PageContext"], Alarm | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
