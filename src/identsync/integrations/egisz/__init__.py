@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from identsync.engine.integration import Integration, Task
+from identsync.engine.integration import Integration, Page, Task
 from identsync.integrations.egisz.settings import Organisation
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ def _tasks(settings: Mapping[str, Organisation], branches: Sequence["Branch"]) -
     from identsync.integrations.egisz.task import tasks
 
     return tasks(settings, branches)
+
+
+def _pages() -> Sequence[Page]:
+    from identsync.integrations.egisz.page import PAGES
+
+    return PAGES
 
 
 async def _check(settings: Mapping[str, Organisation], context: Any) -> Sequence["Problem"]:
@@ -29,5 +35,6 @@ INTEGRATION = Integration(
     settings=Organisation,
     modules=("Амбулаторная карта", "ЕГИСЗ"),
     tasks=_tasks,
+    pages=_pages,
     check=_check,
 )

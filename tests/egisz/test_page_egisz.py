@@ -1,0 +1,85 @@
+"""The page ЕГИСЗ: every state in words, what is missing as lines, what a person may decide, on both databases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from identsync.errors import IdentsyncError
+from identsync.store import Store
+
+from . import egisz_desk
+from .egisz_desk import PAGE, Desk, at_desk
+
+egisz_clinic = egisz_desk.egisz_clinic
+STATES = (
+    "missing", "signing", "ready", "later", "unknown", "rejected", "warned", "taken", "registered", "cancelled", "gone",
+)  # fmt: skip
+
+
+@pytest.fixture
+def desk(store: Store, egisz_clinic: Path) -> Iterator[Desk]:
+    with at_desk(store, egisz_clinic) as desk:
+        desk.weeks()
+        yield desk
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_and_its_case_in_detail_can_be_drawn(desk: Desk, state: str, language: str) -> None:
+    assert desk.row(state).own_id not in desk.drawn(language, state=state)
+    assert desk.row(state).own_id in desk.drawn(language, state=state, item=desk.made[state])
+
+
+def test_the_contract_and_the_books_can_be_drawn(desk: Desk) -> None:
+    assert "1.0.5.26" in desk.drawn(tab="service")
+
+
+def test_a_registration_is_claimed_only_with_a_number(desk: Desk) -> None:
+    assert "10.26.11.000123" not in desk.drawn(state="taken")
+    assert "зарегистрирован" not in desk.drawn(state="taken", item=desk.made["taken"]).replace(
+        "Зарегистрировано ли в РЭМД, он не сообщает", ""
+    )
+    desk.decide("number", "taken", number="10.26.11.000777")
+    assert desk.row("taken").number == "10.26.11.000777"
+
+
+def test_what_several_cases_lack_is_one_line(desk: Desk) -> None:
+    assert "нет СНИЛС" in desk.drawn(state="missing")
+
+
+def test_a_refused_case_goes_again_where_a_person_says_so(desk: Desk) -> None:
+    before = desk.version()
+    desk.decide("resend", "rejected")
+    assert desk.row("rejected").state in ("ready", "later")
+    assert desk.version() != before
+
+
+def test_a_document_nobody_is_sure_of_is_decided_by_a_person_once(desk: Desk) -> None:
+    row = desk.row("unknown")
+    desk.do("arrived", id=row.id, seen=row.changed_ms)
+    assert desk.row("unknown").state == "taken"
+    with pytest.raises(IdentsyncError):
+        desk.do("not_arrived", user="Борис", id=row.id, seen=row.changed_ms)
+
+
+def test_what_changed_while_somebody_looked_is_not_decided(desk: Desk) -> None:
+    row = desk.row("rejected")
+    with pytest.raises(IdentsyncError):
+        desk.do("resend", id=row.id, seen=row.changed_ms - 1)
+    with pytest.raises(IdentsyncError):
+        desk.do("resend", id=99_999, seen=1)
+
+
+def test_the_file_for_support_tells_no_name(desk: Desk) -> None:
+    answer = PAGE.data["export"](desk.context(), {"item": str(desk.made["rejected"])})
+    text = answer.body.decode()
+    assert "AddCase" in text
+    name = desk.clinic.patient_name(desk.row("rejected").patient_id)
+    assert name
+    assert name.split()[0] not in text
+
+
+def test_the_menu_counts_what_waits_for_a_person(desk: Desk) -> None:
+    assert PAGE.attention is not None
+    assert PAGE.attention(desk.context()) >= len({"missing", "rejected", "gone", "unknown"})
