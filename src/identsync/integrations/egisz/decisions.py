@@ -37,7 +37,7 @@ def resend(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> 
     """Send what N3 refused once more as it is; what waits for its next try is tried at once."""
     # What N3 refused to cancel has nothing that is to be there.
     state = case((egisz_item.c.wanted.is_(None), "cancelling"), else_="ready")
-    values = {"state": state, "tried": None, "attempts": 0, "retry_ms": None}
+    values = {"state": state, "attempts": 0, "retry_ms": None}
     _decide(connection, id, seen, now_ms, egisz_item.c.state.in_(("rejected", "later")), values, "resend", by)
 
 

@@ -198,4 +198,5 @@ def _pulse() -> None:
         sa.PrimaryKeyConstraint("name"),
         postgresql_with={"fillfactor": 50},
         sqlite_with_rowid=False,
+        schema=_schema(),
     )
