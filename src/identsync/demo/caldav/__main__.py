@@ -8,14 +8,12 @@ import argparse
 import asyncio
 import contextlib
 import os
-import sys
-import threading
 
 import msgspec
-import orjson
 
 from identsync.demo.caldav.house import House, Options
 from identsync.demo.caldav.server import serve
+from identsync.demo.parent import announce, watch_parent
 
 _USERS = '{"doctor@clinic.example": "demo-password"}'
 
@@ -36,24 +34,13 @@ def _house(given: argparse.Namespace) -> House:
     return House(Options(admin_key=admin_key, trashbin=given.trashbin), users, given.seed)
 
 
-def _watch_parent(house: House, loop: asyncio.AbstractEventLoop) -> None:
-    def watch() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while sys.stdin.buffer.read(4096):
-                pass
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(house.stop)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 async def _main(given: argparse.Namespace) -> None:
     house = _house(given)
     port, close = await serve(house, given.port)
     if given.with_parent:
-        _watch_parent(house, asyncio.get_running_loop())
-    sys.stdout.write(orjson.dumps({"port": port}).decode() + "\n")
-    sys.stdout.flush()
+        loop = asyncio.get_running_loop()
+        watch_parent(lambda: loop.call_soon_threadsafe(house.stop))
+    announce(port=port)
     try:
         await house.stopped.wait()
     finally:

@@ -4,15 +4,11 @@ Ends on Ctrl-C, and with ``--with-parent`` when its standard input is closed.
 """
 
 import argparse
-import contextlib
 import os
-import sys
-import threading
-
-import orjson
 
 from identsync.demo.cloudpbx.desk import Desk
-from identsync.demo.cloudpbx.server import Server
+from identsync.demo.cloudpbx.server import Handler
+from identsync.demo.serving import Server
 
 
 def main() -> None:
@@ -22,21 +18,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
     given = parser.parse_args()
-    server = Server(Desk(given.seed), os.environ.get("IDENTSYNC_CLOUDPBX_ADMIN_KEY", "demo-admin"), given.port)
-    if given.with_parent:
-        threading.Thread(target=_until_alone, args=(server,), daemon=True).start()
-    sys.stdout.write(orjson.dumps({"port": server.server_port}).decode() + "\n")
-    sys.stdout.flush()
-    with contextlib.suppress(KeyboardInterrupt):
-        server.serve_forever(0.1)
-
-
-def _until_alone(server: Server) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
-            pass
-    server.ended.set()
-    server.shutdown()
+    server = Server(Handler, Desk(given.seed), os.environ.get("IDENTSYNC_CLOUDPBX_ADMIN_KEY", "demo-admin"), given.port)
+    server.run(with_parent=given.with_parent)
 
 
 if __name__ == "__main__":

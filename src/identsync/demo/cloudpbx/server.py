@@ -2,11 +2,9 @@
 
 import pkgutil
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from typing import Any
 
@@ -14,12 +12,10 @@ import msgspec
 import orjson
 
 import identsync.demo.cloudpbx as package
+from identsync.demo import serving
 from identsync.demo.cloudpbx.desk import Desk, Fault, Staging, listed
 from identsync.demo.cloudpbx.request import WAV, Asked, Bad, Route, Told, words
 
-DOOR = "/_cloudpbx/"
-DOOR_KEY = "X-Cloudpbx-Key"
-LONGEST = 1 << 20
 OPTIONS = ("ahead", "zone", "limits", "employees")
 TOLD: dict[str, Callable[[Desk], Any]] = {
     "GET calls": lambda desk: listed(desk.calls),
@@ -43,34 +39,13 @@ def routes() -> list[tuple[str, re.Pattern[str], Route]]:
     return found
 
 
-class Server(ThreadingHTTPServer):
-    """One desk on 127.0.0.1."""
-
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, desk: Desk, admin_key: str, port: int = 0) -> None:
-        self.desk, self.admin_key = desk, admin_key
-        self.ended = threading.Event()
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who called has gone away."""
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler[Desk]):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
+    door, door_key = "/_cloudpbx/", "X-Cloudpbx-Key"
 
-    def do_POST(self) -> None:
-        """Answer a question to a PBX, or the back door's."""
-        body = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), LONGEST))
-        if self.path.startswith(DOOR):
-            self._door(body)
-            return
+    def asked(self, body: bytes) -> None:
+        """Answer a question to a PBX."""
         asked = Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
         with self.server.desk.lock:
             fault = self.server.desk.faults.first(
@@ -81,8 +56,6 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.desk.lock:
             told = self._told(asked, fault)
         self._answer(told, fault)
-
-    do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815
 
     def _told(self, asked: Asked, fault: Fault | None) -> Told:
         desk = self.server.desk
@@ -103,11 +76,9 @@ class Handler(BaseHTTPRequestHandler):
         elif kind in ("drop", "lose"):
             self.close_connection = True
         elif kind == "hang":
-            self.server.ended.wait(3_600)
-            self.close_connection = True
+            self.hang()
         elif kind == "cut":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + told.data[:5])
-            self.close_connection = True
+            self.break_off(told.data[:5], 9_999_999)
         elif kind == "html":
             self._send(HTML)
         elif kind in ("say", "mumble"):
@@ -120,30 +91,12 @@ class Handler(BaseHTTPRequestHandler):
             self._send(told)
 
     def _send(self, told: Told) -> None:
-        data = b"" if told.status == 204 else told.data
-        self.send_response(told.status)
-        if told.status != 204:
-            self.send_header("Content-Type", told.media)
-            self.send_header("Content-Length", str(len(data)))
-        for name, value in told.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+        self.reply(told.status, told.data, told.media, told.headers)
 
-    def _door(self, body: bytes) -> None:
-        if self.headers.get(DOOR_KEY) != self.server.admin_key:
-            self._send(words(403, "no"))
-            return
-        desk = self.server.desk
-        with desk.lock:
-            try:
-                told = Told(200, _done(desk, f"{self.command} {self.path.removeprefix(DOOR)}", body))
-            except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
-                told = words(400, repr(error))
-        self._send(told)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: requests carry keys."""
+    def ordered(self, what: str, body: bytes) -> Any:
+        """Do what the back door is asked."""
+        with self.server.desk.lock:
+            return _done(self.server.desk, what, body)
 
 
 def routed(desk: Desk, asked: Asked, fault: Fault | None) -> Told:
@@ -194,10 +147,7 @@ def _done(desk: Desk, what: str, body: bytes) -> Any:
         case "DELETE everything":
             desk.clear()
         case "POST options":
-            for name, value in orjson.loads(body).items():
-                if name not in OPTIONS:
-                    raise KeyError(name)
-                setattr(desk, name, value)
+            serving.change(desk, body, OPTIONS)
         case _:
             raise KeyError(what)
     return None

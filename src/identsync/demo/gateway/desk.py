@@ -79,6 +79,7 @@ class Desk:
     taken: list[Taken] = field(default_factory=list)
     replies: list[tuple[str, str, float]] = field(default_factory=list)  # phone, text, when
     counts: Counter[str] = field(default_factory=Counter)
+    inside: Counter[str] = field(default_factory=Counter)  # requests that each gateway is at
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:

@@ -7,13 +7,10 @@ import argparse
 import asyncio
 import contextlib
 import os
-import sys
-import threading
-
-import orjson
 
 from identsync.demo.geocoder.desk import Desk
 from identsync.demo.geocoder.server import Server
+from identsync.demo.parent import announce, watch_parent
 
 
 def main() -> None:
@@ -32,17 +29,9 @@ async def _serve(port: int, seed: int, *, with_parent: bool) -> None:
     found, ended = await server.start(port), asyncio.Event()
     if with_parent:
         loop = asyncio.get_running_loop()
-        threading.Thread(target=_until_alone, args=(loop, ended), daemon=True).start()
-    sys.stdout.write(orjson.dumps({"port": found}).decode() + "\n")
-    sys.stdout.flush()
+        watch_parent(lambda: loop.call_soon_threadsafe(ended.set))
+    announce(port=found)
     await ended.wait()
-
-
-def _until_alone(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
-            pass
-    loop.call_soon_threadsafe(ended.set)
 
 
 if __name__ == "__main__":

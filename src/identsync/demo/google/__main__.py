@@ -7,14 +7,11 @@ import argparse
 import asyncio
 import contextlib
 import os
-import sys
-import threading
-
-import orjson
 
 from identsync.demo.google.cloud import Cloud
 from identsync.demo.google.options import Options
 from identsync.demo.google.server import serve
+from identsync.demo.parent import announce, watch_parent
 
 
 def _arguments() -> argparse.Namespace:
@@ -26,26 +23,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _watch_parent(cloud: Cloud, loop: asyncio.AbstractEventLoop) -> None:
-    def watch() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while sys.stdin.buffer.read(4096):
-                pass
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(cloud.stop)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 async def _main(given: argparse.Namespace) -> None:
     """Keys come from the environment: a command line is seen by every user of the computer."""
     secret = os.environ.get("IDENTSYNC_GOOGLE_SECRET", Options().client_secret)
     cloud = Cloud(Options(consent=given.consent, client_secret=secret), given.seed)
     port, close = await serve(cloud, os.environ.get("IDENTSYNC_GOOGLE_ADMIN_KEY", "demo-admin"), given.port)
     if given.with_parent:
-        _watch_parent(cloud, asyncio.get_running_loop())
-    sys.stdout.write(orjson.dumps({"port": port}).decode() + "\n")
-    sys.stdout.flush()
+        loop = asyncio.get_running_loop()
+        watch_parent(lambda: loop.call_soon_threadsafe(cloud.stop))
+    announce(port=port)
     try:
         await cloud.stopped.wait()
     finally:

@@ -4,16 +4,12 @@ Ends on Ctrl-C, and with ``--with-parent`` when its standard input is closed.
 """
 
 import argparse
-import contextlib
 import os
-import sys
-import threading
-
-import orjson
 
 from identsync.demo.n3.desk import Desk
-from identsync.demo.n3.server import Server
+from identsync.demo.n3.server import Handler
 from identsync.demo.n3.types import EDITIONS
+from identsync.demo.serving import Server
 
 
 def main() -> None:
@@ -24,21 +20,9 @@ def main() -> None:
     parser.add_argument("--edition", choices=EDITIONS, default="EMK5", help="generation of the contract")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
     given = parser.parse_args()
-    server = Server(Desk(given.seed, given.edition), os.environ.get("IDENTSYNC_N3_ADMIN_KEY", "demo-admin"), given.port)
-    if given.with_parent:
-        threading.Thread(target=_until_alone, args=(server,), daemon=True).start()
-    sys.stdout.write(orjson.dumps({"port": server.server_port}).decode() + "\n")
-    sys.stdout.flush()
-    with contextlib.suppress(KeyboardInterrupt):
-        server.serve_forever(0.1)
-
-
-def _until_alone(server: Server) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
-            pass
-    server.ended.set()
-    server.shutdown()
+    key = os.environ.get("IDENTSYNC_N3_ADMIN_KEY", "demo-admin")
+    server = Server(Handler, Desk(given.seed, given.edition), key, given.port)
+    server.run(with_parent=given.with_parent)
 
 
 if __name__ == "__main__":

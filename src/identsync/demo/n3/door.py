@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from identsync.demo import serving
 from identsync.demo.n3.desk import Desk, Fault
 from identsync.demo.n3.types import EDITIONS
 
@@ -32,7 +33,7 @@ def done(desk: Desk, what: str, body: bytes) -> Any:
         case "DELETE all":
             desk.clear()
         case "POST options":
-            _set(desk, orjson.loads(body))
+            _change(desk, body)
         case "POST codes":
             for name, codes in orjson.loads(body).items():
                 desk.books[name] = desk.books[name][0], set(codes)
@@ -41,8 +42,7 @@ def done(desk: Desk, what: str, body: bytes) -> Any:
     return None
 
 
-def _set(desk: Desk, options: dict[str, Any]) -> None:
-    for name, value in options.items():
-        if name not in OPTIONS or (name == "edition" and value not in EDITIONS):
-            raise KeyError(name)
-        setattr(desk, name, value)
+def _change(desk: Desk, body: bytes) -> None:
+    if orjson.loads(body).get("edition", desk.edition) not in EDITIONS:
+        raise KeyError("edition")
+    serving.change(desk, body, OPTIONS)

@@ -1,22 +1,18 @@
 """The stand-in's server: two SOAP services and their descriptions on real sockets, so that answers can be lost."""
 
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-import orjson
 from lxml import etree
 
+from identsync.demo import serving
 from identsync.demo.n3 import door, soap, wsdl
 from identsync.demo.n3.desk import ONLY_SUCCESS, Desk, Fault
 from identsync.demo.n3.reader import Reader, Unreadable
 from identsync.demo.n3.types import EMK, PIX, operations_of
 
-DOOR, DOOR_KEY = "/_n3/", "X-N3-Key"
-LONGEST = 64 << 20
+XML = "text/xml; charset=utf-8"
 PATHS = {f"/emk/{service}.svc": service for service in (PIX, EMK)}
 KEPT_REQUESTS = 200
 PART = re.compile(r"xsd=xsd(\d{1,3})")
@@ -24,57 +20,34 @@ PART = re.compile(r"xsd=xsd(\d{1,3})")
 Answer = tuple[int, bytes]
 
 
-class Server(ThreadingHTTPServer):
-    """One desk on 127.0.0.1."""
-
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, desk: Desk, admin_key: str, port: int = 0) -> None:
-        self.desk, self.admin_key = desk, admin_key
-        self.ended = threading.Event()
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who called has gone away."""
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler[Desk]):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
+    door, door_key = "/_n3/", "X-N3-Key"
+    longest = 64 << 20
 
-    def do_POST(self) -> None:
-        """Answer a request, or the back door's question."""
-        body = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), LONGEST))
-        if self.path.startswith(DOOR):
-            self._door(body)
+    def asked(self, body: bytes) -> None:
+        """Answer a request, or describe a service."""
+        if self.command != "POST":
+            self._describe()
             return
         service = PATHS.get(self.path)
         if service is None:
-            self._send(404, soap.HTML, "text/html")
+            self.reply(404, soap.HTML, "text/html")
         elif not self.headers.get("Content-Type", "").startswith("text/xml"):
-            self._send(415, b"")
+            self.reply(415, b"", XML)
         else:
             self._serve(service, body)
 
-    def do_GET(self) -> None:
-        """Describe a service, or answer the back door."""
-        if self.path.startswith(DOOR):
-            self._door(b"")
-            return
+    def _describe(self) -> None:
         asked = urlsplit(self.path)
         service = PATHS.get(asked.path)
         with self.server.desk.lock:
             found = _described(self.server.desk, service, asked.query) if service else None
         if found is not None:
-            self._send(200, found, "text/xml; charset=utf-8")
+            self.reply(200, found, XML)
         else:
-            self._send(200 if service else 404, soap.HTML, "text/html")  # WCF's page for people
-
-    do_DELETE = do_GET  # noqa: N815
+            self.reply(200 if service else 404, soap.HTML, "text/html")  # WCF's page for people
 
     def _serve(self, service: str, body: bytes) -> None:
         desk = self.server.desk
@@ -91,45 +64,21 @@ class Handler(BaseHTTPRequestHandler):
             is_idle = fault is not None and not fault.is_taken
             answer = (200, soap.success(name)) if is_idle else _answered(desk, service, action, body)
         if fault is None or fault.kind == "slow" or (answer[0] != 200 and fault.kind in ONLY_SUCCESS):
-            self._send(*answer)
-        elif fault.kind in ("lose", "hang", "cut"):
-            self._break_off(fault.kind, answer)
+            self.reply(*answer, XML)
+        elif fault.kind == "hang":
+            self.hang()
+        elif fault.kind == "cut":
+            self.break_off(answer[1][:9], 9_999)
+        elif fault.kind == "lose":
+            self.close_connection = True
         else:
-            kind = "text/html" if fault.kind == "html" else "text/xml; charset=utf-8"
-            self._send(*_spoiled(fault, name, answer), kind, fault.after)
+            after = {} if fault.after is None else {"Retry-After": str(fault.after)}
+            self.reply(*_spoiled(fault, name, answer), "text/html" if fault.kind == "html" else XML, after)
 
-    def _break_off(self, kind: str, answer: Answer) -> None:
-        if kind == "hang":
-            self.server.ended.wait(3_600)
-        if kind == "cut":
-            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 9999\r\n\r\n"
-            self.wfile.write(head + answer[1][:9])
-        self.close_connection = True
-
-    def _send(self, status: int, data: bytes, kind: str = "text/xml; charset=utf-8", after: int | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        if after is not None:
-            self.send_header("Retry-After", str(after))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def _door(self, body: bytes) -> None:
-        if self.headers.get(DOOR_KEY) != self.server.admin_key:
-            self._send(403, b'"no"')
-            return
-        desk = self.server.desk
-        with desk.lock:
-            try:
-                answer = door.done(desk, f"{self.command} {self.path.removeprefix(DOOR)}", body)
-            except (ValueError, KeyError, msgspec.ValidationError) as error:
-                self._send(400, str(error).encode())
-                return
-        self._send(200, orjson.dumps(answer), "application/json")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: requests carry people."""
+    def ordered(self, what: str, body: bytes) -> Any:
+        """Do what the back door is asked."""
+        with self.server.desk.lock:
+            return door.done(self.server.desk, what, body)
 
 
 def _spoiled(fault: Fault, name: str, answer: Answer) -> Answer:

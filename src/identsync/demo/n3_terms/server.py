@@ -1,59 +1,30 @@
 """The server of the terminology service on real sockets, and its back door."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import orjson
 
+from identsync.demo import serving
 from identsync.demo.n3_terms.desk import TOKEN, Desk, Fault
 
 DOOR = "/_terms/"
 DOOR_KEY = "X-Terms-Key"
 BASE = "/nsi/fhir/term"
-LONGEST = 4 << 20
 HTML = b"<!doctype html><title>502</title>"
 OPTIONS = ("locked", "page", "bare", "passports", "stuck")
 Told = tuple[int, Any]
 
 
-class Server(ThreadingHTTPServer):
-    """One desk on 127.0.0.1."""
-
-    daemon_threads = True
-
-    def __init__(self, desk: Desk, admin_key: str, port: int = 0) -> None:
-        self.desk, self.admin_key = desk, admin_key
-        self.ended = threading.Event()
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who called has gone away."""
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler[Desk]):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
+    door, door_key = DOOR, DOOR_KEY
+    longest = 4 << 20
 
-    def do_GET(self) -> None:
-        """Answer a search, or the back door."""
-        self._asked(b"")
-
-    def do_POST(self) -> None:
-        """Answer an operation, or the back door."""
-        self._asked(self.rfile.read(min(int(self.headers.get("Content-Length", "0")), LONGEST)))
-
-    do_DELETE = do_GET  # noqa: N815
-
-    def _asked(self, body: bytes) -> None:
-        if self.path.startswith(DOOR):
-            self._door(body)
-            return
+    def asked(self, body: bytes) -> None:
+        """Answer a search or an operation."""
         desk = self.server.desk
         with desk.lock:
             desk.counts[f"{self.command} {urlsplit(self.path).path.removeprefix(BASE)}"] += 1
@@ -78,41 +49,24 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, fault: Fault | None, status: int, data: bytes) -> None:
         kind = fault.kind if fault is not None else ""
         if kind == "hang":
-            self.server.ended.wait(3_600)
-        if kind in ("drop", "hang"):
+            self.hang()
+        elif kind == "drop":
             self.close_connection = True
         elif kind == "html":
-            self._send(200, HTML, "text/html")
+            self.reply(200, HTML, "text/html")
         elif kind == "half":
-            self._send(200, data[: len(data) // 2])
+            self.reply(200, data[: len(data) // 2])
         elif kind == "long":
-            self._send(200, b'{"resourceType":"Parameters","filler":"' + b"x" * (30 << 20) + b'"}')
+            self.reply(200, b'{"resourceType":"Parameters","filler":"' + b"x" * (30 << 20) + b'"}')
         elif fault is not None:
-            self._send(fault.status, fault.body.encode())
+            self.reply(fault.status, fault.body.encode())
         else:
-            self._send(status, data)
+            self.reply(status, data)
 
-    def _send(self, status: int, data: bytes, kind: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def _door(self, body: bytes) -> None:
-        if self.headers.get(DOOR_KEY) != self.server.admin_key:
-            self._send(403, b'"no"')
-            return
+    def ordered(self, what: str, body: bytes) -> Any:
+        """Do what the back door is asked."""
         with self.server.desk.lock:
-            try:
-                answer = _ordered(self.server.desk, f"{self.command} {self.path.removeprefix(DOOR)}", body)
-            except (ValueError, KeyError, msgspec.ValidationError) as error:
-                self._send(400, str(error).encode())
-                return
-        self._send(200, orjson.dumps(answer))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: requests may carry the token."""
+            return _ordered(self.server.desk, what, body)
 
 
 def _oid(system: str) -> str:
@@ -156,10 +110,7 @@ def _ordered(desk: Desk, what: str, body: bytes) -> Any:
         case "POST clear":
             desk.clear()
         case "POST options":
-            for name, value in orjson.loads(body).items():
-                if name not in OPTIONS:
-                    raise KeyError(name)
-                setattr(desk, name, value)
+            serving.change(desk, body, OPTIONS)
         case _:
             raise KeyError(what)
     return None

@@ -7,15 +7,14 @@ import argparse
 import asyncio
 import contextlib
 import os
-import sys
 import threading
 from pathlib import Path
 
-import orjson
-
-from identsync.demo.pbx.door import Door, Stage
+from identsync.demo.parent import announce, watch_parent
+from identsync.demo.pbx.door import Handler, Stage
 from identsync.demo.pbx.house import House
 from identsync.demo.pbx.peer import Exchange
+from identsync.demo.serving import Server
 
 
 def main() -> None:
@@ -37,23 +36,16 @@ async def _serve(given: argparse.Namespace) -> None:
     house.recordings = given.recordings
     exchange = Exchange(house)
     await exchange.open(given.port)
-    door = Door(Stage(house, exchange), loop, os.environ.get("IDENTSYNC_PBX_ADMIN_KEY", "demo-admin"), given.admin)
-    sys.stdout.write(orjson.dumps({"port": door.server_port, "ami": exchange.port}).decode() + "\n")
-    sys.stdout.flush()
+    key = os.environ.get("IDENTSYNC_PBX_ADMIN_KEY", "demo-admin")
+    door = Server(Handler, Stage(house, exchange, loop), key, given.admin)
+    threading.Thread(target=door.serve_forever, args=(0.1,), daemon=True).start()
+    announce(port=door.server_port, ami=exchange.port)
     ended = asyncio.Event()
     if given.with_parent:
-        threading.Thread(target=_until_alone, args=(loop, ended), daemon=True).start()
+        watch_parent(lambda: loop.call_soon_threadsafe(ended.set))
     await ended.wait()
     door.shutdown()
     await exchange.close()
-
-
-def _until_alone(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
-            pass
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(ended.set)
 
 
 if __name__ == "__main__":

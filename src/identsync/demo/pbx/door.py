@@ -2,28 +2,22 @@
 
 import asyncio
 import base64
-import threading
-from concurrent.futures import Future
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
 import orjson
 
+from identsync.demo import serving
 from identsync.demo.pbx.alive import Alive, Life
 from identsync.demo.pbx.house import House, Phone
 from identsync.demo.pbx.peer import Account, Exchange
-
-DOOR = "/_pbx/"
-DOOR_KEY = "X-Pbx-Key"
-LONGEST = 16 << 20
 
 
 class Stage:
     """What the back door can do; every method runs in the PBX's loop."""
 
-    def __init__(self, house: House, exchange: Exchange) -> None:
-        self.house, self.exchange = house, exchange
+    def __init__(self, house: House, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        self.house, self.exchange, self.loop = house, exchange, loop
         self.alive = Alive(house)
 
     async def done(self, what: str, body: Any) -> Any:
@@ -149,50 +143,15 @@ class Stage:
         return self.exchange.asked
 
 
-class Door(ThreadingHTTPServer):
-    """The back door on 127.0.0.1; what it is asked runs in ``loop``."""
+class Handler(serving.Handler[Stage]):
+    """One request to the back door; there is nothing else here."""
 
-    daemon_threads = True
+    door, door_key = "/_pbx/", "X-Pbx-Key"
+    longest = 16 << 20
 
-    def __init__(self, stage: Stage, loop: asyncio.AbstractEventLoop, key: str, port: int = 0) -> None:
-        self.stage, self.loop, self.key = stage, loop, key
-        super().__init__(("127.0.0.1", port), Handler)
-        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who called has gone away."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    """One request to the back door."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Door
-
-    def do_POST(self) -> None:
-        """Do what is asked."""
-        body = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), LONGEST))
-        if self.headers.get(DOOR_KEY) != self.server.key:
-            self._send(403, b'"no"')
-            return
-        what = f"{self.command} {self.path.removeprefix(DOOR)}"
-        try:
-            done: Future[Any] = asyncio.run_coroutine_threadsafe(
-                self.server.stage.done(what, orjson.loads(body) if body else None), self.server.loop
-            )
-            self._send(200, orjson.dumps(done.result(30)))
-        except (ValueError, KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
-            self._send(400, f"{type(error).__name__}: {error}".encode())
-
-    do_GET = do_DELETE = do_POST  # noqa: N815
-
-    def _send(self, status: int, data: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing."""
+    def ordered(self, what: str, body: bytes) -> Any:
+        """Do it in the PBX's loop."""
+        stage = self.server.desk
+        return asyncio.run_coroutine_threadsafe(
+            stage.done(what, orjson.loads(body) if body else None), stage.loop
+        ).result(30)

@@ -7,11 +7,8 @@ import argparse
 import asyncio
 import contextlib
 import os
-import sys
-import threading
 
-import orjson
-
+from identsync.demo.parent import announce, watch_parent
 from identsync.demo.site.server import serve
 from identsync.demo.site.site import Options, Site
 
@@ -60,24 +57,13 @@ async def _leads(site: Site) -> None:
             site.make_one()
 
 
-def _watch_parent(site: Site, loop: asyncio.AbstractEventLoop) -> None:
-    def watch() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while sys.stdin.buffer.read(4096):
-                pass
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(site.stop)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 async def _main(given: argparse.Namespace) -> None:
     site = Site(_options(given), given.seed)
     port, close = await serve(site, given.port)
     if given.with_parent:
-        _watch_parent(site, asyncio.get_running_loop())
-    sys.stdout.write(orjson.dumps({"port": port}).decode() + "\n")
-    sys.stdout.flush()
+        loop = asyncio.get_running_loop()
+        watch_parent(lambda: loop.call_soon_threadsafe(site.stop))
+    announce(port=port)
     leads = asyncio.create_task(_leads(site))
     try:
         await site.stopped.wait()
