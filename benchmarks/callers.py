@@ -3,20 +3,16 @@
 The naive way compares telephones as they were written, by the last digits: what one does without ``phone_key``.
 """
 
-import gc
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from sqlalchemy import Engine, create_engine, insert, text
 
+from benchmarks.harness import OURS, Result, Work, measure
 from benchmarks.reminders import NOW, ZONE, insert_rows
 from benchmarks.round import databases
 from identsync.clinic.contract import clinic_appointment, clinic_branch, clinic_patient, contract
 from identsync.clinic.source import ClinicSource
 
-Result = dict[str, Any]
 ASKED, NAIVE = 500, 5
 _KEY = "SELECT patient_id, surname, name, patronymic, phone, email, branch_id, born, debt FROM clinic_patient WHERE "
 
@@ -92,22 +88,7 @@ def run(*, quick: bool) -> Iterator[Result]:
     with databases() as urls:
         for dialect, url in urls.items():
             case = Case(url, patients)
-            works = {
-                "identsync": (case.ours, ASKED),
-                "floor:driver": (case.driver, ASKED),
-                "naive": (case.naive, NAIVE),
-            }
-            times: dict[str, list[float]] = {name: [] for name in works}
-            for turn in range(runs + 1):
-                for name, (work, _items) in works.items():
-                    gc.collect()
-                    started = time.perf_counter()
-                    work()
-                    if turn:
-                        times[name].append(time.perf_counter() - started)
-            for name, (_work, items) in works.items():
-                yield {
-                    "benchmark": "callers", "case": f"{patients} patients, {dialect}", "contender": name, "bytes": 0,
-                    "seconds": statistics.median(times[name]), "runs": runs, "items": items, "peak_bytes": 0,
-                }  # fmt: skip
+            contenders: dict[str, Work] = {OURS: case.ours, "floor:driver": case.driver, "naive": case.naive}
+            items = {OURS: ASKED, "floor:driver": ASKED, "naive": NAIVE}
+            yield from measure("callers", f"{patients} patients, {dialect}", contenders, items=items, runs=runs)
             case.engine.dispose()

@@ -18,7 +18,7 @@ def measure(
     case: str,
     contenders: Mapping[str, Work],
     *,
-    items: int,
+    items: int | Mapping[str, int],
     size: int = 0,
     runs: int = 5,
     prepare: Work = lambda: None,
@@ -27,6 +27,7 @@ def measure(
     """Time every contender in turns, so that a slow minute of the machine hits all; yields one result a contender.
 
     One that took over ``slow`` seconds gets no second turn. ``prepare`` runs before each turn and is not timed.
+    ``items`` is how many each handles, by name where they differ.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     peaks: dict[str, int] = {}
@@ -48,7 +49,8 @@ def measure(
     for name, took_all in times.items():
         yield {
             "benchmark": benchmark, "case": case, "contender": name, "seconds": statistics.median(took_all),
-            "runs": len(took_all), "items": items, "bytes": size, "peak_bytes": peaks[name],
+            "runs": len(took_all), "items": items if isinstance(items, int) else items[name], "bytes": size,
+            "peak_bytes": peaks[name],
         }  # fmt: skip
 
 

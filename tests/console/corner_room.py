@@ -1,6 +1,6 @@
 """A room of a test: a page with a corner, and with sounds that are fetched from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from identsync.console import drawing
 from identsync.engine.integration import Answer, Corner, Page, PageContext
 from identsync.errors import Unavailable
+from identsync.store import Store, open_store
 
 TEMPLATES = {
     "test/page.html": '{% extends "base.html" %}{% block content %}<h1>Комната</h1><input id="low">{% endblock %}',
@@ -65,3 +66,15 @@ async def _sound(_context: PageContext, _query: Mapping[str, str]) -> Answer:
 
 async def _gone(_context: PageContext, _query: Mapping[str, str]) -> Answer:
     raise Unavailable("the recording is not ready", sent=False)
+
+
+@pytest.fixture
+def place(clone: Callable[[str], str]) -> Iterator[Store]:
+    store = open_store(clone("sqlite"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Room:
+    return Room(monkeypatch)

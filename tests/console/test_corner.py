@@ -1,14 +1,14 @@
 """A corner is on every page, drawn anew when its pulses beat, and never costs the page; sounds are given in parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-from corner_room import SOUND, Room
+from corner_room import SOUND, Room, place, room
 from hypothesis import given
 from hypothesis import strategies as st
 from seed import town
@@ -20,19 +20,9 @@ from identsync.console.metrics import metrics
 from identsync.console.pages import entries
 from identsync.console.ranges import part
 from identsync.console.site import Site
-from identsync.store import Store, open_store, pulse
+from identsync.store import Store, pulse
 
-
-@pytest.fixture
-def place(clone: Callable[[str], str]) -> Iterator[Store]:
-    store = open_store(clone("sqlite"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Room:
-    return Room(monkeypatch)
+__all__ = ["place", "room"]  # fixtures
 
 
 @pytest.fixture

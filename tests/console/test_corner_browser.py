@@ -1,32 +1,20 @@
 """A corner in a real Chromium: there at once, out of the way of what is typed, gone by Escape or by itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from corner_room import Room
+from corner_room import Room, place, room
 from playwright.sync_api import expect
 from seed import town
 
 from browser import Tab, browser, serving, tab
 from identsync.console.server import Console
 from identsync.engine.integration import Integration
-from identsync.store import Store, open_store, pulse
+from identsync.store import Store, pulse
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser", "tab"]  # fixtures
-
-
-@pytest.fixture
-def place(clone: Callable[[str], str]) -> Iterator[Store]:
-    store = open_store(clone("sqlite"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Room:
-    return Room(monkeypatch)
+__all__ = ["browser", "place", "room", "tab"]  # fixtures
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from identsync.errors import IdentsyncError
 from identsync.store import Store
+from identsync.store.tables import egisz_item
 
 from . import egisz_desk
 from .egisz_desk import PAGE, Desk, at_desk
@@ -53,6 +55,14 @@ def test_a_refused_case_goes_again_where_a_person_says_so(desk: Desk) -> None:
     desk.decide("resend", "rejected")
     assert desk.row("rejected").state in ("ready", "later")
     assert desk.version() != before
+
+
+def test_what_may_have_arrived_at_n3_still_may_when_it_is_sent_again(desk: Desk) -> None:
+    with desk.store.write() as connection:
+        here = egisz_item.c.id == desk.made["rejected"]
+        connection.execute(update(egisz_item).where(here).values(tried=55))
+    desk.decide("resend", "rejected")
+    assert desk.row("rejected").tried == 55  # or a case that is cancelled meanwhile would stay at N3 for ever
 
 
 def test_a_document_nobody_is_sure_of_is_decided_by_a_person_once(desk: Desk) -> None:

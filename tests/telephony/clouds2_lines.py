@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -17,16 +17,13 @@ from identsync.integrations.telephony.call import Call, Command
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import zadarma
 
+from . import clouds_desk
+
+cloud_process = clouds_desk.cloud_process
 KINDS = ("zadarma", "megafon", "beeline", "sipuni", "exolve")
 TO = "+79160000002"
 HOUR_MS = 3_600_000
 USERS = {"zadarma": USER, "sipuni": USER, "exolve": "777"}
-
-
-@pytest.fixture(scope="session")
-def cloud_process() -> Iterator[CloudProcess]:
-    with CloudProcess() as process:
-        yield process
 
 
 @pytest.fixture

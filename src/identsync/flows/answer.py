@@ -14,6 +14,7 @@ an answer longer than the cap             ``Unexpected``; the rest is never read
 """
 
 import json
+import re
 import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -29,6 +30,7 @@ from identsync.language import _
 MAX_RETRY_AFTER_MS = 24 * 3600 * 1000
 RAW = 2000  # characters of an answer that are kept for people
 HTML = ("<!doctype html", "<html")
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,3 +153,18 @@ def _forgiving(call: Asked, reply: Reply, body: bytes) -> Any:
 
 def _no_number(name: str) -> Any:
     raise ValueError(name)  # NaN and Infinity are no JSON
+
+
+def titled(page: str) -> str:
+    """Return the title of a web page that came instead of an answer."""
+    found = _TITLE.search(page)
+    return f"HTML: {found[1].strip()[:100]}" if found else "HTML"
+
+
+def shape(answer: Any, depth: int = 3) -> Any:
+    """Return JSON without its texts, which may be a person's: names, numbers, how it is nested; cut."""
+    if isinstance(answer, dict) and depth:
+        return {str(name)[:40]: shape(value, depth - 1) for name, value in list(answer.items())[:20]}
+    if isinstance(answer, list) and depth:
+        return [shape(value, depth - 1) for value in answer[:3]]
+    return answer if answer is None or isinstance(answer, bool | int | float) else "…"

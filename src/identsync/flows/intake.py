@@ -238,6 +238,13 @@ def printable(text: str) -> str:
     return text
 
 
+def cut(text: str, units: int) -> str:
+    """Cut a text to so many UTF-16 units, as SQL Server counts them, never through a character."""
+    if len(text) * 2 <= units:
+        return text
+    return text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore")
+
+
 def spelled(raw: object) -> str:
     """Return a row as JSON, for people and fingerprints."""
     try:

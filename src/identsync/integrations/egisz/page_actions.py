@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.egisz import decisions
@@ -63,7 +64,7 @@ def _decided(context: PageContext, form: Mapping[str, str], decide: Decide, said
 
 
 def _row(form: Mapping[str, str]) -> tuple[int, int]:
-    id, seen = words.number(form.get("id")), words.number(form.get("seen"))
+    id, seen = pages.number(form.get("id")), pages.number(form.get("seen"))
     if id is None or seen is None:
         raise IdentsyncError(_("Страница прислала непонятное"), hint=_("Обновите страницу."))
     return id, seen

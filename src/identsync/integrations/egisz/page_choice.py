@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_
 
 from identsync.clinic.clock import DAY, to_ms
+from identsync.engine import pages
 from identsync.integrations.egisz import page_words as words
 from identsync.integrations.egisz.deadline import OVER
 from identsync.store.tables import egisz_item
@@ -64,14 +65,14 @@ class Choice:
             state=state if state in TABS else "",
             what=what if what in WHATS else "",
             organisation=query.get("org", "")[:40],
-            branch=words.number(query.get("branch")),
-            doctor=words.number(query.get("doctor")),
+            branch=pages.number(query.get("branch")),
+            doctor=pages.number(query.get("doctor")),
             since=_day(query.get("since", "")),
             until=_day(query.get("until", "")),
             lack=query.get("lack", "")[:100],
             late=query.get("late") == "1",
-            item=words.number(query.get("item")),
-            shown=min(max(words.number(query.get("show")) or SHOWN, 1), MOST_SHOWN),
+            item=pages.number(query.get("item")),
+            shown=min(max(pages.number(query.get("show")) or SHOWN, 1), MOST_SHOWN),
         )
 
     @property
@@ -124,7 +125,7 @@ def tab_of(state: str, has_number: bool) -> str:
 def options(settings: Mapping[str, Any] | None, clinic: words.Clinic) -> dict[str, list[tuple[str, str]]]:
     """Return what the filters offer: organisations, branches, doctors, each a value and what it is called."""
     return {
-        "orgs": list(words.titles(settings).items()),
+        "orgs": list(pages.titles(settings).items()),
         "branches": [(str(id), name) for id, name in clinic.branches.items()],
         "doctors": sorted(((str(id), name) for id, name in clinic.doctors.items()), key=lambda each: each[1]),
     }

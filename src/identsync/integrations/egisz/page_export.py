@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 
 from identsync import __version__
+from identsync.engine import pages
 from identsync.engine.integration import Answer, PageContext
 from identsync.errors import IdentsyncError
-from identsync.integrations.egisz import page_words as words
 from identsync.integrations.egisz.decisions import FATE
 from identsync.integrations.egisz.kept import complaints_of, missing_of
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
@@ -23,7 +23,7 @@ def _(text: str) -> str:
 
 def export(context: PageContext, query: Mapping[str, str]) -> Answer:
     """Answer with a text file of one row and all its exchanges as they are kept: masked."""
-    item = words.number(query.get("item"))
+    item = pages.number(query.get("item"))
     i, e, c = egisz_item.c, egisz_exchange.c, egisz_contract.c
     with context.store.read() as connection:
         row = connection.execute(select(egisz_item).where(i.id == item)).first()

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.integrations.egisz import page_case, page_choice, page_lacks
 from identsync.integrations.egisz import page_words as words
@@ -45,7 +46,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "named": lambda one: page_lacks.named(one, frame.doctors),
         "late": late,
         "clinic": shown,
-        "orgs": words.titles(context.settings),
+        "orgs": pages.titles(context.settings),
         "what": words.WHAT,
         "line": line,
         "sentence": sentence,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from identsync.engine.integration import PageContext
+from identsync.engine.pages import full_name
 from identsync.errors import IdentsyncError
 
 ATTENTION_MOST = 999
@@ -82,16 +83,6 @@ def who(context: PageContext) -> str:
     return context.user or _("сотрудник")
 
 
-def number(text: str | None) -> int | None:
-    """Return a whole number of an address or a form; None where it is none."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def titles(settings: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return what the organisations are called."""
-    return {name: each.title or name for name, each in (settings or {}).items()}
-
-
 @dataclass(frozen=True, slots=True)
 class Clinic:
     """Names and zones of the clinic; ``silent`` = its database does not answer, and numbers stand for names."""
@@ -115,7 +106,7 @@ def clinic_of(context: PageContext, patients: Iterable[int]) -> Clinic:
         found = context.clinic.patients(set(patients))
     except IdentsyncError:
         return Clinic({}, {}, {}, {}, silent=True)
-    people = {each.id: " ".join(filter(None, (each.surname, each.name, each.patronymic))) for each in found.values()}
+    people = {each.id: full_name(each) for each in found.values()}
     named = {branch.id: branch.name for branch in branches}
     return Clinic(people, doctors, named, {branch.id: branch.zone for branch in branches})
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import msgspec
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
+from identsync.integrations.egisz.kept import missing_text
 from identsync.integrations.egisz.rules_table import Missing
 from identsync.store.lists import portions
 from identsync.store.tables import egisz_item
@@ -78,7 +78,7 @@ class Wish:
     @property
     def lines(self) -> str:
         """The lines as they are written down: rule, whose, fields."""
-        return msgspec.json.encode(list(self.missing)).decode()
+        return missing_text(self.missing)
 
 
 @dataclass(slots=True)

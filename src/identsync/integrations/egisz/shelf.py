@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from identsync.core.columns import Columns
@@ -11,6 +10,7 @@ from identsync.flows import mirror_book
 from identsync.flows.mirror_book import DOUBT, GONE, Book, Row
 from identsync.integrations.egisz import exchange
 from identsync.integrations.egisz.case import Complaint
+from identsync.integrations.egisz.kept import complaints_text
 from identsync.integrations.egisz.register import NOTHING, What
 from identsync.store.tables import egisz_item
 
@@ -85,7 +85,7 @@ class Items(mirror_book.Shelf):
         elif row.key in self.met:
             values["tried"] = row.digest
         if row.key in self.said:
-            values["complaints"] = _told(self.said.pop(row.key))
+            values["complaints"] = complaints_text(self.said.pop(row.key))
         return values
 
 
@@ -101,7 +101,3 @@ def _write(connection: Connection, rows: Sequence[dict[str, Any]], now_ms: int) 
     change = update(egisz_item).where(item.id == bindparam("of_id")).values(written | {"changed_ms": now_ms})
     bound = [{name: value for name, value in row.items() if name != "taken_ms"} for row in rows]
     connection.execute(change, bound)
-
-
-def _told(complaints: Sequence[Complaint]) -> str:
-    return msgspec.json.encode(list(complaints)).decode()

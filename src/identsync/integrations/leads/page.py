@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from identsync.engine.integration import Page, PageContext
+from identsync.engine.pages import number
 from identsync.errors import AskPerson, IdentsyncError
 from identsync.flows.flaw import loaded
 from identsync.integrations.leads import states
@@ -72,9 +73,9 @@ class _Choice:
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "_Choice":
         state = query.get("state", "")
-        shown = min(max(_number(query.get("show")) or SHOWN, 1), MOST_SHOWN)
+        shown = min(max(number(query.get("show")) or SHOWN, 1), MOST_SHOWN)
         known = state if state in STATES or state == "bad" else ""
-        return cls(known, query.get("site", ""), _number(query.get("lead")), shown)
+        return cls(known, query.get("site", ""), number(query.get("lead")), shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,10 @@ def attention(context: PageContext) -> int:
 
 
 def _move(context: PageContext, form: Mapping[str, str]) -> str:
-    lead_id, state = _number(form.get("id")), form.get("state", "")
+    lead_id, state = number(form.get("id")), form.get("state", "")
     if lead_id is None or state not in STATES:
         raise AskPerson(_("Такой заявки нет"))
-    seen = states.Seen(form.get("seen", ""), _number(form.get("seen_ms")))
+    seen = states.Seen(form.get("seen", ""), number(form.get("seen_ms")))
     who = context.user or _("сотрудник")
     try:
         with context.store.write() as connection:
@@ -147,7 +148,7 @@ def _move(context: PageContext, form: Mapping[str, str]) -> str:
 
 
 def _note(context: PageContext, form: Mapping[str, str]) -> str | None:
-    lead_id, text = _number(form.get("id")), form.get("note", "").strip()
+    lead_id, text = number(form.get("id")), form.get("note", "").strip()
     if lead_id is None or not text:
         return None
     with context.store.write() as connection:
@@ -157,7 +158,7 @@ def _note(context: PageContext, form: Mapping[str, str]) -> str | None:
 
 def _dismiss(context: PageContext, form: Mapping[str, str]) -> str:
     with context.store.write() as connection:
-        states.dismiss(connection, _number(form.get("id")) or 0)
+        states.dismiss(connection, number(form.get("id")) or 0)
     return _("Убрано из списка")
 
 
@@ -311,10 +312,6 @@ def _trouble(connection: Connection, context: PageContext) -> list[dict[str, Any
     columns = task_slot.c.kind, task_slot.c.last_ok_ms, task_slot.c.last_error, task_slot.c.paused
     found = connection.execute(_slots(context, *columns).where(_failed()))
     return [dict(row._mapping) | {"title": titles[row.kind.partition("/")[2]]} for row in found]
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 _ACTIONS: Mapping[str, Callable[[PageContext, Mapping[str, str]], str | None]] = {

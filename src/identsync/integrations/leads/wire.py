@@ -15,7 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from identsync.flows.flaw import Flaw
-from identsync.flows.intake import Row, Window, printable
+from identsync.flows.intake import Row, Window, cut, printable
+from identsync.flows.phone import callable_number
 
 METHOD = "GetTickets"
 KEY_HEADER = "IDENT-Integration-Key"
@@ -82,9 +83,9 @@ def parse(raw: object, zone: str, *, fix_plus8: bool = False) -> Row[Ticket] | l
     fields = _Fields(raw, zone)
     identity = fields.required("Id")
     ticket = Ticket(
-        external_id=_cut(identity, ID_LENGTH),
+        external_id=cut(identity, ID_LENGTH),
         made_ms=fields.moment("DateAndTime", required=True) or 0,
-        phone=_cut(phone := fields.required("ClientPhone"), 100),
+        phone=cut(phone := fields.required("ClientPhone"), 100),
         phone_e164=e164(phone, fix_plus8=fix_plus8),
         email=fields.text("ClientEmail", 320),
         full_name=fields.name(),
@@ -117,19 +118,7 @@ def e164(phone: str, *, fix_plus8: bool = False) -> str | None:
         if not fix_plus8:
             return None
         phone = "+7" + digits[1:]
-    return _parsed(phone[:250])
-
-
-def _parsed(phone: str) -> str | None:
-    import phonenumbers
-
-    try:
-        number = phonenumbers.parse(phone, "RU")
-    except phonenumbers.NumberParseException:
-        return None
-    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return callable_number(phone[:250], "RU")
 
 
 class _Fields:
@@ -149,7 +138,7 @@ class _Fields:
 
     def text(self, key: str, length: int) -> str | None:
         value = self._text(key)
-        return None if value is None else _cut(value, length)
+        return None if value is None else cut(value, length)
 
     def name(self) -> str | None:
         """Return the full name; the site gives it whole or in parts, never both."""
@@ -157,7 +146,7 @@ class _Fields:
         parts = [part for key in _NAME_PARTS if (part := self.text(key, 400))]
         if whole and parts:
             self.flaws.append(Flaw(_("имя и целиком (ClientFullName), и по частям: непонятно, какое верно")))
-        return whole or _cut(" ".join(parts), 400) or None
+        return whole or cut(" ".join(parts), 400) or None
 
     def moment(self, key: str, *, required: bool = False) -> int | None:
         value = self._text(key)
@@ -217,13 +206,6 @@ def _moment(text: str, zone: str) -> int | None:
         return int(moment.timestamp() * 1000) if _EARLIEST <= moment < _LATEST else None
     except (ValueError, OverflowError):
         return None
-
-
-def _cut(text: str, units: int) -> str:
-    """Cut a text to so many UTF-16 units, never through a character."""
-    if len(text) * 2 <= units:
-        return text
-    return text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore")
 
 
 @cache

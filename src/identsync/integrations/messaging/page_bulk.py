@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.flows.outbox_book import Changed
@@ -89,7 +90,7 @@ def reckon(context: PageContext, form: Mapping[str, str]) -> None:
     """Count what the campaign in the form would do; nothing is written."""
     draft = DRAFTS.told(context, form)
     with context.store.read() as connection:
-        template = rules.templates(connection).get(words.number(draft.get("template")) or 0)
+        template = rules.templates(connection).get(pages.number(draft.get("template")) or 0)
         if template is None:
             raise IdentsyncError(_("Выберите шаблон"))
         kopecks = page_values.price(context.settings, template.medium, template.kind)
@@ -122,7 +123,7 @@ def start(context: PageContext, form: Mapping[str, str]) -> str:
 def move(context: PageContext, form: Mapping[str, str]) -> str:
     """Pause, resume or stop a campaign."""
     moves = {"pause": bulk.pause, "resume": bulk.resume, "stop": bulk.stop}
-    number, how = words.number(form.get("id")), moves.get(form.get("how", ""))
+    number, how = pages.number(form.get("id")), moves.get(form.get("how", ""))
     if number is None or how is None:
         raise IdentsyncError(_("Такой рассылки нет"))
     try:
@@ -144,13 +145,13 @@ def _changed() -> IdentsyncError:
 
 def _save(context: PageContext, form: Mapping[str, str]) -> int:
     place, draft = form.get("place", ""), DRAFTS.told(context, form)
-    number = words.number(place.partition("/")[2]) or 0
+    number = pages.number(place.partition("/")[2]) or 0
     wanted = Campaign(
         id=number,
         name=draft.get("name"),
-        template_id=words.number(draft.get("template")) or 0,
+        template_id=pages.number(draft.get("template")) or 0,
         audience=_audience(draft),
-        per_day=words.number(draft.get("per_day")) or 0,
+        per_day=pages.number(draft.get("per_day")) or 0,
     )
     try:
         with context.store.write() as connection:
@@ -196,8 +197,8 @@ def _audience(draft: Draft) -> Audience:
     return Audience(
         visited_from=_day(draft.get("visited_from")),
         visited_to=_day(draft.get("visited_to")),
-        age_from=words.number(draft.get("age_from")),
-        age_to=words.number(draft.get("age_to")),
+        age_from=pages.number(draft.get("age_from")),
+        age_to=pages.number(draft.get("age_to")),
         branches=ticked(draft, "branch-"),
         doctors=ticked(draft, "doctor-"),
         without_booking=draft.get("without_booking") == "on",

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from identsync.clinic.clock import DAY, to_ms
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.integrations.messaging import books
 from identsync.integrations.messaging import page_words as words
@@ -22,8 +23,8 @@ FEW = 10
 
 def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
     """Return each channel of the settings with what is known of it."""
-    zone = words.zones(context)[0]
-    began = to_ms(zone, words.day_of(zone, context.now_ms) * DAY)
+    zone = pages.zones(context)[0]
+    began = to_ms(zone, pages.day_of(zone, context.now_ms) * DAY)
     settings = context.settings or {}
     with context.store.read() as connection:
         known, today, slots = books.channels(connection), _today(connection, began), _slots(connection)

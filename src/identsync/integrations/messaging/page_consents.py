@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.messaging import consent, page_drafts
@@ -25,7 +26,7 @@ SOURCES = (
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return the search for a patient, or one patient's words and how he stands; and the stopped addresses."""
-    patient_id = words.number(query.get("patient"))
+    patient_id = pages.number(query.get("patient"))
     name = None if patient_id is None else context.clinic.patient_name(patient_id)
     with context.store.read() as connection:
         said = [] if patient_id is None else consent.history(connection, patient_id)
@@ -38,13 +39,13 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "stops": stops,
         "sources": SOURCES,
         "looked_for": page_drafts.found(context, "find-consents"),
-        "zone": words.zones(context)[0],
+        "zone": pages.zones(context)[0],
     }
 
 
 def record(context: PageContext, form: Mapping[str, str]) -> str:
     """Write a consent or a refusal down."""
-    patient_id = words.number(form.get("patient"))
+    patient_id = pages.number(form.get("patient"))
     if patient_id is None or context.clinic.patient_name(patient_id) is None:
         raise IdentsyncError(_("Пациент не выбран"))
     if not form.get("source"):

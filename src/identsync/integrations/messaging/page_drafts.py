@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 from typing import Any
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
-from identsync.integrations.messaging import page_words as words
 from identsync.integrations.messaging.message import Attachment
 from identsync.integrations.messaging.template import Mistake
 
@@ -125,8 +125,8 @@ def attach(context: PageContext, form: Mapping[str, str]) -> None:
     draft = DRAFTS.of(context, form.get("place", ""))
     name, at, size = (
         PureWindowsPath(form.get("name", "")).name[:200],
-        words.number(form.get("at")),
-        words.number(form.get("size")),
+        pages.number(form.get("at")),
+        pages.number(form.get("size")),
     )
     if at is None or not size:
         raise IdentsyncError(_("Файл пуст"))
@@ -149,7 +149,7 @@ def attach(context: PageContext, form: Mapping[str, str]) -> None:
 
 def detach(context: PageContext, form: Mapping[str, str]) -> None:
     """Take a file out of a draft."""
-    draft, at = DRAFTS.of(context, form.get("place", "")), words.number(form.get("file"))
+    draft, at = DRAFTS.of(context, form.get("place", "")), pages.number(form.get("file"))
     if at is not None and at < len(draft.files):
         del draft.files[at]
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from identsync.clinic.clock import DAY, to_ms
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.integrations.messaging import page_drafts
 from identsync.integrations.messaging import page_words as words
@@ -54,15 +55,15 @@ class Choice:
     def of(cls, query: Mapping[str, str]) -> "Choice":
         """Read the address; what makes no sense is left out."""
         state = query.get("state", "")
-        shown = min(max(words.number(query.get("show")) or SHOWN, 1), MOST_SHOWN)
+        shown = min(max(pages.number(query.get("show")) or SHOWN, 1), MOST_SHOWN)
         return cls(
             state=state if state in GROUPS else "",
             channel=query.get("channel", ""),
             day=_day(query.get("day", "")),
-            patient=words.number(query.get("patient")),
+            patient=pages.number(query.get("patient")),
             reason=query.get("why", ""),
-            lot=words.number(query.get("lot")),
-            message=words.number(query.get("message")),
+            lot=pages.number(query.get("lot")),
+            message=pages.number(query.get("message")),
             shown=shown,
         )
 
@@ -74,7 +75,7 @@ class Choice:
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return rows, filters, today's sums, the reasons of what was not sent, one message in detail."""
-    choice, zones = Choice.of(query), words.zones(context)
+    choice, zones = Choice.of(query), pages.zones(context)
     where = _where(choice, zones[0])
     with context.store.read() as connection:
         found = listed(connection, where, choice.shown + 1)
@@ -83,7 +84,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         reasons = _reasons(connection, where) if choice.state == "skipped" else []
     rows = [_shown(row, zones) for row in found[: choice.shown]]
     shown = [row["patient_id"] for row in rows] + ([detail["patient_id"]] if detail else [])
-    people, silent = words.names(context, [*shown, choice.patient])
+    people, silent = pages.names(context, [*shown, choice.patient])
     return {
         "choice": choice,
         "groups": [(name, title) for name, (title, _states) in GROUPS.items()],
@@ -91,7 +92,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "more": choice.shown * 4 if len(found) > choice.shown < MOST_SHOWN else None,
         "people": people,
         "silent": silent,
-        "channels": words.titles(context.settings, [choice.channel] if choice.channel else []),
+        "channels": pages.titles(context.settings, [choice.channel] if choice.channel else []),
         "today": today,
         "looked_for": page_drafts.found(context, "find-log") if query.get("find") else None,
         "reasons": reasons,
@@ -204,7 +205,7 @@ def _shown(row: Any, zones: Mapping[int, str]) -> dict[str, Any]:
 
 def _today(connection: Connection, context: PageContext, zone: str) -> dict[str, int]:
     """Return how many messages were planned today, by group of states, and what they cost in kopecks."""
-    began = to_ms(zone, words.day_of(zone, context.now_ms) * DAY)
+    began = to_ms(zone, pages.day_of(zone, context.now_ms) * DAY)
     asked = select(outbox.c.state, func.count(), func.coalesce(func.sum(message.c.kopecks), 0))
     asked = asked.outerjoin_from(outbox, message, message.c.outbox_id == outbox.c.id)
     rows = connection.execute(asked.where(_ours(), outbox.c.made_ms >= began).group_by(outbox.c.state)).all()

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.messaging import consent
@@ -31,14 +32,14 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         total = count(connection)
     patients, silent = _patients(context, found)
     rows = [_shown(row, stopped, patients) for row in found]
-    channels = words.titles(context.settings, {row.channel for row in found})
+    channels = pages.titles(context.settings, {row.channel for row in found})
     return {
         "rows": rows,
         "done": done,
         "total": total,
         "channels": channels,
         "silent": silent,
-        "zone": words.zones(context)[0],
+        "zone": pages.zones(context)[0],
     }
 
 
@@ -83,7 +84,7 @@ def _patients(context: PageContext, rows: Sequence[Any]) -> tuple[Mapping[str, S
     except IdentsyncError:
         return {}, True
     ids = {patient for few in by_key.values() for patient in few} | {row.patient_id for row in rows if row.patient_id}
-    names, silent = words.names(context, ids)
+    names, silent = pages.names(context, ids)
     found: dict[str, Sequence[tuple[int, str]]] = {str(patient): [(patient, name)] for patient, name in names.items()}
     for number, key in keys.items():
         found[number] = [(patient, names[patient]) for patient in by_key.get(key, ()) if patient in names]
@@ -95,7 +96,7 @@ def _patients(context: PageContext, rows: Sequence[Any]) -> tuple[Mapping[str, S
 
 def done(context: PageContext, form: Mapping[str, str]) -> str:
     """Take a reply off the worklist; says who did so before."""
-    r, number = message_reply.c, words.number(form.get("id"))
+    r, number = message_reply.c, pages.number(form.get("id"))
     with context.store.write() as connection:
         here = r.id == number, r.state == "open"
         values = {"state": "done", "done_by": words.who(context)[:100]}
@@ -110,7 +111,7 @@ def reopen(context: PageContext, form: Mapping[str, str]) -> str:
     values = {"state": "open", "done_by": None}
     with context.store.write() as connection:
         connection.execute(
-            update(message_reply).where(message_reply.c.id == words.number(form.get("id"))).values(values)
+            update(message_reply).where(message_reply.c.id == pages.number(form.get("id"))).values(values)
         )
     return _("Ответ снова ждёт")
 
@@ -124,7 +125,7 @@ def stop(context: PageContext, form: Mapping[str, str]) -> str:
 
 
 def _sender(connection: Connection, form: Mapping[str, str]) -> tuple[Medium, str]:
-    asked = select(message_reply.c.sender).where(message_reply.c.id == words.number(form.get("id")))
+    asked = select(message_reply.c.sender).where(message_reply.c.id == pages.number(form.get("id")))
     sender = connection.execute(asked).scalar()
     if sender is None:
         raise IdentsyncError(_("Такого ответа нет"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.messaging import page_values, quiet, rules
@@ -43,7 +44,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     draft = DRAFTS.of(context, place)
     if not draft.fields:
         draft.fields = _fields(known)
-    template = templates.get(words.number(draft.get("template")) or 0)
+    template = templates.get(pages.number(draft.get("template")) or 0)
     return found | {
         "rule": known or Rule(name="", template_id=0, before_minutes=0),
         "place": place,
@@ -60,7 +61,7 @@ def save(context: PageContext, form: Mapping[str, str]) -> str:
     place = form.get("place", "")
     draft = DRAFTS.told(context, form)
     with context.store.write() as connection:
-        number = words.number(place.partition("/")[2])
+        number = pages.number(place.partition("/")[2])
         known = next((rule for rule in rules.rules(connection) if rule.id == number), None)
         if known is not None and draft.get("seen") != str(known.changed_ms):
             told = f"{_('Пока вы смотрели, правило изменил другой сотрудник')}: {known.changed_by}"
@@ -92,7 +93,7 @@ def switch(context: PageContext, form: Mapping[str, str]) -> str:
 def save_policy(context: PageContext, form: Mapping[str, str]) -> str:
     """Save quiet hours and the day's limit of the network (0) or a branch."""
     start, end = _minute(form.get("quiet_from", "")), _minute(form.get("quiet_until", ""))
-    most, branch = words.number(form.get("per_day")), words.number(form.get("branch"))
+    most, branch = pages.number(form.get("per_day")), pages.number(form.get("branch"))
     if start is None or end is None or most is None or branch is None:
         raise IdentsyncError(_("Тихие часы это время от 00:00 до 23:59, предел это число"))
     policy = quiet.Policy(start, end, most, form.get("service_consent") == "on")
@@ -130,17 +131,17 @@ def _fields(known: Rule | None) -> dict[str, str]:
 
 def ticked(draft: Draft, what: str) -> list[int]:
     """Return the numbers of what is ticked: fields ``branch-1``, ``doctor-7``."""
-    found = (words.number(name.removeprefix(what)) for name in draft.fields if name.startswith(what))
+    found = (pages.number(name.removeprefix(what)) for name in draft.fields if name.startswith(what))
     return sorted(number for number in found if number is not None)
 
 
 def _rule(draft: Draft, known: Rule | None, *, on: bool | None = None) -> Rule:
     services = [line.strip() for line in draft.get("services").splitlines() if line.strip()]
-    minutes = (words.number(draft.get("before")) or 0) * UNITS.get(draft.get("unit"), 1)
+    minutes = (pages.number(draft.get("before")) or 0) * UNITS.get(draft.get("unit"), 1)
     return Rule(
         id=known.id if known else 0,
         name=draft.get("name"),
-        template_id=words.number(draft.get("template")) or 0,
+        template_id=pages.number(draft.get("template")) or 0,
         before_minutes=min(minutes, 10**6),
         filter=Filter(branches=ticked(draft, "branch-"), doctors=ticked(draft, "doctor-"), services=services),
         on=(known.on if known else True) if on is None else on,
@@ -149,5 +150,5 @@ def _rule(draft: Draft, known: Rule | None, *, on: bool | None = None) -> Rule:
 
 def _minute(text: str) -> int | None:
     hours, _colon, minutes = text.partition(":")
-    hour, minute = words.number(hours), words.number(minutes)
+    hour, minute = pages.number(hours), pages.number(minutes)
     return None if hour is None or minute is None or hour > 23 or minute > 59 else hour * 60 + minute

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.messaging import page_values, rules
@@ -23,7 +24,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         every = rules.templates(connection)
         used = {rule.template_id: rule.name for rule in rules.rules(connection, on=True)}
     wanted = query.get("template", "")
-    known = every.get(words.number(wanted) or 0)
+    known = every.get(pages.number(wanted) or 0)
     found = {"templates": list(every.values()), "used": used, "template": None, "new": new()}
     if known is None and (not wanted.startswith("new") or DRAFTS.of(context, f"text/{wanted}").saved):
         return found
@@ -49,7 +50,7 @@ def save(context: PageContext, form: Mapping[str, str]) -> str:
     place = form.get("place", "")
     draft = DRAFTS.told(context, form)
     with context.store.write() as connection:
-        number = words.number(place.partition("/")[2])
+        number = pages.number(place.partition("/")[2])
         known = rules.templates(connection, [number]).get(number) if number else None
         _not_changed(known, draft)
         try:
@@ -63,7 +64,7 @@ def save(context: PageContext, form: Mapping[str, str]) -> str:
 
 def switch(context: PageContext, form: Mapping[str, str]) -> str:
     """Switch a template on or off."""
-    number = words.number(form.get("id")) or 0
+    number = pages.number(form.get("id")) or 0
     with context.store.write() as connection:
         known = rules.templates(connection, [number]).get(number)
         if known is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.flows.outbox_book import DECISIONS, Changed, decide
@@ -32,14 +33,14 @@ SAID = {
 
 def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
     """Return the unknown ones, newest first, with what the other side has said of them."""
-    zones = words.zones(context)
+    zones = pages.zones(context)
     where = page_log.of_states("unknown")
     with context.store.read() as connection:
         found = page_log.listed(connection, where, SHOWN)
         total = count(connection)
     rows = [dict(row._mapping) | _evidence(row, zones) for row in found]
-    people, silent = words.names(context, [row["patient_id"] for row in rows])
-    channels = words.titles(context.settings, {row["channel"] for row in rows if row["channel"]})
+    people, silent = pages.names(context, [row["patient_id"] for row in rows])
+    channels = pages.titles(context.settings, {row["channel"] for row in rows if row["channel"]})
     return {"rows": rows, "total": total, "people": people, "silent": silent, "channels": channels}
 
 
@@ -62,7 +63,7 @@ def _evidence(row: Any, zones: Mapping[int, str]) -> dict[str, Any]:
 
 def decide_one(context: PageContext, form: Mapping[str, str]) -> str:
     """Do what a person decided on one message as he saw it."""
-    row_id, seen, decision = words.number(form.get("id")), words.number(form.get("seen")), form.get("decision", "")
+    row_id, seen, decision = pages.number(form.get("id")), pages.number(form.get("seen")), form.get("decision", "")
     if row_id is None or seen is None or decision not in DECISIONS:
         raise IdentsyncError(_("Такого сообщения нет"))
     try:
@@ -76,7 +77,7 @@ def decide_one(context: PageContext, form: Mapping[str, str]) -> str:
 def decide_many(context: PageContext, form: Mapping[str, str]) -> str:
     """Do the same with all that are ticked (``id-5``: its ``changed_ms``); what has changed meanwhile is left alone."""
     decision = form.get("decision", "")
-    ticked = [(words.number(name[3:]), words.number(seen)) for name, seen in form.items() if name.startswith("id-")]
+    ticked = [(pages.number(name[3:]), pages.number(seen)) for name, seen in form.items() if name.startswith("id-")]
     if decision not in DECISIONS or not ticked:
         raise IdentsyncError(_("Ничего не отмечено"), hint=_("Отметьте строки галочкой или клавишей V."))
     done = sum(

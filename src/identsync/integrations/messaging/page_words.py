@@ -1,12 +1,9 @@
 """How the room's states and kinds look on its page: words, colours, and whom a message is for."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from identsync.clinic.clock import minute_now
 from identsync.engine.integration import PageContext
-from identsync.errors import IdentsyncError
 
 STREAMS = ("messaging/sms", "messaging/email")
 ATTENTION_MOST = 999
@@ -71,45 +68,3 @@ def state_of(name: str, reason: str | None) -> State:
 def who(context: PageContext) -> str:
     """Return who acts, as the books keep it."""
     return context.user or _("сотрудник")
-
-
-def number(text: str | None) -> int | None:
-    """Return a whole number of an address or a form; None where it is none."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def names(context: PageContext, patients: Iterable[int | None]) -> tuple[Mapping[int, str], bool]:
-    """Return the names of these patients, and whether the clinic's database kept silent."""
-    wanted = {patient for patient in patients if patient is not None}
-    if not wanted:
-        return {}, False
-    try:
-        found = context.clinic.patients(wanted)
-    except IdentsyncError:
-        return {}, True
-    return {each.id: full_name(each) for each in found.values()}, False
-
-
-def full_name(patient: Any) -> str:
-    """Return surname, name and patronymic in one line."""
-    return " ".join(part for part in (patient.surname, patient.name, patient.patronymic) if part)
-
-
-def zones(context: PageContext) -> Mapping[int, str]:
-    """Return the zones of the branches by id; 0 = the first branch's, for what has no branch of its own."""
-    try:
-        found = {branch.id: branch.zone for branch in context.clinic.branches()}
-    except IdentsyncError:
-        found = {}
-    return {0: next(iter(found.values()), "UTC")} | found
-
-
-def day_of(zone: str, at_ms: int) -> int:
-    """Return the day since 1970-01-01 in ``zone``."""
-    return minute_now(zone, at_ms) // 1440
-
-
-def titles(settings: Mapping[str, Any] | None, used: Collection[str] = ()) -> dict[str, str]:
-    """Return what the channels are called; of one that is not in the settings any more, its name."""
-    known = {name: channel.title or name for name, channel in (settings or {}).items()}
-    return known | {name: name for name in used if name not in known}

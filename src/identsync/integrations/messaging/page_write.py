@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from identsync.clinic.clock import minute_now, to_ms
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.messaging import consent, page_drafts, page_values, quiet, reasons, rules, single
@@ -40,7 +41,7 @@ class Reach:
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return the search for a patient, or what is being written to one and what it would be."""
-    patient_id = words.number(query.get("patient"))
+    patient_id = pages.number(query.get("patient"))
     patient = None if patient_id is None else context.clinic.patients([patient_id]).get(patient_id)
     if patient is None:
         return {"patient": None, "looked_for": page_drafts.found(context, "find")}
@@ -48,7 +49,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     draft = DRAFTS.of(context, place)
     media = _media(context.settings)
     medium = Medium(_one_of(draft.get("medium"), query.get("medium", ""), media))
-    zone = words.zones(context).get(patient.branch_id or 0) or words.zones(context)[0]
+    zone = pages.zones(context).get(patient.branch_id or 0) or pages.zones(context)[0]
     with context.store.read() as connection:
         every = rules.templates(connection).values()
         policy = quiet.policy(connection, patient.branch_id or 0)
@@ -56,7 +57,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     plain = _plain(draft.get("text")), _plain(draft.get("subject"))
     return {
         "patient": patient,
-        "name": words.full_name(patient),
+        "name": pages.full_name(patient),
         "place": place,
         "draft": draft,
         "media_there": media,
@@ -80,7 +81,7 @@ def tell(context: PageContext, form: Mapping[str, str]) -> None:
     """Take what is being typed; a template that was just chosen fills the text with the patient's own data."""
     before = DRAFTS.of(context, form.get("place", "")).get("template")
     draft = DRAFTS.told(context, form)
-    chosen = words.number(draft.get("template"))
+    chosen = pages.number(draft.get("template"))
     if not draft.get("text").strip() and chosen is None:
         draft.fields["kind"] = str(Kind.SERVICE)
     if chosen is None or draft.get("template") == before:
@@ -139,7 +140,7 @@ def confirm(context: PageContext, form: Mapping[str, str]) -> str:
 
 def _letter(context: PageContext, draft: Draft, patient: Any) -> single.Letter:
     medium = Medium(_one_of(draft.get("medium"), "", _media(context.settings)))
-    zone = words.zones(context).get(patient.branch_id or 0) or words.zones(context)[0]
+    zone = pages.zones(context).get(patient.branch_id or 0) or pages.zones(context)[0]
     files = tuple(draft.files) if medium is Medium.EMAIL else ()
     return single.Letter(
         token=draft.token,
@@ -203,7 +204,7 @@ def _plain(text: str) -> str:
 
 
 def _patient_of(form: Mapping[str, str]) -> int:
-    number = words.number(form.get("place", "").partition("/")[2])
+    number = pages.number(form.get("place", "").partition("/")[2])
     if number is None:
         raise IdentsyncError(_("Пациент не выбран"))
     return number

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from identsync.flows import outbox as flow
-from identsync.flows.intake import printable
+from identsync.flows.intake import cut, printable
 from identsync.flows.sending import Fate, Receipt
 from identsync.integrations.telephony import missed, number
 from identsync.integrations.telephony.call import Call, Direction, Employee, Reason, State
@@ -87,27 +87,25 @@ def write(
     return book.changed
 
 
-def heard(connection: Connection, name: str, now_ms: int, problem: str | None, *, listening: bool = True) -> None:
+def heard(connection: Connection, name: str, now_ms: int, problem: str | None) -> None:
     """Note that a line was heard, or why it is not."""
-    here = phone_line.c.line == name
-    values: dict[str, Any] = {"problem": problem and printable(problem)[:400], "changed_ms": now_ms}
-    row = connection.execute(select(phone_line.c.listening_ms, phone_line.c.problem).where(here)).first()
-    if problem is None:
-        values["heard_ms"] = now_ms
-        values["listening_ms"] = ((row and row.listening_ms) or now_ms) if listening else None
-    else:
-        values["listening_ms"] = None
-    if row is None:
-        connection.execute(insert(phone_line).values(line=name, **values))
+    if problem is not None:
+        _note(connection, name, {"problem": printable(problem)[:400], "listening_ms": None, "changed_ms": now_ms})
         return
-    connection.execute(update(phone_line).where(here).values(values))
+    since = func.coalesce(phone_line.c.listening_ms, now_ms)
+    values = {"problem": None, "heard_ms": now_ms, "changed_ms": now_ms}
+    _note(connection, name, values | {"listening_ms": since}, values | {"listening_ms": now_ms})
 
 
 def looked(connection: Connection, name: str, now_ms: int) -> None:
     """Note that a line's history was read."""
-    values = {"history_ms": now_ms, "changed_ms": now_ms}
+    _note(connection, name, {"history_ms": now_ms, "changed_ms": now_ms})
+
+
+def _note(connection: Connection, name: str, values: Mapping[str, Any], first: Mapping[str, Any] | None = None) -> None:
+    """Change a line's row, or make it of ``first``."""
     if connection.execute(update(phone_line).where(phone_line.c.line == name).values(values)).rowcount == 0:
-        connection.execute(insert(phone_line).values(line=name, **values))
+        connection.execute(insert(phone_line).values(line=name, **(values if first is None else first)))
 
 
 class _Book:
@@ -159,17 +157,17 @@ class _Book:
             "direction": str(call.direction),
             "state": str(call.state),
             "reason": str(call.reason) if call.state is State.MISSED else "",
-            "phone": _cut(outside.shown, 60),
+            "phone": cut(printable(outside.shown), 60),
             "e164": outside.e164,
             "phone_key": outside.key,
-            "ours": _cut(call.line, 60),
+            "ours": cut(printable(call.line), 60),
             "start_ms": call.start_ms,
             "answered_ms": call.answered_ms,
             "ended_ms": call.ended_ms,
             "rang": _people(call.rang),
             "talked": _people(call.talked),
             "extension": _ascii(last.extension) or None,
-            "employee": _cut(last.name, 100) or None,
+            "employee": cut(printable(last.name), 100) or None,
             "recordings": _list(call.recordings),
             "token": call.token or None,
             "called_back": None if call.calls_back is None else int(call.calls_back),
@@ -276,19 +274,13 @@ def _known(connection: Connection, name: str, keys: Sequence[str]) -> dict[str, 
     return found
 
 
-def _cut(text: str, units: int) -> str:
-    """Cut a text to so many UTF-16 units, as SQL Server counts."""
-    text = printable(text)
-    return text if len(text) * 2 <= units else text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore")
-
-
 def _ascii(text: str) -> str:
     return text.encode("ascii", "ignore").decode()[:40]
 
 
 def _people(employees: Sequence[Employee]) -> str:
     """Spell employees as JSON, as many as fit the column."""
-    pairs = [[_cut(each.extension, 40), _cut(each.name, 60)] for each in employees]
+    pairs = [[cut(printable(each.extension), 40), cut(printable(each.name), 60)] for each in employees]
     while len(text := orjson.dumps(pairs).decode()) > 400:
         pairs.pop()
     return text
@@ -302,7 +294,7 @@ def _list(texts: Sequence[str]) -> str:
 
 
 def _object(pairs: Sequence[tuple[str, str]]) -> str:
-    kept = {name[:20]: _cut(value, 200) for name, value in pairs}
+    kept = {name[:20]: cut(printable(value), 200) for name, value in pairs}
     while len(text := orjson.dumps(kept).decode()) > 1_000:
         kept.popitem()
     return text

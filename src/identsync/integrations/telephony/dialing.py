@@ -15,10 +15,10 @@ from sqlalchemy import Connection, insert, select
 from identsync.errors import AskPerson, Limited, Unavailable
 from identsync.flows import outbox as flow
 from identsync.flows.outbox import Draft, Ready, Row, Skip
-from identsync.flows.outbox_book import token
+from identsync.flows.outbox_book import token, written
 from identsync.flows.sending import NotTaken, Refused, Verdict
 from identsync.integrations.telephony import missed, number
-from identsync.integrations.telephony.books import GOING_ON, stream_of
+from identsync.integrations.telephony.books import GOING_ON, PULSE, stream_of
 from identsync.integrations.telephony.call import Command, Exchange, State
 from identsync.store import pulse
 from identsync.store.tables import outbox, phone_call, phone_dial
@@ -78,7 +78,7 @@ def order(
     draft = Draft(key=key, due_ms=now_ms, until_ms=now_ms + GOOD_MS, rank=0, address=e164)
     made = flow.plan(connection, stream, line.branch, [draft], now_ms)
     if key not in made:
-        return int(connection.execute(select(_o.id).where(_o.stream == stream, _o.key == key)).scalar_one())
+        return written(connection, stream, [key])[key]
     values = {"outbox_id": made[key], "line": seat.line, "extension": seat.extension[:40], "e164": e164}
     values |= {"patient_id": patient_id, "missed_id": missed_id, "made_by": by[:100]}
     connection.execute(insert(phone_dial).values(values))
@@ -135,11 +135,11 @@ class Dialler:
 
     def announce(self, connection: Connection, taken: Sequence[Ready[Command]]) -> None:  # noqa: ARG002
         """Let the pages say that the phone rings now."""
-        pulse.ring(connection, "calls")
+        pulse.ring(connection, PULSE)
 
     def settle(self, connection: Connection, ended: Sequence[tuple[Ready[Command], Verdict]]) -> None:  # noqa: ARG002
         """Let the pages say how it ended."""
-        pulse.ring(connection, "calls")
+        pulse.ring(connection, PULSE)
 
     def _ready(self, row: Row, order: Any) -> Ready[Command]:
         mark = token()

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from identsync.flows.phone import callable_number
+
 LONGEST = 60
 _SIP = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 _HIDDEN = frozenset(("", "anonymous", "unknown", "<unknown>", "unavailable", "private", "restricted", "hidden", "null"))
@@ -34,7 +36,7 @@ def read(text: str, area: str = "") -> Number:
     if not digits or re.search(r"[^\W\d_]", inner) or (inner.lstrip().startswith("+8") and len(digits) == 11):
         return Number(shown)
     spelled = _spelled(inner, digits, area)
-    e164 = _possible(spelled) if spelled else None
+    e164 = callable_number(spelled, None) if spelled else None
     return Number(shown, e164, e164.removeprefix("+")[-10:]) if e164 else Number(shown)
 
 
@@ -52,15 +54,3 @@ def _spelled(text: str, digits: str, area: str) -> str | None:
     if area and len(area) + len(digits) == 10:
         return "+7" + area + digits
     return "+" + digits if len(digits) > 11 else None
-
-
-def _possible(spelled: str) -> str | None:
-    import phonenumbers
-
-    try:
-        number = phonenumbers.parse(spelled, None)
-    except phonenumbers.NumberParseException:
-        return None
-    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from identsync.engine import pages
 from identsync.engine.integration import Corner, Page, PageContext
 from identsync.integrations.telephony import (
     page_corner,
@@ -59,7 +60,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     frame |= {
         "tab": tab,
         "tabs": [(name, title, counts.get(name)) for name, (title, _view) in PARTS.items()],
-        "titles": words.titles(context.settings),
+        "titles": pages.titles(context.settings),
         "outcomes": words.OUTCOMES,
         "reasons": words.REASONS,
         "set_up": bool(context.settings),

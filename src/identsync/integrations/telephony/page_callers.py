@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.telephony import links
@@ -71,7 +72,7 @@ def _caller(
     patient = caller.patient
     return {
         "id": patient.id,
-        "name": words.full_name(patient),
+        "name": pages.full_name(patient),
         "age": None if patient.born is None else _years(patient.born, minute // DAY),
         "debt": caller.debt or None,
         "linked": patient.id in linked,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import AskPerson
 from identsync.integrations.telephony import dialing, links, page_callers, page_dial
@@ -71,7 +72,7 @@ def pulses(context: PageContext) -> list[str]:
 
 def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
     """Return the cards: our own calls and those that ring, at most three; the rest in one line."""
-    glance, zones = GLANCES.of(context), words.zones(context)
+    glance, zones = GLANCES.of(context), pages.zones(context, context.branch)
     with context.store.read() as connection:
         frame = page_dial.frame(connection, context)
         orders = _orders(connection, context)
@@ -82,7 +83,7 @@ def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
         cards = _foremost(cards)
         told = [_told(connection, context, card, zones) for card in cards[:CARDS]]
     shown = [card | page_callers.of(context, card, zones) for card in told]
-    people, _silent = words.names(context, [each["patient_id"] for each in [*cards[CARDS:], *talks]])
+    people, _silent = pages.names(context, [each["patient_id"] for each in [*cards[CARDS:], *talks]])
     return frame | {
         "cards": shown,
         "more": cards[CARDS:],
@@ -90,7 +91,7 @@ def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
         "hidden": hidden,
         "people": people,
         "glance": glance,
-        "titles": words.titles(context.settings),
+        "titles": pages.titles(context.settings),
     }
 
 
@@ -114,7 +115,7 @@ def show(context: PageContext, _form: Mapping[str, str]) -> None:
 def find(context: PageContext, form: Mapping[str, str]) -> None:
     """Look for the patient whose number it is; an empty search ends it."""
     glance, wanted = GLANCES.of(context), form.get("q", "").strip()
-    glance.call = words.number(form.get("call"))
+    glance.call = pages.number(form.get("call"))
     glance.wanted = wanted
     glance.found = context.clinic.find_patients(wanted, 6) if wanted else None
     if "stop" in form:
@@ -123,7 +124,7 @@ def find(context: PageContext, form: Mapping[str, str]) -> None:
 
 def link(context: PageContext, form: Mapping[str, str]) -> str:
     """Say that the number of a call is a patient's."""
-    patient = words.number(form.get("patient"))
+    patient = pages.number(form.get("patient"))
     if patient is None:
         raise AskPerson(_("Пациент не выбран"))
     with context.store.write() as connection:
@@ -154,7 +155,7 @@ def make_lead(context: PageContext, form: Mapping[str, str]) -> str:
 
 
 def _call(connection: Connection, form: Mapping[str, str]) -> Any:
-    wanted = words.number(form.get("call"))
+    wanted = pages.number(form.get("call"))
     row = connection.execute(select(phone_call).where(_c.id == (wanted or 0))).first()
     if row is None:
         raise AskPerson(_("Такого звонка нет"))

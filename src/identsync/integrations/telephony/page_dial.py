@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import AskPerson
 from identsync.integrations.telephony import dialing, missed
@@ -51,7 +52,7 @@ def sit(context: PageContext, form: Mapping[str, str]) -> str:
 
 def dial(context: PageContext, form: Mapping[str, str]) -> str:
     """Order a call from my phone; a first click brings with it which phone that is."""
-    missed_id, patient = words.number(form.get("missed")), words.number(form.get("patient"))
+    missed_id, patient = pages.number(form.get("missed")), pages.number(form.get("patient"))
     nonce = form.get("nonce") or secrets.token_hex(12)
     place = f"{_computer()}/{_user(context)}/{form.get('to', '')}/{nonce}"
     try:

@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, false, or_, select
 
 from identsync.clinic.clock import DAY, to_ms
+from identsync.engine import pages
 from identsync.engine.integration import PageContext, Role
 from identsync.errors import IdentsyncError
 from identsync.integrations.telephony import dialing, number, page_callers
@@ -101,10 +102,10 @@ class Choice:
             extension=extension if extension.isascii() and extension.isalnum() and len(extension) <= 40 else "",
             first=_day(query.get("from", "")),
             last=_day(query.get("to", "")),
-            patient=words.number(query.get("patient")),
-            like=words.number(query.get("like")),
-            call=words.number(query.get("call")),
-            shown=min(max(words.number(query.get("show")) or SHOWN, 1), MOST_SHOWN),
+            patient=pages.number(query.get("patient")),
+            like=pages.number(query.get("like")),
+            call=pages.number(query.get("call")),
+            shown=min(max(pages.number(query.get("show")) or SHOWN, 1), MOST_SHOWN),
             every=query.get("all") == "1",
         )
 
@@ -121,7 +122,7 @@ class Choice:
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return rows, filters, clicks that became no call, one call in detail with its recordings."""
-    choice, zones, search = Choice.of(query), words.zones(context), LOOKED_FOR.of(context)
+    choice, zones, search = Choice.of(query), pages.zones(context, context.branch), LOOKED_FOR.of(context)
     with context.store.read() as connection:
         where = _where(connection, context, choice, search, zones[0])
         asked = select(phone_call).where(*where).order_by(_c.start_ms.desc(), _c.id.desc()).limit(choice.shown + 1)
@@ -131,7 +132,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         people_at_phones = _employees(connection)
     rows = [_shown(row, zones) for row in found[: choice.shown]]
     asked_for = [row["patient_id"] for row in rows] + [one["patient_id"] if one else None, choice.patient]
-    people, silent = words.names(context, asked_for)
+    people, silent = pages.names(context, asked_for)
     return {
         "choice": choice,
         "kinds": [(name, title) for name, (title, _where) in KINDS.items()],

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.integrations.telephony import page_words as words
 from identsync.integrations.telephony.books import stream_of
@@ -44,7 +45,7 @@ def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
         mine = [slot for slot in slots if slot.kind in (stream_of(name), f"{stream_of(name)}.history")]
         told = _line(context, name, line, known.get(name), mine)
         lines.append(told | {"calls": calls.get(name, 0), "slots": [slot for slot in mine if _is_troubled(slot)]})
-    return {"lines": lines, "able": ABLE, "phones": phones, "zone_here": words.zones(context)[0]}
+    return {"lines": lines, "able": ABLE, "phones": phones, "zone_here": pages.zones(context, context.branch)[0]}
 
 
 def troubled(connection: Connection, context: PageContext) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.errors import AskPerson
 from identsync.integrations.telephony import missed, page_callers
@@ -56,11 +57,11 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return the groups, and one entry in detail with its history."""
     every = query.get("all") == "1" or context.branch is None
     here = [] if every else of_branch(context, _m.branch_id)
-    wanted, zones = words.number(query.get("missed")), words.zones(context)
+    wanted, zones = pages.number(query.get("missed")), pages.zones(context, context.branch)
     with context.store.read() as connection:
         groups = _groups(connection, context, here, zones)
         one = None if wanted is None else _one(connection, context, wanted, zones)
-    people, silent = words.names(
+    people, silent = pages.names(
         context, [row["patient_id"] for group in groups for row in group.rows] + ([one["patient_id"]] if one else [])
     )
     return {
@@ -126,7 +127,7 @@ def _do(context: PageContext, work: Any) -> None:
 
 
 def _id(form: Mapping[str, str]) -> int:
-    found = words.number(form.get("id"))
+    found = pages.number(form.get("id"))
     if found is None:
         raise AskPerson(_("Такого звонка нет"))
     return found

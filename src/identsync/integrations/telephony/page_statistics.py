@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, func, literal_column, select
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
+from identsync.engine import pages
 from identsync.engine.integration import PageContext
-from identsync.integrations.telephony import page_words as words
 from identsync.integrations.telephony.page_corner import of_branch
 from identsync.store.tables import phone_call
 
@@ -139,18 +139,18 @@ SHELF = Shelf()
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return the pictures' numbers for a period of days that ends today, and for one line or all."""
-    days, line = words.number(query.get("days")), query.get("line", "")
-    known = words.titles(context.settings)
+    days, line = pages.number(query.get("days")), query.get("line", "")
+    known = pages.titles(context.settings)
     choice = Choice(days if days in PERIODS else 30, line if line in known else "", query.get("all") == "1")
-    zone = words.zones(context)[0]
-    key = (id(context.store), context.branch, choice, words.day_of(zone, context.now_ms))
+    zone = pages.zones(context, context.branch)[0]
+    key = (id(context.store), context.branch, choice, pages.day_of(zone, context.now_ms))
     found = SHELF.get(key, lambda: reckoned(context, choice, zone), PATIENCE)
     return {"found": found, "choice": choice, "periods": PERIODS, "lines": known}
 
 
 def reckoned(context: PageContext, choice: Choice, zone: str) -> dict[str, Any]:
     """Reckon the numbers of a choice: three questions to the database, each over the calls of its days."""
-    last = words.day_of(zone, context.now_ms)
+    last = pages.day_of(zone, context.now_ms)
     first = last - choice.days + 1
     where = [_c.same_as.is_(None), _c.ended_ms.is_not(None), _c.start_ms >= to_ms(zone, first * DAY)]
     where += [] if choice.every else of_branch(context, _c.branch_id)

@@ -1,14 +1,13 @@
 """How calls look on the room's page: words and colours of their states, names of people, zones, lines."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from identsync.clinic.clock import minute_now
 from identsync.engine.integration import PageContext
-from identsync.errors import AskPerson, IdentsyncError
+from identsync.errors import AskPerson
 from identsync.integrations.telephony import missed
 from identsync.integrations.telephony.dialing import desk_name
 
@@ -81,49 +80,6 @@ def conflict(changed: missed.Changed) -> AskPerson:
     return AskPerson(text, hint=_("На странице уже видно, что с ним."))
 
 
-def number(text: str | None) -> int | None:
-    """Return a whole number of an address or a form; None where it is none."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
 def employees(text: str) -> list[tuple[str, str]]:
     """Return (extension, name) of a column of calls."""
     return [(str(extension), str(name)) for extension, name in orjson.loads(text)]
-
-
-def names(context: PageContext, patients: Iterable[int | None]) -> tuple[Mapping[int, str], bool]:
-    """Return the names of these patients, and whether the clinic's database kept silent."""
-    wanted = {patient for patient in patients if patient is not None}
-    if not wanted:
-        return {}, False
-    try:
-        found = context.clinic.patients(wanted)
-    except IdentsyncError:
-        return {}, True
-    return {each.id: full_name(each) for each in found.values()}, False
-
-
-def full_name(patient: Any) -> str:
-    """Return surname, name and patronymic in one line."""
-    return " ".join(part for part in (patient.surname, patient.name, patient.patronymic) if part)
-
-
-def zones(context: PageContext) -> Mapping[int, str]:
-    """Return the zones of the branches by id; 0 = this console's branch, or the first one."""
-    try:
-        found = {branch.id: branch.zone for branch in context.clinic.branches()}
-    except IdentsyncError:
-        found = {}
-    here = found.get(context.branch or 0) or next(iter(found.values()), "UTC")
-    return {0: here} | found
-
-
-def day_of(zone: str, at_ms: int) -> int:
-    """Return the day since 1970-01-01 in ``zone``."""
-    return minute_now(zone, at_ms) // 1440
-
-
-def titles(settings: Mapping[str, Any] | None, used: Collection[str] = ()) -> dict[str, str]:
-    """Return what the lines are called; of one that is not in the settings any more, its name."""
-    known = {name: line.title or name for name, line in (settings or {}).items()}
-    return known | {name: name for name in used if name not in known}

@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import Connection, delete, insert, select
 
 from identsync.engine.integration import Answer, Outcome, PageContext, Role, Status
+from identsync.engine.pages import number
 from identsync.errors import AskPerson, IdentsyncError, Unexpected
 from identsync.integrations.telephony.call import Audio
 from identsync.integrations.telephony.lines import for_person, for_run
@@ -73,13 +74,15 @@ async def audio(context: PageContext, query: Mapping[str, str]) -> Answer:
     """Return the recording ``n`` of the call ``call`` for the player; raises what keeps it from being heard."""
     if context.role is Role.DOCTOR:
         raise AskPerson(_("Записи разговоров слушают администратор и директор"))
-    name = _whole(query.get("call")), _whole(query.get("n", "0"))
-    row, stored = await asyncio.to_thread(_look, context.store, *name)
+    call, place = number(query.get("call")), number(query.get("n", "0"))
+    if call is None or place is None:
+        raise AskPerson(_("Записи этого разговора нет"))
+    row, stored = await asyncio.to_thread(_look, context.store, call, place)
     lines: Mapping[str, Line] = context.settings or {}
     if row is None or row.line not in lines:
         raise AskPerson(_("Записи этого разговора нет"))
     line = lines[row.line]
-    heard = await _shelf.get((id(context.store), *name), lambda: _fetch(line, row, name[1], stored))
+    heard = await _shelf.get((id(context.store), call, place), lambda: _fetch(line, row, place, stored))
     return Answer(heard.content, heard.media_type, hashlib.sha256(heard.content).hexdigest()[:16])
 
 
@@ -163,7 +166,3 @@ async def _fetch(line: "Line", row: Any, place: int, stored: Any) -> Audio:
         raise AskPerson(_("Записи этого разговора нет"))
     async with for_person(line) as pbx:
         return await pbx.recording(references[place])
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else -1

@@ -10,7 +10,6 @@ from identsync.language import _
 from identsync.values import Address, Duration, Secret
 
 DAY_MS = 86_400_000
-CLOUDS = ("uis", "mango", "zadarma", "megafon", "beeline", "sipuni", "exolve")
 OWN_ADDRESS = ("ident", "megafon")
 """Kinds whose address is the clinic's own and must be named."""
 WITH_LOGIN = ("asterisk", "mango", "zadarma", "sipuni")

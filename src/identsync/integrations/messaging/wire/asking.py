@@ -7,7 +7,6 @@ words are kept: the rest may be a person's text or number.
 
 import base64
 import json
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -18,6 +17,7 @@ from urllib.parse import urlencode
 import orjson
 
 from identsync.errors import IdentsyncError, Unexpected
+from identsync.flows.answer import shape, titled
 from identsync.flows.http import Http
 from identsync.flows.sending import Receipt
 from identsync.integrations.messaging.books import masked
@@ -35,7 +35,6 @@ MAX_ANSWER = 4 * 1024 * 1024
 RAW = 300
 TELLING = 6  # characters: what is shorter may be a word of the gateway's own
 WORDS = ("error", "message", "reason", "details", "description", "status_text", "status_name")
-TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 BOM = b"\xef\xbb\xbf"
 SOME = 200  # questions one by one in a run: at five a second well within its time
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -127,7 +126,7 @@ class Asking:
         try:
             return orjson.loads(reply.body.removeprefix(BOM))
         except orjson.JSONDecodeError:
-            raise nonsense(_title(reply.text) if reply.html else len(reply.body)) from None
+            raise nonsense(titled(reply.text) if reply.html else len(reply.body)) from None
 
 
 def _strings(body: object) -> Iterator[str]:
@@ -151,12 +150,6 @@ def _discreet(answer: Any, ours: Sequence[str], depth: int = 4, *, is_words: boo
     return answer
 
 
-def _title(page: str) -> str:
-    """Return the title of a web page that came instead of an answer."""
-    found = TITLE.search(page)
-    return f"HTML: {found[1].strip()[:100]}" if found else "HTML"
-
-
 def _dumped(body: object) -> bytes:
     try:
         return orjson.dumps(body)
@@ -166,17 +159,8 @@ def _dumped(body: object) -> bytes:
 
 def nonsense(answer: object) -> Unexpected:
     """Return the error of an answer that is not what the protocol promises: a web page, bytes counted, or JSON."""
-    said = answer if isinstance(answer, str) else str(_shape(answer))
+    said = answer if isinstance(answer, str) else str(shape(answer))
     return Unexpected(_("шлюз ответил не по протоколу"), raw=masked(said)[:RAW])
-
-
-def _shape(answer: Any, depth: int = 3) -> Any:
-    """Return JSON without its texts: they may be a person's."""
-    if isinstance(answer, dict) and depth:
-        return {name: _shape(value, depth - 1) for name, value in list(answer.items())[:20]}
-    if isinstance(answer, list) and depth:
-        return [_shape(value, depth - 1) for value in answer[:3]]
-    return answer if answer is None or isinstance(answer, bool | int | float) else "…"
 
 
 def object_of(answer: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import orjson
 
 from identsync.errors import IdentsyncError, Unavailable, Unexpected
-from identsync.flows.answer import Reply
+from identsync.flows.answer import Reply, shape, titled
 from identsync.flows.flaw import Flaw
 from identsync.flows.http import Http
 from identsync.flows.intake import Window
@@ -34,7 +34,6 @@ MOVED = (301, 302, 303, 307, 308)
 NO_SOUND = (404, 410, 425)
 NOT_READY_MS = 60_000
 BOM = b"\xef\xbb\xbf"
-TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 PERSONAL = re.compile(r"\S+@\S+|\+?\d(?:[\s()-]*\d){4,}")
 SOUNDS = (b"RIFF", "audio/wav"), (b"ID3", "audio/mpeg"), (b"OggS", "audio/ogg"), (b"fLaC", "audio/flac")
 
@@ -134,7 +133,7 @@ class Asking:
         try:
             return orjson.loads(reply.body.removeprefix(BOM))
         except orjson.JSONDecodeError:
-            raise nonsense(_title(reply.text) if reply.html else len(reply.body)) from None
+            raise nonsense(titled(reply.text) if reply.html else len(reply.body)) from None
 
     async def audio(self, url: str, headers: Mapping[str, str] | None = None) -> Audio:
         """GET a recording; ``headers`` (a key) go to its own origin alone, redirects of any kind are followed.
@@ -225,15 +224,6 @@ def nonsense(answer: object) -> Unexpected:
     return Unexpected(_("АТС ответила не по протоколу"), raw=masked(said)[:RAW])
 
 
-def shape(answer: Any, depth: int = 3) -> Any:
-    """Return JSON without its texts: they may be a person's."""
-    if isinstance(answer, dict) and depth:
-        return {str(name)[:40]: shape(value, depth - 1) for name, value in list(answer.items())[:20]}
-    if isinstance(answer, list) and depth:
-        return [shape(value, depth - 1) for value in answer[:3]]
-    return answer if answer is None or isinstance(answer, bool | int | float) else "…"
-
-
 def object_of(answer: Any) -> dict[str, Any]:
     """Return an answer that is an object; raises Unexpected for anything else."""
     if not isinstance(answer, dict):
@@ -256,9 +246,3 @@ def masked(text: str) -> str:
 def digits(number: str) -> str:
     """Return a number as PBXs take it: digits alone."""
     return "".join(character for character in number if character.isdecimal() and character.isascii())
-
-
-def _title(page: str) -> str:
-    """Return the title of a web page that came instead of an answer."""
-    found = TITLE.search(page)
-    return f"HTML: {found[1].strip()[:100]}" if found else "HTML"

@@ -14,24 +14,16 @@ from identsync import errors
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
-from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
+from identsync.integrations.telephony.call import Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, beeline_calls, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
 
-ABILITIES = Abilities(
-    live=False,
-    click=True,
-    history=True,
-    recordings=True,
-    certain=False,
-    words=journal_words.BEELINE,
-)
+ABILITIES = journal.able(journal_words.BEELINE)
 RATE = 2.0
 WINDOW_MS = 30 * journal.DAY_MS
 PAGE, MOST_PAGES = 100, 2_000
-MONTH_MS = 30 * journal.DAY_MS
 
 
 def open(line: Line, permit: Permit) -> Exchange:
@@ -49,7 +41,7 @@ class Beeline(journal.Journal):
         rows: list[Any] = []
         records: list[Any] = []
         around = Window(window.start_ms - beeline_calls.AROUND_MS, window.end_ms, window.last)
-        for start, end in journal.spans(around, MONTH_MS):
+        for start, end in journal.spans(around, WINDOW_MS):
             period = {"dateFrom": read.spelled(start, read.ISO), "dateTo": read.spelled(end, read.ISO)}
             rows += await self._rows(period)
             records += await self._records(period)

@@ -11,24 +11,16 @@ import orjson
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
-from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
+from identsync.integrations.telephony.call import Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, exolve_calls, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
 
-ABILITIES = Abilities(
-    live=False,
-    click=True,
-    history=True,
-    recordings=True,
-    certain=False,
-    words=journal_words.EXOLVE,
-)
+ABILITIES = journal.able(journal_words.EXOLVE)
 RATE = 4.0
 WINDOW_MS = 30 * journal.DAY_MS
 PAGE, MOST_PAGES = 500, 400
-MONTH_MS = 30 * journal.DAY_MS
 HISTORY = "/statistics/call-history/v1/GetList"
 
 
@@ -45,7 +37,7 @@ class Exolve(journal.Journal):
     async def journal(self, window: Window) -> list[Any]:
         """Ask for the rows of the window, page by page."""
         rows: list[Any] = []
-        for start, end in journal.spans(window, MONTH_MS):
+        for start, end in journal.spans(window, WINDOW_MS):
             rows += await self._rows(start, end)
         return journal.gathered(rows, exolve_calls.id_of)
 

@@ -11,13 +11,18 @@ from typing import Any
 from identsync.errors import Limited, Unexpected
 from identsync.flows.answer import Reply
 from identsync.flows.intake import Window
-from identsync.integrations.telephony.call import Permit
+from identsync.integrations.telephony.call import Abilities, Permit
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking
 from identsync.language import _
 
 DAY_MS = 86_400_000
 SLOWER_MS = 60_000  # how long a PBX that asks for a slower pace without naming a time is left alone
+
+
+def able(words: str) -> Abilities:
+    """Return what such a PBX can do, with its own ``words``: a click is taken, and more is heard when it is over."""
+    return Abilities(live=False, click=True, history=True, recordings=True, certain=False, words=words)
 
 
 class Journal(asking.Asking):

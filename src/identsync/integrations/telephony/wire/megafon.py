@@ -13,7 +13,6 @@ from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
 from identsync.integrations.telephony.call import (
-    Abilities,
     Audio,
     Call,
     Command,
@@ -29,14 +28,7 @@ from identsync.integrations.telephony.wire import asking, asking_words, journal,
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
 
-ABILITIES = Abilities(
-    live=False,
-    click=True,
-    history=True,
-    recordings=True,
-    certain=False,
-    words=journal_words.MEGAFON,
-)
+ABILITIES = journal.able(journal_words.MEGAFON)
 RATE = 2.0
 WINDOW_MS = 30 * journal.DAY_MS
 PLACE = "/crmapi/v1"

@@ -15,21 +15,14 @@ from identsync.flows.answer import Reply
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
-from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
+from identsync.integrations.telephony.call import Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, journal, journal_words, sipuni_calls
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
 from identsync.language import _
 
-ABILITIES = Abilities(
-    live=False,
-    click=True,
-    history=True,
-    recordings=True,
-    certain=False,
-    words=journal_words.SIPUNI,
-)
+ABILITIES = journal.able(journal_words.SIPUNI)
 RATE = 1.0
 WINDOW_MS = 30 * journal.DAY_MS
 DAY, MONTH_MS = "%d.%m.%Y", 31 * journal.DAY_MS

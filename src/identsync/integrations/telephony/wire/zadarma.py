@@ -19,20 +19,13 @@ from identsync.flows.answer import Reply
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, Refused, Verdict
-from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit
+from identsync.integrations.telephony.call import Audio, Call, Command, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, journal, journal_words, zadarma_calls
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.language import _
 
-ABILITIES = Abilities(
-    live=False,
-    click=True,
-    history=True,
-    recordings=True,
-    certain=False,
-    words=journal_words.ZADARMA,
-)
+ABILITIES = journal.able(journal_words.ZADARMA)
 RATE = 100 / 60
 WINDOW_MS = 30 * journal.DAY_MS
 STATISTICS, EACH_S = 3, 60.0  # questions about statistics that Zadarma bears, and in how many seconds
