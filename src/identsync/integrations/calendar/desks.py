@@ -67,6 +67,10 @@ class Desk:
         self.asks = isinstance(error, AskPerson)
         self.after_ms = getattr(error, "after_ms", None)
 
+    def end(self) -> None:
+        """Let this desk stand still because a person has ordered so; what is in hand waits for nothing else."""
+        self.still, self.after_ms = _("на паузе"), 0
+
     async def do(self, work: Callable[[Calendar], Awaitable[Verdict]]) -> Verdict:
         """Do something with the calendar; what concerns this account alone ends in a verdict, but for NoCalendar."""
         if self.still is not None:

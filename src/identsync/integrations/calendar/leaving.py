@@ -13,13 +13,13 @@ from identsync.integrations.calendar.event import Calendar, NoCalendar
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.language import _
+from identsync.store.lists import portions
 from identsync.store.tables import mirror_item
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Doctor
     from identsync.integrations.calendar.desks import Reception
 
-_IN = 500  # parameters in one list
 _KEPT_ALL = frozenset({403, 405, 501})
 
 
@@ -54,15 +54,20 @@ def begin(
     """Let these doctors' calendars be emptied by the next runs, at once, whatever has failed before."""
     for doctor in doctors:
         books.set_state(connection, name, doctor, "leaving", now_ms)
+    hasten(connection, name, destination, doctors)
+
+
+def hasten(connection: Connection, name: str, destination: CalendarDestination, doctors: Collection[int]) -> None:
+    """Let whatever of these doctors has failed be tried by the next run, without waiting out its patience."""
     keys: dict[int, list[int]] = {}
     for one in held(connection, name, destination, doctors):
         keys.setdefault(one.scope, []).append(one.key)
     item = mirror_item.c
-    for scope, some in keys.items():
+    for scope, all_ in keys.items():
         of_scope = item.stream == f"calendar/{name}", item.scope == scope
-        for at in range(0, len(some), _IN):
-            soon = update(mirror_item).where(*of_scope, item.key.in_(some[at : at + _IN]))
-            connection.execute(soon.values(retry_ms=None))
+        for some in portions(all_):
+            soon = update(mirror_item).where(*of_scope, item.key.in_(some), item.state != "confirmed")
+            connection.execute(soon.values(retry_ms=None, attempts=0))
 
 
 def shut(connection: Connection, name: str, staff: "Iterable[Doctor]", now_ms: int) -> None:
