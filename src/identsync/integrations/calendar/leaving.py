@@ -8,11 +8,12 @@ from sqlalchemy import Connection, select, update
 
 from identsync.errors import IdentsyncError
 from identsync.integrations.calendar import books
-from identsync.integrations.calendar.books import Link
+from identsync.integrations.calendar.books import PROBLEM, Link
 from identsync.integrations.calendar.event import Calendar, NoCalendar
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.language import _
+from identsync.language import kept
+from identsync.language import keyed as _
 from identsync.store.lists import portions
 from identsync.store.tables import mirror_item
 
@@ -84,14 +85,14 @@ async def taken_leave(here: "Reception", link: Link) -> Link:
         return off
     desk = await here.desk(link)
     if desk.still is not None:
-        return replace(off, problem=desk.still[:400])
+        return replace(off, problem=kept(desk.still, PROBLEM))
     try:
         problem = await _deleted(here, link.doctor, link.address, desk.open)
     except NoCalendar:
         problem = ""
     except IdentsyncError as error:
-        problem = str(error)
-    return replace(off, problem=problem[:400]) if problem else replace(off, address="")
+        problem = error.args[0]
+    return replace(off, problem=kept(problem, PROBLEM)) if problem else replace(off, address="")
 
 
 async def _deleted(here: "Reception", doctor: int, address: str, calendar: Calendar) -> str:

@@ -39,7 +39,8 @@ from identsync.integrations.calendar.keeping import Kept, Look
 from identsync.integrations.calendar.leaving import held, taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, Wish, homes, read, when
-from identsync.language import _
+from identsync.language import kept as kept_words
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -332,7 +333,7 @@ class _Work:
             desk.still = _("календарь удалили; создаём новый")
         else:
             words = _("календаря больше нет: подключите другой")
-            link = replace(link, state="refused", problem=words)
+            link = replace(link, state="refused", problem=kept_words(words, books.PROBLEM))
             desk.still = words
 
         def forget(connection: "Connection") -> None:
