@@ -93,6 +93,7 @@ PATIENCE = Patience()
 
 Make = Callable[[Sequence[int]], Awaitable[Sequence[Item]]]
 Try = Callable[[Item], Awaitable[Verdict]]
+Waits = Callable[[Item], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ async def mirror(
     make: Make,
     deliver: Try | Together,
     remove: Try | None = None,
+    waits: Waits | None = None,
     shelf: Shelf | None = None,
     step: int | None = None,
     brake: Brake | Mapping[str, Brake] = Brake(),
@@ -124,7 +126,8 @@ async def mirror(
 ) -> Outcome:
     """Bring the other side of ``stream`` in step with ``desired`` and say how that went.
 
-    ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run.
+    ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run, and so
+    does one that ``waits`` says it of, which is asked of those to be removed too.
     ``deliver`` and ``remove`` return a verdict or raise an error of the tree: Unavailable, Limited and AskPerson end
     the run after what is in hand, Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten;
     with it every item, those to be removed too, brings in ``known`` the payload that was kept of it (before the first
@@ -147,7 +150,9 @@ async def mirror(
     rank = order or (lambda key: key)
     many = deliver.most if isinstance(deliver, Together) else 1
     size = step or max(concurrency * many, len(desired) // BATCHES, 1)
-    flow = _Flow(run, shelf, book, desired, make, deliver, remove, patience, concurrency, size, lane, rank, until)
+    flow = _Flow(
+        run, shelf, book, desired, make, deliver, remove, waits, patience, concurrency, size, lane, rank, until
+    )  # fmt: skip
     return await flow.walk()
 
 
@@ -200,6 +205,7 @@ class _Flow:
     make: Make
     deliver: Try | Together
     remove: Try | None
+    waits: Waits | None
     patience: Patience
     concurrency: int
     size: int  # items taken in hand at once
@@ -278,6 +284,8 @@ class _Flow:
         made |= {key: Item(key, GONE, "") for key in keys if key not in self.desired}
         if self.remove is not None:
             await self._recall(made)
+        if self.waits is not None:
+            made = {key: item for key, item in made.items() if not await self.waits(item)}
         return [self._hand(made[key]) for key in keys if key in made]
 
     async def _recall(self, items: Mapping[int, Item]) -> None:
