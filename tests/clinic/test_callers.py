@@ -76,7 +76,7 @@ def test_of_two_visits_at_one_minute_the_first_booked_is_told(engine: Engine, so
     assert caller.next_visit.id == 6
 
 
-def test_a_number_of_very_many_gives_the_first_twelve_each_with_his_visits(engine: Engine, source: ClinicSource) -> None:
+def test_a_number_of_very_many_gives_twelve_patients_with_their_visits(engine: Engine, source: ClinicSource) -> None:
     many = range(100, 130)
     with engine.begin() as connection:
         connection.execute(insert(clinic_patient), [_person(each, "x", "y", "9000000000", None) for each in many])

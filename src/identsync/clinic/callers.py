@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, Table, and_, bindparam, func, or_, select
 
 from identsync.clinic.people import Patient, Visit
 
@@ -52,7 +52,8 @@ class Callers:
         """
         p, v = self._patient.c, self._visit.c
         person = (p.patient_id, p.surname, p.name, p.patronymic, p.phone, p.email, p.branch_id, p.born, p.debt)
-        his, minute = (v.patient_id == p.patient_id, v.kind == 0), bindparam("minute")
+        minute: BindParameter[int] = bindparam("minute")
+        his = v.patient_id == p.patient_id, v.kind == 0
         before = select(func.max(v.start_minute)).where(*his, v.start_minute < minute)
         after = select(func.min(v.start_minute)).where(*his, v.start_minute >= minute)
         beside = before.scalar_subquery().label("last_minute"), after.scalar_subquery().label("next_minute")
