@@ -434,4 +434,4 @@ cdef void *grown(void *memory, size_t used, size_t size) except NULL:
 
 
 cdef str spelled(Spelled word):
-    return "".join([chr(WORDS[word.at + i]) for i in range(word.size)])
+    return PyUnicode_DecodeUTF8(<char *>OCTETS + word.at, word.size, NULL)
