@@ -35,6 +35,9 @@ cdef struct Letters:
     int n
     Token[TOKENS + 4] tokens
 
+cdef Token BLANK = Token(0, 1, DASH, PLAIN, 0, GLUED, 0, 0, 0, -1)
+cdef Token LAST = Token(0, 0, END, PLAIN, 0, PARTED, 0, 0, 0, -1)
+
 cdef uint8_t[128] ASCII
 cdef uint32_t[128] ALIKE  # of a Latin letter the Cyrillic one that looks like it
 
@@ -200,25 +203,25 @@ cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
     """Take a word: a hyphen between letters is in it, a stroke only in short ones (р/п, ж/д)."""
     cdef const Entry *entry
     cdef int i, end = at
-    cdef uint32_t h = 0
     cdef uint8_t class_
     cdef bint latin = False
     while True:
         class_ = text.classes[end]
-        if class_ == LETTER or class_ == LATIN:
-            latin |= class_ == LATIN
+        while class_ == LETTER:
+            end += 1
+            class_ = text.classes[end]
+        if class_ == LATIN:
+            latin = True
         elif not is_letter(text.classes[end + 1]) or not (
                 class_ == HYPHEN
                 or (class_ == STROKE and end - at <= 2 and (at == 0 or text.classes[at - 1] != DIGIT))):
             break
         else:
             token.hyphened |= class_ == HYPHEN
-        h = mix(h, text.folded[end])
         end += 1
-    if latin and make_cyrillic(text, at, end):
-        entry = look_up(text.folded + at, end - at)
-    else:
-        entry = look_up_hash(text.folded + at, end - at, h)
+    if latin:
+        make_cyrillic(text, at, end)
+    entry = look_up(text.folded + at, end - at)
     if entry == NULL and text.classes[end] == DOT:
         end = before_marker(text, at, end)
     elif entry == NULL:
@@ -250,7 +253,9 @@ cdef void take_tokens(Letters *text) noexcept nogil:
             at += 1
             continue
         token = &text.tokens[text.n]
-        token[0] = Token(<int16_t>at, 1, DASH, PLAIN, 0, gap, 0, 0, 0, -1)
+        token[0] = BLANK
+        token.at = <int16_t>at
+        token.gap = gap
         if is_letter(class_):
             take_word(text, token, at)
         elif class_ == DIGIT:
@@ -265,7 +270,8 @@ cdef void take_tokens(Letters *text) noexcept nogil:
         gap = GLUED
     join_tokens(text)
     for at in range(4):
-        text.tokens[text.n + at] = Token(<int16_t>text.size, 0, END, PLAIN, 0, PARTED, 0, 0, 0, -1)
+        text.tokens[text.n + at] = LAST
+        text.tokens[text.n + at].at = <int16_t>text.size
 
 
 cdef bint is_ending(Letters *text, const Token *token) noexcept nogil:
@@ -320,7 +326,7 @@ cdef void join_tokens(Letters *text) noexcept nogil:
     cdef uint16_t found
     cdef Token *token
     for used in range(3):
-        text.tokens[text.n + used] = Token(0, 0, END, PLAIN, 0, PARTED, 0, 0, 0, -1)
+        text.tokens[text.n + used] = LAST
     while i < text.n:
         token = &text.tokens[i]
         used = 1

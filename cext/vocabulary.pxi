@@ -44,14 +44,15 @@ cdef uint32_t octets_size = 0
 cdef Spelled[22][256] FULL  # of each sense and number the full word
 
 
-cdef uint8_t[512] BEGINNINGS  # a bit for each three letters with which a name of the tables begins
+cdef uint8_t[512] BEGINNINGS  # a bit for all five letters with which a name of the tables begins
+cdef uint8_t[1024] LIKELY  # a bit for the ends and the size of every word of the tables
 
 
 cdef inline uint32_t beginning(const uint32_t *word, uint32_t size) noexcept nogil:
-    """Which bit is that of a word: by its first three letters, up to a hyphen."""
+    """Which bit is that of a word: by its first five letters, up to a hyphen."""
     cdef uint32_t h = 0
     cdef uint32_t i
-    for i in range(min(size, <uint32_t>3)):
+    for i in range(min(size, <uint32_t>5)):
         if word[i] == 0x2D or word[i] == 0x20:
             break
         h = h * 37 + word[i]
@@ -61,6 +62,12 @@ cdef inline uint32_t beginning(const uint32_t *word, uint32_t size) noexcept nog
 cdef inline bint may_begin(const uint32_t *word, uint32_t size) noexcept nogil:
     cdef uint32_t i = beginning(word, size)
     return BEGINNINGS[i >> 3] >> (i & 7) & 1
+
+
+cdef inline uint32_t likely(const uint32_t *word, uint32_t size) noexcept nogil:
+    """Which bit is that of a word, by what is quickly read of it."""
+    cdef uint32_t h = ((word[0] * 37 + word[size >> 1]) * 37 + word[size - 1]) * 37 + size
+    return (h ^ h >> 13) & 8191
 
 
 cdef inline uint32_t fold(uint32_t one) noexcept nogil:
@@ -103,6 +110,8 @@ cdef int enter(object word, int sense, int number) except -1:
     for i in range(size):
         kept[i] = fold(ord(word[i])) if word[i] != "_" else 0x20
         h = mix(h, kept[i])
+    i = likely(kept, size)
+    LIKELY[i >> 3] |= 1 << (i & 7)
     if sense >= BIG:
         i = beginning(kept, size)
         BEGINNINGS[i >> 3] |= 1 << (i & 7)
@@ -189,14 +198,15 @@ cdef inline bint same(const Entry *entry, const uint32_t *word, uint32_t size) n
 cdef inline const Entry *look_up(const uint32_t *word, uint32_t size) noexcept nogil:
     """What a folded word means, or NULL."""
     cdef uint32_t h = 0
-    cdef uint32_t i
+    cdef uint32_t i, slot
+    if size == 0:
+        return NULL
+    i = likely(word, size)
+    if not LIKELY[i >> 3] >> (i & 7) & 1:
+        return NULL
     for i in range(size):
         h = mix(h, word[i])
-    return look_up_hash(word, size, h)
-
-
-cdef inline const Entry *look_up_hash(const uint32_t *word, uint32_t size, uint32_t h) noexcept nogil:
-    cdef uint32_t slot = settle(h)
+    slot = settle(h)
     while TABLE[slot].size:
         if same(&TABLE[slot], word, size):
             return &TABLE[slot]
