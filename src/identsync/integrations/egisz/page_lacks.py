@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from identsync.integrations.egisz.kept import missing_of
 from identsync.integrations.egisz.page_choice import of_tab
-from identsync.integrations.egisz.rules_table import WHERE, Gathered, Missing, Subject, gathered
+from identsync.integrations.egisz.rules_table import WHERE, Gathered, Missing, Subject, Where, gathered
 from identsync.store.tables import egisz_item
 
 MOST = 20_000
@@ -54,9 +54,16 @@ def mark(one: Missing) -> str:
     return f"{one.rule}-{crc32(repr(one.fields).encode()):08x}"
 
 
-def told(line: Missing) -> dict[str, Any]:
-    """Return a case's own line as the page shows it."""
-    return {"missing": line, "where": WHERE[line.where], "mark": mark(line)}
+def told(line: Missing, row: Any) -> dict[str, Any]:
+    """Return a case's own line as the page shows it: whose card it is, or which table of the settings."""
+    whose: dict[str, Any] = {"patient": None, "doctor": None, "table": ""}
+    if line.where is Where.PATIENT:
+        whose["patient"] = row.patient_id
+    elif line.subject is Subject.DOCTOR:
+        whose["doctor"] = next(iter(_numbers((line.who,))), None)
+    elif line.where is Where.SETTINGS:
+        whose["table"] = f"[egisz.{row.organisation}]"
+    return {"missing": line, "where": WHERE[line.where]} | whose
 
 
 def _line(several: Gathered) -> Line:

@@ -64,6 +64,14 @@ WHOSE: Mapping[Subject, str] = {
     Subject.DOCUMENT: _("в {n} документе|в {n} документах|в {n} документах"),
 }
 """Of how many, as a plural; of the settings there is one."""
+OF_ONE: Mapping[Subject, str] = {
+    Subject.PATIENT: _("у пациента"),
+    Subject.GUARDIAN: _("у представителя пациента"),
+    Subject.DOCTOR: _("у врача"),
+    Subject.CASE: _("в случае"),
+    Subject.VISIT: _("в посещении"),
+    Subject.DOCUMENT: _("в документе"),
+}
 LINE = _("{whose} {what}")
 
 
@@ -136,6 +144,12 @@ class Catalogue(Protocol):
 def words(one: Missing, told: Catalogue) -> str:
     """Return what is missing as a sentence of a language."""
     return told(one.what, **{name: told(value) if name == "label" else value for name, value in one.fields})
+
+
+def of_one(one: Missing, told: Catalogue) -> str:
+    """Return a case's own line: «у врача нет СНИЛС»."""
+    whose, what = OF_ONE.get(one.subject), words(one, told)
+    return told(LINE, whose=told(whose), what=what) if whose else what
 
 
 def line(several: Gathered, told: Catalogue) -> str:
