@@ -11,6 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import msgspec
 from sqlalchemy import create_engine, update
 
 from claimed import run_now
@@ -38,6 +39,11 @@ class Desk:
         self.clinic = ClinicSource(self.engine)
         usual: dict[str, Any] = {"url": url, "token": "env:TEST_N3", "lpu": LPU, "rate": 50.0, "at_once": 4}
         self.settings = Organisation(**(usual | USUAL | {"timeout": 1_000} | more))
+        self.settle()
+
+    def settle(self, **changed: Any) -> None:
+        """Change the settings."""
+        self.settings = msgspec.structs.replace(self.settings, **changed)
         self._send, self._look = tasks({NAME: self.settings}, [])
 
     def send(self) -> Outcome:
