@@ -31,7 +31,8 @@ LOST_IN_A_ROW = 3
 DONE = (Fate.TAKEN, Fate.WARNED)
 NEVER_MS = 3_650 * 86_400_000
 OURS = frozenset({"guid", "idlpu"})
-KEYS: Mapping[str, frozenset[str]] = {"patient": frozenset({"idpatientmis"}), "case": frozenset({"idcasemis"})}
+CASE, STEP = frozenset({"idcasemis"}), frozenset({"idstepmis"})
+KEYS: Mapping[str, frozenset[str]] = {"patient": frozenset({"idpatientmis"}), "case": CASE}
 
 Ask = tuple[str, Callable[[], Awaitable[Reply]]]
 
@@ -90,7 +91,7 @@ class Sender:
         told, replies = opened.of(case), list[Reply]()
         for visit in visits:
             reply = await self._asked(item.key, ("AddStepToCase", partial(self._n3.add_step, case, visit)))
-            if self._is_unknown_there(reply):  # not there, or not open any more
+            if _blames(reply, CASE | STEP):  # the case is not there, or not open any more; or the step is
                 return await self._put(item, *self._whole(case))
             if reply.fate not in DONE:
                 return reply
@@ -180,9 +181,12 @@ class Sender:
 
     def _is_unknown_there(self, reply: Reply) -> bool:
         """Tell whether N3 refuses the key itself, and nothing else: it does not have it."""
-        keys = KEYS.get(self._shelf.what, frozenset())
-        told = [_last(each.field) for each in reply.complaints]
-        return reply.fate is Fate.REFUSED and bool(told) and keys.issuperset(told)
+        return _blames(reply, KEYS.get(self._shelf.what, frozenset()))
+
+
+def _blames(reply: Reply, keys: frozenset[str]) -> bool:
+    told = [_last(each.field) for each in reply.complaints]
+    return reply.fate is Fate.REFUSED and bool(told) and keys.issuperset(told)
 
 
 def _last(field: str) -> str:
