@@ -246,7 +246,7 @@ class ClinicSource:
             return list(self._people.guests(connection, now_minute, doctors))
 
     def cases(self, branches: Collection[int], since: int) -> CaseRows:
-        """Give the cases of service of these branches opened from a wall minute on, with all that belongs to them."""
+        """Give the cases of these branches opened or closed from a wall minute on, with all that belongs to them."""
         with self._reading() as connection:
             return self._cases.of_period(connection, branches, since)
 
