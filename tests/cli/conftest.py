@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from warm import Warm, fresh
 
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.store.connect import database_url, store_engine
-from warm import Warm, fresh
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
