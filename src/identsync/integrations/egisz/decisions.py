@@ -42,7 +42,7 @@ def resend(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> 
 
 
 def arrived(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> None:
-    """Hold a document of which nobody knows for taken, because a person has seen it at N3."""
+    """Hold a document of which nobody knows, or that N3 refused as there already, for taken: a person has seen it."""
     i = egisz_item.c
     values = {
         "state": "taken",
@@ -51,7 +51,8 @@ def arrived(connection: Connection, id: int, seen: int, by: str, now_ms: int) ->
         "retry_ms": None,
         "taken_ms": func.coalesce(i.taken_ms, now_ms),
     }
-    _decide(connection, id, seen, now_ms, _unknown_document(), values, "arrived", by)
+    where = (i.what == "document") & i.state.in_(("unknown", "rejected"))
+    _decide(connection, id, seen, now_ms, where, values, "arrived", by)
 
 
 def not_arrived(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> None:

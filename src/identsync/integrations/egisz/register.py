@@ -154,7 +154,7 @@ def _new(wish: Wish) -> dict[str, Any] | None:
 def _changed(row: Held, wish: Wish) -> dict[str, Any] | None:
     """Return what is to be different in a row, None = nothing."""
     if wish.is_once and row.is_there:
-        return None
+        return _found_again(row, wish) if row.state == "gone" else None
     if wish.is_open and row.is_there and row.steps is None:
         return None  # N3 has it closed and opens none again: it waits until the clinic closes it, too
     if row.is_there and wish.patient != row.patient:  # N3 has it as another patient's: there it is taken back first
@@ -171,6 +171,14 @@ def _changed(row: Held, wish: Wish) -> dict[str, Any] | None:
         "complaints": row.complaints, "attempts": row.attempts, "retry_ms": row.retry_ms,
     }  # fmt: skip
     return None if values == now else values
+
+
+def _found_again(row: Held, wish: Wish) -> dict[str, Any]:
+    """Return what a document is that was gone from the clinic: what it was before, whatever is in it now."""
+    state = "unknown" if row.tried is not None else "taken" if row.complaints == NOTHING else "warned"
+    wanted = row.sent if row.tried is None else row.tried
+    kept = {"complaints": row.complaints, "attempts": row.attempts, "retry_ms": row.retry_ms}
+    return _of_clinic(wish) | {"missing": NOTHING, "state": state, "wanted": wanted} | kept
 
 
 def _state(row: Held, wish: Wish) -> str:
