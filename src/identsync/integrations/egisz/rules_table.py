@@ -311,10 +311,13 @@ _RULES = (
         _("Нужна отсоединённая подпись CMS двоичным файлом, не текстом BASE64 или PEM."),
     ),
     Rule("document.sign.same", DOCUMENT, _("подпись врача и подпись клиники одинаковы")),
-    Rule("organisation.lpu", ORGANISATION, _("организации с таким lpu нет в справочнике N3 {oid}")),
     Rule(
-        "organisation.name", ORGANISATION, _("название frmo_name не совпадает со справочником N3: {name}"),
-        _("Название сверяется буква в букву, как в ФРМО."),
+        "organisation.lpu", ORGANISATION, _("организации с таким номером (lpu) нет в справочнике N3 {oid}"),
+        _("Возьмите idLPU из кабинета N3."),
+    ),
+    Rule(
+        "organisation.name", ORGANISATION, _("название (frmo_name) не такое, как в справочнике N3: {name}"),
+        _("Перепишите его буква в букву: так организация записана в ФРМО."),
     ),
 )  # fmt: skip
 RULES: Mapping[str, Rule] = {rule.key: rule for rule in (*_of_people(), *_of_codes(), *_RULES)}
