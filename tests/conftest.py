@@ -62,7 +62,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Some hundred thousand objects of five thousand tests stay to the end: no collection needs to look at them again."""
+    """What five thousand tests are made of stays to the end: no collection of garbage needs to look at it again."""
     gc.freeze()
 
 
