@@ -5,6 +5,7 @@ database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPL
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import sys
@@ -22,7 +23,12 @@ from identsync.store import Store, open_store
 
 # A fresh clone on a busy machine builds hypothesis's tables of characters within the first example: how long an example
 # takes says nothing of our code, and timing belongs to the benchmarks.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "suite",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "60")),  # `poe walks` takes many more, everywhere
+)
 settings.load_profile("suite")
 
 
@@ -53,6 +59,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     for marker in ("processes", "browser") if item.config.pluginmanager.hasplugin("xdist") else ():
         if item.get_closest_marker(marker):
             item.add_marker(pytest.mark.xdist_group(marker))
+
+
+def pytest_collection_finish() -> None:
+    """What five thousand tests are made of stays to the end: no collection of garbage needs to look at it again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@
 After any history one run that ends well has every row, once, and every bad row on the worklist, once.
 """
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -117,6 +118,9 @@ def machine_on(template: Path) -> type[RuleBasedStateMachine]:
 @pytest.mark.timeout(120)
 def test_nothing_lost_nothing_doubled(migrated_sqlite: Path) -> None:
     quick = settings(
-        max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "25")),
+        stateful_step_count=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
     )
     run_state_machine_as_test(machine_on(migrated_sqlite), settings=quick)

@@ -89,7 +89,7 @@ class Mirrored(RuleBasedStateMachine):
 
 
 Mirrored.TestCase.settings = settings(
-    max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "50")),
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -22,7 +22,7 @@ from .outbox_world import DONE, HOUR, NOT_DONE, STREAM, World
 
 KEYS = ("a", "b", "c", "d")
 CERTAINLY_NOT = {"planned", "held", "skipped", "cancelled"}
-WALKS = int(os.environ.get("IDENTSYNC_STORM", "160"))
+WALKS = int(os.environ.get("IDENTSYNC_STORM", "80"))
 BUNDLES = 4
 
 

@@ -200,7 +200,7 @@ def test_every_history_is_answered_as_the_model_answers(clocked_store):
     run_state_machine_as_test(
         lambda: Machine(clocked_store, limiter),
         settings=settings(
-            max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "15")),
+            max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "10")),
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -26,7 +26,7 @@ from identsync.integrations.telephony.books import key_of
 from identsync.store import Store
 from identsync.store.tables import phone_call, phone_line, run_log, task_slot
 
-FAULTS = int(os.environ.get("IDENTSYNC_STORM", "12"))
+FAULTS = int(os.environ.get("IDENTSYNC_STORM", "8"))
 SEED = int(os.environ.get("IDENTSYNC_STORM_SEED", "0")) or secrets.randbelow(10**6) + 1
 CLIENT = str(Path(__file__).with_name("attending_client.py"))
 PHONES = [str(number) for number in range(101, 113)]
