@@ -2,22 +2,39 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
 
+from identsync.demo.pbx.peer import KEY, USER
+from identsync.demo.pbx.process import PbxProcess
+from identsync.engine.integration import PageContext
 from identsync.errors import AskPerson
-from identsync.integrations.telephony import dialing
+from identsync.integrations.telephony import dialing, page_corner
 from identsync.integrations.telephony.dialing import Seat
+from identsync.integrations.telephony.settings import Line
+from identsync.integrations.telephony.wire import ami_calls, asterisk
 from identsync.store import Store, open_store
 from identsync.store.tables import outbox, phone_seat
 
-from .calls import ANNA, LINE, MINUTE, NOW, answered, entries, missed, over, ringing, rows, talking, tell
+from . import desk_network
+from .calls import LINE, MINUTE, NOW, answered, entries, missed, over, ringing, rows, talking, tell
+from .desk_network import Network
 
+clinic_file, network = desk_network.clinic_file, desk_network.network
 HOUR = 60 * MINUTE
+
+
+@pytest.fixture
+def pbx() -> Iterator[PbxProcess]:
+    """A PBX with one phone."""
+    with PbxProcess() as started:
+        started.phones(**{"101": {}})
+        yield started
 
 
 # -- links -----------------------------------------------------------------------------------------------------------
@@ -58,6 +75,34 @@ def test_a_channel_named_like_ours_by_somebody_else_deafens_nothing(store: Store
         (row,) = rows(connection)
     assert row.state == "answered"
     assert row.token is None
+
+
+# -- clocks ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_computer_whose_clock_is_wrong_shows_the_card_all_the_same(
+    network: Network, pbx: PbxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asterisk tells no moments: a call that began an hour ago by the desk's clock would ring on no console."""
+    wrong = SimpleNamespace(time_ns=lambda: time.time_ns() - HOUR * 1_000_000)
+    monkeypatch.setattr(asterisk, "time", wrong)
+    monkeypatch.setenv("IDENTSYNC_TEST_PBX", KEY)
+    password = "env:IDENTSYNC_TEST_PBX"
+    network.settings = {
+        "pbx": Line(kind="asterisk", host="127.0.0.1", port=pbx.ami, user=USER, password=password, area="495")
+    }
+    async with network.client():
+        await network.until(lambda: network.line() is not None and network.line().listening_ms)
+        began = network.store.now_ms()
+        pbx.call("79160000001", ["101"])
+        await network.until(network.calls)
+        context = PageContext(network.store, network.clinic, network.settings, "Анна", network.store.now_ms())
+        assert [card["e164"] for card in page_corner.view(context, {})["cards"]] == ["+79160000001"]
+    assert abs(network.calls()[0].start_ms - began) < HOUR // 2
+
+
+def test_a_channel_that_has_lasted_for_ages_began_a_week_ago() -> None:
+    assert ami_calls._milliseconds("999999:00:00") == 7 * 24 * HOUR
 
 
 # -- two desks -------------------------------------------------------------------------------------------------------
@@ -104,6 +149,3 @@ def another(store: Store) -> Any:
     yield make
     for each in made:
         each.close()
-
-
-_ = ANNA

@@ -86,6 +86,15 @@ async def test_what_is_not_there_is_gone_and_todays_is_not_ready_yet(template: s
     assert caught.value.after_ms == 60_000
 
 
+@pytest.mark.parametrize("template", ["http"], indirect=True)
+async def test_a_page_that_asks_to_log_in_is_no_recording(template: str, folder: Path) -> None:
+    """FreePBX answers so where nobody has logged in; it would be kept, and played, as noise."""
+    page = b"\n<!DOCTYPE html><html><body>Login</body></html>"
+    (folder / "monitor" / "2026" / "10" / "05" / "page.wav").write_bytes(page)
+    with pytest.raises(errors.Unexpected):
+        await ami_recording.fetch(template, "20261005/page.wav")
+
+
 @pytest.mark.parametrize(
     "asked",
     [

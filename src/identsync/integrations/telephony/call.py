@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
@@ -154,3 +154,13 @@ class Exchange(Protocol):
 
     async def check(self) -> None:
         """Try the connection and the key without any effect; raises what is wrong."""
+
+
+@runtime_checkable
+class KeepsTime(Protocol):
+    """A PBX that tells no moments: its calls have those of ``clock``, epoch milliseconds UTC.
+
+    The engine sets it to its own clock, the database's: this computer's may be an hour wrong, or jump.
+    """
+
+    clock: Callable[[], int]

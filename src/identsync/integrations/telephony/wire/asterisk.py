@@ -56,6 +56,7 @@ class Asterisk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listed: asyncio.Future[bool] | None = None
         self._booted = asyncio.Event()
+        self.clock = _this_computers
 
     async def __aenter__(self) -> Self:
         """Get ready; nothing is connected."""
@@ -146,7 +147,7 @@ class Asterisk:
         return listed.result()
 
     def _heard(self, message: Message) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self.clock()
         self._calls.take(message, now_ms)
         match message.event:
             case Event.ORIGINATED:
@@ -236,6 +237,10 @@ class Asterisk:
         for action in NEEDED:
             if is_good(may) and not may.get(action.encode()):
                 raise forbidden(action, may)
+
+
+def _this_computers() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _ignored(_message: Message) -> None:
