@@ -274,6 +274,7 @@ def _told(
             "until": until if over and not busy else None,
             "zone": zones.get(card["branch_id"], zones[0]),
             "rings": words.employees(card["rang"]),
+            "rings_at": words.staff(words.employees(card["rang"])),
             "talks": words.employees(card["talked"]),
         }
     )
