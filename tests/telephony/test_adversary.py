@@ -14,10 +14,10 @@ from identsync.demo.pbx.peer import KEY, USER
 from identsync.demo.pbx.process import PbxProcess
 from identsync.engine.integration import PageContext
 from identsync.errors import AskPerson
-from identsync.integrations.telephony import dialing, page_corner
+from identsync.integrations.telephony import call, dialing, page_corner
 from identsync.integrations.telephony.dialing import Seat
 from identsync.integrations.telephony.settings import Line
-from identsync.integrations.telephony.wire import ami_calls, asterisk
+from identsync.integrations.telephony.wire import ami_calls
 from identsync.store import Store, open_store
 from identsync.store.tables import outbox, phone_seat
 
@@ -61,10 +61,10 @@ def test_both_calls_of_one_link_may_come_at_once_and_in_any_order(store: Store) 
 
 
 def test_a_call_that_is_told_again_with_another_beginning_stays_one(store: Store) -> None:
-    call = talking(ringing("1.0"))
+    told = talking(ringing("1.0"))
     with store.write() as connection:
-        tell(connection, call)
-        tell(connection, replace(over(call, HOUR), start_ms=NOW + 3_000))  # seen again in a list of channels
+        tell(connection, told)
+        tell(connection, replace(over(told, HOUR), start_ms=NOW + 3_000))  # seen again in a list of channels
         assert len(rows(connection)) == 1
 
 
@@ -85,7 +85,7 @@ async def test_a_computer_whose_clock_is_wrong_shows_the_card_all_the_same(
 ) -> None:
     """Asterisk tells no moments: a call that began an hour ago by the desk's clock would ring on no console."""
     wrong = SimpleNamespace(time_ns=lambda: time.time_ns() - HOUR * 1_000_000)
-    monkeypatch.setattr(asterisk, "time", wrong)
+    monkeypatch.setattr(call, "time", wrong)
     monkeypatch.setenv("IDENTSYNC_TEST_PBX", KEY)
     password = "env:IDENTSYNC_TEST_PBX"
     network.settings = {

@@ -15,6 +15,7 @@ However many legs, ring groups, queues and transfers there are, a wire tells of 
 It may also raise errors of the tree, as a gateway of the messages does: in doubt ``Unavailable(sent=True)``.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -158,9 +159,14 @@ class Exchange(Protocol):
 
 @runtime_checkable
 class KeepsTime(Protocol):
-    """A PBX that tells no moments: its calls have those of ``clock``, epoch milliseconds UTC.
+    """A PBX that does not tell every moment: the others are those of ``clock``, epoch milliseconds UTC.
 
     The engine sets it to its own clock, the database's: this computer's may be an hour wrong, or jump.
     """
 
     clock: Callable[[], int]
+
+
+def computers_ms() -> int:
+    """Return what this computer's clock says, epoch milliseconds UTC."""
+    return time.time_ns() // 1_000_000

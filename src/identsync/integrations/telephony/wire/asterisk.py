@@ -6,7 +6,6 @@ and once in a while, all channels are asked for, since the interface repeats not
 """
 
 import asyncio
-import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from types import TracebackType
@@ -16,7 +15,7 @@ from identsync.errors import Unexpected
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Verdict
-from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit, Told
+from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit, Told, computers_ms
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import ami_recording
 from identsync.integrations.telephony.wire import ami_words as words
@@ -56,7 +55,7 @@ class Asterisk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listed: asyncio.Future[bool] | None = None
         self._booted = asyncio.Event()
-        self.clock = _this_computers
+        self.clock = computers_ms
 
     async def __aenter__(self) -> Self:
         """Get ready; nothing is connected."""
@@ -237,10 +236,6 @@ class Asterisk:
         for action in NEEDED:
             if is_good(may) and not may.get(action.encode()):
                 raise forbidden(action, may)
-
-
-def _this_computers() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _ignored(_message: Message) -> None:
