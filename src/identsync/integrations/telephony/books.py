@@ -311,20 +311,25 @@ def _ascii(text: str) -> str:
 def _people(employees: Sequence[Employee]) -> str:
     """Spell employees as JSON, as many as fit the column."""
     pairs = [[cut(printable(each.extension), 40), cut(printable(each.name), 60)] for each in employees]
-    while len(text := orjson.dumps(pairs).decode()) > 400:
+    while not _fits(text := orjson.dumps(pairs).decode(), 400):
         pairs.pop()
     return text
 
 
 def _list(texts: Sequence[str]) -> str:
     kept = [printable(text) for text in texts]
-    while len(text := orjson.dumps(kept).decode()) > 4_000:
+    while not _fits(text := orjson.dumps(kept).decode(), 4_000):
         kept.pop()
     return text
 
 
 def _object(pairs: Sequence[tuple[str, str]]) -> str:
-    kept = {name[:20]: cut(printable(value), 200) for name, value in pairs}
-    while len(text := orjson.dumps(kept).decode()) > 1_000:
+    kept = {printable(name[:20]): cut(printable(value), 200) for name, value in pairs}
+    while not _fits(text := orjson.dumps(kept).decode(), 1_000):
         kept.popitem()
     return text
+
+
+def _fits(text: str, units: int) -> bool:
+    """Tell whether a text fits a column of so many UTF-16 units, as SQL Server counts them."""
+    return cut(text, units) == text
