@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -86,6 +87,15 @@ async def test_what_is_not_there_is_gone_and_todays_is_not_ready_yet(template: s
     assert caught.value.after_ms == 60_000
 
 
+@pytest.mark.parametrize("template", ["http"], indirect=True)
+async def test_a_page_that_asks_to_log_in_is_no_recording(template: str, folder: Path) -> None:
+    """FreePBX answers so where nobody has logged in; it would be kept, and played, as noise."""
+    page = b"\n<!DOCTYPE html><html><body>Login</body></html>"
+    (folder / "monitor" / "2026" / "10" / "05" / "page.wav").write_bytes(page)
+    with pytest.raises(errors.Unexpected):
+        await ami_recording.fetch(template, "20261005/page.wav")
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -142,3 +152,43 @@ async def test_the_recording_of_a_call_that_was_there_before_us_is_found(monkeyp
         async with Listening(line(pbx.ami)) as listening:
             call = await listening.ear.call(key, lambda call: call.recordings)
     assert call.recordings[0].endswith(f"{key}.wav")
+
+
+class Hostile(Silent):
+    """A web server that answers for recordings with something else."""
+
+    def do_GET(self) -> None:
+        name = self.path.rpartition("/")[2]
+        if name.startswith("moved"):
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "audio/wav")
+        self.end_headers()
+        with suppress(OSError):  # whoever listens has had enough
+            while True:
+                self.wfile.write(b"RIFF" * 16_384)
+
+
+@pytest.fixture
+def hostile() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{{file}}"
+        server.shutdown()
+        thread.join()
+
+
+async def test_a_recording_without_an_end_is_given_up(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ami_recording, "LARGEST", 1_000_000)
+    with pytest.raises(errors.Unexpected):
+        await ami_recording.fetch(hostile, "20261005/endless.wav")
+
+
+async def test_a_recording_that_leads_to_a_file_of_this_computer_is_none(hostile: str) -> None:
+    with pytest.raises(errors.IdentsyncError) as caught:
+        await ami_recording.fetch(hostile, "20261005/moved.wav")
+    assert "root:" not in caught.value.raw

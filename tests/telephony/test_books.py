@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 from identsync.integrations.telephony import books
 from identsync.integrations.telephony.call import Call, Direction, Employee, Reason, State
 from identsync.store import Store, pulse
-from identsync.store.tables import metadata, phone_link
+from identsync.store.tables import metadata, phone_call, phone_link
 
 from .calls import ANNA, MINUTE, NOW, answered, entries, missed, over, ringing, rows, talking, tell
 
@@ -122,16 +122,22 @@ def test_a_hidden_number_is_a_call_and_waits_for_nobody(store: Store) -> None:
         assert (row.phone, row.e164, entries(connection)) == ("", None, [])
 
 
-def test_hostile_texts_fit_their_columns(store: Store) -> None:
-    names = tuple(Employee("1" * 80, "\ud800" + "я" * 300) for _each in range(50))
+@pytest.mark.parametrize("sign", ["я", "\N{PILE OF POO}", "\ud800", "\x01", '"'])
+def test_hostile_texts_fit_their_columns(store: Store, sign: str) -> None:
+    """A text that does not fit ends the whole writing, so the line is deaf as long as it is told of that call."""
+    names = tuple(Employee("1" * 80, "\ud800" + sign * 300) for _each in range(50))
     call = replace(
-        over(talking(ringing("k" * 500, "\0" + "9" * 200))), rang=names, talked=names, line="л" * 200,
-        recordings=tuple("\ud800" * 300 for _each in range(20)), utm=(("source" * 9, "ы" * 900),), reason=Reason.BUSY,
+        over(talking(ringing("k" * 500, "\0" + "9" * 200))), rang=names, talked=names, line=sign * 200,
+        recordings=tuple(sign * 300 for _each in range(20)), utm=(("source" * 9, sign * 900), (sign * 9, sign * 900)),
+        reason=Reason.BUSY,
     )  # fmt: skip
     with store.write() as connection:
         tell(connection, call)
         (row,) = rows(connection)
     assert row.extension == "1" * 40
+    for column in phone_call.columns:  # in UTF-16 units, as SQL Server counts
+        room, text = getattr(column.type, "length", None), getattr(row, column.name)
+        assert room is None or text is None or len(text.encode("utf-16-le")) // 2 <= room, column.name
 
 
 # -- whatever the order: a number's truth, told by lines that lose, repeat and shuffle ------------------------------

@@ -13,6 +13,7 @@ from browser import Tab, browser, dim, serving, tab  # noqa: F401  fixtures
 from identsync.console.server import Console
 from identsync.integrations.leads import INTEGRATION as LEADS
 from identsync.integrations.telephony import INTEGRATION, recordings
+from identsync.integrations.telephony.call import Employee
 from identsync.integrations.telephony.settings import Line
 from identsync.store import open_store
 from identsync.store.tables import lead, outbox, phone_call, phone_dial, phone_seat
@@ -279,3 +280,47 @@ def test_english_has_no_russian_but_what_people_wrote(house: House, tab: Tab) ->
             said = tab.page.locator(place).evaluate(words).replace("Борис", "")
             said = said.replace(names, "").replace(seed.LINES["pbx"].title, "").lower()
             assert [word for word in said.split() if any(letter in CYRILLIC for letter in word)] == [], part
+
+
+def test_a_number_of_twelve_shows_three_and_all_of_them_by_keys(house: House, tab: Tab) -> None:  # noqa: F811
+    """A number that a clinic writes for everybody it has none of, or a large family."""
+    with house.desk.engine.begin() as connection:
+        chosen = "SELECT patient_id FROM clinic_patient ORDER BY patient_id LIMIT 12"
+        connection.exec_driver_sql(f"UPDATE clinic_patient SET phone_key = '9450444444' WHERE patient_id IN ({chosen})")
+    house.open(tab, slug="journal")
+    house.ring("+79450444444")
+    card = tab.page.locator(".call-card")
+    others = card.locator("details")
+    expect(others.locator("summary")).to_have_text("и ещё 9 пациентов с этим номером")
+    expect(card.locator(".call-name:visible")).to_have_count(3)
+    others.locator("summary").focus()
+    tab.page.keyboard.press("Enter")
+    expect(card.locator(".call-name:visible")).to_have_count(12)
+    house.desk.now_ms = house.desk.store.now_ms()
+    house.ring(seed.STRANGER, "r2")  # the corner is drawn anew: what was opened stays open
+    expect(tab.page.locator(".call-card")).to_have_count(2)
+    expect(card.first.locator(".call-name:visible")).to_have_count(12)
+    others.locator(".call-name").last.scroll_into_view_if_needed()
+    assert tab.page.evaluate("$('#corners').getBoundingClientRect().top >= 0")
+
+
+EVIL = "<img src=x onerror=hacked=1>'; DROP TABLE phone_call; --\N{PILE OF POO}\u202e\x1b[31m"
+
+
+@pytest.mark.parametrize("query", ["", "?tab=history", "?tab=statistics", "?tab=lines"])
+def test_what_a_hostile_pbx_says_is_text_and_fits(house: House, tab: Tab, query: str) -> None:  # noqa: F811
+    house.desk.now_ms = house.desk.store.now_ms()
+    evil = Employee(EVIL * 3, EVIL * 9)
+    fields: dict[str, Any] = {"rang": (evil,), "utm": ((EVIL, EVIL * 9),)}
+    house.desk.ring(EVIL, "e1", ago=0, **fields)
+    at = house.desk.now_ms
+    house.desk.tell(seed.call("e2", EVIL, at - 60_000, talked=9_000, who=evil, recordings=(EVIL,), line=EVIL, **fields))
+    house.desk.tell(seed.call("e3", "+79450001313", at - 90_000, line=EVIL, **fields))
+    house.open(tab, query)
+    expect(tab.page.locator(".call-card").first).to_be_visible()
+    assert tab.page.evaluate("window.hacked") is None
+    assert tab.page.locator("main img").count() == 0
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    card = tab.page.locator(".call-card").first
+    assert tab.page.evaluate("e => e.scrollWidth <= e.clientWidth", card.element_handle())
+    expect(card.locator(".call-head")).to_contain_text("звонит у: <img src=x")  # escaped once

@@ -71,6 +71,12 @@ def test_a_call_that_a_pbx_has_forgotten_does_not_ring_for_ever(desk: Desk) -> N
     assert desk.corner()["cards"] == []
 
 
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_pbx_whose_clock_or_zone_is_wrong_still_shows_who_calls(desk: Desk, hours: int) -> None:
+    desk.ring(STRANGER, ago=hours * 60 * MINUTE)
+    assert len(desk.corner()["cards"]) == 1
+
+
 def test_a_call_to_another_branch_rings_there_only(desk: Desk) -> None:
     desk.ring(STRANGER, line="uis")  # its line serves branch 2
     shown = []

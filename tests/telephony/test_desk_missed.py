@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from identsync.errors import AskPerson
+from identsync.integrations.telephony import page_missed
 from identsync.store import Store
 from identsync.store.tables import outbox, phone_dial
 
@@ -40,6 +41,23 @@ def test_people_stand_under_what_was_done_for_them_the_longest_wait_first(desk: 
     first = shown["groups"][0].rows[0]
     assert (first["calls"], first["waited_ms"]) == (3, 95 * MINUTE)
     assert shown["people"][desk.people[0][0]] == desk.clinic.patient_name(desk.people[0][0])
+
+
+def test_of_very_many_the_last_ones_are_shown_and_all_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for years is never forgotten; he must not keep those of today from the page."""
+    monkeypatch.setattr(page_missed, "SHOWN", 2)
+    keys = [person[1][-10:] for person in desk.people]
+    shown = desk.view()
+    waiting = shown["groups"][0]
+    assert ([row["phone_key"] for row in waiting.rows], waiting.total) == (["9450000777", keys[2]], 4)
+    assert (shown["waiting"], shown["more"]) == (6, 8)
+    assert (groups(desk.view(show=8))["waiting"][0], desk.view(show=8)["more"]) == (keys[0], None)
+
+
+def test_what_i_work_on_stands_first(desk: Desk) -> None:
+    mine = desk.entry(desk.people[2][1])
+    desk.do("take", id=mine.id)
+    assert groups(desk.view())["taken"][0] == mine.phone_key
 
 
 def test_the_menu_counts_whom_nobody_has_taken_and_a_line_that_is_not_heard(desk: Desk) -> None:

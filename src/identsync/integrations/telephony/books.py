@@ -8,7 +8,8 @@
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from identsync.store.tables import outbox, phone_call, phone_line, phone_link
 
 PULSE = "calls"
 SAME_MS = 20_000  # two PBXs tell of one call at most so far apart
+_TOKEN = re.compile(r"[0-9a-f]{32}")
 GOING_ON = (State.RINGING, State.TALKING)
 _c = phone_call.c
 
@@ -76,11 +78,13 @@ def write(
     people: People | None = None,
 ) -> int:  # fmt: skip
     """Write down what was told, in the caller's transaction; give how many rows were made or changed."""
-    told = {key_of(call.key): call for call in calls if call.direction is not Direction.INSIDE}
+    told = _by_link(calls)
     known = _known(connection, origin.name, list(told))
     book = _Book(connection, origin, now_ms, people or {})
-    for key, call in told.items():
-        book.take(key, call, known.get(key))
+    for key, of_link in told.items():
+        book.take(key, of_link[0], known.get(key))
+        for another in of_link[1:]:
+            book.take(key, another, _known(connection, origin.name, [key])[key])
     if whole:
         book.end_others(told)
     book.close()
@@ -121,6 +125,8 @@ class _Book:
 
     def take(self, key: str, call: Call, row: Any) -> None:
         """Write one call; what is heard live of a call that history has told of is old."""
+        if row is not None and _apart(row, call):
+            key, row = self._beside(key, call, row)
         if row is not None and row.mark is not None and not self._origin.history:
             return
         values = self._values(call)
@@ -129,7 +135,16 @@ class _Book:
         elif any(getattr(row, name) != value for name, value in values.items()):
             self._change(row, values)
 
-    def end_others(self, told: Mapping[str, Call]) -> None:
+    def _beside(self, key: str, call: Call, row: Any) -> tuple[str, Any]:
+        """Return key and row of a call whose link is that of another one: the link itself is the later one's."""
+        if call.start_ms > row.start_ms:
+            aside = key_of(f"{call.key}@{row.start_ms}")
+            self._connection.execute(update(phone_call).where(_c.id == row.id).values(key=aside))
+            return key, None
+        aside = key_of(f"{call.key}@{call.start_ms}")
+        return aside, _known(self._connection, self._origin.name, [aside]).get(aside)
+
+    def end_others(self, told: Collection[str]) -> None:
         """End what went on and is told of no more: it ended while nobody listened, since the line was last heard."""
         going = _c.line == self._origin.name, _c.state.in_([str(state) for state in GOING_ON])
         rows = self._connection.execute(select(phone_call).where(*going)).all()
@@ -169,7 +184,7 @@ class _Book:
             "extension": _ascii(last.extension) or None,
             "employee": cut(printable(last.name), 100) or None,
             "recordings": _list(call.recordings),
-            "token": call.token or None,
+            "token": call.token if _TOKEN.fullmatch(call.token) else None,
             "called_back": None if call.calls_back is None else int(call.calls_back),
             "utm": _object(call.utm),
             "mark": mark_of(call) if self._origin.history else None,
@@ -266,6 +281,21 @@ _WHY = {
 """Why an outgoing call was no talk, in words."""
 
 
+def _by_link(calls: Sequence[Call]) -> dict[str, list[Call]]:
+    """Return the calls by key, the last word on each; a PBX whose clock stood still gives a link to two calls."""
+    found: dict[str, list[Call]] = {}
+    for call in calls:
+        if call.direction is not Direction.INSIDE:
+            others = found.setdefault(key_of(call.key), [])
+            others[:] = [*(other for other in others if _apart(other, call)), call]
+    return found
+
+
+def _apart(one: Any, other: Any) -> bool:
+    """Tell whether two calls of one link are two: the one was long over when the other began."""
+    return any(a.ended_ms is not None and b.start_ms > a.ended_ms + SAME_MS for a, b in ((one, other), (other, one)))
+
+
 def _known(connection: Connection, name: str, keys: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for some in portions(keys):
@@ -281,20 +311,25 @@ def _ascii(text: str) -> str:
 def _people(employees: Sequence[Employee]) -> str:
     """Spell employees as JSON, as many as fit the column."""
     pairs = [[cut(printable(each.extension), 40), cut(printable(each.name), 60)] for each in employees]
-    while len(text := orjson.dumps(pairs).decode()) > 400:
+    while not _fits(text := orjson.dumps(pairs).decode(), 400):
         pairs.pop()
     return text
 
 
 def _list(texts: Sequence[str]) -> str:
     kept = [printable(text) for text in texts]
-    while len(text := orjson.dumps(kept).decode()) > 4_000:
+    while not _fits(text := orjson.dumps(kept).decode(), 4_000):
         kept.pop()
     return text
 
 
 def _object(pairs: Sequence[tuple[str, str]]) -> str:
-    kept = {name[:20]: cut(printable(value), 200) for name, value in pairs}
-    while len(text := orjson.dumps(kept).decode()) > 1_000:
+    kept = {printable(name[:20]): cut(printable(value), 200) for name, value in pairs}
+    while not _fits(text := orjson.dumps(kept).decode(), 1_000):
         kept.popitem()
     return text
+
+
+def _fits(text: str, units: int) -> bool:
+    """Tell whether a text fits a column of so many UTF-16 units, as SQL Server counts them."""
+    return cut(text, units) == text

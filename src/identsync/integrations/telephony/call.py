@@ -15,11 +15,12 @@ However many legs, ring groups, queues and transfers there are, a wire tells of 
 It may also raise errors of the tree, as a gateway of the messages does: in doubt ``Unavailable(sent=True)``.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
@@ -154,3 +155,18 @@ class Exchange(Protocol):
 
     async def check(self) -> None:
         """Try the connection and the key without any effect; raises what is wrong."""
+
+
+@runtime_checkable
+class KeepsTime(Protocol):
+    """A PBX that does not tell every moment: the others are those of ``clock``, epoch milliseconds UTC.
+
+    The engine sets it to its own clock, the database's: this computer's may be an hour wrong, or jump.
+    """
+
+    clock: Callable[[], int]
+
+
+def computers_ms() -> int:
+    """Return what this computer's clock says, epoch milliseconds UTC."""
+    return time.time_ns() // 1_000_000

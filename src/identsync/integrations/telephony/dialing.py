@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from identsync.errors import AskPerson, Limited, Unavailable
 from identsync.flows import outbox as flow
@@ -21,7 +21,7 @@ from identsync.integrations.telephony import missed, number
 from identsync.integrations.telephony.books import GOING_ON, PULSE, stream_of
 from identsync.integrations.telephony.call import Command, Exchange, State
 from identsync.store import pulse
-from identsync.store.tables import outbox, phone_call, phone_dial
+from identsync.store.tables import outbox, phone_call, phone_dial, phone_seat
 
 if TYPE_CHECKING:
     from identsync.engine.run import Run
@@ -73,6 +73,7 @@ def order(
     stream, key = stream_of(seat.line), hashlib.sha256(nonce.encode("utf-8", "surrogatepass")).hexdigest()
     if missed_id is not None:
         missed.take(connection, missed_id, by, now_ms)
+    _hold(connection, seat)
     if _is_busy(connection, stream, seat, key, now_ms):
         raise AskPerson(_("С этого телефона уже звонят"), hint=_("Договорите или положите трубку."))
     draft = Draft(key=key, due_ms=now_ms, until_ms=now_ms + GOOD_MS, rank=0, address=e164)
@@ -144,6 +145,12 @@ class Dialler:
     def _ready(self, row: Row, order: Any) -> Ready[Command]:
         mark = token()
         return Ready(row, self._name, order.e164, Command(mark, order.extension, order.e164), mark)
+
+
+def _hold(connection: Connection, seat: Seat) -> None:
+    """Let two clicks for one phone at the same moment come one after the other: its row is locked till the end."""
+    here = phone_seat.c.line == seat.line, phone_seat.c.extension == seat.extension
+    connection.execute(update(phone_seat).where(*here).values(extension=seat.extension))
 
 
 def _is_busy(connection: Connection, stream: str, seat: Seat, key: str, now_ms: int) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, update
 
 from identsync.engine.integration import Outcome, Status
 from identsync.integrations.telephony.books import SAME_MS
@@ -142,8 +142,9 @@ def calls(connection: Connection, term: Term, before_ms: int) -> int:
 
 
 def _old(term: Term, before_ms: int) -> tuple[ColumnElement[bool], ...]:
+    """An expression in place of the line: SQLite would look through all calls of the line by its key."""
     waits = exists().where(_m.phone_key == _c.phone_key, _m.state.in_(OPEN))
-    return term.of(_c.line), _c.start_ms < before_ms, ~waits
+    return term.of(func.coalesce(_c.line, "")), _c.start_ms < before_ms, ~waits
 
 
 def clicks(connection: Connection, term: Term, before_ms: int) -> int:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from identsync.engine.channel import Channel as Rate
-from identsync.integrations.telephony.call import Abilities, Exchange, Permit
+from identsync.integrations.telephony.call import Abilities, Exchange, KeepsTime, Permit
 
 if TYPE_CHECKING:
     from identsync.engine.run import Run
@@ -36,7 +36,10 @@ async def for_run(run: "Run", name: str, line: "Line", stack: AsyncExitStack) ->
     """Make the PBX of a line, not connected yet, with its permits."""
     rate = Rate(f"telephony/{name}", line.rate or _wire(line).RATE, BURST)
     permits = await stack.enter_async_context(run.permits(rate))
-    return open_line(line, permits.take)
+    pbx = open_line(line, permits.take)
+    if isinstance(pbx, KeepsTime):
+        pbx.clock = run.now_ms
+    return pbx
 
 
 def for_person(line: "Line") -> Exchange:

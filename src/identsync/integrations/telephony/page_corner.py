@@ -173,8 +173,9 @@ def of_branch(context: PageContext, column: ColumnElement[int]) -> list[ColumnEl
 def _calls(connection: Connection, context: PageContext, ours: set[str | None]) -> list[dict[str, Any]]:
     """Return the calls that go on, and those that ended a moment ago, the oldest first."""
     now = context.now_ms
-    ringing = (_c.state == "ringing") & (_c.start_ms >= now - RING_MS), _c.start_ms
-    talking = (_c.state == "talking") & (_c.start_ms >= now - TALK_MS), _c.start_ms
+    # by when it was first told of, by our own clock: what a PBX calls its beginning may be hours off
+    ringing = (_c.state == "ringing") & (_c.seen_ms >= now - RING_MS), _c.start_ms
+    talking = (_c.state == "talking") & (_c.seen_ms >= now - TALK_MS), _c.start_ms
     over = _c.changed_ms >= now - OVER_MS, _c.changed_ms  # by its index: a state would have all calls read
     busy = _c.id == (GLANCES.of(context).call or 0), _c.id  # whose number it is is being looked for
     found: dict[int, Any] = {}
@@ -274,6 +275,7 @@ def _told(
             "until": until if over and not busy else None,
             "zone": zones.get(card["branch_id"], zones[0]),
             "rings": words.employees(card["rang"]),
+            "rings_at": words.staff(words.employees(card["rang"])),
             "talks": words.employees(card["talked"]),
         }
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
 from identsync.engine import pages
@@ -15,7 +15,7 @@ from identsync.integrations.telephony import page_words as words
 from identsync.integrations.telephony.page_corner import of_branch
 from identsync.store.tables import phone_event, phone_missed
 
-SHOWN = 100
+SHOWN, MOST_SHOWN = 100, 2_000
 DONE = 60
 HOURS = (0, 1_440)
 _m = phone_missed.c
@@ -27,11 +27,12 @@ def _(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Entries under one heading."""
+    """Entries under one heading: the newest ones, ``total`` = how many there are."""
 
     name: str
     title: str
     rows: Sequence[dict[str, Any]]
+    total: int
 
 
 SETTLED: Mapping[str, tuple[str, str]] = {
@@ -58,15 +59,17 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     every = query.get("all") == "1" or context.branch is None
     here = [] if every else of_branch(context, _m.branch_id)
     wanted, zones = pages.number(query.get("missed")), pages.zones(context, context.branch)
+    most = min(max(pages.number(query.get("show")) or SHOWN, 1), MOST_SHOWN)
     with context.store.read() as connection:
-        groups = _groups(connection, context, here, zones)
+        groups = _groups(connection, context, here, zones, most)
         one = None if wanted is None else _one(connection, context, wanted, zones)
     people, silent = pages.names(
         context, [row["patient_id"] for group in groups for row in group.rows] + ([one["patient_id"]] if one else [])
     )
     return {
         "groups": groups,
-        "waiting": sum(len(group.rows) for group in groups if group.name != "done"),
+        "waiting": sum(group.total for group in groups if group.name != "done"),
+        "more": most * 4 if most < MOST_SHOWN and any(_is_cut(group) for group in groups) else None,
         "one": one and one | page_callers.of(context, one, zones),
         "people": people,
         "silent": silent,
@@ -137,22 +140,34 @@ def _id(form: Mapping[str, str]) -> int:
 
 
 def _groups(
-    connection: Connection, context: PageContext, here: Sequence[ColumnElement[bool]], zones: Mapping[int, str]
+    connection: Connection, context: PageContext, here: Sequence[ColumnElement[bool]], zones: Mapping[int, str],
+    most: int,
 ) -> list[Group]:  # fmt: skip
-    def group(name: str, title: str, where: Sequence[ColumnElement[bool]], order: Any, most: int = SHOWN) -> Group:
+    """Return the groups that have entries; of very many those who came last, for these can still be helped."""
+
+    def group(name: str, title: str, where: Sequence[ColumnElement[bool]], order: Any, most: int = most) -> Group:
         asked = select(phone_missed).where(*where, *here).order_by(*order).limit(most)
-        return Group(name, title, [_shown(context, row, zones) for row in connection.execute(asked)])
+        rows = [_shown(context, row, zones) for row in connection.execute(asked)]
+        total = len(rows)
+        if total == most:
+            total = connection.execute(select(func.count()).select_from(phone_missed).where(*where, *here)).scalar_one()
+        return Group(name, title, rows[::-1] if name in ("waiting", "tried") else rows, total)
 
     free, today = _m.taken_by.is_(None), to_ms(zones[0], minute_now(zones[0], context.now_ms) // DAY * DAY)
     taken = _m.state.in_(missed.OPEN), _m.taken_by.is_not(None)
     over = _m.state.in_(tuple(SETTLED)), _m.closed_ms >= today
+    mine = case((_m.taken_by == words.who(context), 0), else_=1)
     found = [
-        group("waiting", _("Никто не перезвонил"), (_m.state == "waiting", free), (_m.first_ms,)),
-        group("tried", _("Пробовали, не дозвонились"), (_m.state == "tried", free), (_m.last_ms,)),
-        group("taken", _("В работе"), taken, (_m.taken_by != words.who(context), _m.taken_ms)),
+        group("waiting", _("Никто не перезвонил"), (_m.state == "waiting", free), (_m.first_ms.desc(),)),
+        group("tried", _("Пробовали, не дозвонились"), (_m.state == "tried", free), (_m.last_ms.desc(),)),
+        group("taken", _("В работе"), taken, (mine, _m.taken_ms)),
         group("done", _("Сегодня решено"), over, (_m.closed_ms.desc(),), DONE),
     ]
     return [each for each in found if each.rows]
+
+
+def _is_cut(group: Group) -> bool:
+    return group.name != "done" and group.total > len(group.rows)
 
 
 def _shown(context: PageContext, row: Any, zones: Mapping[int, str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How calls look on the room's page: words and colours of their states, names of people, zones, lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,3 +83,8 @@ def conflict(changed: missed.Changed) -> AskPerson:
 def employees(text: str) -> list[tuple[str, str]]:
     """Return (extension, name) of a column of calls."""
     return [(str(extension), str(name)) for extension, name in orjson.loads(text)]
+
+
+def staff(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return 'Анна Орлова (101), 102': a text for a sentence, where a template's macro would be escaped twice."""
+    return ", ".join(f"{name} ({extension})" if name and extension else name or extension for extension, name in pairs)

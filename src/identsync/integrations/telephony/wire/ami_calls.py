@@ -11,6 +11,7 @@ from identsync.integrations.telephony.wire.ami_trail import Trail
 from identsync.integrations.telephony.wire.ami_trails import Trails
 
 _DEST = b"Dest"
+LONGEST_MS = 7 * 86_400_000  # of a channel: beyond that its PBX says nonsense
 
 
 class Calls(Trails):
@@ -205,9 +206,9 @@ class Calls(Trails):
 
 
 def _milliseconds(duration: str) -> int:
-    """Return '00:01:05' as milliseconds; 0 for anything else."""
+    """Return '00:01:05' as milliseconds, a week at most; 0 for anything else."""
     parts = duration.split(":")
     if len(parts) != 3 or not all(part.isdecimal() for part in parts):
         return 0
     hours, minutes, seconds = (int(part[:6]) for part in parts)
-    return ((hours * 60 + minutes) * 60 + seconds) * 1000
+    return min(((hours * 60 + minutes) * 60 + seconds) * 1000, LONGEST_MS)

@@ -18,6 +18,7 @@ MEDIA = {
     ".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".opus": "audio/ogg", ".flac": "audio/flac",
     ".m4a": "audio/mp4", ".gsm": "audio/gsm", ".g722": "audio/G722", ".ulaw": "audio/basic", ".wav49": "audio/wav",
 }  # fmt: skip
+PAGES = (b"<html", b"<!doc", b"<?xml")
 _DATED = re.compile(r"[/\\](\d{4})[/\\](\d\d)[/\\](\d\d)[/\\][^/\\]+$")
 _REFERENCE = re.compile(r"(\d{4})(\d\d)(\d\d)/([^/\\:*?\"<>|]{1,250})")
 
@@ -77,7 +78,11 @@ def _day(at_ms: int | None) -> str:
 async def _download(url: str) -> bytes | None:
     async with Http(pool=1) as http:
         reply = await http.ask("GET", url, passing=(404,), max_bytes=LARGEST, deadline=120.0)
-    return None if reply.status == 404 else reply.body
+    if reply.status == 404 or not reply.body:
+        return None
+    if reply.html or reply.body.lstrip()[:5].lower() in PAGES:  # where a person is to log in
+        raise Unexpected(_("вместо записи пришло что-то другое ({what})", what="HTML"))
+    return reply.body
 
 
 async def _from_folder(template: str, parts: dict[str, str]) -> bytes | None:

@@ -6,7 +6,6 @@ and once in a while, all channels are asked for, since the interface repeats not
 """
 
 import asyncio
-import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from types import TracebackType
@@ -16,7 +15,7 @@ from identsync.errors import Unexpected
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Window
 from identsync.flows.sending import Verdict
-from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit, Told
+from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit, Told, computers_ms
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import ami_recording
 from identsync.integrations.telephony.wire import ami_words as words
@@ -56,6 +55,7 @@ class Asterisk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listed: asyncio.Future[bool] | None = None
         self._booted = asyncio.Event()
+        self.clock = computers_ms
 
     async def __aenter__(self) -> Self:
         """Get ready; nothing is connected."""
@@ -146,7 +146,7 @@ class Asterisk:
         return listed.result()
 
     def _heard(self, message: Message) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self.clock()
         self._calls.take(message, now_ms)
         match message.event:
             case Event.ORIGINATED:

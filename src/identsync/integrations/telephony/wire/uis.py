@@ -12,7 +12,7 @@ from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import DAY_MS, Window
 from identsync.flows.sending import Accepted, Refused, Verdict
-from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit, Told
+from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit, Told, computers_ms
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, uis_calls
 from identsync.integrations.telephony.wire import asking_read as read
@@ -50,6 +50,7 @@ class Uis(Rpc):
         self._directory: Directory | None = None
         self._zone = ""
         self._listed_at = 0.0
+        self.clock = computers_ms
 
     async def listen(self, told: Told) -> None:
         """Ask who is calling, as often as the settings wish and the points allow."""
@@ -61,7 +62,7 @@ class Uis(Rpc):
                 answer = await self.call("list.calls")
             except Declined as declined:
                 raise declined.error() from None
-            return sessions.calls(_sessions(answer), time.time_ns() // 1_000_000)
+            return sessions.calls(_sessions(answer), self.clock())
 
         await polled(ask, told, lambda: self.points.wait_s(time.monotonic(), self.line.poll / 1000))
 
@@ -95,7 +96,7 @@ class Uis(Rpc):
     async def fetch(self, window: Window, limit: int, offset: int) -> object:
         """Return a page of the report; the open end of a window is tomorrow, for UIS refuses long periods."""
         await self._learn()
-        until = min(window.end_ms, time.time_ns() // 1_000_000 + DAY_MS)
+        until = min(window.end_ms, self.clock() + DAY_MS)
         params: dict[str, object] = {"limit": limit, "offset": offset} if limit else {}
         answer = await self.data(
             "get.calls_report",
