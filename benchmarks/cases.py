@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine
 
+from benchmarks import cases_page
 from benchmarks.harness import OURS, Result, Work, measure
 from identsync.clinic.source import ClinicSource
 from identsync.core.columns import Columns
@@ -52,6 +53,7 @@ def run(*, quick: bool) -> Iterator[Result]:
         }
         yield from measure("cases", f"{count:,} cases, {title}", contenders, items=count, runs=3 if quick else 5)
     yield from _from_rows(count, runs=3 if quick else 5)
+    yield from cases_page.run(count, SETTINGS, runs=3 if quick else 7)
 
 
 def _from_rows(count: int, runs: int) -> Iterator[Result]:

@@ -1,11 +1,15 @@
-"""``identsync check``: the clinic's relations of cases, both services of each organisation, its terminology service."""
+"""``identsync check``: the clinic's relations of cases, each organisation's services, what N3's book says of it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from identsync.errors import IdentsyncError, Problem
 from identsync.integrations.egisz import contracts, reference
 from identsync.integrations.egisz.case import Fate
+from identsync.integrations.egisz.reference import Books
+from identsync.integrations.egisz.rules import Rules
+from identsync.integrations.egisz.rules_table import Missing
 from identsync.integrations.egisz.wire import n3, terms
 from identsync.language import _
 
@@ -40,12 +44,19 @@ async def _try(where: str, one: "Organisation") -> list[Problem]:
 
 
 async def _terms(where: str, one: "Organisation") -> list[Problem]:
-    """Ask for one book that every organisation needs."""
+    """Ask for one book that every organisation needs, and what N3's book of organisations says of this one."""
     if one.terms is None:
         return []
     async with terms.open(one, _at_once) as service:
-        book = await service.book(reference.PAPER[0], 0)
-    return [] if book is not None else [Problem(where, f"{reference.PAPER[0]}: {_('такого справочника нет')}")]
+        papers = await service.book(reference.PAPER[0], 0)
+        organisations = [await service.book(oid, 0) for oid in reference.ORGANISATION]
+    lacking = [] if papers is not None else [Problem(where, f"{reference.PAPER[0]}: {_('такого справочника нет')}")]
+    rules = Rules(one, Books(book for book in organisations if book is not None), datetime.now(UTC))
+    return lacking + [Problem(f"{where}.{line.who}", _told(line), _(line.mend)) for line in rules.of_organisation()]
+
+
+def _told(line: Missing) -> str:
+    return _(line.what, **dict(line.fields))
 
 
 async def _at_once(n: int = 1) -> None:

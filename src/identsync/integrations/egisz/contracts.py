@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -120,10 +120,11 @@ def _hash(wsdl: bytes) -> str:
 # -- reference books --------------------------------------------------------------------------------------------------
 
 
-def books(connection: Connection, organisation: str) -> dict[str, Book]:
-    """Return the reference books that are kept, by identifier."""
+def books(connection: Connection, organisation: str, only: Sequence[str] = ()) -> dict[str, Book]:
+    """Return the reference books that are kept, by identifier; ``only`` these, where some are named."""
     b = egisz_book.c
-    rows = connection.execute(select(b.oid, b.version, b.fetched_ms, b.codes).where(b.organisation == organisation))
+    asked = select(b.oid, b.version, b.fetched_ms, b.codes).where(b.organisation == organisation)
+    rows = connection.execute(asked.where(b.oid.in_(only)) if only else asked)
     return {oid: Book(oid, version, fetched, _read(bytes(codes))) for oid, version, fetched, codes in rows}
 
 

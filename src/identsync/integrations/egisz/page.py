@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from identsync.engine.integration import Alarm, Page, PageContext
-from identsync.integrations.egisz import page_actions, page_export, page_register, page_service
+from identsync.integrations.egisz import page_actions, page_export, page_register, page_service, page_setup
 from identsync.integrations.egisz import page_words as words
 from identsync.integrations.egisz.deadline import Overdue, overdue
 from identsync.store.tables import egisz_book, egisz_contract, egisz_exchange, egisz_item
@@ -21,10 +21,14 @@ def _(text: str) -> str:
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return what the part of the page shows that the address names (``tab``)."""
     tab = "service" if query.get("tab") == "service" else ""
+    settings = context.settings or {}
     with context.store.read() as connection:
         drifted = page_service.drifted(connection)
+        wrong = [name for name, each in page_setup.organisations(connection, settings).items() if each.lines]
     part = page_service.view if tab else page_register.view
-    return {"tab": tab, "drifted": drifted, "set_up": bool(context.settings)} | part(context, query)
+    unread = len(page_setup.clinic_problems(context))
+    given = {"tab": tab, "drifted": drifted, "wrong": wrong, "unread": unread, "set_up": bool(settings)}
+    return given | part(context, query)
 
 
 def version(context: PageContext) -> str:
@@ -44,14 +48,16 @@ def version(context: PageContext) -> str:
 
 
 def attention(context: PageContext) -> int:
-    """Return how many things wait for a person: what is not ready, refused, unknown, gone; contracts that changed."""
+    """Return how many things wait for a person: not ready, refused, unknown, gone; what is wrong at N3."""
     i = egisz_item.c
     waiting = ("missing", "rejected", "gone")
     unsure = (i.state == "unknown") & (i.what == "document")
     with context.store.read() as connection:
         few = select(i.id).where(i.state.in_(waiting) | unsure).limit(words.ATTENTION_MOST).subquery()
         count = int(connection.execute(select(func.count()).select_from(few)).scalar() or 0)
-        return min(count + page_service.drifted(connection), words.ATTENTION_MOST)
+        judged = page_setup.organisations(connection, context.settings or {})
+        wrong = sum(bool(each.lines) for each in judged.values())
+        return min(count + page_service.drifted(connection) + wrong, words.ATTENTION_MOST)
 
 
 def alarm(context: PageContext) -> Alarm | None:

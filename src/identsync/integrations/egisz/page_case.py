@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from identsync.integrations.egisz import page_lacks
+from identsync.integrations.egisz import page_fields, page_lacks
 from identsync.integrations.egisz import page_words as words
 from identsync.integrations.egisz.deadline import is_unsent
 from identsync.integrations.egisz.decisions import FATE
@@ -39,7 +39,7 @@ def shown(detail: Mapping[str, Any], clinic: words.Clinic, before: Mapping[str, 
         "shown": words.state_of(row.what, row.state, row.number),
         "zone": clinic.zone(row.branch_id),
         "lines": lines_of(row),
-        "said": complaints_of(row.complaints),
+        "said": list(page_fields.told(complaints_of(row.complaints))),
         "late": is_late(row, before),
         "exchanges": [_exchange(each) for each in detail["exchanges"][:EXCHANGES]],
         "is_cut": len(detail["exchanges"]) > EXCHANGES,
@@ -47,7 +47,7 @@ def shown(detail: Mapping[str, Any], clinic: words.Clinic, before: Mapping[str, 
         and {
             "id": card.id,
             "shown": words.state_of("patient", card.state, None),
-            "said": complaints_of(card.complaints),
+            "said": list(page_fields.told(complaints_of(card.complaints))),
         },
         "doubt": row.state == "taken" and _by_person(detail["exchanges"]),
     }
@@ -55,7 +55,7 @@ def shown(detail: Mapping[str, Any], clinic: words.Clinic, before: Mapping[str, 
 
 def lines_of(row: Any) -> list[dict[str, Any]]:
     """Return what a row lacks, where that is what it waits for."""
-    return [page_lacks.told(line) for line in missing_of(row.missing)] if row.state in LACKING else []
+    return [page_lacks.told(line, row) for line in missing_of(row.missing)] if row.state in LACKING else []
 
 
 def is_late(row: Any, before: Mapping[str, int]) -> bool:
@@ -74,4 +74,5 @@ def _exchange(row: dict[str, Any]) -> dict[str, Any]:
     by_person = row["fate"] == FATE
     by, _colon, rest = row["words"].partition(": ") if by_person else ("", "", row["words"])
     said = {"decision": words.DECISIONS.get(row["operation"], row["operation"]), "by": by, "told": rest}
-    return row | {"kind": kind, "title": title, "by_person": by_person, **said}
+    asked = words.OPERATIONS.get(row["operation"], "")
+    return row | {"kind": kind, "title": title, "asked": asked, "by_person": by_person, **said}

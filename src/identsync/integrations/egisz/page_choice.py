@@ -16,6 +16,8 @@ from identsync.store.tables import egisz_item
 SHOWN = 100
 MOST_SHOWN = 2_000
 EPOCH = date(1970, 1, 1)
+FIRST, LAST = EPOCH + timedelta(1), date(2199, 12, 31)
+"""Days that moments can be reckoned of; a calendar's field gives any year."""
 
 
 def _(text: str) -> str:
@@ -137,6 +139,7 @@ def _moment(zone: str, day: date) -> int:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text) if len(text) == 10 else None
+        day = date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
         return None
+    return day if day is not None and FIRST <= day <= LAST else None

@@ -3,19 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from identsync.integrations.egisz.kept import missing_of
 from identsync.integrations.egisz.page_choice import of_tab
-from identsync.integrations.egisz.rules_table import WHERE, Gathered, Missing, Subject, gathered
+from identsync.integrations.egisz.rules_table import WHERE, Gathered, Missing, Subject, Where, gathered
 from identsync.store.tables import egisz_item
 
 MOST = 20_000
 """Cases that are not ready, the newest, of which lines are gathered."""
-LINES = 8
-"""Lines shown at once; the others when asked for."""
+KNOWN = 4
+"""Filters of which the lines are kept: the page is drawn anew with every change elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,34 @@ class Lacks:
         return None if self.chosen is None else [int(key) for key in self.chosen.gathered.cases]
 
 
+_known: WeakKeyDictionary[Engine, dict[tuple[object, ...], Sequence[Line]]] = WeakKeyDictionary()
+
+
 def lacks(connection: Connection, where: Sequence[ColumnElement[bool]], lack: str) -> Lacks:
     """Gather what the rows of which ``where`` is true lack; ``lack`` is the mark of the line that is chosen."""
-    i = egisz_item.c
-    asked = select(i.id, i.missing).where(*where, *of_tab("missing")).order_by(i.id.desc()).limit(MOST)
-    lines = [_line(each) for each in gathered({str(id): missing_of(text) for id, text in connection.execute(asked)})]
+    lines = _lines(connection, [*where, *of_tab("missing")])
     return Lacks(lines, next((line for line in lines if line.mark == lack), None))
+
+
+def _lines(connection: Connection, where: Sequence[ColumnElement[bool]]) -> Sequence[Line]:
+    """Return the lines of these rows: gathered anew only where one of the rows has changed since."""
+    i = egisz_item.c
+    [seen] = connection.execute(select(func.count(), func.max(i.changed_ms), func.sum(i.changed_ms)).where(*where))
+    asked = select(i.id, i.missing).where(*where).order_by(i.id.desc()).limit(MOST)
+    spelled = asked.compile(connection)
+    key = spelled.string, repr(spelled.params), tuple(seen)
+    known = _known.setdefault(connection.engine, {})
+    if key not in known:
+        found = {str(id): missing_of(text) for id, text in connection.execute(asked)}
+        while len(known) >= KNOWN:
+            known.pop(next(iter(known)))
+        known[key] = [_line(each) for each in gathered(found)]
+    return known[key]
+
+
+def forget() -> None:
+    """Forget the lines that are kept."""
+    _known.clear()
 
 
 def mark(one: Missing) -> str:
@@ -54,9 +77,16 @@ def mark(one: Missing) -> str:
     return f"{one.rule}-{crc32(repr(one.fields).encode()):08x}"
 
 
-def told(line: Missing) -> dict[str, Any]:
-    """Return a case's own line as the page shows it."""
-    return {"missing": line, "where": WHERE[line.where], "mark": mark(line)}
+def told(line: Missing, row: Any) -> dict[str, Any]:
+    """Return a case's own line as the page shows it: whose card it is, or which table of the settings."""
+    whose: dict[str, Any] = {"patient": None, "doctor": None, "table": ""}
+    if line.where is Where.PATIENT:
+        whose["patient"] = row.patient_id
+    elif line.subject is Subject.DOCTOR:
+        whose["doctor"] = next(iter(_numbers((line.who,))), None)
+    elif line.where is Where.SETTINGS:
+        whose["table"] = f"[egisz.{row.organisation}]"
+    return {"missing": line, "where": WHERE[line.where]} | whose
 
 
 def _line(several: Gathered) -> Line:

@@ -13,8 +13,7 @@ from identsync.integrations.egisz import page_words as words
 from identsync.integrations.egisz.deadline import overdue, overdue_before
 from identsync.integrations.egisz.kept import complaints_of
 from identsync.integrations.egisz.page_choice import MOST_SHOWN, TABS, Choice
-from identsync.integrations.egisz.rules_table import line
-from identsync.integrations.egisz.rules_table import words as sentence
+from identsync.integrations.egisz.rules_table import line, of_one
 from identsync.store.lists import portions
 from identsync.store.tables import egisz_item
 
@@ -49,7 +48,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "orgs": pages.titles(context.settings),
         "what": words.WHAT,
         "line": line,
-        "sentence": sentence,
+        "sentence": of_one,
         "one": detail and page_case.shown(detail, shown, before),
     }
 

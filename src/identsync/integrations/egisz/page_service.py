@@ -7,11 +7,14 @@ from sqlalchemy import Connection, func, select
 
 from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
-from identsync.integrations.egisz import reference
+from identsync.integrations.egisz import page_setup, reference
+from identsync.integrations.egisz.rules_table import of_one
 from identsync.store.tables import egisz_book, egisz_contract
 
 OLD_MS = 3 * reference.DAY_MS
 """A book that N3 has not confirmed for so long is old: they are asked for once a day."""
+AGAIN_MS = 20_000
+"""Here who mends the clinic's views looks whether he has: they are checked more often."""
 
 
 def _(text: str) -> str:
@@ -52,21 +55,26 @@ _generations: dict[tuple[str, str], str] = {}
 
 def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
     """Return for each organisation its services' contract and its books."""
+    settings = context.settings or {}
     with context.store.read() as connection:
         contracts = _contracts(connection)
         books = _books(connection)
+        judged = page_setup.organisations(connection, settings)
     return {
+        "problems": page_setup.clinic_problems(context, AGAIN_MS),
+        "of_one": of_one,
         "parts": [
             {
                 "name": name,
                 "title": each.title or name,
                 "route": each.route,
                 "terms": each.terms is not None,
+                "judged": judged[name],
                 "contracts": contracts.get(name, []),
                 "generation": _generation(context, contracts.get(name, [])),
                 "books": _listed(books.get(name, {}), each.route, context.now_ms),
             }
-            for name, each in (context.settings or {}).items()
+            for name, each in settings.items()
         ],
         "generations": GENERATIONS,
     }

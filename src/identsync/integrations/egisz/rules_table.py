@@ -4,11 +4,12 @@ Sentences are message keys: Russian here, English in the console's ``en.po``. ``
 «нет СНИЛС». Fields hold codes, identifiers and keys of settings, never a name, a number or a text of somebody's.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 
 def _(text: str) -> str:
@@ -64,6 +65,14 @@ WHOSE: Mapping[Subject, str] = {
     Subject.DOCUMENT: _("в {n} документе|в {n} документах|в {n} документах"),
 }
 """Of how many, as a plural; of the settings there is one."""
+OF_ONE: Mapping[Subject, str] = {
+    Subject.PATIENT: _("у пациента"),
+    Subject.GUARDIAN: _("у представителя пациента"),
+    Subject.DOCTOR: _("у врача"),
+    Subject.CASE: _("в случае"),
+    Subject.VISIT: _("в посещении"),
+    Subject.DOCUMENT: _("в документе"),
+}
 LINE = _("{whose} {what}")
 
 
@@ -83,8 +92,7 @@ class Rule:
         return self.where or PLACES[self.subject]
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True, gc=False):
     """One line of what a case lacks: the rule's key, whose (a clinic's own identifier), what fills the sentence."""
 
     rule: str
@@ -138,6 +146,12 @@ def words(one: Missing, told: Catalogue) -> str:
     return told(one.what, **{name: told(value) if name == "label" else value for name, value in one.fields})
 
 
+def of_one(one: Missing, told: Catalogue) -> str:
+    """Return a case's own line: «у врача нет СНИЛС»."""
+    whose, what = OF_ONE.get(one.subject), words(one, told)
+    return told(LINE, whose=told(whose), what=what) if whose else what
+
+
 def line(several: Gathered, told: Catalogue) -> str:
     """Return the line of several: «у 14 врачей нет СНИЛС»; of the settings there is one, so no number."""
     whose = WHOSE.get(several.missing.subject)
@@ -147,13 +161,18 @@ def line(several: Gathered, told: Catalogue) -> str:
 
 def gathered(found: Mapping[str, Sequence[Missing]]) -> list[Gathered]:
     """Gather what cases (by their keys) lack into lines, those that hold up most cases first."""
-    who: defaultdict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Missing]] = defaultdict(dict)
-    cases: defaultdict[tuple[str, tuple[tuple[str, str], ...]], dict[str, None]] = defaultdict(dict)
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[dict[str, None], dict[str, None]]] = {}
     for case, told in found.items():
         for one in told:
-            who[one.rule, one.fields].setdefault(one.who, one)
-            cases[one.rule, one.fields][case] = None
-    lines = [Gathered(next(iter(who[key].values())), tuple(who[key]), tuple(cases[key])) for key in who]
+            group = groups.get((one.rule, one.fields))
+            if group is None:
+                group = groups[one.rule, one.fields] = {}, {}
+            group[0][one.who] = None
+            group[1][case] = None
+    lines = [
+        Gathered(Missing(rule, next(iter(who)), fields), tuple(who), tuple(cases))
+        for (rule, fields), (who, cases) in groups.items()
+    ]
     return sorted(lines, key=lambda line: (-len(line.cases), line.missing.rule, line.missing.fields))
 
 
@@ -292,10 +311,13 @@ _RULES = (
         _("Нужна отсоединённая подпись CMS двоичным файлом, не текстом BASE64 или PEM."),
     ),
     Rule("document.sign.same", DOCUMENT, _("подпись врача и подпись клиники одинаковы")),
-    Rule("organisation.lpu", ORGANISATION, _("организации с таким lpu нет в справочнике N3 {oid}")),
     Rule(
-        "organisation.name", ORGANISATION, _("название frmo_name не совпадает со справочником N3: {name}"),
-        _("Название сверяется буква в букву, как в ФРМО."),
+        "organisation.lpu", ORGANISATION, _("организации с таким номером (lpu) нет в справочнике N3 {oid}"),
+        _("Возьмите idLPU из кабинета N3."),
+    ),
+    Rule(
+        "organisation.name", ORGANISATION, _("название (frmo_name) не такое, как в справочнике N3: {name}"),
+        _("Перепишите его буква в букву: так организация записана в ФРМО."),
     ),
 )  # fmt: skip
 RULES: Mapping[str, Rule] = {rule.key: rule for rule in (*_of_people(), *_of_codes(), *_RULES)}
