@@ -101,6 +101,8 @@ async def test_an_open_case_gets_its_visits_and_is_closed(cloud: N3Process) -> N
         assert (await n3.create_case(one)).fate is Fate.THERE
         assert (await n3.add_step(one, visit(1))).fate is Fate.TAKEN
         assert (await n3.add_step(one, visit(2, EGOR))).fate is Fate.TAKEN
+        again = await n3.add_step(one, visit(2, EGOR))
+        assert (again.fate, again.complaints[0].code) == (Fate.REFUSED, "33")
         closed = replace(one, closed=NINE + timedelta(days=2), conclusion="Готово")
         assert (await n3.close_case(closed)).fate is Fate.TAKEN
         late = await n3.add_step(one, visit(3))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import delete, select, update
 
@@ -146,6 +147,22 @@ def test_a_case_opened_again_waits_until_it_is_closed(house: House) -> None:
     theirs = house.theirs(1)
     assert (theirs["operations"][-1], theirs["content"]["Comment"]) == ("UpdateCase", "Теперь всё")
     assert "901" in steps(house)
+
+
+def test_a_case_whose_lost_whole_never_arrived_is_created_when_it_is_opened_again(make: Callable[..., House]) -> None:
+    house = make(open_cases=True)
+    house.cloud.fault("lose", operation="AddCase", taken=False)
+    house.send()
+    [lost] = [key for key, row in house.items().items() if row.state == "unknown"]
+    house.open(lost)
+    house.hurry()
+    house.send()
+    assert (house.theirs(lost)["state"], house.items()[lost].state) == ("open", "taken")
+
+
+def test_open_cases_are_of_the_route_of_cases(house: House) -> None:
+    mistaken = msgspec.structs.replace(house.settings, route="document")
+    assert [(list(each.mistakes()) != []) for each in (house.settings, mistaken)] == [False, True]
 
 
 def test_what_is_open_at_n3_is_closed_though_the_setting_is_off_by_then(house: House) -> None:

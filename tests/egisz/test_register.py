@@ -20,6 +20,9 @@ ROW = Held(
     at_ms=1_000, missing="[]", complaints="[]", attempts=0, retry_ms=None, changed_ms=5,
 )  # fmt: skip
 OTHER = replace(WISH, digest=11)
+OPEN = replace(WISH, digest=12, is_open=True)
+MOVED = replace(WISH, patient=4)
+STEPS = '{"frame":1,"steps":{}}'
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,14 @@ OTHER = replace(WISH, digest=11)
         ({"state": "cancelled", "wanted": None, "sent": None}, CANCELLED, "cancelled"),
         ({"state": "cancelled", "wanted": None, "sent": None}, WISH, "ready"),
         ({"state": "cancelling", "wanted": None}, WISH, "taken"),
+        ({}, OPEN, "taken"),  # opened again: N3 has it closed
+        ({"steps": STEPS}, OPEN, "ready"),
+        ({"sent": None, "tried": 10, "state": "unknown"}, OPEN, "unknown"),
+        ({}, MOVED, "cancelling"),
+        ({"sent": None, "tried": 10, "state": "unknown"}, MOVED, "cancelling"),
+        ({"sent": None, "state": "rejected"}, MOVED, "rejected"),
+        ({"state": "gone", "wanted": None}, replace(OTHER, is_once=True), "taken"),
+        ({"state": "gone", "wanted": None, "sent": None, "tried": 10}, replace(OTHER, is_once=True), "unknown"),
     ],
 )
 def test_what_becomes_of_a_row(row: dict[str, object], wish: Wish, state: str) -> None:

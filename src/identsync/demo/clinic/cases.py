@@ -32,18 +32,27 @@ KINDS = ("usual", "usual", "usual", "two doctors", "foreign", "no patronymic", "
 Rows = defaultdict[Table, list[dict[str, Any]]]
 
 
-def fill(engine: Engine, *, seed: int, now_ms: int, per_branch: int = 30, faulty: float = 0.2, days: int = 9) -> int:
-    """Add so many closed cases to every branch, of the last ``days``; give how many there are in all."""
+def fill(
+    engine: Engine,
+    *,
+    seed: int,
+    now_ms: int,
+    per_branch: int = 30,
+    faulty: float = 0.2,
+    days: int = 9,
+    still_open: float = 0.0,
+) -> int:
+    """Add so many cases to every branch, of the last ``days``, a share not closed; give how many there are."""
     with engine.begin() as connection:
         clinic_case.metadata.create_all(connection, tables=list(RELATIONS))
         if connection.execute(select(clinic_case.c.case_id).limit(1)).first() is not None:
             return 0
-        return _Filling(connection, Random(f"cases {seed}"), faulty).fill(now_ms, per_branch, days)
+        return _Filling(connection, Random(f"cases {seed}"), faulty, still_open).fill(now_ms, per_branch, days)
 
 
 class _Filling:
-    def __init__(self, connection: Connection, rng: Random, faulty: float) -> None:
-        self._connection, self._rng, self._faulty = connection, rng, faulty
+    def __init__(self, connection: Connection, rng: Random, faulty: float, still_open: float) -> None:
+        self._connection, self._rng, self._faulty, self._still_open = connection, rng, faulty, still_open
         self._rows: Rows = defaultdict(list)
         self._number = 0
 
@@ -88,11 +97,14 @@ class _Filling:
         self._patient(patient, kind, fault, start)
         doctor = rng.choice(staff)
         other = next((each for each in staff if each != doctor), doctor) if kind == "two doctors" else doctor
+        is_open = self._still_open > 0 and rng.random() < self._still_open
+        closed = None if is_open else start + 90
+        ends = None if fault == "no conclusion" or is_open else "Лечение завершено, даны рекомендации"
         self._rows[clinic_case].append({
             "case_id": self._number, "branch_id": branch, "patient_id": patient, "doctor_id": doctor,
-            "number": f"{branch}-{self._number}", "opened_minute": start, "closed_minute": start + 90,
+            "number": f"{branch}-{self._number}", "opened_minute": start, "closed_minute": closed,
             "is_first": self._number % 2, "is_cancelled": 0,
-            "conclusion": None if fault == "no conclusion" else "Лечение завершено, даны рекомендации",
+            "conclusion": ends,
         })  # fmt: skip
         for at, own in enumerate([doctor] if other == doctor else [doctor, other]):
             self._visit(at, own, start + 40 * at, fault)

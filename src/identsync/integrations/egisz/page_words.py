@@ -68,6 +68,9 @@ OPERATIONS: Mapping[str, str] = {
     "UpdatePatient": _("карта пациента, как она теперь"),
     "AddCase": _("новый случай"),
     "UpdateCase": _("случай, как он теперь"),
+    "CreateCase": _("новый случай, ещё не закрытый"),
+    "AddStepToCase": _("ещё одно посещение"),
+    "CloseCase": _("случай закрыт"),
     "CancelCase": _("отмена случая"),
     "AddMedRecord": _("документ"),
 }

@@ -155,7 +155,7 @@ def _changed(row: Held, wish: Wish) -> dict[str, Any] | None:
     """Return what is to be different in a row, None = nothing."""
     if wish.is_once and row.is_there:
         return _found_again(row, wish) if row.state == "gone" else None
-    if wish.is_open and row.is_there and row.steps is None:
+    if wish.is_open and row.sent is not None and row.steps is None:
         return None  # N3 has it closed and opens none again: it waits until the clinic closes it, too
     if row.is_there and wish.patient != row.patient:  # N3 has it as another patient's: there it is taken back first
         wish = replace(wish, patient=row.patient, digest=None, missing=())
