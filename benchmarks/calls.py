@@ -1,4 +1,4 @@
-"""The page of calls over three years of them: its parts, the corner that every console draws, the director's pictures.
+"""The page of calls over years of them, 2,000 people waiting: its parts, the corner of every console, its pictures.
 
 Statistics are reckoned in a thread of their own; all else is what keeps the console's one thread, and so a caller's
 card, waiting. The floor of statistics is counting the calls of the same days.
@@ -13,25 +13,25 @@ from benchmarks.harness import OURS, Result, measure
 from benchmarks.round import databases
 
 DAY_MS = 86_400_000
-YEARS_MS = 3 * 365 * DAY_MS
 NUMBERS, PHONES, PORTION = 300_000, 40, 5_000
+WAITING, SETTLED = 2_000, 20_000  # entries of the worklist
 
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure on every database there is."""
-    calls = 50_000 if quick else 1_000_000
+    calls, years = (200_000, 2) if quick else (1_000_000, 3)
     with databases() as urls:
         for dialect, url in urls.items():
-            yield from _measured(dialect, url, calls)
+            yield from _measured(dialect, url, calls, years)
 
 
-def _measured(dialect: str, url: str, calls: int) -> Iterator[Result]:
+def _measured(dialect: str, url: str, calls: int, years: int) -> Iterator[Result]:
     from identsync.integrations.telephony import page_statistics as statistics
     from identsync.store import open_store
 
     store = open_store(url)
     store.migrate()
-    _fill(store, calls)
+    _fill(store, calls, years * 365 * DAY_MS)
     context, days = _context(store), {"7": 7, "30": 30, "90": 90}
     for name, work in _parts(context).items():
         yield from measure("calls", f"{dialect}: {name}", {OURS: work}, items=1)
@@ -61,6 +61,8 @@ def _parts(context: Any) -> Mapping[str, Callable[[], object]]:
     return {
         "corner, nobody calls": lambda: page_corner.view(context, {}),
         "worklist": lambda: page_missed.view(context, {}),
+        "worklist, one in detail": lambda: page_missed.view(context, {"missed": "77"}),
+        "attention": lambda: page.attention(context),
         "version": lambda: page.version(context),
         "history": history(),
         "history, not reached": history(kind="unreached"),
@@ -88,15 +90,37 @@ def _count(store: Any, since_ms: int) -> object:
         return connection.execute(asked).one()
 
 
-def _fill(store: Any, calls: int) -> None:
+def _fill(store: Any, calls: int, span_ms: int) -> None:
     from identsync.store.lists import write_many
-    from identsync.store.tables import phone_call
+    from identsync.store.tables import phone_call, phone_event, phone_missed
 
     chance, now = Random(1), store.now_ms()
     for first in range(0, calls, PORTION):
-        rows = [_call(chance, n, now - YEARS_MS + n * YEARS_MS // calls) for n in range(first, first + PORTION)]
+        rows = [_call(chance, n, now - span_ms + n * span_ms // calls) for n in range(first, first + PORTION)]
         with store.write() as connection:
             write_many(connection, phone_call, rows)
+    entries = [_entry(n, now - n * span_ms // SETTLED // (1 if n > WAITING else 10)) for n in range(SETTLED + WAITING)]
+    events = [
+        {"missed_id": n // 3 + 1, "at_ms": now, "what": "missed", "by": "", "note": None}
+        for n in range(3 * len(entries))
+    ]
+    with store.write() as connection:
+        write_many(connection, phone_missed, entries)
+        write_many(connection, phone_event, events)
+        if store.engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("ANALYZE")
+
+
+def _entry(n: int, at: int) -> dict[str, Any]:
+    """Make an entry of the worklist; the first ones wait, every third of them taken by somebody."""
+    number, waits, taken = f"945{n * 7 % NUMBERS:07d}", n < WAITING, n % 3 == 0
+    return {
+        "open_key": number if waits else f"#{n}", "phone_key": number, "phone": f"+7{number}", "e164": f"+7{number}",
+        "branch_id": 0, "patient_id": n, "calls": 1 + n % 3, "first_ms": at, "last_ms": at + 60_000, "last_call": n,
+        "state": ("waiting", "tried")[n % 2] if waits else ("reached", "came", "closed")[n % 3], "tries": n % 2,
+        "taken_by": "Анна (REG-1)" if taken else None, "taken_ms": at if taken else None,
+        "closed_ms": None if waits else at + 3_600_000, "closed_by": None if waits else "", "changed_ms": at,
+    }  # fmt: skip
 
 
 def _call(chance: Random, n: int, start: int) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Case:
         wanted = await run.clinic_read(lambda clinic: read(clinic, {}))
         return await mirror(
             run, STREAM, wanted.desired, weight=len(wanted.desired), make=_nothing, deliver=Together(_nothing, 1),
-            shelf=Places(1, 1), step=STEP, brake=Brake(floor=100), order=wanted.order(), budget_ms=0,
+            shelf=Places(1, 1), step=STEP, brake=Brake(floor=100), queue=wanted.queue, budget_ms=0,
         )  # fmt: skip
 
     def naive(self) -> int:

@@ -35,6 +35,7 @@ cdef int64_t MAX_ID = 0x7FFFFFFF
 cdef int64_t FIRST_DAY = -719162 + MARGIN_  # 0001-01-01, and the margin
 cdef int64_t LAST_DAY = 2932896 - MARGIN_  # 9999-12-31
 
+include "known.pxi"
 include "pairs.pxi"
 include "hashes.pxi"
 
@@ -51,7 +52,6 @@ cdef struct Row:
 
 
 cdef struct Place:
-    int64_t branch
     int64_t first  # wall minutes of the window
     int64_t after
     const int64_t *zone  # four numbers a day, from MARGIN days before the window to as many behind it
@@ -102,8 +102,8 @@ cdef class Events:
     cdef bint settled  # index and shown are those of the rows
     cdef Place *places
     cdef int64_t *zones
-    cdef Py_ssize_t n_places
-    cdef int64_t *doctors
+    cdef Ids branches  # where each one's place is
+    cdef Ids doctors
     cdef Py_ssize_t n_doctors
     cdef Row *rows
     cdef Py_ssize_t size
@@ -128,11 +128,9 @@ cdef class Events:
     cdef int _open_doctors(self, list ids) except -1:
         cdef Py_ssize_t i
         self.n_doctors = len(ids)
-        self.doctors = <int64_t *>calloc(self.n_doctors + 1, 8)
-        if self.doctors == NULL:
-            raise MemoryError
+        open_ids(&self.doctors, self.n_doctors)
         for i in range(self.n_doctors):
-            self.doctors[i] = ids[i]
+            note_id(&self.doctors, ids[i], i)
         return 0
 
     cdef int _open_places(self, list windows) except -1:
@@ -148,11 +146,12 @@ cdef class Events:
         self.zones = <int64_t *>calloc(4 * total + 1, 8)
         if self.places == NULL or self.zones == NULL:
             raise MemoryError
+        open_ids(&self.branches, len(windows))
         total = 0
         for i, (branch, (first_day, days, zone)) in enumerate(windows):
-            self.places[i] = Place(branch, first_day * MINUTES, (first_day + days) * MINUTES, self.zones + total)
+            self.places[i] = Place(first_day * MINUTES, (first_day + days) * MINUTES, self.zones + total)
             total += self._open_zone(self.zones + total, zone, 4 * (days + 2 * MARGIN_))
-            self.n_places = i + 1
+            note_id(&self.branches, branch, i)
         return 0
 
     cdef int64_t _open_zone(self, int64_t *to, const int64_t[::1] zone, int64_t size) except -1:
@@ -170,7 +169,8 @@ cdef class Events:
     def __dealloc__(self):
         free(self.places)
         free(self.zones)
-        free(self.doctors)
+        free(self.branches.slots)
+        free(self.doctors.slots)
         free(self.rows)
         free(self.runs)
 
@@ -201,19 +201,17 @@ cdef class Events:
         const int64_t[::1] kind not None, const int64_t[::1] start not None, const int64_t[::1] length not None,
         const int64_t[::1] changed not None,
     ):
-        cdef Py_ssize_t hints[2]
         cdef Py_ssize_t n = branch.shape[0]
         cdef Py_ssize_t before = self.size
         cdef Py_ssize_t i
         if (doctor.shape[0], ids.shape[0], kind.shape[0]) != (n, n, n) \
                 or (start.shape[0], length.shape[0], changed.shape[0]) != (n, n, n):
             raise ValueError("the seven columns are not of one size")
-        hints[0] = hints[1] = 0
         with nogil:
             self._hold(self.size + n)
             for i in range(n):
                 if kind[i] != SHIFT_:
-                    take(self, branch[i], doctor[i], kind[i], ids[i], start[i], length[i], changed[i], 0, hints)
+                    take(self, branch[i], doctor[i], kind[i], ids[i], start[i], length[i], changed[i], 0)
         self.ignored += n - (self.size - before)
         return n - (self.size - before)
 
@@ -221,17 +219,15 @@ cdef class Events:
         self, const int64_t[::1] branch not None, const int64_t[::1] doctor not None,
         const int64_t[::1] start not None, const int64_t[::1] length not None,
     ):
-        cdef Py_ssize_t hints[2]
         cdef Py_ssize_t n = branch.shape[0]
         cdef Py_ssize_t before = self.size
         cdef Py_ssize_t i
         if (doctor.shape[0], start.shape[0], length.shape[0]) != (n, n, n):
             raise ValueError("the four columns are not of one size")
-        hints[0] = hints[1] = 0
         with nogil:
             self._hold(self.size + n)
             for i in range(n):
-                take(self, branch[i], doctor[i], SHIFT_, 0, start[i], length[i], 0, 0, hints)
+                take(self, branch[i], doctor[i], SHIFT_, 0, start[i], length[i], 0, 0)
         self.ignored += n - (self.size - before)
         return n - (self.size - before)
 

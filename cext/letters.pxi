@@ -22,6 +22,8 @@ cdef struct Token:
     uint8_t number  # of the kind within a sense
     uint8_t gap
     uint8_t dot  # stands behind it
+    uint8_t begins  # a name of the tables may begin with this word
+    uint8_t hyphened
     int32_t value  # of a number, -1 where it is none that a house has
 
 
@@ -33,13 +35,21 @@ cdef struct Letters:
     int n
     Token[TOKENS + 4] tokens
 
+cdef Token BLANK = Token(0, 1, DASH, PLAIN, 0, GLUED, 0, 0, 0, -1)
+cdef Token LAST = Token(0, 0, END, PLAIN, 0, PARTED, 0, 0, 0, -1)
+
 cdef uint8_t[128] ASCII
 cdef uint32_t[128] ALIKE  # of a Latin letter the Cyrillic one that looks like it
 
 
+cdef struct Written:  # a character as UTF-8, as it is shown and as it is compared: both have one size
+    uint8_t[2] shown
+    uint8_t[2] canon
+
 cdef uint8_t[RANGE] CLASSES
 cdef uint16_t[RANGE] LOWER
 cdef uint16_t[RANGE] FOLDED
+cdef Written[RANGE] WRITTEN
 
 
 cdef int fill_letters() except -1:
@@ -59,10 +69,24 @@ cdef int fill_letters() except -1:
         CLASSES[<int>i] = class_of(i)
         LOWER[<int>i] = 0x2D if class_of(i) == HYPHEN else 0x2F if class_of(i) == STROKE else lower(i)
         FOLDED[<int>i] = fold(LOWER[<int>i])
+    for i in range(RANGE):
+        WRITTEN[<int>i] = written(i, FOLDED[<int>i])
     return 0
 
 
 fill_letters()
+
+
+cdef inline void encode(uint8_t *out, uint32_t one) noexcept nogil:
+    out[0] = <uint8_t>(one if one < 0x80 else 0xC0 | one >> 6)
+    out[1] = <uint8_t>(0x80 | (one & 0x3F))
+
+
+cdef Written written(uint32_t shown, uint32_t canon) noexcept nogil:
+    cdef Written made
+    encode(made.shown, shown)
+    encode(made.canon, canon)
+    return made
 
 
 cdef inline uint8_t class_of(uint32_t one) noexcept nogil:
@@ -166,9 +190,11 @@ cdef int after_marker(Letters *text, int at, int end) noexcept nogil:
     """Where a street's abbreviation ends to which its name is glued: б-рСеверный; where there is a hyphen in it."""
     cdef const Entry *entry
     cdef int i
+    if text.classes[at + 1] != HYPHEN and text.classes[at + 2] != HYPHEN:
+        return end
     for i in range(min(at + 6, end - 3), at + 2, -1):
         entry = look_up(text.folded + at, i - at)
-        if entry != NULL and entry.sense == STREET and HYPHEN in (text.classes[at + 1], text.classes[at + 2]):
+        if entry != NULL and entry.sense == STREET:
             return i
     return end
 
@@ -177,23 +203,25 @@ cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
     """Take a word: a hyphen between letters is in it, a stroke only in short ones (р/п, ж/д)."""
     cdef const Entry *entry
     cdef int i, end = at
-    cdef uint32_t h = 0
     cdef uint8_t class_
     cdef bint latin = False
     while True:
         class_ = text.classes[end]
-        if class_ == LETTER or class_ == LATIN:
-            latin |= class_ == LATIN
+        while class_ == LETTER:
+            end += 1
+            class_ = text.classes[end]
+        if class_ == LATIN:
+            latin = True
         elif not is_letter(text.classes[end + 1]) or not (
                 class_ == HYPHEN
                 or (class_ == STROKE and end - at <= 2 and (at == 0 or text.classes[at - 1] != DIGIT))):
             break
-        h = mix(h, text.folded[end])
+        else:
+            token.hyphened |= class_ == HYPHEN
         end += 1
-    if latin and make_cyrillic(text, at, end):
-        entry = look_up(text.folded + at, end - at)
-    else:
-        entry = look_up_hash(text.folded + at, end - at, h)
+    if latin:
+        make_cyrillic(text, at, end)
+    entry = look_up(text.folded + at, end - at)
     if entry == NULL and text.classes[end] == DOT:
         end = before_marker(text, at, end)
     elif entry == NULL:
@@ -203,6 +231,7 @@ cdef void take_word(Letters *text, Token *token, int at) noexcept nogil:
             entry = look_up(text.folded + at, end - at)
     token.kind = WORD
     token.size = <int16_t>(end - at)
+    token.begins = may_begin(text.folded + at, end - at)
     if entry != NULL and entry.sense < BIG:
         token.sense = entry.sense
         token.number = entry.number
@@ -224,7 +253,9 @@ cdef void take_tokens(Letters *text) noexcept nogil:
             at += 1
             continue
         token = &text.tokens[text.n]
-        token[0] = Token(<int16_t>at, 1, DASH, PLAIN, 0, gap, 0, -1)
+        token[0] = BLANK
+        token.at = <int16_t>at
+        token.gap = gap
         if is_letter(class_):
             take_word(text, token, at)
         elif class_ == DIGIT:
@@ -239,7 +270,8 @@ cdef void take_tokens(Letters *text) noexcept nogil:
         gap = GLUED
     join_tokens(text)
     for at in range(4):
-        text.tokens[text.n + at] = Token(<int16_t>text.size, 0, END, PLAIN, 0, PARTED, 0, -1)
+        text.tokens[text.n + at] = LAST
+        text.tokens[text.n + at].at = <int16_t>text.size
 
 
 cdef bint is_ending(Letters *text, const Token *token) noexcept nogil:
@@ -292,10 +324,11 @@ cdef void join_tokens(Letters *text) noexcept nogil:
     cdef int n = 0
     cdef int used
     cdef uint16_t found
-    cdef Token token
-    text.tokens[text.n] = text.tokens[text.n + 1] = text.tokens[text.n + 2] = Token(0, 0, END, PLAIN, 0, PARTED, 0, -1)
+    cdef Token *token
+    for used in range(3):
+        text.tokens[text.n + used] = LAST
     while i < text.n:
-        token = text.tokens[i]
+        token = &text.tokens[i]
         used = 1
         if token.kind == NUMBER and 0 < token.value < 1000:
             if is_ending(text, &text.tokens[i + 1]) and (text.tokens[i + 1].size > 1 or is_named(&text.tokens[i + 2])):
@@ -316,7 +349,8 @@ cdef void join_tokens(Letters *text) noexcept nogil:
                 token.sense = <uint8_t>(found >> 8)
                 token.number = <uint8_t>found
                 token.size = 2
-        text.tokens[n] = token
+        if n != i:
+            text.tokens[n] = token[0]
         n += 1
         i += used
     text.n = n

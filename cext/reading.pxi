@@ -21,7 +21,9 @@ cdef struct Piece:
 cdef struct City:  # the default one
     int size
     uint32_t[104] folded  # hyphens are spaces
-    uint32_t[104] written
+    int octets_size
+    uint8_t[208] octets  # as it is written
+    uint8_t[208] canons
 
 
 cdef struct Reading:
@@ -102,9 +104,7 @@ cdef int known(const Reading *r, int i, int end, int sense, int *number) noexcep
     cdef int n = 0
     cdef int best = 0
     cdef int k, j
-    token = token_at(r, i)
-    j = <int>beginning(r.text.folded + token.at, token.size)
-    if not BEGINNINGS[j >> 3] >> (j & 7) & 1:
+    if not token_at(r, i).begins:
         return 0
     for k in range(3):
         token = token_at(r, i + k)

@@ -15,6 +15,8 @@ from bits cimport fetch, hash64, le64
 from pages cimport pages
 from rows cimport integer
 
+from array import array
+
 from identsync.core.address import Address
 from identsync.core.columns import Columns
 
@@ -330,6 +332,32 @@ cdef class Register:
             digests.first[i] = <int64_t>hash64(&word, 8, seed)
         return Columns.from_buffers(lent(self.index.first, self.n), lent(digests.first, self.n))
 
+    def queue(self, const int64_t[::1] keys not None, int32_t span, uint64_t seed):
+        cdef Py_ssize_t n = keys.shape[0]
+        cdef _Pairs line = _Pairs()
+        cdef const Building *building
+        cdef uint64_t word
+        cdef Py_ssize_t i
+        if span < 1:
+            raise ValueError("a span has no days")
+        line._hold(n + 1)
+        for i in range(n):
+            if i + AHEAD < n:
+                fetch(self.slots + (<uint64_t>keys[i + AHEAD] & self.mask))
+            if i + AHEAD // 2 < n and self.n:
+                fetch(self._first(keys[i + AHEAD // 2]))
+            building = self._find(keys[i])
+            word = le64(<uint64_t>keys[i])
+            line.first[i] = -MAX_DAY - 1 if building == NULL else -((building.newest + 1) // span)
+            line.first[i] = <int64_t>(<uint64_t>line.first[i] << 32 | hash64(&word, 8, seed) >> 32)
+            line.second[i] = keys[i]
+        line.size = n
+        if n:
+            sort_pairs(line)
+        made = array("q")
+        made.frombytes(PyMemoryView_FromMemory(<char *>line.second, n * 8, PyBUF_READ))
+        return made
+
     # ---- one building, and many
 
     cdef const Building *_find(self, int64_t key) noexcept:
@@ -434,4 +462,4 @@ cdef void *grown(void *memory, size_t used, size_t size) except NULL:
 
 
 cdef str spelled(Spelled word):
-    return "".join([chr(WORDS[word.at + i]) for i in range(word.size)])
+    return PyUnicode_DecodeUTF8(<char *>OCTETS + word.at, word.size, NULL)

@@ -16,9 +16,8 @@ cdef struct Fields:
     uint8_t shown  # which parts the text has: bits by Part
     uint8_t kind  # of the street
     int used
-    uint8_t[ROOM] octets
-    uint8_t[ROOM] text
-    uint8_t[ROOM] canon
+    uint8_t[2 * ROOM] octets  # behind all that is shown, ROOM octets on, the same as it is compared: lower, ё = е
+    uint8_t[2 * ROOM] text
 
 cdef enum:
     HAS_REGION = 1
@@ -33,12 +32,18 @@ cdef inline int put(uint8_t *out, int n, uint32_t one) noexcept nogil:
     """Write a character as UTF-8, of which an address has two lengths."""
     if n + 2 > ROOM:
         return n
-    if one < 0x80:
-        out[n] = <uint8_t>one
-        return n + 1
-    out[n] = <uint8_t>(0xC0 | one >> 6)
-    out[n + 1] = <uint8_t>(0x80 | (one & 0x3F))
-    return n + 2
+    memcpy(out + n, WRITTEN[one].shown, 2)
+    memcpy(out + ROOM + n, WRITTEN[one].canon, 2)
+    return n + 1 + (one >= 0x80)
+
+
+cdef inline int put_octets(uint8_t *out, int n, const uint8_t *shown, const uint8_t *canon, int size) noexcept nogil:
+    """Write what is UTF-8 already."""
+    if n + size > ROOM:
+        return n
+    memcpy(out + n, shown, size)
+    memcpy(out + ROOM + n, canon, size)
+    return n + size
 
 
 cdef inline uint32_t upper(uint32_t one) noexcept nogil:
@@ -52,10 +57,7 @@ cdef inline uint32_t upper(uint32_t one) noexcept nogil:
 
 
 cdef int put_full(uint8_t *out, int n, Spelled spelled) noexcept nogil:
-    cdef int i
-    for i in range(spelled.size):
-        n = put(out, n, WORDS[spelled.at + i])
-    return n
+    return put_octets(out, n, OCTETS + spelled.at, CANONS + spelled.at, spelled.size)
 
 
 cdef int put_number(uint8_t *out, int n, int32_t number) noexcept nogil:
@@ -80,11 +82,17 @@ cdef int put_word(const Reading *r, uint8_t *out, int n, const Token *token, bin
     cdef int i
     cdef int start = token.at
     cdef int end = token.at + token.size
+    cdef uint32_t one
+    if n + 2 * token.size > ROOM:
+        return n
     for i in range(start, end):
-        if not low and (i == start or (r.text.classes[i - 1] == HYPHEN and not is_small_part(r, i, end))):
-            n = put(out, n, upper(r.text.plain[i]))
-        else:
-            n = put(out, n, r.text.plain[i])
+        one = r.text.plain[i]
+        if not low and (i == start or (token.hyphened and r.text.classes[i - 1] == HYPHEN
+                                       and not is_small_part(r, i, end))):
+            one = upper(one)
+        memcpy(out + n, WRITTEN[one].shown, 2)
+        memcpy(out + ROOM + n, WRITTEN[one].canon, 2)
+        n += 1 + (one >= 0x80)
     return n
 
 
@@ -257,11 +265,8 @@ cdef int put_region(const Reading *r, uint8_t *out, int n) noexcept nogil:
 
 
 cdef int put_city(const Reading *r, uint8_t *out, int n) noexcept nogil:
-    cdef int i
     if r.at_home:
-        for i in range(r.home.size):
-            n = put(out, n, r.home.written[i])
-        return n
+        return put_octets(out, n, r.home.octets, r.home.canons, r.home.octets_size)
     if empty(&r.city):
         return n
     return put_full(out, n, FULL[BIG][r.big]) if r.big >= 0 else put_name(r, out, n, r.city, 1)
@@ -308,9 +313,8 @@ cdef int add_part(Fields *to, int n, const Field *part, uint8_t bit) noexcept no
         return n
     if n:
         n = put(to.text, put(to.text, n, 0x2C), 0x20)
-    memcpy(to.text + n, to.octets + part.at, part.size)
     to.shown |= bit
-    return n + part.size
+    return put_octets(to.text, n, to.octets + part.at, to.octets + ROOM + part.at, part.size)
 
 
 cdef void write_text(const Reading *r, Fields *to) noexcept nogil:
@@ -334,8 +338,7 @@ cdef void write_text(const Reading *r, Fields *to) noexcept nogil:
     if to.street.size or to.place.size:
         n = add_part(to, n, &to.house, HAS_HOUSE)
     to.text_size = n
-    write_canon(to.text, n, to.canon)
-    to.key = <int64_t>(hash64(to.canon, n, 0) >> 1)  # never below zero: there a program has room for its own
+    to.key = <int64_t>(hash64(to.text + ROOM, n, 0) >> 1)  # never below zero: there a program has room for its own
 
 
 cdef int add_street(Fields *to, int n) noexcept nogil:
@@ -346,8 +349,7 @@ cdef int add_street(Fields *to, int n) noexcept nogil:
     if n + to.street.size + 1 > ROOM:
         return n
     n = put(to.text, n, 0x20)
-    memcpy(to.text + n, to.octets + to.street.at, to.street.size)
-    return n + to.street.size
+    return put_octets(to.text, n, to.octets + to.street.at, to.octets + ROOM + to.street.at, to.street.size)
 
 
 cdef void write_canon(const uint8_t *text, int size, uint8_t *out) noexcept nogil:
@@ -401,6 +403,12 @@ cdef void parse_units(const uint32_t *text, int size, const City *city, Letters 
     to.confidence = trust(&r, to)
 
 
+cdef inline void put_letter(City *city, uint32_t one) noexcept nogil:
+    memcpy(city.octets + city.octets_size, WRITTEN[one].shown, 2)
+    memcpy(city.canons + city.octets_size, WRITTEN[one].canon, 2)
+    city.octets_size += 1 + (one >= 0x80)
+
+
 cdef void take_city(City *city, Letters *letters, const uint32_t *text, int size) noexcept nogil:
     """Read a default city: its words with capitals, without г."""
     cdef int i, j
@@ -409,17 +417,19 @@ cdef void take_city(City *city, Letters *letters, const uint32_t *text, int size
     cdef const Token *token
     take_letters(letters, text, size)
     take_tokens(letters)
+    city.octets_size = 0
     for i in range(letters.n):
         token = &letters.tokens[i]
         if token.kind != WORD or n + token.size > 100 or (token.sense == CITY and i == 0):
             continue
         if n:
-            city.folded[n] = city.written[n] = 0x20
+            city.folded[n] = 0x20
+            put_letter(city, 0x20)
             n += 1
         for j in range(token.at, token.at + token.size):
             one = letters.plain[j]
             city.folded[n] = 0x20 if one == 0x2D else letters.folded[j]
-            city.written[n] = upper(one) if j == token.at or (letters.classes[j - 1] == HYPHEN and not (
-                j + 2 < token.at + token.size and letters.classes[j + 2] == HYPHEN)) else one
+            put_letter(city, upper(one) if j == token.at or (letters.classes[j - 1] == HYPHEN and not (
+                j + 2 < token.at + token.size and letters.classes[j + 2] == HYPHEN)) else one)
             n += 1
     city.size = n

@@ -20,48 +20,18 @@ cdef uint64_t text_of(object row, Py_ssize_t first) except? 0:
     return h
 
 
-cdef inline bint has_doctor(Events events, int64_t doctor, Py_ssize_t *hint) noexcept nogil:
-    cdef Py_ssize_t low = 0
-    cdef Py_ssize_t left = events.n_doctors
-    cdef Py_ssize_t half
-    if left == 0:
-        return False
-    if events.doctors[hint[0]] == doctor:
-        return True
-    while left > 1:
-        half = left >> 1
-        low += half * (events.doctors[low + half] <= doctor)
-        left -= half
-    hint[0] = low
-    return events.doctors[low] == doctor
-
-
-cdef inline const Place *place_of(Events events, int64_t branch, Py_ssize_t *hint) noexcept nogil:
-    cdef Py_ssize_t low = 0
-    cdef Py_ssize_t left = events.n_places
-    cdef Py_ssize_t half
-    if left == 0:
-        return NULL
-    if events.places[hint[0]].branch == branch:
-        return &events.places[hint[0]]
-    while left > 1:
-        half = left >> 1
-        low += half * (events.places[low + half].branch <= branch)
-        left -= half
-    hint[0] = low
-    return &events.places[low] if events.places[low].branch == branch else NULL
-
-
 cdef bint take(
     Events events, int64_t branch, int64_t doctor, int64_t what, int64_t id_, int64_t start, int64_t length,
-    int64_t changed, uint64_t text, Py_ssize_t *hints,
+    int64_t changed, uint64_t text,
 ) noexcept nogil:
     """Add one row, for which there is room; false when it has to be ignored."""
-    cdef const Place *place = place_of(events, branch, hints)
+    cdef Py_ssize_t at = place_of_id(&events.branches, branch)
+    cdef const Place *place
     cdef Row *row = events.rows + events.size
     cdef int64_t begin, end
-    if place == NULL or not has_doctor(events, doctor, hints + 1):
+    if at < 0 or place_of_id(&events.doctors, doctor) < 0:
         return False
+    place = events.places + at
     if not 0 <= what <= SHIFT_ or not 0 < length <= LONGEST_:
         return False
     if start >= place.after or start <= place.first - LONGEST_ or start + length <= place.first:
@@ -82,13 +52,11 @@ cdef object take_rows(Events events, object rows, bint shifts):
     cdef int64_t branch, doctor, id_, kind, start, length
     cdef int64_t changed = 0
     cdef uint64_t text = 0
-    cdef Py_ssize_t hints[2]
     cdef Py_ssize_t number = -1
     cdef Py_ssize_t ignored = 0
     cdef Py_ssize_t at = 2 if shifts else 4
     cdef Py_ssize_t wide
     cdef bint reading = False
-    hints[0] = hints[1] = 0
     try:
         for row in rows:
             number += 1
@@ -109,7 +77,7 @@ cdef object take_rows(Events events, object rows, bint shifts):
                 text = text_of(row, 7)
             reading = False
             events._hold(events.size + 1)
-            if not take(events, branch, doctor, kind, id_, start, length, changed, text, hints):
+            if not take(events, branch, doctor, kind, id_, start, length, changed, text):
                 ignored += 1
             elif wide > 7 and not events.merged:
                 tell(events, tuple(row[7:]))

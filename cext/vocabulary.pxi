@@ -32,27 +32,42 @@ cdef struct Entry:
 
 
 cdef struct Spelled:
-    uint32_t at
+    uint32_t at  # in the depot of octets
     uint16_t size
 
 cdef Entry[SLOTS] TABLE
 cdef uint32_t[DEPOT] WORDS
 cdef uint32_t depot_size = 0
+cdef uint8_t[DEPOT] OCTETS  # of full words, as UTF-8
+cdef uint8_t[DEPOT] CANONS  # the same, as they are compared
+cdef uint32_t octets_size = 0
 cdef Spelled[22][256] FULL  # of each sense and number the full word
 
 
-cdef uint8_t[512] BEGINNINGS  # a bit for each three letters with which a name of the tables begins
+cdef uint8_t[512] BEGINNINGS  # a bit for all five letters with which a name of the tables begins
+cdef uint8_t[1024] LIKELY  # a bit for the ends and the size of every word of the tables
 
 
 cdef inline uint32_t beginning(const uint32_t *word, uint32_t size) noexcept nogil:
-    """Which bit is that of a word: by its first three letters, up to a hyphen."""
+    """Which bit is that of a word: by its first five letters, up to a hyphen."""
     cdef uint32_t h = 0
     cdef uint32_t i
-    for i in range(min(size, <uint32_t>3)):
+    for i in range(min(size, <uint32_t>5)):
         if word[i] == 0x2D or word[i] == 0x20:
             break
         h = h * 37 + word[i]
     return (h ^ h >> 7) & 4095
+
+
+cdef inline bint may_begin(const uint32_t *word, uint32_t size) noexcept nogil:
+    cdef uint32_t i = beginning(word, size)
+    return BEGINNINGS[i >> 3] >> (i & 7) & 1
+
+
+cdef inline uint32_t likely(const uint32_t *word, uint32_t size) noexcept nogil:
+    """Which bit is that of a word, by what is quickly read of it."""
+    cdef uint32_t h = ((word[0] * 37 + word[size >> 1]) * 37 + word[size - 1]) * 37 + size
+    return (h ^ h >> 13) & 8191
 
 
 cdef inline uint32_t fold(uint32_t one) noexcept nogil:
@@ -66,36 +81,47 @@ cdef inline uint32_t fold(uint32_t one) noexcept nogil:
     return one
 
 
-cdef Spelled keep(object text):
-    """Put a spelling into the depot."""
-    global depot_size
+cdef Spelled keep(str text):
+    """Put a full word into the depot of octets."""
+    global octets_size
+    cdef bytes octets = text.encode()
+    cdef bytes canons = text.lower().replace("ё", "е").encode()
     cdef Spelled made
-    made.at = depot_size
-    made.size = len(text)
-    if depot_size + made.size > DEPOT:
-        raise RuntimeError("the depot of words is full")
-    for character in text:
-        WORDS[depot_size] = ord(character)
-        depot_size += 1
+    made.at = octets_size
+    made.size = <uint16_t>len(octets)
+    if octets_size + made.size > DEPOT or len(octets) != len(canons):
+        raise RuntimeError("the depot of full words is full")
+    for shown, canon in zip(octets, canons):
+        OCTETS[octets_size] = shown
+        CANONS[octets_size] = canon
+        octets_size += 1
     return made
 
 
 cdef int enter(object word, int sense, int number) except -1:
     """Let a word be found; the first meaning of two stays."""
-    cdef Spelled spelled = keep([chr(fold(ord(one))) for one in word.replace("_", " ")])
+    global depot_size
+    cdef uint32_t size = len(word)
+    cdef uint32_t *kept = WORDS + depot_size
     cdef uint32_t h = 0
     cdef uint32_t i, slot
+    if depot_size + size > DEPOT:
+        raise RuntimeError("the depot of words is full")
+    for i in range(size):
+        kept[i] = fold(ord(word[i])) if word[i] != "_" else 0x20
+        h = mix(h, kept[i])
+    i = likely(kept, size)
+    LIKELY[i >> 3] |= 1 << (i & 7)
     if sense >= BIG:
-        i = beginning(WORDS + spelled.at, spelled.size)
+        i = beginning(kept, size)
         BEGINNINGS[i >> 3] |= 1 << (i & 7)
-    for i in range(spelled.size):
-        h = mix(h, WORDS[spelled.at + i])
     slot = settle(h)
     while TABLE[slot].size:
-        if same(&TABLE[slot], WORDS + spelled.at, spelled.size):
+        if same(&TABLE[slot], kept, size):
             return 0
         slot = (slot + 1) & (SLOTS - 1)
-    TABLE[slot] = Entry(spelled.at, spelled.size, <uint8_t>sense, <uint8_t>number)
+    TABLE[slot] = Entry(depot_size, <uint16_t>size, <uint8_t>sense, <uint8_t>number)
+    depot_size += size
     return 0
 
 
@@ -172,14 +198,15 @@ cdef inline bint same(const Entry *entry, const uint32_t *word, uint32_t size) n
 cdef inline const Entry *look_up(const uint32_t *word, uint32_t size) noexcept nogil:
     """What a folded word means, or NULL."""
     cdef uint32_t h = 0
-    cdef uint32_t i
+    cdef uint32_t i, slot
+    if size == 0:
+        return NULL
+    i = likely(word, size)
+    if not LIKELY[i >> 3] >> (i & 7) & 1:
+        return NULL
     for i in range(size):
         h = mix(h, word[i])
-    return look_up_hash(word, size, h)
-
-
-cdef inline const Entry *look_up_hash(const uint32_t *word, uint32_t size, uint32_t h) noexcept nogil:
-    cdef uint32_t slot = settle(h)
+    slot = settle(h)
     while TABLE[slot].size:
         if same(&TABLE[slot], word, size):
             return &TABLE[slot]

@@ -179,11 +179,7 @@ cdef bint is_named_like_quay(const Reading *r, int i) noexcept nogil:
 
 cdef inline bint is_hyphened(const Reading *r, int i) noexcept nogil:
     """пр-кт, ш-се: an abbreviation, however long."""
-    cdef int k
-    for k in range(token_at(r, i).size):
-        if r.text.folded[token_at(r, i).at + k] == 0x2D:
-            return True
-    return False
+    return token_at(r, i).hyphened
 
 
 cdef bint stands_behind(const Reading *r, int i, int sense, uint8_t kind) noexcept nogil:

@@ -9,14 +9,22 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "msedge")
+NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+    "chrome",
+    "msedge",
+)
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -27,7 +35,7 @@ DRAWING = [
 ]  # fmt: skip
 """For pages that draw with WebGL: in software, so that no test needs a graphics card."""
 MISSING = (
-    "no Chromium on this computer: install one (Debian: apt-get install chromium) or name it in IDENTSYNC_CHROMIUM "
+    "no Chromium on this computer: install one (Debian: chromium-headless-shell) or name it in IDENTSYNC_CHROMIUM "
     "to run the tests of the console's pages in a real browser"
 )
 
@@ -62,18 +70,39 @@ def find() -> str | None:
     return named or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@contextmanager
-def open_browser(arguments: Sequence[str] = ARGUMENTS) -> Iterator[Browser]:
-    """Open a headless browser; skips the test, saying why, where there is none."""
+class Browsers:
+    """The browsers that are open, by their arguments; playwright's loop, in this very thread, lives as long as they."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, ...], Browser] = {}
+        self._ends = ExitStack()
+
+    def open(self, path: str, arguments: tuple[str, ...]) -> Browser:
+        if not self._open:
+            self._playwright = self._ends.enter_context(sync_playwright())
+        if arguments not in self._open:
+            launched = self._playwright.chromium.launch(executable_path=path, args=list(arguments))
+            self._ends.callback(launched.close)
+            self._open[arguments] = launched
+        return self._open[arguments]
+
+    def close(self) -> None:
+        self._open.clear()
+        self._ends.close()
+
+
+BROWSERS = Browsers()
+
+
+def open_browser(arguments: Sequence[str] = ARGUMENTS) -> Browser:
+    """Return a headless browser; skips the test, saying why, where there is none.
+
+    It stays open for the modules to come, until conftest closes it before a test that drives no browser.
+    """
     path = find()
     if path is None:
         pytest.skip(MISSING)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(arguments))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    return BROWSERS.open(path, tuple(arguments))
 
 
 @dataclass
@@ -120,10 +149,9 @@ def serving(make: Callable[[], Any]) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for the module."""
-    with open_browser() as browser:
-        yield browser
+def browser() -> Browser:
+    """One browser for all modules."""
+    return open_browser()
 
 
 @pytest.fixture

@@ -23,12 +23,15 @@ async def run_now(
 ) -> Outcome:
     """Take the task over, whoever held it, and run it."""
     limiter, holder = store.limiter(), secrets.token_hex(8)
-    with store.write() as connection:
-        connection.execute(update(task_slot).where(task_slot.c.kind == task.kind).values(eligible_ms=0))
-    claim = limiter.claim(
-        task.kind, task.scope, holder=holder, role=0, lease_ms=600_000, interval_ms=task.interval_ms,
-        request=secrets.token_hex(8), presence_ttl_ms=60_000,
-    )  # fmt: skip
+    for _each in range(20):  # somebody else may have taken it over in between
+        with store.write() as connection:
+            connection.execute(update(task_slot).where(task_slot.c.kind == task.kind).values(eligible_ms=0))
+        claim = limiter.claim(
+            task.kind, task.scope, holder=holder, role=0, lease_ms=600_000, interval_ms=task.interval_ms,
+            request=secrets.token_hex(8), presence_ttl_ms=60_000, proto=task.proto,
+        )  # fmt: skip
+        if claim.granted:
+            break
     assert claim.granted, claim
     fence, worker = Fence(task.kind, task.scope, claim.fence, holder), Worker()
 

@@ -55,6 +55,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.xdist_group(marker))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the browsers before a test that drives none: a loop of its own could not run beside playwright's."""
+    if item.get_closest_marker("browser") and not (nextitem and nextitem.get_closest_marker("browser")):
+        sys.modules["browser"].BROWSERS.close()
+
+
 class Postgres:
     """The session's server: makes and drops databases."""
 

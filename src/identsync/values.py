@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from identsync.errors import AskPerson
-from identsync.language import _
+from identsync.language import keyed as _
 from identsync.vault import NAME, find
 
 Duration = Annotated[int, msgspec.Meta(extra={"kind": "duration"})]
@@ -115,7 +115,7 @@ def _absent(place: str, name: str) -> tuple[str, str]:
 
 
 def _missing(reference: str, what: str, hint: str) -> AskPerson:
-    return AskPerson(f"{reference}: {what}", hint=hint)
+    return AskPerson(_("{where}: {what}", where=reference, what=what), hint=hint)
 
 
 _PLACES = {"secret": _from_vault, "env": _from_environment, "keyring": _from_keyring}

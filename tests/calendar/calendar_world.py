@@ -304,6 +304,8 @@ class World:
                         leaving.begin(connection, NAME, self.destination, [link.doctor], self.now)
                     else:
                         books.set_state(connection, NAME, link.doctor, state, self.now)
+                    if state == "on":
+                        leaving.hasten(connection, NAME, self.destination, [link.doctor])
 
     def _die(self) -> None:
         self.dead = True
@@ -435,6 +437,7 @@ def outside(world: World) -> Iterator[None]:
         stack.enter_context(patch.object(discovery, "make_calendar", make_calendar))
         stack.enter_context(patch.object(keeping, "DAY_MS", HOUR))
         stack.enter_context(patch.object(task, "FLOOR", 6))
+        stack.enter_context(patch.object(task, "ORDERS_MS", 0))
         yield
 
 

@@ -73,6 +73,68 @@ def test_what_a_person_orders_during_a_run_stays_ordered(world: World, order: st
     assert states == sorted(["on", order.partition(" ")[0]])
 
 
+@pytest.mark.parametrize("order", ["paused meanwhile", "leaving meanwhile"])
+def test_a_calendar_paused_during_a_run_is_not_written_any_more(world: World, order: str):
+    world.go(1)
+    world.sql("UPDATE clinic_appointment SET length_minutes=45 WHERE appointment_id % 2 = 0")
+    world.sql("DELETE FROM clinic_appointment WHERE appointment_id % 5 = 1")
+    before = len(world.requests)
+    world.faults = {0: order}
+    world.go(1)
+    paused = world.requests[before][0]
+    asked = [at for at, _verb, _name in world.requests[before:]]
+    assert asked.count(paused) == 1, "what was on its way when the order came"
+    [other] = [link.doctor for link in world.links().values() if link.address != paused]
+    assert right(world, other)
+    if order == "paused meanwhile":
+        world.set_state(paused, "on")
+        world.go(1)
+        assert right(world, 1, 2)
+
+
+def test_a_visit_cancelled_during_a_pause_goes_as_soon_as_it_is_over(world: World):
+    world.go(1)
+    link = world.links()[1]
+    world.set_state(link.address, "paused")
+    world.sql("DELETE FROM clinic_appointment WHERE appointment_id=10")
+    for _ in range(5):
+        assert world.go(1).status is Status.OK, "nothing has failed"
+    assert len(world.there(link)) == 5
+    world.set_state(link.address, "on")
+    world.go(1)
+    assert right(world, 1)
+
+
+def test_what_had_failed_before_a_pause_is_tried_as_soon_as_it_is_over(world: World):
+    world.go(1)
+    link = world.links()[1]
+    world.sql("DELETE FROM clinic_appointment WHERE appointment_id=10")
+    for minutes in 5, 5, 0:
+        world.faults = dict.fromkeys(range(9), "garbage, not done")
+        world.go(1)
+        world.now += minutes * 60_000
+    world.faults = {}
+    world.go(1)
+    assert not right(world, 1), "it waits out its patience"
+    for state in ("paused", "on"):
+        world.set_state(link.address, state)
+    world.go(1)
+    assert right(world, 1)
+
+
+def test_a_cancelled_visit_that_could_not_be_removed_waits_minutes_not_hours(world: World):
+    world.go(1)
+    world.sql("DELETE FROM clinic_appointment WHERE appointment_id=10")
+    for _ in range(12):
+        world.faults = dict.fromkeys(range(9), "garbage, not done")
+        world.go(1)
+        world.now += 15 * 60_000
+    world.faults = {}
+    world.now += 15 * 60_000
+    world.go(1)
+    assert right(world, 1)
+
+
 def test_a_calendar_connected_during_a_run_stays_connected(world: World, monkeypatch: pytest.MonkeyPatch):
     world.go(1)
     world.now += HOUR + 1

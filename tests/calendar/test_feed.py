@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
+from msgspec.structs import replace
 from sqlalchemy import create_engine, text, update
 from webdav import PASSWORD as DAV_PASSWORD  # type: ignore[import-not-found]
 from webdav import USER as DAV_USER
@@ -26,6 +27,7 @@ from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.feed import CANCELLED_MS, Published
 from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
+from identsync.integrations.calendar.shelf import Folder
 from identsync.store import Store, open_store
 from identsync.store.tables import mirror_item
 
@@ -272,6 +274,27 @@ async def test_a_paused_feed_stays_as_it_is(scene: Scene) -> None:
     scene.write(lambda connection: books.set_state(connection, "ical", doctor, "on", 1))
     await scene.go()
     assert len(of(scene, doctor)[""]) == was[0] + 1
+
+
+async def test_a_feed_paused_during_a_run_is_not_written_any_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.go()
+    for number, doctor in enumerate(scene.links):
+        scene.appointment(doctor, 900_000 + number, 600)
+    put = Folder.put
+
+    async def paused(folder: Folder, token: str, content: bytes) -> Any:
+        for doctor in scene.links:
+            scene.write(lambda connection, doctor=doctor: books.set_state(connection, "ical", doctor, "paused", 1))
+        return await put(folder, token, content)
+
+    monkeypatch.setattr(Folder, "put", paused)
+    before = {file: file.read_bytes() for file in folder_of(scene).iterdir()}
+    scene.destination = replace(scene.destination, parallel=1)
+    await scene.go()
+    monkeypatch.undo()
+    assert sum(file.read_bytes() != content for file, content in before.items()) == 1, "what was on its way"
 
 
 async def test_a_doctor_who_moves_to_another_branch_keeps_his_address(scene: Scene) -> None:

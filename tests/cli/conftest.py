@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from warm import Warm, fresh
 
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.store.connect import database_url, store_engine
@@ -25,15 +25,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """The process that commands are forked from."""
+    with Warm() as warm:
+        yield warm
+
+
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Run ``identsync`` with arguments in the folder."""
+def cli(request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """Run ``identsync`` with arguments in the folder, as a process."""
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "identsync", *arguments]
         env = os.environ | {"IDENTSYNC_LANG": "ru", "IDENTSYNC_SETTINGS": "identsync.toml"} | environment
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300, env=env, check=False
-        )
+        if os.name == "nt" or any(name.startswith("PYTHON") for name in environment):  # read before anything else is
+            return fresh(arguments, tmp_path, env)
+        warm: Warm = request.getfixturevalue("warm")
+        return warm.identsync(arguments, tmp_path, env, tmp_path_factory.mktemp("streams") / "cli")
 
     return run

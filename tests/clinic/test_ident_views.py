@@ -157,6 +157,9 @@ def test_patients(ident: Engine) -> None:
     assert source.patients_by_phone(["9450007919", "9450007920", "9450007921"]) == {"9450007919": (500,)}
     assert source.patient_name(501) == "Ким"
     assert source.patients([501, 7]).keys() == {501}
+    (caller,) = source.callers("9450007919", DAY * 1440 + 600)
+    assert caller.last_visit is not None
+    assert (caller.last_visit.id, caller.next_visit) == (100, None)
 
 
 def test_the_last_visit_is_one_that_took_place(ident: Engine) -> None:

@@ -177,6 +177,17 @@ def plain(
     return events
 
 
+@given(st.sets(st.integers(0, 2**31 - 1) | st.integers(0, 40), max_size=60), st.sets(st.integers(0, 40), max_size=9))
+@example({n << 24 for n in range(60)}, {0})  # all in one corner of a table
+def test_of_any_ids_those_that_were_given_count_and_no_others(known: set[int], places: set[int]) -> None:
+    window = (SPRING, 1, zone_table("UTC", SPRING - MARGIN, 1 + 2 * MARGIN))
+    events = Events(1, known, dict.fromkeys(places, window))
+    near = [id_ + step for id_ in known for step in (-1, 0, 1)]
+    rows = [(branch, doctor, 1, 0, SPRING * DAY, 30, 0) for branch in range(-1, 42) for doctor in near]
+    assert events.add_appointments(rows) == sum(row[0] not in places or row[1] not in known for row in rows)
+    assert events.add_shifts((branch, 2**62, SPRING * DAY, 30) for branch in places) == len(places)
+
+
 def test_rows_may_come_after_the_columns_were_made() -> None:
     events = plain([(1, 5, 1, 0, SPRING * DAY, 30, 0)])
     before = events.columns(0)

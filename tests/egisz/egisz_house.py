@@ -1,46 +1,91 @@
-"""A register of some weeks and a console over it, for a real browser to look at."""
+"""A small clinic with cases, its store, and N3 beside it, for tests of a whole run."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine
+import pytest
+from sqlalchemy import func, insert, select, update
 
-from browser import serving
-from identsync.clinic.source import ClinicSource
-from identsync.console.server import Console
-from identsync.integrations.egisz import INTEGRATION
-from identsync.store import open_store
+from identsync.clinic.contract_cases import clinic_case, clinic_case_visit
+from identsync.demo.clinic.cases import fill
+from identsync.demo.clinic.generate import GeneratorSettings, generate
+from identsync.demo.n3.process import N3Process
+from identsync.integrations.egisz.assembling import own_id
+from identsync.store.tables import egisz_item
 
-from .egisz_desk import Desk
+from .sending_desk import Desk
 
 
 class House(Desk):
-    """A desk with an address for each person that sits at it: ``at`` is the first one's."""
+    """A clinic of 24 cases, all complete unless told otherwise."""
 
-    consoles: Mapping[str, Any]
+    def __init__(self, store: str, folder: Path, cloud: N3Process, faulty: float = 0.0, **more: Any) -> None:
+        self.clinic_url = f"sqlite:///{folder / 'clinic.db'}"
+        super().__init__(store, self.clinic_url, cloud.url, **more)
+        self.store_url = store
+        now = self.store.now_ms()
+        size = GeneratorSettings(branches=2, doctors=3, days=2, patients=20, first_day=now // 86_400_000 - 1)
+        generate(self.engine, size)
+        fill(self.engine, seed=3, now_ms=now, per_branch=12, faulty=faulty)
+        self.cloud = cloud
 
-    def at(self, query: str = "", user: str = "Анна") -> str:
-        return f"{self.consoles[user].url}egisz{query}"
+    def change(self, number: int, /, **values: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(update(clinic_case).where(clinic_case.c.case_id == number).values(**values))
+
+    def open(self, number: int) -> None:
+        """Have a case that is not closed yet, with what only its end knows not written."""
+        self.change(number, closed_minute=None, conclusion=None)
+
+    def close_case(self, number: int, conclusion: str = "Лечение завершено") -> None:
+        """Close a case with its last visit."""
+        with self.engine.begin() as connection:
+            ends = connection.execute(
+                select(func.max(clinic_case_visit.c.end_minute)).where(clinic_case_visit.c.case_id == number)
+            ).scalar()
+            opened = connection.execute(
+                select(clinic_case.c.opened_minute).where(clinic_case.c.case_id == number)
+            ).scalar_one()
+        self.change(number, closed_minute=max(ends or 0, opened + 90), conclusion=conclusion)
+
+    def visit(self, number: int, visit: int, lasts: int | None = 20) -> None:
+        """Add a visit to a case, after its last one; ``lasts`` None = it goes on."""
+        with self.engine.begin() as connection:
+            case = connection.execute(select(clinic_case).where(clinic_case.c.case_id == number)).one()
+            of_case = clinic_case_visit.c.case_id == number
+            last = connection.execute(select(func.max(clinic_case_visit.c.end_minute)).where(of_case)).scalar()
+            start = max(last or 0, case.opened_minute) + 1
+            connection.execute(
+                insert(clinic_case_visit).values(
+                    visit_id=visit, case_id=number, doctor_id=case.doctor_id, start_minute=start,
+                    end_minute=None if lasts is None else start + lasts,
+                )
+            )  # fmt: skip
+
+    def items(self, what: str = "case") -> dict[int, Any]:
+        with self.store.read() as connection:
+            rows = connection.execute(select(egisz_item).where(egisz_item.c.what == what).order_by(egisz_item.c.key))
+            return {row.key: row for row in rows}
+
+    def states(self, what: str = "case") -> Counter[str]:
+        return Counter(row.state for row in self.items(what).values())
+
+    def theirs(self, number: int) -> dict[str, Any]:
+        own = own_id(self.settings.lpu, "case", number)
+        [found] = [each for each in self.cloud.cases() if each["id"] == own]
+        return found
 
 
-@contextmanager
-def opened(store: str, clinic: Path, *users: str, settings: Mapping[str, Any] | None = None) -> Iterator[House]:
-    """Open a console for each person over a clinic's file; the register is empty."""
-    engine, kept = create_engine(f"sqlite:///{clinic}"), open_store(store)
-    house = House(kept, engine, kept.now_ms())
-    house.settings = house.settings if settings is None else settings
-    with ExitStack() as stack:
-        stack.callback(engine.dispose)
-        stack.callback(kept.close)
-        house.consoles = {
-            user: stack.enter_context(serving(lambda user=user: _console(house, engine, user)))  # type: ignore[misc]
-            for user in users or ("Анна",)
-        }
-        yield house
+@pytest.fixture
+def make(clone: Callable[[str], str], tmp_path: Path, cloud: N3Process) -> Iterator[Callable[..., House]]:
+    made: list[House] = []
 
+    def one(database: str = "sqlite", **more: Any) -> House:
+        made.append(House(clone(database), tmp_path, cloud, **more))
+        return made[-1]
 
-def _console(house: House, engine: Any, user: str) -> Console:
-    rooms = [(INTEGRATION, house.settings)]
-    return Console(house.store, ClinicSource(engine), rooms=rooms, port=0, zone="Europe/Moscow", user=user)
+    yield one
+    for house in made:
+        house.close()

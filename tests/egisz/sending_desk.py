@@ -5,20 +5,26 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 import sys
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import msgspec
 from sqlalchemy import create_engine, update
 
 from claimed import run_now
 from identsync.clinic.source import ClinicSource
+from identsync.demo.n3 import wsdl
 from identsync.demo.n3.desk import LPU
 from identsync.engine.integration import Outcome
 from identsync.integrations.egisz import exchange
 from identsync.integrations.egisz.case import Reply
+from identsync.integrations.egisz.contracts import made
 from identsync.integrations.egisz.settings import Organisation
 from identsync.integrations.egisz.shelf import Items
 from identsync.integrations.egisz.task import tasks
@@ -38,6 +44,11 @@ class Desk:
         self.clinic = ClinicSource(self.engine)
         usual: dict[str, Any] = {"url": url, "token": "env:TEST_N3", "lpu": LPU, "rate": 50.0, "at_once": 4}
         self.settings = Organisation(**(usual | USUAL | {"timeout": 1_000} | more))
+        self.settle()
+
+    def settle(self, **changed: Any) -> None:
+        """Change the settings."""
+        self.settings = msgspec.structs.replace(self.settings, **changed)
         self._send, self._look = tasks({NAME: self.settings}, [])
 
     def send(self) -> Outcome:
@@ -86,15 +97,68 @@ def mortal(step: str, at: int) -> None:
     exchange.told, Items.save = told, save  # type: ignore[method-assign]
 
 
-def main(told: dict[str, Any]) -> None:
-    desk = Desk(told["store"], told["clinic"], told["url"], rate=1000.0)
+def live(told: dict[str, Any]) -> None:
+    """Be one client for one run."""
+    desk = Desk(told["store"], told["clinic"], told["url"], **told["settings"])
     if told.get("dies"):
         mortal(*told["dies"])
-    print("ready", flush=True)
-    desk.hurry()
     desk.send()
     desk.close()
 
 
+class Clients:
+    """Processes of clients; where there is fork, one of a process that has everything read in already."""
+
+    def __init__(self) -> None:
+        self._nursery = self._started("nursery") if hasattr(os, "fork") else None
+
+    def live(self, clients: Sequence[dict[str, Any]]) -> list[int]:
+        """Let these live side by side, each for one run; return how each ended, below nought = killed."""
+        if self._nursery is None:
+            some = [self._started(json.dumps(each)) for each in clients]
+            return [-code if (code := each.wait()) == signal.SIGTERM else code for each in some]
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        self._nursery.stdin.write(f"{json.dumps(clients)}\n")
+        self._nursery.stdin.flush()
+        ends: list[int] = json.loads(self._nursery.stdout.readline())
+        return ends
+
+    def close(self) -> None:
+        if self._nursery is not None:
+            self._nursery.communicate()
+
+    def _started(self, told: str) -> "subprocess.Popen[str]":
+        pipes = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+        }
+        return subprocess.Popen([sys.executable, __file__, told], text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+
+
+def nursery() -> None:
+    """Let the clients of each line live, as forks of this process, and say how they ended."""
+    made(wsdl.single("PixService", "EMK5"), wsdl.single("EMKService", "EMK5"))
+    for line in sys.stdin:
+        born = [_born(told) for told in json.loads(line)]
+        ends = [os.waitstatus_to_exitcode(os.waitpid(each, 0)[1]) for each in born]
+        print(json.dumps(ends), flush=True)
+
+
+def _born(told: dict[str, Any]) -> int:
+    own = os.fork()
+    if own:
+        return own
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what it says is no answer
+    ended = 1
+    try:
+        live(told)
+        ended = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(ended)
+
+
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    nursery() if sys.argv[1] == "nursery" else live(json.loads(sys.argv[1]))

@@ -14,7 +14,7 @@ from identsync.integrations.egisz.rules_table import Missing
 from identsync.store.tables import egisz_exchange, egisz_item
 
 from . import egisz_desk
-from .egisz_house import House, opened
+from .egisz_console import House, opened
 
 pytestmark = pytest.mark.browser
 egisz_clinic = egisz_desk.egisz_clinic

@@ -2,71 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import delete, insert, select, update
 
 from identsync.clinic.contract import clinic_patient
 from identsync.clinic.contract_cases import clinic_case, clinic_case_diagnosis, clinic_signed
-from identsync.demo.clinic.cases import fill
-from identsync.demo.clinic.generate import GeneratorSettings, generate
-from identsync.demo.n3.process import N3Process
 from identsync.demo.n3_terms.process import TermsProcess
 from identsync.engine.integration import Status
-from identsync.integrations.egisz.assembling import own_id
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 
-from . import n3_desk
-from .sending_desk import Desk
+from . import egisz_house, n3_desk
+from .egisz_house import House
 
-n3_process, cloud = n3_desk.n3_process, n3_desk.cloud
-
-
-class House(Desk):
-    """A clinic of 24 cases, all complete unless told otherwise."""
-
-    def __init__(self, store: str, folder: Path, cloud: N3Process, faulty: float = 0.0, **more: Any) -> None:
-        self.clinic_url = f"sqlite:///{folder / 'clinic.db'}"
-        super().__init__(store, self.clinic_url, cloud.url, **more)
-        self.store_url = store
-        now = self.store.now_ms()
-        size = GeneratorSettings(branches=2, doctors=3, days=2, patients=20, first_day=now // 86_400_000 - 1)
-        generate(self.engine, size)
-        fill(self.engine, seed=3, now_ms=now, per_branch=12, faulty=faulty)
-        self.cloud = cloud
-
-    def change(self, number: int, **values: Any) -> None:
-        with self.engine.begin() as connection:
-            connection.execute(update(clinic_case).where(clinic_case.c.case_id == number).values(**values))
-
-    def items(self, what: str = "case") -> dict[int, Any]:
-        with self.store.read() as connection:
-            rows = connection.execute(select(egisz_item).where(egisz_item.c.what == what).order_by(egisz_item.c.key))
-            return {row.key: row for row in rows}
-
-    def states(self, what: str = "case") -> Counter[str]:
-        return Counter(row.state for row in self.items(what).values())
-
-    def theirs(self, number: int) -> dict[str, Any]:
-        own = own_id(self.settings.lpu, "case", number)
-        [found] = [each for each in self.cloud.cases() if each["id"] == own]
-        return found
-
-
-@pytest.fixture
-def make(clone: Callable[[str], str], tmp_path: Path, cloud: N3Process) -> Iterator[Callable[..., House]]:
-    made: list[House] = []
-
-    def one(database: str = "sqlite", **more: Any) -> House:
-        made.append(House(clone(database), tmp_path, cloud, **more))
-        return made[-1]
-
-    yield one
-    for house in made:
-        house.close()
+n3_process, cloud, make = n3_desk.n3_process, n3_desk.cloud, egisz_house.make
 
 
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import logging
+import sys
 import zlib
 from functools import partial
 
@@ -38,6 +39,21 @@ async def test_get_reads_json_and_encodes_plus(rogue: Rogue, http: Http):
     assert "%2B07" in rogue.seen[0].target
     assert "+" not in rogue.seen[0].target
     assert rogue.seen[0].headers["ident-integration-key"] == "s3cr3t-key"
+
+
+async def test_a_request_searches_no_folder_for_modules(rogue: Rogue, http: Http, monkeypatch: pytest.MonkeyPatch):
+    """What httpcore tries to import and does not find, it searches for at every request anew."""
+    rogue.answers(200, b"[]")
+    await http.get_json(rogue.url, {})
+    sought: list[str] = []
+
+    class Seeker:
+        def find_spec(self, name: str, *_where: object) -> None:
+            sought.append(name)
+
+    monkeypatch.setattr(sys, "meta_path", [Seeker(), *sys.meta_path])
+    await http.get_json(rogue.url, {})
+    assert sought == []
 
 
 async def test_post_streams_reused_chunks_with_a_length(rogue: Rogue, http: Http):

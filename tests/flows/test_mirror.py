@@ -4,7 +4,7 @@ import pytest
 
 from identsync.engine.integration import Status
 from identsync.errors import Refused, StaleFence, SuspiciousChange
-from identsync.flows.mirror import Brake, Patience, approve, doubt, keep, send_again
+from identsync.flows.mirror import Brake, Item, Patience, approve, doubt, keep, send_again
 
 from .mirror_world import STREAM, Died, World
 
@@ -215,6 +215,23 @@ def test_items_nobody_could_make_wait(world: World):
     world.go(concurrency=3)
     assert sorted(world.street) == [1, 3]
     del world.make
+    world.go()
+    assert world.street == world.desired
+
+
+def test_items_that_wait_are_not_touched_whether_wanted_or_gone(world: World):
+    world.go()
+    del world.desired[1]
+    world.desired |= {2: 222, 3: 333}
+    before, world.calls = world.rows(), []
+
+    async def waits(item: Item) -> bool:
+        assert item.known is not None, "it brings what was kept of it"
+        return item.key in {1, 2}
+
+    assert world.go(waits=waits).status is Status.OK
+    assert world.calls == [("deliver", 3)]
+    assert [world.rows()[key] for key in (1, 2)] == [before[key] for key in (1, 2)]
     world.go()
     assert world.street == world.desired
 

@@ -36,10 +36,9 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Browser:
     """A browser that draws with WebGL, in software."""
-    with open_browser(DRAWING) as browser:
-        yield browser
+    return open_browser(DRAWING)
 
 
 @pytest.fixture

@@ -124,6 +124,18 @@ def test_sending_again_what_may_have_gone_out_asks_first(house: House, tab: Tab)
     assert house.state(newest) == "planned"
 
 
+def test_a_question_put_again_at_once_is_the_one_that_is_answered(house: House, tab: Tab) -> None:  # noqa: F811
+    newest = house.made["unknown"][-1]
+    tab.page.goto(house.at(f"?message={newest}"))
+    expect(tab.page.locator("#link-state .dot.ok")).to_be_visible()
+    again = tab.page.locator("[data-detail] [data-key=a]")
+    again.evaluate("(button) => { button.click(); document.querySelector('#ask').close('no'); button.click(); }")
+    tab.page.evaluate("() => new Promise((frame) => requestAnimationFrame(() => requestAnimationFrame(frame)))")
+    tab.page.locator("#ask button[value=yes]").click()
+    expect(tab.page.locator(".notice").last).to_have_text("Отправим снова")
+    assert house.state(newest) == "planned"
+
+
 def test_what_happens_to_a_message_is_on_the_page_by_itself(house: House, tab: Tab) -> None:  # noqa: F811
     number = house.made["submitting"][0]
     tab.page.goto(house.at())

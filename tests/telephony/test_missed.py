@@ -169,6 +169,7 @@ MIDNIGHT = 1_795_035_600_000  # 2026-11-19 00:00 in Moscow
         (20.5, 32.5, 1.0),  # half an hour before nine in the evening, half an hour after eight the next day
         (22.0, 31.0, 0.0),  # a night
         (10.0, 34.0, 13.0),  # a whole day is thirteen hours of work
+        (10.0, 24 * 700 + 10.0, 700 * 13.0),  # nearly two years
         (10.0, 9.0, 0.0),  # a clock that went back
     ],
 )

@@ -108,6 +108,7 @@ def rotate(name: Name, doctor: DoctorId, settings: File = None) -> None:
 def _turn(name: str, doctor: int | None, state: str, file: Path | None) -> None:
     from identsync.cli.calendars import desk, state_word
     from identsync.integrations.calendar import books
+    from identsync.integrations.calendar.leaving import hasten
 
     with ExitStack() as stack:
         here = desk(stack, file, name)
@@ -116,6 +117,8 @@ def _turn(name: str, doctor: int | None, state: str, file: Path | None) -> None:
             chosen = [one for one in known if doctor in {None, one}]
             for one in chosen:
                 books.set_state(connection, name, one, state, here.store.now_ms())
+            if state == "on":
+                hasten(connection, name, here.destination, chosen)
     _end(bool(chosen), doctor, _("Календарей: {count}, теперь {state}.", count=len(chosen), state=state_word(state)))
 
 

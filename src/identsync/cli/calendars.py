@@ -17,7 +17,7 @@ from identsync.errors import Problem, SettingsError
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import Account, Link
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.language import _
+from identsync.language import _, said
 from identsync.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _doctor(
         "name": names.get(link.doctor, ""),
         "branch": link.scope,
         "state": link.state,
-        "problem": link.problem or "",
+        "problem": said(link.problem or ""),
         "synced_ms": link.synced_ms,
         "account": own.login if own else (destination.user or ""),
         "own_account": own is not None,

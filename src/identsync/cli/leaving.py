@@ -17,7 +17,7 @@ from identsync.flows.http import Http
 from identsync.integrations.calendar import accounts, books, leaving
 from identsync.integrations.calendar.leaving import Held
 from identsync.integrations.calendar.task import task_of
-from identsync.language import _
+from identsync.language import _, said
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch
@@ -129,7 +129,13 @@ def _told(here: Desk, doctors: Collection[int]) -> bool:
     held, links = _held(here, doctors), _staying(here, doctors)
     stay = [link for link in links if link.state != "off" or (link.own and link.address and link.problem)]
     for link in stay:
-        say(_("Врач {doctor}: {problem}", doctor=link.doctor, problem=link.problem or _("ещё не всё удалено")))
+        say(
+            _(
+                "Врач {doctor}: {problem}",
+                doctor=link.doctor,
+                problem=said(link.problem or "") or _("ещё не всё удалено"),
+            )
+        )
     for reason in _reasons(held):
         say(f"  • {reason}")
     if held:

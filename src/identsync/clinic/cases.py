@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Select, Table, bindparam, select
+from sqlalchemy import Connection, MetaData, Select, Table, bindparam, or_, select
 
 from identsync.clinic.contract_cases import RELATIONS
 from identsync.clinic.cursor import fetched
@@ -57,7 +57,7 @@ class Cases:
         case, patient = own["clinic_case"], tables["clinic_patient"]
         period = (
             case.c.branch_id.in_(bindparam("branches", expanding=True)),
-            case.c.opened_minute >= bindparam("since"),
+            or_(case.c.opened_minute >= bindparam("since"), case.c.closed_minute >= bindparam("since")),
         )
         self._cases = _columns(case, CASE).where(*period).order_by(case.c.case_id)
         self._of_cases = {
@@ -88,7 +88,7 @@ class Cases:
         self._there = select(case.c.case_id).where(case.c.case_id.in_(bindparam("ids", expanding=True)))
 
     def of_period(self, connection: Connection, branches: Iterable[int], since: int) -> CaseRows:
-        """Give the cases of these branches that were opened from a wall minute on."""
+        """Give the cases of these branches that were opened, or closed, from a wall minute on."""
         values = {"branches": sorted(set(branches)), "since": since}
         visits, services, diagnoses = (fetched(connection, each, values) for each in self._of_cases.values())
         cases, patients, identities = (

@@ -17,18 +17,21 @@ _STEPS = 200_000  # instructions of SQLite's machine between two looks at the cl
 
 
 @contextmanager
-def reading(engine: Engine, schema: str | None, deadline_s: float) -> Iterator[Connection]:
+def reading(engine: Engine, schema: str | None, deadline_s: float, *, brief: bool = False) -> Iterator[Connection]:
     """Open a transaction that sees one state of the database, as far as its kind allows, and changes nothing.
 
     SQLite and PostgreSQL give a snapshot, SQL Server committed rows (READ COMMITTED). Each statement may take
     ``deadline_s`` seconds. Errors of the driver become :class:`ContractError` where a relation is missing or wrong and
-    :class:`Unavailable` otherwise; their texts carry the kind of the error only, never a row.
+    :class:`Unavailable` otherwise; their texts carry the kind of the error only, never a row. ``brief`` is for a few
+    rows found by key, again and again: the driver may keep the statement and the server its plan.
     """
     try:
         with engine.connect() as connection:
             options = _OPTIONS.get(engine.dialect.name, {})
             with _DEADLINES[engine.dialect.name](connection.execution_options(**options), deadline_s):
                 yield connection
+                if brief:
+                    connection.commit()  # psycopg forgets its prepared statements at each ROLLBACK
     except IdentsyncError:
         raise
     except Exception as error:

@@ -159,7 +159,7 @@ class ClinicSource:
     def patients_by_phone(self, phone_keys: Collection[str]) -> dict[str, tuple[int, ...]]:
         """Give the ids of the patients behind each phone key (last ten digits), ascending; unknown keys are absent."""
         keys, found = sorted(set(phone_keys)), dict[str, list[int]]()
-        with self._reading() as connection:
+        with self._reading(brief=True) as connection:
             for at in range(0, len(keys), PHONES):
                 for key, patient in connection.execute(self._ask.phones, {"keys": keys[at : at + PHONES]}):
                     found.setdefault(key, []).append(patient)
@@ -186,12 +186,12 @@ class ClinicSource:
 
         ``minute`` is now by the wall clock of the branch: it divides last visits from next ones.
         """
-        with self._reading() as connection:
+        with self._reading(brief=True) as connection:
             return self._callers.of_number(connection, phone_key, minute, linked)
 
     def next_visit(self, patient: int, minute: int) -> Visit | None:
         """Give a patient's first visit from a wall minute on; None where nothing is booked."""
-        with self._reading() as connection:
+        with self._reading(brief=True) as connection:
             return self._search.next_visit(connection, patient, minute)
 
     def visits(self, ids: Iterable[int]) -> dict[int, Visit]:
@@ -246,7 +246,7 @@ class ClinicSource:
             return list(self._people.guests(connection, now_minute, doctors))
 
     def cases(self, branches: Collection[int], since: int) -> CaseRows:
-        """Give the cases of service of these branches opened from a wall minute on, with all that belongs to them."""
+        """Give the cases of these branches opened or closed from a wall minute on, with all that belongs to them."""
         with self._reading() as connection:
             return self._cases.of_period(connection, branches, since)
 
@@ -264,8 +264,10 @@ class ClinicSource:
         with self._reading() as connection:
             return self._cases.signed(connection, branches, since)
 
-    def _reading(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._held) if self._held else reading(self._engine, self._schema, self._deadline_s)
+    def _reading(self, *, brief: bool = False) -> AbstractContextManager[Connection]:
+        if self._held:
+            return nullcontext(self._held)
+        return reading(self._engine, self._schema, self._deadline_s, brief=brief)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
+from identsync import language
 from identsync.console.i18n import Catalog, catalog
 from identsync.console.moments import Moments, hhmm, iso, phone
 from identsync.console.troubles import of_note
@@ -165,6 +166,11 @@ def _filters(moments: Moments, speech: Catalog) -> dict[str, Any]:
         trouble, detail = of_note(note or "")
         return ": ".join(text for text in (speech.say(trouble.title) if trouble else "", speech.say(detail)) if text)
 
+    def said(text: str | None) -> str:
+        """Say what a room has kept by key and fields; other texts as far as the console knows them."""
+        words = language.said(text or "", speech.language)
+        return speech.say(words) if words == text else words
+
     plain = {
         "clock": moments.clock,
         "day": moments.day,
@@ -178,6 +184,7 @@ def _filters(moments: Moments, speech: Catalog) -> dict[str, Any]:
         "span": span,
         "short": short,
         "told": told,
+        "said": said,
         "counts": partial(said_counts, speech),
         "number": moments.number,
         "iso": iso,

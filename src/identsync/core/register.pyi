@@ -1,5 +1,6 @@
 """The addresses of all patients as buildings: one key, one text and one count each."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self, final
 
@@ -51,6 +52,10 @@ class Register:
 
         A digest is XXH64 of the key as eight little-endian octets, seeded with the salt: the key is the text's hash
         already.
+        """
+    def queue(self, keys: Buffer, span: int, seed: int) -> array[int]:
+        """Put keys (int64) in the order in which they are looked for: those of no building here first, then by
+        the latest day in spans of so many days, newest first, within a span shuffled by the seed (of 64 bits).
         """
     def text(self, key: int) -> str:
         """Return the canonical text of a building; KeyError where there is none."""

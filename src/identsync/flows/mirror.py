@@ -15,8 +15,9 @@ What holds, whatever happens in between:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from identsync import errors
@@ -93,6 +94,8 @@ PATIENCE = Patience()
 
 Make = Callable[[Sequence[int]], Awaitable[Sequence[Item]]]
 Try = Callable[[Item], Awaitable[Verdict]]
+Waits = Callable[[Item], Awaitable[bool]]
+Queue = Callable[[Sequence[int]], Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ async def mirror(
     make: Make,
     deliver: Try | Together,
     remove: Try | None = None,
+    waits: Waits | None = None,
     shelf: Shelf | None = None,
     step: int | None = None,
     brake: Brake | Mapping[str, Brake] = Brake(),
@@ -120,22 +124,24 @@ async def mirror(
     concurrency: int = 1,
     lane: Callable[[Item], int] | None = None,
     order: Callable[[int], int] | None = None,
+    queue: Queue | None = None,
     budget_ms: int | None = None,
 ) -> Outcome:
     """Bring the other side of ``stream`` in step with ``desired`` and say how that went.
 
-    ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run.
-    ``deliver`` and ``remove`` return a verdict or raise an error of the tree: Unavailable, Limited and AskPerson end
-    the run after what is in hand, Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten;
-    with it every item, those to be removed too, brings in ``known`` the payload that was kept of it (before the first
-    byte of a new one goes out, its own is kept: what may have arrived can be removed). Up to
-    ``concurrency`` items are on their way at once, those of one ``lane`` one after the other. What is gone goes first,
-    then what is wanted by ``order`` of its key, after that what failed before. After ``budget_ms`` no more is begun:
-    what is ``left`` is for the next run, at once, which knows what has changed meanwhile. Confirmed items are delivered
-    anew after ``refresh_ms``. ``shelf`` is where a room keeps its items that has a table of its own for them, ``step``
-    how many are written down at once (None = a 64th of the stream). ``weight`` is what the brake watches, one number or
-    several by name; a new name is compared with nothing, so what a person chose in the settings belongs into the name.
-    Raises SuspiciousChange, StaleFence and AskPerson.
+    ``make(keys)`` gives the items of those keys, as they are by now; one it leaves out waits for the next run, and so
+    does one that ``waits`` says it of, which is asked of those to be removed too. ``deliver`` and ``remove`` return a
+    verdict or raise an error of the tree: Unavailable, Limited and AskPerson end the run after what is in hand,
+    Unexpected makes the item unknown. Without ``remove`` vanished keys are forgotten; with it every item, those to be
+    removed too, brings in ``known`` the payload that was kept of it (before the first byte of a new one goes out, its
+    own is kept: what may have arrived can be removed). Up to ``concurrency`` items are on their way at once, those of
+    one ``lane`` one after the other. What is gone goes first, then what is wanted by ``order`` of its key, or as
+    ``queue`` puts all of them, after that what failed before. After ``budget_ms`` no more is begun: what is ``left``
+    is for the next run, at once, which knows what has changed meanwhile. Confirmed items are delivered anew after
+    ``refresh_ms``. ``shelf`` is where a room keeps its items that has a table of its own for them, ``step`` how many
+    are written down at once (None = a 64th of the stream). ``weight`` is what the brake watches, one number or
+    several by name; a new name is compared with nothing, so what a person chose in the settings belongs into the
+    name. Raises SuspiciousChange, StaleFence and AskPerson.
     """
     now = run.now_ms()
     refresh_before = None if refresh_ms is None else now - refresh_ms
@@ -144,10 +150,12 @@ async def mirror(
     weights = {"": weight} if isinstance(weight, int) else weight
     await _weigh(run, book, weights, brake)
     until = None if budget_ms is None else now + budget_ms
-    rank = order or (lambda key: key)
+    line = queue or partial(sorted, key=order)
     many = deliver.most if isinstance(deliver, Together) else 1
     size = step or max(concurrency * many, len(desired) // BATCHES, 1)
-    flow = _Flow(run, shelf, book, desired, make, deliver, remove, patience, concurrency, size, lane, rank, until)
+    flow = _Flow(
+        run, shelf, book, desired, make, deliver, remove, waits, patience, concurrency, size, lane, line, until
+    )  # fmt: skip
     return await flow.walk()
 
 
@@ -200,11 +208,12 @@ class _Flow:
     make: Make
     deliver: Try | Together
     remove: Try | None
+    waits: Waits | None
     patience: Patience
     concurrency: int
     size: int  # items taken in hand at once
     lane: Callable[[Item], int] | None
-    order: Callable[[int], int]
+    queue: Queue
     until: int | None
     stop: Exception | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
@@ -234,8 +243,10 @@ class _Flow:
         """List the keys to be tried now, in order; rows that are settled by themselves; keys to drop."""
         changes = self.book.confirmed.difference(self.desired)
         gone = list(changes.removed)
-        wanted = {*changes.added, *changes.changed, *(key for key in self.book.old if key in self.desired)}
-        settled = self.book.rows.keys() - wanted - set(gone)
+        wanted = [*changes.added, *changes.changed]
+        old = {key for key in self.book.old if key in self.desired}
+        wanted += old.difference(changes.changed)
+        settled = self.book.rows.keys() - set(wanted) - set(gone) if self.book.rows else set()
         rows = [Row(key, digest, "confirmed") for key in settled if (digest := self.desired.get(key)) is not None]
         dropped = [key for key in settled if key not in self.desired]
         if self.remove is None:
@@ -243,15 +254,17 @@ class _Flow:
         self.counts |= {"desired": len(self.desired), "forgotten": len(dropped)}
         return self._in_order(wanted, gone), rows, dropped
 
-    def _in_order(self, wanted: Collection[int], gone: Sequence[int]) -> list[int]:
+    def _in_order(self, wanted: Sequence[int], gone: Sequence[int]) -> list[int]:
         """Give the keys to be tried now: what failed before comes last, what is gone before what is wanted."""
-        if not self.book.rows:  # the first run of a large stream: nothing failed yet, nothing waits
-            return [*sorted(gone), *sorted(wanted, key=self.order)]
-        return sorted((key for key in (*wanted, *gone) if self._due(key)), key=self._rank)
-
-    def _rank(self, key: int) -> tuple[int, bool, int]:
-        wanted = key in self.desired
-        return self._attempts(key), wanted, self.order(key) if wanted else key
+        rows = self.book.rows  # none of a large stream's first run; few later on
+        wanted = [key for key in wanted if key not in rows or self._due(key)] if rows else wanted
+        line = [*sorted(filter(self._due, gone)), *self.queue(wanted)]
+        failed = [key for key in line if key in rows and self._attempts(key)] if rows else []
+        if not failed:
+            return line
+        failed.sort(key=lambda key: (self._attempts(key), key in self.desired))  # the sort is stable
+        behind = set(failed)
+        return [*(key for key in line if key not in behind), *failed]
 
     def _due(self, key: int) -> bool:
         row = self.book.rows.get(key)
@@ -278,6 +291,8 @@ class _Flow:
         made |= {key: Item(key, GONE, "") for key in keys if key not in self.desired}
         if self.remove is not None:
             await self._recall(made)
+        if self.waits is not None:
+            made = {key: item for key, item in made.items() if not await self.waits(item)}
         return [self._hand(made[key]) for key in keys if key in made]
 
     async def _recall(self, items: Mapping[int, Item]) -> None:

@@ -454,12 +454,17 @@ function notice(text, kind = "ok", todo = "") {
   setTimeout(() => box.remove(), kind === "bad" ? 12000 : 4000);
 }
 
+// A browser tells that a dialog was closed a frame later: by then the next question may stand in it.
+let answered = () => {};
+$("#ask").addEventListener("close", (event) => { if (!event.target.open) answered(); });
+
 function ask(text) {
   const dialog = $("#ask");
+  answered();
   $(".ask-text", dialog).textContent = text;
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => { answered = () => resolve(dialog.returnValue === "yes"); });
 }
 
 // -- language and theme ---------------------------------------------------------------------------------------------------

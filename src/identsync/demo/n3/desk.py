@@ -16,7 +16,7 @@ from identsync.demo.n3.types import PIX, types_of
 
 TOKEN, LPU = "11112222-3333-4444-5555-666677778888", "99990000-aaaa-bbbb-cccc-ddddeeee0001"
 WRONG_TOKEN, WRONG_LPU, NO_PATIENT, NO_CASE, NOT_OPEN, DATES = 1, 2, 21, 22, 24, 25
-PATIENT_THERE, CASE_THERE, DOCUMENT_THERE = 23, 31, 32  # the first two are N3's own
+PATIENT_THERE, CASE_THERE, DOCUMENT_THERE, STEP_THERE = 23, 31, 32, 33  # the first two are N3's own
 
 Kind = Literal[
     "lose",  # closes the connection without an answer
@@ -206,10 +206,12 @@ class Desk:
             yield Wrong("idCaseMis", "Открытый случай не найден", NOT_OPEN)
             return
         one = told.get("step", {"$type": ""})
+        kept = found.content.get("Steps", [])
         wrong = list(rules.added_step(one, self.books))
+        if not wrong and any(each["IdStepMis"] == one["IdStepMis"] for each in kept):
+            wrong.append(Wrong("step.IdStepMis", "Эпизод с таким идентификатором уже существует", STEP_THERE))
         yield from wrong
         if not wrong:
-            kept = [each for each in found.content.get("Steps", []) if each["IdStepMis"] != one["IdStepMis"]]
             found.content["Steps"] = [*kept, one]
             found.operations.append("AddStepToCase")
 

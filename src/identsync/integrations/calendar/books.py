@@ -14,6 +14,7 @@ CLINIC = 0
 """Stands for the clinic itself where a doctor's number is asked for."""
 STATES = ("on", "refused", "paused", "leaving", "off")
 KEY_BYTES = 32
+PROBLEM = 400  # characters of what a calendar stands still for
 
 
 @dataclass(frozen=True, slots=True)

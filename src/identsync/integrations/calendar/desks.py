@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from identsync.engine.channel import Channel
 from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable, Unexpected
 from identsync.flows.mirror import Later, Unknown, Verdict
-from identsync.integrations.calendar.books import CLINIC, Account, Link
+from identsync.integrations.calendar.books import CLINIC, PROBLEM, Account, Link
 from identsync.integrations.calendar.connecting import app_of, endpoints_of, root_of
 from identsync.integrations.calendar.event import Calendar, NoCalendar
 from identsync.integrations.calendar.seal import opened
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.language import _
+from identsync.language import kept, said
+from identsync.language import keyed as _
 from identsync.values import secret
 
 if TYPE_CHECKING:
@@ -63,9 +64,13 @@ class Desk:
 
     def stop(self, error: IdentsyncError) -> None:
         """Let this desk stand still for the rest of the run."""
-        self.still = str(error)
+        self.still = error.args[0]  # with its key, where it has one: what is kept is read in other languages too
         self.asks = isinstance(error, AskPerson)
         self.after_ms = getattr(error, "after_ms", None)
+
+    def end(self) -> None:
+        """Let this desk stand still because a person has ordered so; what is in hand waits for nothing else."""
+        self.still, self.after_ms = _("на паузе"), 0
 
     async def do(self, work: Callable[[Calendar], Awaitable[Verdict]]) -> Verdict:
         """Do something with the calendar; what concerns this account alone ends in a verdict, but for NoCalendar."""
@@ -133,7 +138,7 @@ class Reception:
         whose = self.account_of(link.doctor)
         desk = Desk(link, shared=whose == CLINIC, line=self.line)
         if link.state in {"paused", "refused", "off"}:
-            desk.still = link.problem or _("на паузе")
+            desk.still = said(link.problem) if link.problem else _("на паузе")
             return desk
         if whose is None:
             desk.stop(AskPerson(_("учётная запись не подключена: identsync calendar connect")))
@@ -232,7 +237,7 @@ def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[tuple
     for desk in desks:
         link = desk.link
         if desk.asks and link.state == "on":
-            link = replace(link, state="refused", problem=(desk.still or "")[:400])
+            link = replace(link, state="refused", problem=kept(desk.still or "", PROBLEM))
         elif settled and desk.still is None and link.state == "on":
             link = replace(link, problem=None, synced_ms=now_ms)
         if desk.look_again:

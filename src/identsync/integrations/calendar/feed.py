@@ -17,7 +17,7 @@ import orjson
 from identsync.core.columns import Columns, digest
 from identsync.engine.integration import Outcome, Status
 from identsync.errors import AskPerson
-from identsync.flows.mirror import Confirmed, Item, Patience, Verdict, kept, mirror
+from identsync.flows.mirror import Confirmed, Item, Later, Patience, Verdict, kept, mirror
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Link
 from identsync.integrations.calendar.desks import Reception, reception
@@ -224,7 +224,7 @@ class _Feeds:
         """Publish the files that differ, and those that have stood long: one may have been damaged or removed."""
         assert self.wanted is not None
         destination = self.here.destination
-        from identsync.integrations.calendar.task import BUDGET_MS, brakes_of, weights_of
+        from identsync.integrations.calendar.task import BUDGET_MS, MOST_WAIT_MS, brakes_of, weights_of
 
         links, events = self.found.links.values(), len(self.wanted.columns)
         weights = weights_of(destination, links, self.run.scope, events)
@@ -237,7 +237,7 @@ class _Feeds:
             deliver=self._deliver,
             remove=self._remove,
             brake=brakes_of(destination, weights),
-            patience=Patience(min(60_000, destination.interval), 3_600_000),
+            patience=Patience(min(60_000, destination.interval), MOST_WAIT_MS),
             refresh_ms=destination.repair,
             concurrency=destination.parallel,
             budget_ms=BUDGET_MS,
@@ -265,6 +265,9 @@ class _Feeds:
         return there.next(token, destination, self.events[doctor], self.run.now_ms())
 
     async def _deliver(self, item: Item) -> Verdict:
+        link = (await self._links()).get(item.key)
+        if link is None or link.state != "on":
+            return Later(_("на паузе"), 0)  # a person has ordered so since this run began
         published = self._next(item.key, item.known)
         content = written(self.here.destination, self.events[item.key], published)
         verdict = await self.shelf.put(published.token, content)
@@ -272,8 +275,7 @@ class _Feeds:
 
     async def _remove(self, item: Item) -> Verdict:
         """Remove the file of a doctor who shall have none, unless another branch publishes it by now."""
-        links = await self.run.read(lambda connection: books.links(connection, self.here.name))
-        link = links.get(item.key)
+        link = (await self._links()).get(item.key)
         if link is not None and link.scope != self.run.scope and link.state == "on":
             return Confirmed()
         tokens = {link.address} if link is not None else set()
@@ -295,6 +297,9 @@ class _Feeds:
                     books.set_link(connection, name, doctor, {"state": "off", "changed_ms": now})
 
         await self._write(note)
+
+    async def _links(self) -> dict[int, Link]:
+        return await self.run.read(lambda connection: books.links(connection, self.here.name))
 
     async def _write(self, write: "Writing") -> None:
         await self.run.write(lambda connection: write(connection, self.run.now_ms()))

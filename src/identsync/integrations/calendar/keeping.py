@@ -23,7 +23,7 @@ from identsync.integrations.calendar.event import (
     Unwanted,
     Written,
 )
-from identsync.language import _
+from identsync.language import keyed as _
 
 TURNS = 5  # writes of one event in one run: more means that somebody else writes there at the same moment
 GENERATIONS = 5  # names tried for an event whose name the server does not take back

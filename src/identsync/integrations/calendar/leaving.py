@@ -8,18 +8,19 @@ from sqlalchemy import Connection, select, update
 
 from identsync.errors import IdentsyncError
 from identsync.integrations.calendar import books
-from identsync.integrations.calendar.books import Link
+from identsync.integrations.calendar.books import PROBLEM, Link
 from identsync.integrations.calendar.event import Calendar, NoCalendar
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.language import _
+from identsync.language import kept
+from identsync.language import keyed as _
+from identsync.store.lists import portions
 from identsync.store.tables import mirror_item
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Doctor
     from identsync.integrations.calendar.desks import Reception
 
-_IN = 500  # parameters in one list
 _KEPT_ALL = frozenset({403, 405, 501})
 
 
@@ -54,15 +55,20 @@ def begin(
     """Let these doctors' calendars be emptied by the next runs, at once, whatever has failed before."""
     for doctor in doctors:
         books.set_state(connection, name, doctor, "leaving", now_ms)
+    hasten(connection, name, destination, doctors)
+
+
+def hasten(connection: Connection, name: str, destination: CalendarDestination, doctors: Collection[int]) -> None:
+    """Let whatever of these doctors has failed be tried by the next run, without waiting out its patience."""
     keys: dict[int, list[int]] = {}
     for one in held(connection, name, destination, doctors):
         keys.setdefault(one.scope, []).append(one.key)
     item = mirror_item.c
-    for scope, some in keys.items():
+    for scope, all_ in keys.items():
         of_scope = item.stream == f"calendar/{name}", item.scope == scope
-        for at in range(0, len(some), _IN):
-            soon = update(mirror_item).where(*of_scope, item.key.in_(some[at : at + _IN]))
-            connection.execute(soon.values(retry_ms=None))
+        for some in portions(all_):
+            soon = update(mirror_item).where(*of_scope, item.key.in_(some), item.state != "confirmed")
+            connection.execute(soon.values(retry_ms=None, attempts=0))
 
 
 def shut(connection: Connection, name: str, staff: "Iterable[Doctor]", now_ms: int) -> None:
@@ -79,14 +85,14 @@ async def taken_leave(here: "Reception", link: Link) -> Link:
         return off
     desk = await here.desk(link)
     if desk.still is not None:
-        return replace(off, problem=desk.still[:400])
+        return replace(off, problem=kept(desk.still, PROBLEM))
     try:
         problem = await _deleted(here, link.doctor, link.address, desk.open)
     except NoCalendar:
         problem = ""
     except IdentsyncError as error:
-        problem = str(error)
-    return replace(off, problem=problem[:400]) if problem else replace(off, address="")
+        problem = error.args[0]
+    return replace(off, problem=kept(problem, PROBLEM)) if problem else replace(off, address="")
 
 
 async def _deleted(here: "Reception", doctor: int, address: str, calendar: Calendar) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from identsync.engine.integration import PageContext
 from identsync.errors import AskPerson
@@ -11,11 +11,10 @@ from identsync.flows.mirror import approve, doubt, kept, send_again
 from identsync.integrations.calendar import books, feed
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.keeping import Kept
+from identsync.integrations.calendar.leaving import hasten
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.task import stream_of
 from identsync.store import slots
-from identsync.store.lists import portions
-from identsync.store.tables import mirror_item
 
 
 def _(text: str) -> str:
@@ -76,10 +75,7 @@ def again(context: PageContext, form: Mapping[str, str]) -> str:
     with context.store.write() as connection:
         keys = _keys(connection, place, link)
         doubt(connection, place.stream, link.scope, keys)
-        item = mirror_item.c
-        for some in portions(keys):
-            mine = item.stream == place.stream, item.scope == link.scope, item.key.in_(some)
-            connection.execute(update(mirror_item).where(*mine).values(retry_ms=None, attempts=0))
+        hasten(connection, place.name, place.destination, [link.doctor])
         slots.run_now(connection, place.stream, link.scope)
     return _("Календарь отправится заново через несколько секунд.")
 
@@ -109,6 +105,8 @@ def _set(context: PageContext, form: Mapping[str, str], state: str, fits: Callab
         raise AskPerson(_("Состояние календаря уже другое: посмотрите ещё раз."))
     with context.store.write() as connection:
         books.set_state(connection, place.name, link.doctor, state, context.now_ms)
+        if state == "on":
+            hasten(connection, place.name, place.destination, [link.doctor])
         slots.run_now(connection, place.stream, link.scope)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 
 from identsync.errors import AskPerson
-from identsync.language import _
+from identsync.language import keyed as _
 from identsync.values import secret
 
 MAGIC = b"seal1"
@@ -39,7 +39,7 @@ def opened(reference: str, destination: str, doctor: int, sealed: bytes) -> str:
     except (InvalidTag, ValueError):
         words = _("пароль врача {doctor} запечатан другим ключом", doctor=doctor)
         hint = _("ключ seal должен быть одинаковым на всех компьютерах; или подключите календарь заново")
-        raise AskPerson(f"{reference}: {words}", hint=hint) from None
+        raise AskPerson(_("{where}: {what}", where=reference, what=words), hint=hint) from None
 
 
 def _bound(destination: str, doctor: int) -> bytes:
@@ -50,7 +50,8 @@ def _key(reference: str) -> bytes:
     value = secret(reference)
     if len(value) < LEAST:
         words = _("ключ слишком короткий: нужно не меньше {n} знаков", n=LEAST)
-        raise AskPerson(f"{reference}: {words}", hint=_("запишите длинный случайный: identsync secret set"))
+        hint = _("запишите длинный случайный: identsync secret set")
+        raise AskPerson(_("{where}: {what}", where=reference, what=words), hint=hint)
     return _stretched(value)
 
 

@@ -39,7 +39,8 @@ from identsync.integrations.calendar.keeping import Kept, Look
 from identsync.integrations.calendar.leaving import held, taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, Wish, homes, read, when
-from identsync.language import _
+from identsync.language import kept as kept_words
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 BUDGET_MS = 150_000
 DEADLINE_MS = 600_000
+MOST_WAIT_MS = 600_000  # between tries of an event: a cancelled visit is not shown much longer than need be
+ORDERS_MS = 2_000  # after which a run asks again whether a person has paused a calendar
 FLOOR = 20  # events: a branch that small may well lose a third of them in a day
 GONE = frozenset({"off", "leaving"})
 
@@ -216,6 +219,7 @@ class _Work:
     desks: dict[int, Desk] = field(default_factory=dict)
     events: dict[int, Event] = field(default_factory=dict)  # of the batch in hand
     repaired: int = 0
+    asked_ms: int = 0  # when people's orders were last read
 
     @property
     def run(self) -> "Run":
@@ -230,6 +234,17 @@ class _Work:
         if doctor not in self.desks and doctor in self.found.links:
             self.desks[doctor] = await self.here.desk(self.found.links[doctor])
         return self.desks.get(doctor)
+
+    async def obey(self) -> None:
+        """Let the desks of calendars stand still that a person has paused, or told to end, since this run began."""
+        now = self.run.now_ms()
+        if now < self.asked_ms + ORDERS_MS:
+            return
+        self.asked_ms = now
+        links = await self.run.read(lambda connection: books.links(connection, self.here.name))
+        for doctor, desk in self.desks.items():
+            if desk.link.state == "on" and doctor in links and links[doctor].state != "on":
+                desk.end()
 
     # -- what people have edited
 
@@ -273,6 +288,7 @@ class _Work:
         self, desk: Desk, mine: Mapping[int, Kept], settled: Collection[int], gate: asyncio.Semaphore
     ) -> None:
         async with gate:
+            await self.obey()
             wanted = self.wanted.events([key for key in mine if key in settled])
             look: Look | None = None
 
@@ -317,7 +333,7 @@ class _Work:
             desk.still = _("календарь удалили; создаём новый")
         else:
             words = _("календаря больше нет: подключите другой")
-            link = replace(link, state="refused", problem=words)
+            link = replace(link, state="refused", problem=kept_words(words, books.PROBLEM))
             desk.still = words
 
         def forget(connection: "Connection") -> None:
@@ -344,8 +360,9 @@ class _Work:
             make=self._make,
             deliver=self._put,
             remove=self._remove,
+            waits=self._waits,
             brake=brakes_of(destination, weights),
-            patience=Patience(min(60_000, destination.interval), 3_600_000),
+            patience=Patience(min(60_000, destination.interval), MOST_WAIT_MS),
             concurrency=destination.parallel,
             lane=lambda item: one.doctor if (one := _kept(item)) else 0,
             order=lambda key: self.wanted.order(key, now),
@@ -367,6 +384,16 @@ class _Work:
         label = _("врач {doctor}, {when}", doctor=doctor, when=when(event.start_ms, self.wanted.zone))
         payload = Kept(doctor, Name(event.name), event.start_ms).pack()
         return Item(key, self.wanted.columns.get(key) or 0, label, payload)
+
+    async def _waits(self, item: Item) -> bool:
+        """Say whether an item is of a calendar that stands still: nothing is tried there, so nothing has failed."""
+        await self.obey()
+        one = _kept(item)
+        link = self.found.links.get(one.doctor) if one is not None else None
+        if link is None or not link.address:
+            return False
+        desk = await self.desk(link.doctor)
+        return desk is not None and desk.still is not None
 
     async def _put(self, item: Item) -> Verdict:
         event, one = self.events[item.key], _kept(item)
@@ -390,6 +417,7 @@ class _Work:
         desk = await self.desk(one.doctor)
         if desk is None:
             return Later(_("у врача {doctor} больше нет календаря", doctor=one.doctor), 24 * 3_600_000)
+        await self.obey()
         try:
             return await desk.do(work)
         except NoCalendar as error:

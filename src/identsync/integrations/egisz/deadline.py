@@ -1,13 +1,15 @@
 """By when a case is to be with N3: so many working days after it was closed, as the settings say.
 
-Working days are Monday to Friday: holidays are not known here, so a case may be called late on one.
+Working days are Monday to Friday: holidays are not known here, so a case may be called late on one. An open case
+is late at nothing.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
 from identsync.integrations.egisz.settings import Organisation
@@ -44,6 +46,19 @@ def overdue_before(now_ms: int, zone: str, days: int) -> int:
     return to_ms(zone, ((day - EPOCH).days + 1) * DAY)
 
 
+def unsent() -> list[ColumnElement[bool]]:
+    """Return what is true of the rows of what N3 is to have and never had, or has as a case still open."""
+    i = egisz_item.c
+    wanting = or_(i.taken_ms.is_(None), i.steps.is_not(None))
+    return [i.what != "patient", i.is_open.is_(None), wanting, i.state.not_in(OVER)]
+
+
+def is_unsent(row: Any) -> bool:
+    """Tell the same of a row that is read."""
+    wanting = row.taken_ms is None or row.steps is not None
+    return bool(row.what != "patient" and row.is_open is None and wanting and row.state not in OVER)
+
+
 def overdue(
     connection: Connection, settings: Mapping[str, Organisation], zone_of: Mapping[str, str], now_ms: int
 ) -> Overdue:
@@ -55,6 +70,5 @@ def overdue(
     ]
     if not late:
         return Overdue()
-    unsent = (i.what != "patient", i.taken_ms.is_(None), i.state.not_in(OVER))
-    row = connection.execute(select(func.count(), func.min(i.at_ms)).where(or_(*late), *unsent)).one()
+    row = connection.execute(select(func.count(), func.min(i.at_ms)).where(or_(*late), *unsent())).one()
     return Overdue(int(row[0]), row[1])

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or_, select, update
 
 from identsync.errors import IdentsyncError
+from identsync.integrations.egisz import exchange
 from identsync.store import slots
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 
-FATE = "person"
-"""The fate of a journal's line that tells of a person's decision, not of a request."""
+FATE = exchange.PERSON
 NUMBER_MOST = 60
 TAKEN = ("taken", "warned")
 
@@ -42,7 +42,7 @@ def resend(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> 
 
 
 def arrived(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> None:
-    """Hold a document of which nobody knows for taken, because a person has seen it at N3."""
+    """Hold a document of which nobody knows, or that N3 refused as there already, for taken: a person has seen it."""
     i = egisz_item.c
     values = {
         "state": "taken",
@@ -51,7 +51,8 @@ def arrived(connection: Connection, id: int, seen: int, by: str, now_ms: int) ->
         "retry_ms": None,
         "taken_ms": func.coalesce(i.taken_ms, now_ms),
     }
-    _decide(connection, id, seen, now_ms, _unknown_document(), values, "arrived", by)
+    where = (i.what == "document") & i.state.in_(("unknown", "rejected"))
+    _decide(connection, id, seen, now_ms, where, values, "arrived", by)
 
 
 def not_arrived(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> None:
@@ -71,9 +72,9 @@ def number(connection: Connection, id: int, seen: int, written: str, by: str, no
 
 
 def cancel(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> None:
-    """Have N3 cancel a case that it took and that is no more in the clinic's data."""
+    """Have N3 cancel a case that it has, or may have, and that is no more in the clinic's data."""
     i = egisz_item.c
-    where = (i.what == "case") & (i.state == "gone") & i.taken_ms.is_not(None)
+    where = (i.what == "case") & (i.state == "gone") & or_(i.sent.is_not(None), i.tried.is_not(None))
     _decide(connection, id, seen, now_ms, where, {"state": "cancelling", "wanted": None, "attempts": 0,
                                                   "retry_ms": None}, "cancel", by)  # fmt: skip
 

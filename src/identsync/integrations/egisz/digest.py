@@ -25,7 +25,7 @@ from identsync.integrations.egisz.case import (
 )
 
 VERSION = 1
-_SEEDS = {"case": 0xE915, "patient": 0xE916, "document": 0xE917}
+_SEEDS = {"case": 0xE915, "patient": 0xE916, "document": 0xE917, "visit": 0xE918}
 _encode = msgspec.msgpack.Encoder().encode  # moments become instants: one moment in another zone is the same
 
 
@@ -66,6 +66,11 @@ class Digests:
     def of_care(self, case: Case) -> int:
         """Return the digest of what AddCase and UpdateCase say: of the patient his key and his guardian alone."""
         return columns.digest(self._care(case), _SEEDS["case"])
+
+    def of_visit(self, visit: Visit, codes: Codes) -> int:
+        """Return the digest of what AddStepToCase says of a visit, with the case's codes that are in it."""
+        told = VERSION, codes.payment, codes.place, codes.visit_purpose, codes.role, self._visit(visit)
+        return columns.digest(spelled(told), _SEEDS["visit"])
 
     def of_patient(self, patient: Patient) -> int:
         """Return the digest of what AddPatient and UpdatePatient say."""

@@ -10,6 +10,8 @@ from identsync.integrations.egisz.case import Fate, Reply
 from identsync.store.tables import egisz_exchange
 
 KEPT_MS = 90 * 86_400_000
+PERSON = "person"
+"""The fate of a line that tells of a person's decision, not of a request."""
 LONGEST = 200_000  # characters of a request or an answer: a document of megabytes is not kept twice
 
 
@@ -53,5 +55,6 @@ def write(connection: Connection, organisation: str, entries: Sequence[Entry]) -
 
 
 def forget(connection: Connection, now_ms: int) -> int:
-    """Erase what is older than 90 days; give how many there were."""
-    return connection.execute(delete(egisz_exchange).where(egisz_exchange.c.at_ms < now_ms - KEPT_MS)).rowcount
+    """Erase what is older than 90 days, but for what people decided; give how many there were."""
+    e = egisz_exchange.c
+    return connection.execute(delete(egisz_exchange).where(e.at_ms < now_ms - KEPT_MS, e.fate != PERSON)).rowcount

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from identsync.integrations.egisz import page_fields, page_lacks
 from identsync.integrations.egisz import page_words as words
-from identsync.integrations.egisz.deadline import OVER
+from identsync.integrations.egisz.deadline import is_unsent
 from identsync.integrations.egisz.decisions import FATE
 from identsync.integrations.egisz.kept import complaints_of, missing_of
 from identsync.store.tables import egisz_exchange, egisz_item
@@ -60,8 +60,7 @@ def lines_of(row: Any) -> list[dict[str, Any]]:
 
 def is_late(row: Any, before: Mapping[str, int]) -> bool:
     """Tell whether a row should be with N3 by now and is not."""
-    waits = row.what != "patient" and row.taken_ms is None and row.state not in OVER
-    return bool(waits and row.at_ms < before.get(row.organisation, 0))
+    return is_unsent(row) and bool(row.at_ms < before.get(row.organisation, 0))
 
 
 def _by_person(exchanges: list[dict[str, Any]]) -> bool:

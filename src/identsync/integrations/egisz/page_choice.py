@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, or_
 from identsync.clinic.clock import DAY, to_ms
 from identsync.engine import pages
 from identsync.integrations.egisz import page_words as words
-from identsync.integrations.egisz.deadline import OVER
+from identsync.integrations.egisz.deadline import unsent
 from identsync.store.tables import egisz_item
 
 SHOWN = 100
@@ -102,7 +102,7 @@ def narrowed(choice: Choice, zone: str, before: Mapping[str, int]) -> list[Colum
         found.append(i.at_ms < _moment(zone, choice.until + timedelta(1)))
     if choice.late:
         late = [and_(i.organisation == name, i.at_ms < moment) for name, moment in before.items()]
-        found += [or_(*late), i.what != "patient", i.taken_ms.is_(None), i.state.not_in(OVER)]
+        found += [or_(*late), *unsent()]
     return found
 
 

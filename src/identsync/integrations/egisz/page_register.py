@@ -92,6 +92,8 @@ _LISTED = (
     egisz_item.c.retry_ms,
     egisz_item.c.attempts,
     egisz_item.c.changed_ms,
+    egisz_item.c.is_open,
+    egisz_item.c.steps,
 )
 
 

@@ -1,12 +1,12 @@
 """What an organisation wants N3 to have, by its clinic's data, its rules and N3's reference books."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from identsync.clinic.clock import DAY, minute_now
-from identsync.integrations.egisz import digest
+from identsync.integrations.egisz import digest, opened
 from identsync.integrations.egisz.assembling import Assembly, Told, ToldDocument
 from identsync.integrations.egisz.case import Case, Document, Patient
 from identsync.integrations.egisz.register import What, Wish
@@ -70,8 +70,10 @@ class _Planning:
         for told in assembly.cases():
             self.intent.seen.add(told.number)
             self.intent.weight += not told.cancelled
-            if told.cancelled or told.case.closed is not None:  # an open one waits until it is closed
+            if told.cancelled or told.case.closed is not None:
                 self._case(told)
+            elif self._rules.settings.open_cases:  # else it waits until it is closed
+                self._case(replace(told, case=opened.so_far(told.case, self._rules.now)))
 
     def _case(self, told: Told) -> None:
         case = told.case
@@ -80,7 +82,7 @@ class _Planning:
         self.intent.want("case", Wish(
             key=told.number, own_id=case.id, branch=told.branch, doctor=told.doctor, patient=told.patient,
             at_ms=_ms(case.closed or case.opened), digest=self._digests.of_care(case) if ready else None,
-            missing=missing,
+            missing=missing, is_open=not told.cancelled and case.closed is None,
         ))  # fmt: skip
         if ready:
             self.intent.cases[told.number] = case

@@ -5,7 +5,7 @@ the sender's (``shelf.py``); a person's decision that came between reading and w
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
@@ -26,6 +26,7 @@ item = egisz_item.c
 _KEPT = (
     item.id, item.key, item.own_id, item.state, item.wanted, item.sent, item.tried, item.branch_id, item.doctor_id,
     item.patient_id, item.at_ms, item.missing, item.complaints, item.attempts, item.retry_ms, item.changed_ms,
+    item.is_open, item.steps,
 )  # fmt: skip
 
 
@@ -49,6 +50,8 @@ class Held:
     attempts: int
     retry_ms: int | None
     changed_ms: int
+    is_open: int | None = None
+    steps: str | None = None
 
     @property
     def is_there(self) -> bool:
@@ -74,6 +77,7 @@ class Wish:
     digest: int | None = None
     missing: Sequence[Missing] = ()
     is_once: bool = False  # never sent again by itself
+    is_open: bool = False  # a case that the clinic has not closed
 
     @property
     def lines(self) -> str:
@@ -150,7 +154,11 @@ def _new(wish: Wish) -> dict[str, Any] | None:
 def _changed(row: Held, wish: Wish) -> dict[str, Any] | None:
     """Return what is to be different in a row, None = nothing."""
     if wish.is_once and row.is_there:
-        return None
+        return _found_again(row, wish) if row.state == "gone" else None
+    if wish.is_open and row.is_there and row.steps is None:
+        return None  # N3 has it closed and opens none again: it waits until the clinic closes it, too
+    if row.is_there and wish.patient != row.patient:  # N3 has it as another patient's: there it is taken back first
+        wish = replace(wish, patient=row.patient, digest=None, missing=())
     state = _state(row, wish)
     fresh = state != row.state and state in ("ready", "cancelling")
     values = _of_clinic(wish) | {"state": state, "wanted": wish.digest, "complaints": row.complaints}
@@ -159,10 +167,18 @@ def _changed(row: Held, wish: Wish) -> dict[str, Any] | None:
         values["complaints"] = NOTHING
     now = {
         "branch_id": row.branch, "doctor_id": row.doctor, "patient_id": row.patient, "at_ms": row.at_ms,
-        "missing": row.missing, "state": row.state, "wanted": row.wanted, "complaints": row.complaints,
-        "attempts": row.attempts, "retry_ms": row.retry_ms,
+        "missing": row.missing, "is_open": row.is_open, "state": row.state, "wanted": row.wanted,
+        "complaints": row.complaints, "attempts": row.attempts, "retry_ms": row.retry_ms,
     }  # fmt: skip
     return None if values == now else values
+
+
+def _found_again(row: Held, wish: Wish) -> dict[str, Any]:
+    """Return what a document is that was gone from the clinic: what it was before, whatever is in it now."""
+    state = "unknown" if row.tried is not None else "taken" if row.complaints == NOTHING else "warned"
+    wanted = row.sent if row.tried is None else row.tried
+    kept = {"complaints": row.complaints, "attempts": row.attempts, "retry_ms": row.retry_ms}
+    return _of_clinic(wish) | {"missing": NOTHING, "state": state, "wanted": wanted} | kept
 
 
 def _state(row: Held, wish: Wish) -> str:
@@ -185,7 +201,7 @@ def _state(row: Held, wish: Wish) -> str:
 def _of_clinic(wish: Wish) -> dict[str, Any]:
     return {
         "branch_id": wish.branch, "doctor_id": wish.doctor, "patient_id": wish.patient, "at_ms": wish.at_ms,
-        "missing": wish.lines if wish.missing else NOTHING,
+        "missing": wish.lines if wish.missing else NOTHING, "is_open": 1 if wish.is_open else None,
     }  # fmt: skip
 
 

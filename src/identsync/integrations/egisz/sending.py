@@ -1,16 +1,21 @@
 """One item to N3 and its verdict: the same key again until N3 is known to have it as it is wanted.
 
 A new key goes by Add; 23 and 31 say that it is there, then Update makes the content right. What is known to be there
-goes by Update; where N3 does not know the key, by Add. A document goes once: what was lost stays unknown.
+goes by Update; where N3 does not know the key, by Add. A case that stays open begins with Create, grows by a step at a
+time and ends with Close; where an answer was lost an Update of the whole makes it right, whatever had arrived. A
+document goes once: what was lost stays unknown.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from identsync.errors import Refused, Unavailable
 from identsync.flows.mirror import Confirmed, Item, Later, Rejected, Unknown, Verdict
-from identsync.integrations.egisz import exchange
-from identsync.integrations.egisz.case import Complaint, Fate, Reply
+from identsync.integrations.egisz import exchange, opened
+from identsync.integrations.egisz.case import Case, Complaint, Fate, Reply, Visit
+from identsync.integrations.egisz.opened import Opened
 from identsync.integrations.egisz.wire.contract_forms import Unfit
 from identsync.language import _
 
@@ -23,9 +28,11 @@ if TYPE_CHECKING:
 
 LOST_IN_A_ROW = 3
 """So many lost answers, and the run ends: it is N3 that is ill, not the case."""
+DONE = (Fate.TAKEN, Fate.WARNED)
 NEVER_MS = 3_650 * 86_400_000
 OURS = frozenset({"guid", "idlpu"})
-KEYS: Mapping[str, frozenset[str]] = {"patient": frozenset({"idpatientmis"}), "case": frozenset({"idcasemis"})}
+CASE, STEP = frozenset({"idcasemis"}), frozenset({"idstepmis"})
+KEYS: Mapping[str, frozenset[str]] = {"patient": frozenset({"idpatientmis"}), "case": CASE}
 
 Ask = tuple[str, Callable[[], Awaitable[Reply]]]
 
@@ -44,13 +51,67 @@ class Sender:
         """Bring a patient to N3."""
         patient = self._intent.patients[item.key]
         add = ("AddPatient", lambda: self._n3.add_patient(patient))
-        return await self._put(item, add, ("UpdatePatient", lambda: self._n3.update_patient(patient)))
+        update = ("UpdatePatient", lambda: self._n3.update_patient(patient))
+        try:
+            return self._verdict(item.key, await self._put(item, add, update))
+        except Unfit as error:
+            return self._unfit(item.key, error)
 
     async def case(self, item: Item) -> Verdict:
-        """Bring a closed case to N3."""
+        """Bring a case to N3: a closed one whole; one that stays open step by step until it is closed."""
         case = self._intent.cases[item.key]
-        add = ("AddCase", lambda: self._n3.add_case(case))
-        return await self._put(item, add, ("UpdateCase", lambda: self._n3.update_case(case)))
+        try:
+            reply = await self._case(item, case)
+        except Unfit as error:
+            return self._unfit(item.key, error)
+        verdict = self._verdict(item.key, reply)
+        if isinstance(verdict, Confirmed):
+            self._shelf.opened.pop(item.key, None)
+            if case.closed is None:
+                self._shelf.opened[item.key] = opened.of(case)
+        return verdict
+
+    async def _case(self, item: Item, case: Case) -> Reply:
+        there = self._shelf.opened.get(item.key)
+        if there is not None and case.closed is not None:
+            return await self._close(item, case, there)
+        if there is not None and not item.doubtful and (visits := there.added(case, opened.of(case))):
+            return await self._extend(item, case, visits)
+        return await self._put(item, *self._whole(case))
+
+    def _whole(self, case: Case) -> tuple[Ask, Ask]:
+        """Return what brings a case as a whole: when N3 does not have it, and when it has."""
+        update: Ask = "UpdateCase", lambda: self._n3.update_case(case)
+        if case.closed is None:
+            return ("CreateCase", lambda: self._n3.create_case(case)), update
+        return ("AddCase", lambda: self._n3.add_case(case)), update
+
+    async def _extend(self, item: Item, case: Case, visits: Sequence[Visit]) -> Reply:
+        """Add visits to an open case, each once: what became of a lost one only an update of the whole makes right."""
+        told, replies = opened.of(case), list[Reply]()
+        for visit in visits:
+            reply = await self._asked(item.key, ("AddStepToCase", partial(self._n3.add_step, case, visit)))
+            if _blames(reply, CASE | STEP):  # the case is not there, or not open any more; or the step is
+                return await self._put(item, *self._whole(case))
+            if reply.fate not in DONE:
+                return reply
+            replies.append(reply)
+            there = self._shelf.opened[item.key]
+            self._shelf.opened[item.key] = there.with_step(visit.id, told.steps[visit.id])
+        return next((reply for reply in replies if reply.fate is Fate.WARNED), replies[-1])
+
+    async def _close(self, item: Item, case: Case, there: Opened) -> Reply:
+        """Close a case with the visits that N3 is not known to have; what else may differ is made right after it."""
+        closing = replace(case, visits=there.lacking(case))
+        add, update = self._whole(case)
+        reply = await self._asked(item.key, ("CloseCase", lambda: self._n3.close_case(closing)))
+        if reply.fate is Fate.REFUSED and (item.doubtful or self._is_unknown_there(reply)):
+            return await self._put(item, add, update)  # closed already, perhaps, or not there at all
+        if reply.fate not in DONE:
+            return reply
+        del self._shelf.opened[item.key]
+        is_right = not item.doubtful and there.steps.items() <= opened.of(case).steps.items()
+        return reply if is_right else await self._asked(item.key, update)
 
     async def cancel(self, item: Item) -> Verdict:
         """Take a case back; where it may never have arrived, N3's not knowing it is what was wanted."""
@@ -74,18 +135,15 @@ class Sender:
             return self._unfit(item.key, error)
         return Unknown(reply.words, NEVER_MS) if reply.fate is Fate.LOST else self._verdict(item.key, reply)
 
-    async def _put(self, item: Item, add: Ask, update: Ask) -> Verdict:
+    async def _put(self, item: Item, add: Ask, update: Ask) -> Reply:
         is_known = item.key in self._shelf.there
-        try:
-            reply = await self._asked(item.key, update if is_known else add)
-            if reply.fate is Fate.THERE:
-                self._shelf.met.add(item.key)
-                reply = await self._asked(item.key, update)
-            elif is_known and self._is_unknown_there(reply):
-                reply = await self._asked(item.key, add)
-        except Unfit as error:
-            return self._unfit(item.key, error)
-        return self._verdict(item.key, reply)
+        reply = await self._asked(item.key, update if is_known else add)
+        if reply.fate is Fate.THERE:
+            self._shelf.met.add(item.key)
+            return await self._asked(item.key, update)
+        if is_known and self._is_unknown_there(reply):
+            return await self._asked(item.key, add)
+        return reply
 
     async def _asked(self, key: int, ask: Ask) -> Reply:
         operation, asked = ask
@@ -123,9 +181,12 @@ class Sender:
 
     def _is_unknown_there(self, reply: Reply) -> bool:
         """Tell whether N3 refuses the key itself, and nothing else: it does not have it."""
-        keys = KEYS.get(self._shelf.what, frozenset())
-        told = [_last(each.field) for each in reply.complaints]
-        return reply.fate is Fate.REFUSED and bool(told) and keys.issuperset(told)
+        return _blames(reply, KEYS.get(self._shelf.what, frozenset()))
+
+
+def _blames(reply: Reply, keys: frozenset[str]) -> bool:
+    told = [_last(each.field) for each in reply.complaints]
+    return reply.fate is Fate.REFUSED and bool(told) and keys.issuperset(told)
 
 
 def _last(field: str) -> str:

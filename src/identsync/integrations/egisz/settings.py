@@ -43,6 +43,15 @@ class Organisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             )
         ),
     ] = "case"
+    open_cases: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Передавать и незакрытые случаи: создать (CreateCase), добавлять посещения (AddStepToCase), закрыть "
+                "(CloseCase); false: случай уходит целиком, когда закрыт"
+            )
+        ),
+    ] = False
     interval: Annotated[Duration, Meta(ge=10_000, le=DAY_MS, description="Как часто искать, что пора отправить")] = (
         300_000
     )
@@ -88,3 +97,5 @@ class Organisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Yield (key, what, hint): rules across keys."""
         if len(set(self.branches)) != len(self.branches):
             yield "branches", _("один филиал назван дважды"), ""
+        if self.open_cases and self.route != "case":
+            yield "open_cases", _('незакрытые случаи передаются только при route = "case"'), ""

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from identsync.core.columns import Columns
 from identsync.flows import mirror_book
 from identsync.flows.mirror_book import DOUBT, GONE, Book, Row
-from identsync.integrations.egisz import exchange
+from identsync.integrations.egisz import exchange, opened
 from identsync.integrations.egisz.case import Complaint
 from identsync.integrations.egisz.kept import complaints_text
+from identsync.integrations.egisz.opened import Opened
 from identsync.integrations.egisz.register import NOTHING, What
 from identsync.store.tables import egisz_item
 
@@ -21,11 +22,14 @@ item = egisz_item.c
 class Items(mirror_book.Shelf):
     """What of one kind is to be sent, or taken back, now: of ``offered`` keys, and all that is to be cancelled.
 
-    ``said`` are N3's complaints by key and ``warned`` the keys that it took with some, until they are written down;
+    ``opening`` are those of them that shall be open cases, ``opened`` what N3 has of such. ``said`` are N3's complaints
+    by key and ``warned`` the keys that it took with some, until they are written down;
     ``entries`` are exchanges, written in the same transaction as what they ended in.
     """
 
-    def __init__(self, stream: str, organisation: str, what: What, offered: Collection[int]) -> None:
+    def __init__(
+        self, stream: str, organisation: str, what: What, offered: Collection[int], opening: Collection[int] = ()
+    ) -> None:
         super().__init__(stream, 0)
         self.organisation, self.what = organisation, what
         self.ids: dict[int, int] = {}
@@ -34,16 +38,28 @@ class Items(mirror_book.Shelf):
         self.said: dict[int, Sequence[Complaint]] = {}
         self.warned: set[int] = set()
         self.entries: list[exchange.Entry] = []
+        self.opened: dict[int, Opened] = {}
+        self._opening = frozenset(opening)
         self._offered = offered if isinstance(offered, set | frozenset) else set(offered)
 
     def load(self, connection: Connection, _refresh_before_ms: int | None = None) -> Book:
         """Read what stands between N3 and what is wanted."""
         book = mirror_book.weighed(connection, self.stream, 0)
-        columns = (item.key, item.id, item.state, item.wanted, item.sent, item.tried, item.attempts, item.retry_ms)
+        columns = (
+            item.key,
+            item.id,
+            item.state,
+            item.wanted,
+            item.sent,
+            item.tried,
+            item.attempts,
+            item.retry_ms,
+            item.steps,
+        )
         leaving = and_(item.wanted.is_(None), item.state.in_(("cancelling", *FAILED)))
         own = select(*columns).where(item.organisation == self.organisation, item.what == self.what)
         known: list[tuple[int, int]] = []
-        for key, number, state, wanted, sent, tried, attempts, retry_ms in connection.execute(
+        for key, number, state, wanted, sent, tried, attempts, retry_ms, steps in connection.execute(
             own.where(or_(item.wanted.is_not(None), leaving))
         ):
             if wanted is not None and key not in self._offered:
@@ -53,6 +69,8 @@ class Items(mirror_book.Shelf):
                 self.there.add(key)
             if tried is not None or sent is not None:
                 known.append((key, DOUBT if tried is not None else sent))
+                if (there := opened.read(steps)) is not None:
+                    self.opened[key] = there
             if state in FAILED:
                 book.rows[key] = Row(key, GONE if wanted is None else wanted, state, attempts, retry_ms)
         book.confirmed = Columns.from_rows(known)
@@ -84,6 +102,9 @@ class Items(mirror_book.Shelf):
             self.there.add(row.key)
         elif row.key in self.met:
             values["tried"] = row.digest
+        if row.key in self._opening:  # it may be open there from now on
+            self.opened.setdefault(row.key, Opened())
+        values["steps"] = opened.text(self.opened.get(row.key))
         if row.key in self.said:
             values["complaints"] = complaints_text(self.said.pop(row.key))
         return values
@@ -91,6 +112,7 @@ class Items(mirror_book.Shelf):
 
 _CANCELLED: Mapping[str, Any] = {
     "state": "cancelled", "sent": None, "tried": None, "attempts": 0, "retry_ms": None, "complaints": NOTHING,
+    "steps": None,
 }  # fmt: skip
 
 

@@ -35,6 +35,7 @@ DEADLINE_MS, BUDGET_MS = 900_000, 240_000
 BOOKS_MS = 3_600_000
 FLOOR = 20  # cases: a small clinic may well have a third of them less
 WHATS: Sequence[What] = ("patient", "case", "document")
+PROTO = 2  # since 0007: an older program would not know that N3 has a case open
 PATIENCE = Patience(first_ms=60_000, most_ms=3_600_000, rejected_ms=NEVER_MS)  # refused: until it changes, or a person
 
 Rows = dict[What, dict[int, Held]]
@@ -50,7 +51,7 @@ def tasks(settings: Mapping[str, Organisation], branches: Sequence["Branch"]) ->
             partial(look_, name=name, settings=one),
         )
         found += [
-            Task(f"egisz/{name}", 0, one.interval, one.lease, DEADLINE_MS, send, f"{_('ЕГИСЗ')}: {title}"),
+            Task(f"egisz/{name}", 0, one.interval, one.lease, DEADLINE_MS, send, f"{_('ЕГИСЗ')}: {title}", PROTO),
             Task(
                 f"egisz/{name}.books", 0, BOOKS_MS, one.lease, DEADLINE_MS, look, f"{_('ЕГИСЗ: справочники')}: {title}"
             ),
@@ -135,7 +136,8 @@ class _Sending:
         there = {key for key, row in rows["patient"].items() if row.sent is not None}
         able = {key: row for key, row in rows[what].items() if row.patient in there and self._may_go(row)}
         offered = self._offered(what, able)
-        shelf = Items(f"egisz/{self._name}.{what}", self._name, what, offered.keys())
+        opening = [key for key in offered if what == "case" and self._intent.cases[key].closed is None]
+        shelf = Items(f"egisz/{self._name}.{what}", self._name, what, offered.keys(), opening)
         sender = Sender(self._run, self._line, self._permits, shelf, self._intent, self._ids(rows))
         return await mirror(
             self._run, shelf.stream, _columns(offered), weight=1, make=_making(offered),

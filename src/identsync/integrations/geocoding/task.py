@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,7 +35,6 @@ FLOOR = 100  # buildings: a small clinic may well lose a third of them
 DAY_MS = 86_400_000
 MISSED_MS, MISSED_MOST_MS = 7 * DAY_MS, 180 * DAY_MS  # until a building that was not found is looked for again
 MONTH = 30
-FIRST = 1 << 20
 CELL = 9
 PATIENCE = Patience(first_ms=60_000, most_ms=6 * 3_600_000)
 
@@ -62,9 +61,8 @@ class Wanted:
     """The buildings of the clinic's patients and its branches, with what people corrected."""
 
     register: Register
-    buildings: Sequence[int]  # the register's, with ``counts`` and ``newest`` in the same order
+    buildings: Sequence[int]  # the register's, with ``counts`` in the same order
     counts: Sequence[int]
-    newest: Sequence[int]
     desired: Columns
     own: Mapping[int, Question]  # of branches (key = -number) and of corrected buildings; others are in the register
     pins: Mapping[int, Fix]
@@ -84,17 +82,9 @@ class Wanted:
         at = self._at(key)
         return 0 if at is None else self.counts[at]
 
-    def order(self) -> Callable[[int], int]:
+    def queue(self, keys: Sequence[int]) -> Sequence[int]:
         """Put branches first, then buildings by the month of the last visit, shuffled within it."""
-        months: dict[int, int] = {}
-
-        def rank(key: int) -> int:
-            if not months:  # made when something is due: that is seldom
-                months.update((each, day // MONTH) for each, day in zip(self.buildings, self.newest, strict=True))
-                months[0] = 0
-            return (-months.get(key, FIRST) << 32) | getrandbits(32)
-
-        return rank
+        return self.register.queue(array("q", keys), MONTH, getrandbits(63))
 
     def _at(self, key: int) -> int | None:
         at = bisect_left(self.buildings, key)
@@ -118,8 +108,7 @@ def read(clinic: "ClinicSource", fixes: Mapping[int, Fix]) -> Wanted:
     changed = {key: digest(each.text.encode(), MAPPING) for key, each in own.items() if each.text}
     changed |= {key: digest(array("q", (fix.latitude or 0, fix.longitude or 0)), MAPPING) for key, fix in pins.items()}
     desired = known.with_(array("q", changed.keys()), array("q", changed.values()), array("q"))
-    views = register.buildings, register.counts, register.newest
-    return Wanted(register, *views, desired, own, pins, frozenset(home.values()))
+    return Wanted(register, register.buildings, register.counts, desired, own, pins, frozenset(home.values()))
 
 
 def _of_branch(branch: "Branch", city: str) -> Address:
@@ -161,7 +150,7 @@ async def run_(run: "Run", settings: Mapping[str, Provider]) -> Outcome:
             brake=Brake(floor=FLOOR),
             patience=PATIENCE,
             concurrency=STEP,
-            order=wanted.order(),
+            queue=wanted.queue,
             budget_ms=BUDGET_MS,
         )
     return _told(outcome, cascade)

@@ -14,7 +14,7 @@ and by whom they are told. What a person says stands: calls up to that moment ar
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -123,17 +123,20 @@ def note(connection: Connection, entry_id: int, text: str, by: str, now_ms: int)
 
 def waited_ms(first_ms: int, now_ms: int, zone: str, hours: tuple[int, int]) -> int:
     """Return how long somebody has waited within working hours (minutes of the day, wall clock of ``zone``)."""
-    home, total = ZoneInfo(zone), 0
+    home = ZoneInfo(zone)
     since, until = (datetime.fromtimestamp(at / 1000, UTC).astimezone(home) for at in (first_ms, now_ms))
-    day = since.date()
-    while day <= until.date():
-        opens, closes = (_at(day, minute, home) for minute in hours)
-        total += max(0, min(now_ms, closes) - max(first_ms, opens))
-        day += timedelta(days=1)
-    return total
+    ends = sorted({since.date(), until.date()}) if since < until else []
+    total = sum(_open_ms(day, home, hours, first_ms, now_ms) for day in ends)
+    between = max((until.date() - since.date()).days - 1, 0)  # whole days: who waits for years costs no more
+    return total + between * (hours[1] - hours[0]) * 60_000
 
 
-def _at(day: Any, minute: int, zone: ZoneInfo) -> int:
+def _open_ms(day: date, home: ZoneInfo, hours: tuple[int, int], first_ms: int, now_ms: int) -> int:
+    opens, closes = (_at(day, minute, home) for minute in hours)
+    return max(0, min(now_ms, closes) - max(first_ms, opens))
+
+
+def _at(day: date, minute: int, zone: ZoneInfo) -> int:
     wall = datetime.combine(day, time(), zone) + timedelta(minutes=minute)
     return int(wall.timestamp() * 1000)
 

@@ -64,6 +64,7 @@ def _line(context: PageContext, name: str, line: Any, row: Any, slots: Sequence[
         "branch": line.branch,
         "hours": line.hours,
         "keep": line.keep,
+        "remember": line.remember,
         "able": {each: getattr(able, each) for each in ABLE},
         "words": able.words,
         "problem": row.problem if row is not None else None,

@@ -12,6 +12,7 @@ from identsync.values import Address, Duration, Secret
 DAY_MS = 86_400_000
 OWN_ADDRESS = ("ident", "megafon")
 """Kinds whose address is the clinic's own and must be named."""
+LEAST_DAYS = 31
 WITH_LOGIN = ("asterisk", "mango", "zadarma", "sipuni")
 Text = Annotated[str, Meta(min_length=1, max_length=253)]
 Long = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -96,6 +97,17 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Long | None,
         Meta(examples=["//server/calls"], description="Общая папка для хранимых записей: нужна, если keep больше 0"),
     ] = None
+    remember: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_600,
+            description=(
+                "Сколько дней помнить звонки и решённые пропущенные с заметками, потом они стираются; 0 = всегда. Кому "
+                "ещё не перезвонили, тот не стирается"
+            ),
+        ),
+    ] = 1_096
     hours: Annotated[str, Meta(description="Когда на звонки отвечают: ожидание считается в этих часах")] = "08:00-21:00"
     poll: Annotated[
         Duration, Meta(ge=500, le=60_000, description="Как часто спрашивать облачную АТС о звонках, что идут сейчас")
@@ -137,6 +149,8 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield "channel", _("нужен {extension}, и никаких пробелов"), "PJSIP/{extension}"
         if self.keep and self.folder is None:
             yield "folder", _("чтобы хранить записи, нужна общая папка"), "//server/calls"
+        if 0 < self.remember < max(self.keep, self.first_days, LEAST_DAYS):
+            yield "remember", _("меньше, чем keep, first_days или 31 день: сведения стёрлись бы раньше срока"), "1096"
         found = _HOURS.fullmatch(self.hours)
         if found is None or self.open_minutes[0] >= self.open_minutes[1]:
             yield "hours", _("пишется так: 08:00-21:00"), ""

@@ -24,6 +24,7 @@ from identsync.integrations.telephony import books
 from identsync.integrations.telephony.books import Origin, stream_of
 from identsync.integrations.telephony.call import Call, Exchange, State
 from identsync.integrations.telephony.dialing import Dialler, pulse_of
+from identsync.integrations.telephony.forgetting import EVERY_MS, forget
 from identsync.integrations.telephony.lines import abilities, for_person, for_run, window_ms
 from identsync.integrations.telephony.recordings import KEEP_MS, keep
 from identsync.language import _
@@ -46,7 +47,7 @@ PATIENCE = Patience(first_ms=1_000, most_ms=30_000)
 
 
 def tasks(settings: Mapping[str, "Line"], _branches: Sequence["Branch"]) -> list[Task]:
-    """Return the attending of each line that can hear or dial, the history of each that has one, the keeping."""
+    """Return the attending of each line that can hear or dial, the histories, the keeping, the forgetting."""
     made: list[Task] = []
     for name, line in settings.items():
         able, title = abilities(line), line.title or name
@@ -58,6 +59,9 @@ def tasks(settings: Mapping[str, "Line"], _branches: Sequence["Branch"]) -> list
     if kept:
         run, words = partial(keep, settings=kept), _("Записи разговоров")
         made.append(Task("telephony/recordings", 0, KEEP_MS, 30_000, DEADLINE_MS, run, words))
+    if any(line.remember for line in settings.values()):
+        run, words = partial(forget, settings=settings), _("Старые звонки стираются")
+        made.append(Task("telephony/forgetting", 0, EVERY_MS, 30_000, DEADLINE_MS, run, words))
     return made
 
 

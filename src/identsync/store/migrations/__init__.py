@@ -16,10 +16,18 @@ the first run of a newer one. ``tests/update`` holds a migration of kind 1 to th
 two versions.
 """
 
-REVISIONS = {"0001": "0001", "0002": "0001", "0003": "0001", "0004": "0001", "0005": "0001", "0006": "0001"}
+REVISIONS = {
+    "0001": "0001",
+    "0002": "0001",
+    "0003": "0001",
+    "0004": "0001",
+    "0005": "0001",
+    "0006": "0001",
+    "0007": "0001",
+}
 """Revision: its ``compatible_from``, the oldest revision whose programs still work on tables of this one."""
 
-NEEDED = "0006"
+NEEDED = "0007"
 """The oldest revision whose tables this program works on: the newest expansion, contractions may be put off."""
 
 NEWEST = [*REVISIONS][-1]

@@ -39,7 +39,7 @@ from identsync.integrations.calendar.wire.dav import (
     unexpected,
 )
 from identsync.integrations.calendar.wire.listing import Listing, etag_of, found_in, is_collection, name_of
-from identsync.language import _
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from identsync.flows.answer import Reply
@@ -193,8 +193,8 @@ class CalDav:
 
     def _gone(self, reply: "Reply") -> NoCalendar:
         hint = _("Подключите календарь заново: identsync calendar connect.")
-        words = _("этого календаря на сервере больше нет (404)")
-        return NoCalendar(f"{host_of(self.url)}: {words}", hint=hint, raw=reply.text)
+        words = _("{where}: {what}", where=host_of(self.url), what=_("этого календаря на сервере больше нет (404)"))
+        return NoCalendar(words, hint=hint, raw=reply.text)
 
     def _itself(self, row: Row) -> bool:
         if f"{DAV}resourcetype" in row.properties:

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from identsync.errors import Refused, Unexpected
 from identsync.integrations.calendar.wire.providers import advice
-from identsync.language import _
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from identsync.flows.answer import Reply
@@ -165,7 +165,8 @@ def host_of(url: str) -> str:
 
 def refused(method: str, url: str, reply: "Reply", words: str, hint: str = "") -> Refused:
     """Return the error that asks a person; what to do depends on the provider."""
-    return Refused(f"{method} {host_of(url)}: {words}", hint=hint or advice(host_of(url)), raw=reply.text)
+    told = _("{where}: {what}", where=f"{method} {host_of(url)}", what=words)
+    return Refused(told, hint=hint or advice(host_of(url)), raw=reply.text)
 
 
 def unexpected(method: str, url: str, words: str, reply: "Reply | None" = None) -> Unexpected:

@@ -29,7 +29,7 @@ from identsync.integrations.calendar.wire.dav import (
     refused,
 )
 from identsync.integrations.calendar.wire.providers import provider_of, within
-from identsync.language import _
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from identsync.flows.answer import Reply

@@ -17,7 +17,7 @@ import orjson
 
 from identsync.errors import IdentsyncError, Limited, Refused, Unexpected
 from identsync.flows.answer import Reply, retry_after
-from identsync.language import _
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from identsync.flows.http import Http
@@ -193,7 +193,7 @@ def error_of(code: str, reply: Reply) -> IdentsyncError:
     if reply.status == 429 or code in {"rate_limit_exceeded", "slow_down", "quota_exceeded"}:
         return Limited(_("Google просит обращаться реже ({codes})", codes=code), after_ms=retry_after(reply.headers))
     words, hint = _words(code)
-    return Refused(f"{words} ({code})", hint=hint)
+    return Refused(_("{what} ({code})", what=words, code=code), hint=hint)
 
 
 def _words(code: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ import orjson
 from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply, retry_after
 from identsync.integrations.calendar.event import NoCalendar
-from identsync.language import _
+from identsync.language import keyed as _
 
 PASSING = frozenset(range(400, 500)) - {408}  # what Http leaves to us
 MINUTE_MS = 60_000  # the quotas of Google are counted over a sliding minute

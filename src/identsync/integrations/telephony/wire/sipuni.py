@@ -1,6 +1,9 @@
 """Sipuni: forms signed by MD5, a journal of whole days as CSV, a recording by the call's id (facts: telephony.md).
 
-Live calls go by webhook, and by a WebSocket that a clinic could open (doc.sipuni.com, articles 636-641): none here yet.
+Live calls go by webhook, and by a WebSocket that a clinic could open (wss://wss.sipuni.com/api; doc.sipuni.com,
+636-641: auth by a key of its own, keepalive, events 1 call, 3 answer, 2 end, 4 a leg's end). It is not used: published
+events have a call_id that differs from the record's id in the journal (1599036844.83813 and ...83809), ends that never
+come are reported, nothing is repeated after a break. Until somebody has seen both of one account, calls would double.
 """
 
 import csv

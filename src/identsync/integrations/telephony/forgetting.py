@@ -1,0 +1,177 @@
+"""What is forgotten: calls that are older than their line remembers them, their recordings, clicks, entries dealt with.
+
+All of it is personal data, so it goes in portions, each a short transaction of its own, until nothing is too old. An
+entry of the worklist that somebody still has to deal with stays however old it is, and so do the calls of its number.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select, update
+
+from identsync.engine.integration import Outcome, Status
+from identsync.integrations.telephony.books import SAME_MS
+from identsync.integrations.telephony.missed import OPEN
+from identsync.store.tables import (
+    outbox,
+    outbox_event,
+    phone_call,
+    phone_dial,
+    phone_event,
+    phone_missed,
+    phone_recording,
+)
+
+if TYPE_CHECKING:
+    from identsync.engine.run import Run
+    from identsync.integrations.telephony.settings import Line
+
+DAY_MS = 86_400_000
+EVERY_MS = 21_600_000
+SOON_MS = 60_000
+PORTION = 200
+MOST = 50
+"""Portions of a kind in one run: the rest is soon gone on with, so that a first time among millions hurts nobody."""
+SETTLED = ("reached", "came", "closed")
+_c, _m, _r, _d, _o = phone_call.c, phone_missed.c, phone_recording.c, phone_dial.c, outbox.c
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Calls of which lines, begun before when, are to be forgotten; ``folder`` holds their recordings."""
+
+    of: Callable[[ColumnElement[str]], ColumnElement[bool]]
+    days: int
+    folder: Path | None
+
+    def before(self, now_ms: int) -> int:
+        """Return the moment; what began earlier is too old."""
+        return now_ms - self.days * DAY_MS
+
+
+def terms(settings: Mapping[str, "Line"]) -> list[Term]:
+    """Return what is to be forgotten: of each line by its own days, of lines no longer named by the longest of these.
+
+    A line with 0 days remembers for ever, and then what no line is named for stays too.
+    """
+    found = []
+    for name, line in settings.items():
+        if line.remember:
+            folder = Path(line.folder) if line.folder else None
+            found.append(Term(lambda column, name=name: column == name, line.remember, folder))  # type: ignore[misc]
+    days = longest(settings)
+    if days:
+        named = list(settings)
+        found.append(Term(lambda column: column.not_in(named), days, None))
+    return found
+
+
+def longest(settings: Mapping[str, "Line"]) -> int:
+    """Return the longest days of all lines; 0 where one of them remembers for ever."""
+    days = [line.remember for line in settings.values()]
+    return max(days) if all(days) else 0
+
+
+async def forget(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
+    """Forget what is too old; what one run does not get to waits for the next one."""
+    done, now, days = _Done(run), run.now_ms(), longest(settings)
+    for term in terms(settings):
+        before = term.before(now)
+        if await done.unlinked(term, before):
+            await done.portions("calls", partial(calls, term=term, before_ms=before))
+        await done.portions("clicks", partial(clicks, term=term, before_ms=before))
+    if days:
+        await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS))
+    run.progress(**done.counts)
+    return Outcome(counts=done.counts) if done.whole else Outcome(Status.PARTIAL, done.counts, retry_ms=SOON_MS)
+
+
+class _Done:
+    """What one run has forgotten so far, and whether that was all."""
+
+    def __init__(self, run: "Run") -> None:
+        self._run = run
+        self.counts = {"calls": 0, "clicks": 0, "missed": 0}
+        self.whole = True
+
+    async def portions(self, name: str, work: Callable[[Connection], int]) -> None:
+        """Do a portion again and again until one is not full."""
+        for _portion in range(MOST):
+            many = await self._run.write(work)
+            self.counts[name] += many
+            if many < PORTION:
+                return
+        self.whole = False
+
+    async def unlinked(self, term: Term, before_ms: int) -> bool:
+        """Throw away the files of old calls' recordings; False where their folder is away: the calls wait for it."""
+        files = await self._run.read(partial(recorded, term=term, before_ms=before_ms))
+        if not files:
+            return True
+        try:
+            await asyncio.to_thread(_unlink, term.folder, files)
+        except OSError as error:
+            self._run.log.warning("old recordings are not thrown away", error=type(error).__name__)
+            self.whole = False
+            return False
+        return True
+
+
+def recorded(connection: Connection, term: Term, before_ms: int) -> Sequence[str]:
+    """Return the files of the recordings of a line's old calls."""
+    asked = select(_r.file).join(phone_call, _c.id == _r.call_id).where(*_old(term, before_ms))
+    return connection.execute(asked).scalars().all()
+
+
+def calls(connection: Connection, term: Term, before_ms: int) -> int:
+    """Forget a portion of a line's calls, their files being gone; give how many."""
+    asked = select(_c.id, _c.start_ms).where(*_old(term, before_ms)).order_by(_c.start_ms).limit(PORTION)
+    rows = connection.execute(asked).all()
+    if not rows:
+        return 0
+    ids = [row.id for row in rows]
+    near = _c.start_ms.between(rows[0].start_ms - SAME_MS, rows[-1].start_ms + SAME_MS)
+    connection.execute(update(phone_call).where(near, _c.same_as.in_(ids)).values(same_as=None))
+    for table, column in ((phone_recording, _r.call_id), (phone_call, _c.id)):
+        _erase(connection, table, column, ids)
+    return len(ids)
+
+
+def _old(term: Term, before_ms: int) -> tuple[ColumnElement[bool], ...]:
+    waits = exists().where(_m.phone_key == _c.phone_key, _m.state.in_(OPEN))
+    return term.of(_c.line), _c.start_ms < before_ms, ~waits
+
+
+def clicks(connection: Connection, term: Term, before_ms: int) -> int:
+    """Forget a portion of the clicks by which a line was dialled."""
+    old = term.of(_d.line), _o.made_ms < before_ms
+    asked = select(_d.outbox_id).join(outbox, _o.id == _d.outbox_id).where(*old).order_by(_o.made_ms).limit(PORTION)
+    ids = connection.execute(asked).scalars().all()
+    for table, column in ((outbox_event, outbox_event.c.outbox_id), (phone_dial, _d.outbox_id), (outbox, _o.id)):
+        _erase(connection, table, column, ids)
+    return len(ids)
+
+
+def entries(connection: Connection, before_ms: int) -> int:
+    """Forget a portion of the worklist's entries that are dealt with, and what was written to them."""
+    old = _m.state.in_(SETTLED), _m.first_ms < before_ms, _m.closed_ms < before_ms
+    ids = connection.execute(select(_m.id).where(*old).order_by(_m.id).limit(PORTION)).scalars().all()
+    for table, column in ((phone_event, phone_event.c.missed_id), (phone_missed, _m.id)):
+        _erase(connection, table, column, ids)
+    return len(ids)
+
+
+def _erase(connection: Connection, table: Table, column: ColumnElement[Any], ids: Collection[int]) -> None:
+    if ids:
+        connection.execute(delete(table).where(column.in_(ids)))
+
+
+def _unlink(folder: Path | None, names: Sequence[str]) -> None:
+    if folder is None or not folder.is_dir():
+        raise FileNotFoundError
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
