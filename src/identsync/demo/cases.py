@@ -30,10 +30,11 @@ def compared(stage: "Stage") -> Compared:
 
 @dataclass(slots=True)
 class Teller:
-    """Tells of the runs of the room ЕГИСЗ; remembers how many cases it has told of that came again."""
+    """Tells of the runs of the room ЕГИСЗ; remembers what it has told."""
 
     again: int = 0
     missing: int = 0
+    unknown: int = 0
 
     def told(self, connection: Connection, kind: str, counts: Mapping[str, int]) -> Iterator[str]:
         """Yield sentences about a run that has ended well."""
@@ -43,8 +44,10 @@ class Teller:
             return
         if counts.get("confirmed"):
             yield _("N3 принял случаев: {count}", count=counts["confirmed"])
-        if counts.get("unknown"):
-            yield _("N3 не ответил на случаев: {count}. Дошли ли они, неизвестно", count=counts["unknown"])
+        if counts.get("unknown", 0) > self.unknown:
+            told = _("N3 не ответил на случаев: {count}. Дошли ли они, неизвестно: уйдут ещё раз под тем же номером")
+            yield told.format(count=counts["unknown"])
+        self.unknown = counts.get("unknown", 0)
         if again := self._again(connection):
             yield _("без ответа было случаев: {count}. Отправлены ещё раз, N3 их уже знал: двойных нет", count=again)
         if counts.get("missing", 0) != self.missing:
