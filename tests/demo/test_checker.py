@@ -48,6 +48,17 @@ def test_only_a_success_serves_an_interval(which: int, outcome: str) -> None:
 
 
 @given(st.integers(0, 9))
+def test_a_second_success_that_the_first_asked_for_is_none_too_many(which: int) -> None:
+    rows = journal()
+    rows = [replace(row, fence=row.fence + (row.fence > which + 1), again=row.fence == which + 1) for row in rows]
+    early = rows[which].started_ms + 100
+    again = replace(rows[which], fence=which + 2, started_ms=early, finished_ms=early + 10, again=False)
+    assert judged([*rows, again]).double_runs == 0
+    third = replace(again, fence=99, started_ms=early + 20, finished_ms=early + 30)
+    assert judged([*rows, again, third]).double_runs == 1
+
+
+@given(st.integers(0, 9))
 def test_a_second_success_in_one_interval_is_double(which: int) -> None:
     rows = journal()
     again = replace(rows[which], fence=which + 1, started_ms=rows[which].started_ms + 100, finished_ms=99_999)

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from identsync.errors import IdentsyncError
+from identsync.integrations.egisz import page_fields
+from identsync.integrations.egisz.rules_table import Where
 from identsync.store import Store
 from identsync.store.tables import egisz_item
 
@@ -93,3 +95,29 @@ def test_the_file_for_support_tells_no_name(desk: Desk) -> None:
 def test_the_menu_counts_what_waits_for_a_person(desk: Desk) -> None:
     assert PAGE.attention is not None
     assert PAGE.attention(desk.context()) >= len({"missing", "rejected", "gone", "unknown"})
+
+
+def test_a_case_that_is_still_open_is_not_called_ended(desk: Desk) -> None:
+    with desk.writing() as register:
+        open_ = register.item("taken", 1, is_open=1, steps="{}", key=9_999)
+    page = desk.drawn(state="taken", item=open_)
+    assert "в клинике ещё открыт, у N3 открыт" in page
+    assert "<dt>Начат</dt>" in page
+    assert "<dt>Завершён</dt>" not in page
+
+
+def test_what_only_a_person_has_said_is_not_said_of_n3(desk: Desk) -> None:
+    desk.decide("arrived", "unknown")
+    page = desk.drawn(state="taken", item=desk.made["unknown"])
+    assert "ответа N3 нет" in page
+    assert "Записано, что дошёл" in page
+    assert "Впервые принят N3" not in page
+    assert "Первый ответ N3" in desk.drawn(state="warned", item=desk.made["warned"])
+
+
+def test_fields_of_n3_are_called_as_a_clinic_calls_them(desk: Desk) -> None:
+    page = desk.drawn(state="rejected", item=desk.made["rejected"])
+    assert "Поле: должность врача" in page
+    assert page_fields.of("caseDto.Steps.StepAmb[2].Doctor.Person.Birthdate") == ("дата рождения", Where.EMPLOYEE)
+    assert page_fields.of("patient.Documents.DocumentDto.DocN") == ("номер документа", Where.PATIENT)
+    assert page_fields.of("SomethingNew") == page_fields.of("") == ("", None)

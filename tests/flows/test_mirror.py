@@ -4,7 +4,7 @@ import pytest
 
 from identsync.engine.integration import Status
 from identsync.errors import Refused, StaleFence, SuspiciousChange
-from identsync.flows.mirror import Brake, Item, Patience, approve, doubt, keep, send_again
+from identsync.flows.mirror import Brake, Item, Later, Patience, approve, doubt, keep, send_again
 
 from .mirror_world import STREAM, Died, World
 
@@ -169,6 +169,17 @@ def test_an_unavailable_side_ends_the_run_and_the_untried_go_first_next_time(wor
     world.go()
     assert world.calls[1:] == [("deliver", 2), ("deliver", 3), ("deliver", 1)]
     assert world.rows()[1].attempts == 2
+
+
+def test_an_item_that_waits_long_does_not_put_off_the_next_run_of_all_others(world: World):
+    plain = world.deliver
+
+    async def deliver(item):
+        return Later("busy", 3_600_000) if item.key == 1 else await plain(item)
+
+    world.deliver = deliver  # type: ignore[method-assign]
+    outcome = world.go()
+    assert (outcome.status, outcome.counts["later"], outcome.retry_ms) == (Status.PARTIAL, 1, None)
 
 
 def test_named_times_are_obeyed(world: World):

@@ -22,7 +22,10 @@ Faults = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One run as the journal has it; times are epoch ms, ``finished_ms`` None = no end was written."""
+    """One run as the journal has it; times are epoch ms, ``finished_ms`` None = no end was written.
+
+    ``again``: it left something to be tried again, for which the next run may come before its interval.
+    """
 
     kind: str
     scope: int
@@ -32,6 +35,7 @@ class JournalRow:
     finished_ms: int | None
     outcome: str
     role: int = Role.ADMINISTRATOR
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,9 @@ def check(
 
 
 def _double(runs: Sequence[JournalRow], grid: Grid) -> list[int]:
-    counts = Counter(grid.instant(row.started_ms) for row in runs if row.outcome in GOOD)
+    good = sorted((row for row in runs if row.outcome in GOOD), key=lambda row: (row.started_ms, row.fence))
+    asked = {after.fence for before, after in pairwise(good) if before.again}
+    counts = Counter(grid.instant(row.started_ms) for row in good if row.fence not in asked)
     return [at for at, count in counts.items() if count > 1]
 
 

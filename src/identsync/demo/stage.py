@@ -26,6 +26,8 @@ from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.demo.messages import prepare
 from identsync.demo.n3 import desk as n3_desk
 from identsync.demo.n3.process import N3Process
+from identsync.demo.n3_terms.editions import FRMO_NAME
+from identsync.demo.n3_terms.process import TermsProcess
 from identsync.demo.pbx import peer
 from identsync.demo.pbx.process import PbxProcess
 from identsync.demo.plan import (
@@ -48,12 +50,14 @@ from identsync.demo.plan import (
 from identsync.demo.site.process import SiteProcess
 from identsync.demo.story import Story
 from identsync.engine.integration import Task
+from identsync.integrations.egisz import reference
 from identsync.language import _
 from identsync.settings import FILE, Settings, load
 from identsync.store import Store
 
 DAYS = 35
 CASES = 12  # of each branch: N3 has them all within the first seconds
+LOST = 2  # answers of N3 that never come, though it has taken the case
 KEY = "IDENTSYNC_DEMO_KEY"
 PASSWORD = "IDENTSYNC_DEMO_CALENDAR"  # noqa: S105  the name of a variable
 SMS_KEY = "IDENTSYNC_DEMO_SMS"
@@ -79,6 +83,7 @@ class Stage:
     geocoder: GeocoderProcess
     pbx: PbxProcess
     n3: N3Process
+    terms: TermsProcess
     environment: Mapping[str, str]
 
 
@@ -98,10 +103,13 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         recordings.mkdir(exist_ok=True)
         pbx = stack.enter_context(PbxProcess("--recordings", str(recordings), seed=plan.seed))
         n3 = stack.enter_context(N3Process(seed=plan.seed))
+        terms = stack.enter_context(TermsProcess(seed=plan.seed))
+        terms.publish(reference.ORGANISATION[0], {n3_desk.LPU: FRMO_NAME})
+        n3.fault("lose", operation="AddCase", times=LOST, skip=1)
         file = folder / FILE
         text = _settings(plan, url, aggregator.url, landing.url) + _calendar(calendars.url.rstrip("/"))
         text += _messages(gateway.url("smsc")) + _places(geocoder.url("nominatim"))
-        text += _telephony(pbx.ami, recordings) + _cases(n3.url)
+        text += _telephony(pbx.ami, recordings) + _cases(n3.url, terms.url)
         file.write_text(text, encoding="utf-8")
         environment = {KEY: aggregator.key, PASSWORD: password, SMS_KEY: desk.KEY, PBX_KEY: peer.KEY}
         environment[N3_KEY] = n3_desk.TOKEN
@@ -114,7 +122,7 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
         tasks = tuple(tasks_of(rooms, clinic.branches()))
         calls.begin(pbx, clinic_engine(settings, stack), store)
-        outside = (aggregator, landing, calendars, gateway, geocoder, pbx, n3)
+        outside = (aggregator, landing, calendars, gateway, geocoder, pbx, n3, terms)
         yield Stage(file, settings, store, clinic, tasks, *outside, environment)
 
 
@@ -232,13 +240,16 @@ lease = "{TASK_LEASE}"
 """
 
 
-def _cases(url: str) -> str:
+def _cases(url: str, terms: str) -> str:
     """Return the table of the clinic as N3 knows it."""
     codes = ("aid", "confidentiality", "result", "purpose", "outcome", "place", "visit_purpose", "disease", "diagnosis")
     usual = "".join(f"{code} = 1\n" for code in codes)
     return f"""
 [egisz.{ORGANISATION}]
 url = "{url}"
+terms = "{terms}"
+title = "{_("Учебная стоматология")}"
+frmo_name = "{FRMO_NAME}"
 token = "env:{N3_KEY}"
 lpu = "{n3_desk.LPU}"
 interval = "{CASES_INTERVAL}"

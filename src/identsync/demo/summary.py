@@ -17,6 +17,9 @@ from identsync.language import _
 from identsync.store.limiter import phase_ms
 from identsync.store.tables import lead, run_log
 
+AGAIN = ("left", "later", "unknown")
+"""What a run leaves to be tried again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -108,9 +111,13 @@ def journal(connection: Connection) -> tuple[list[JournalRow], int]:
     r = run_log.c
     names = (r.kind, r.scope, r.fence, r.holder, r.started_ms, r.finished_ms, r.outcome)
     found = connection.execute(select(*names, r.counts)).all()
-    rows = [JournalRow(*row[:-1]) for row in found]
-    counts = [json.loads(row.counts) for row in found if row.kind.startswith("timetable/")]
-    return rows, sum(int(count.get("confirmed", 0)) for count in counts)
+    counts = [json.loads(row.counts or "{}") for row in found]
+    rows = [
+        JournalRow(*row[:-1], again=any(count.get(name) for name in AGAIN))
+        for row, count in zip(found, counts, strict=True)
+    ]
+    timetables = (count for row, count in zip(found, counts, strict=True) if row.kind.startswith("timetable/"))
+    return rows, sum(int(count.get("confirmed", 0)) for count in timetables)
 
 
 def staffed(members: Sequence[Member]) -> set[int]:

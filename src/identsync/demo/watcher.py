@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
+from identsync.demo.cases import Teller
 from identsync.demo.crowd import Crowd
 from identsync.demo.stage import LANDING, Stage
 from identsync.demo.story import Story
@@ -29,6 +30,7 @@ class Watcher:
     told: set[tuple[str, int, int]] = field(default_factory=set)
     seats: dict[int, str] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
+    cases: Teller = field(default_factory=Teller)
 
     def look(self) -> None:
         """Tell of new holders, ended runs and leads."""
@@ -56,9 +58,9 @@ class Watcher:
                 continue
             self.told.add(key)
             self.outcomes[row.outcome] += 1
-            self._tell_run(row)
+            self._tell_run(connection, row)
 
-    def _tell_run(self, row: "object") -> None:
+    def _tell_run(self, connection: Connection, row: "object") -> None:
         member = self.crowd.find(getattr(row, "holder", None))
         who = member.name if member else _("ушедшая программа")
         kind, outcome = str(getattr(row, "kind", "")), str(getattr(row, "outcome", ""))
@@ -67,6 +69,10 @@ class Watcher:
                 self.story.tell(_("{who}: расписание на {site} отправлено и принято", who=who, site=kind.split("/")[1]))
             if kind.startswith("calendar/"):
                 self._tell_events(who, json.loads(getattr(row, "counts", None) or "{}"))
+            if kind.startswith("egisz/"):
+                counts = json.loads(getattr(row, "counts", None) or "{}")
+                for sentence in self.cases.told(connection, kind, counts):
+                    self.story.tell(f"{who}: {sentence}")
             if kind.endswith(".send") and (sent := json.loads(getattr(row, "counts", None) or "{}").get("accepted")):
                 self.story.tell(_("{who}: напоминаний отправлено: {sent}", who=who, sent=sent))
             return

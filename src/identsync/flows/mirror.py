@@ -411,7 +411,9 @@ class _Flow:
             return Outcome(Status.OK, self.counts)
         if "left" in rest:
             wait = SOON_MS
-        return Outcome(Status.PARTIAL, self.counts, _rest(rest), wait)
+        # One item's next try that is farther off than the next run must not put off all the others.
+        soon = wait if wait is not None and wait < self.run.task.interval_ms else None
+        return Outcome(Status.PARTIAL, self.counts, _rest(rest), soon)
 
 
 def _digest_after(hand: _Hand) -> int | None:

@@ -66,7 +66,7 @@ def alarm(context: PageContext) -> Alarm | None:
     if not late.count or late.oldest_ms is None:
         return None
     return Alarm(
-        _("{n} случай не принят N3 в срок|{n} случая не приняты N3 в срок|{n} случаев не приняты N3 в срок"),
+        _("{n} случай N3 не подтвердил в срок|{n} случая N3 не подтвердил в срок|{n} случаев N3 не подтвердил в срок"),
         late.count,
         since_ms=late.oldest_ms,
         query="late=1",

@@ -12,6 +12,7 @@ from identsync.engine.integration import Answer, PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.egisz.decisions import FATE
 from identsync.integrations.egisz.kept import complaints_of, missing_of
+from identsync.integrations.egisz.wire import masking
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 
 RULE = "=" * 78
@@ -33,7 +34,18 @@ def export(context: PageContext, query: Mapping[str, str]) -> Answer:
         asked = select(c.service, c.hash, c.version, c.drift).where(c.organisation == row.organisation)
         contracts = connection.execute(asked.order_by(c.service)).all()
     text = "\n".join([*_head(row, contracts, context.now_ms), *_exchanges(every)])
+    text = masking.Secrets(None, _about(context, row.patient_id)).out_of(text)
     return Answer(f"{text}\n".encode(), "text/plain; charset=utf-8", file=f"egisz-{row.what}-{row.id}.txt")
+
+
+def _about(context: PageContext, patient: int) -> Iterator[str]:
+    """Yield who the row is about: of what N3 said by itself, nothing of him may be told either."""
+    try:
+        found = context.clinic.patients({patient}).values()
+    except IdentsyncError:
+        return
+    for one in found:
+        yield from (one.surname, one.name, one.patronymic, one.phone or "")
 
 
 def _head(row: Any, contracts: Any, now_ms: int) -> Iterator[str]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lxml.etree import _Element
+
+    from identsync.integrations.egisz.case import Patient
 
 MASK = "***"
 SHOWN = 64 * 1024  # characters of a request or an answer that are kept
@@ -38,10 +40,11 @@ GROUPED = re.compile(r"\d(?:[\s()-]*\d){5,}")
 
 
 class Secrets:
-    """What must not be told: the values of a request that are masked in it."""
+    """What must not be told: the values of a request that are masked in it, and those of whom it is about."""
 
-    def __init__(self, envelope: "_Element") -> None:
-        found = set(_told(envelope))
+    def __init__(self, envelope: "_Element | None" = None, beside: "Iterable[str]" = ()) -> None:
+        found = {text.strip() for text in beside if text.strip()}
+        found |= set(_told(envelope)) if envelope is not None else set()
         found |= {spelled for text in found for spelled in (*_dates(text), escape(text))}
         self._digits = {digits for text in found if len(digits := re.sub(r"\D", "", text)) > 5}
         words = sorted((text for text in found if len(text) >= LEAST), key=len, reverse=True)
@@ -53,6 +56,18 @@ class Secrets:
         if self._words is not None:
             text = self._words.sub(MASK, text)
         return GROUPED.sub(lambda found: MASK if re.sub(r"\D", "", found[0]) in self._digits else found[0], text)
+
+
+def of_patient(patient: "Patient") -> "Iterator[str]":
+    """Yield what tells who a patient is: a case goes by his key, but N3 may call him by his name."""
+    guardian = patient.guardian
+    for person in (patient.person, *([guardian.person] if guardian is not None else [])):
+        yield from (person.surname, person.name, person.patronymic, person.snils)
+        if person.born is not None:
+            yield person.born.isoformat()
+    for paper in patient.papers:
+        yield from (paper.number, paper.issuer)
+    yield from (patient.address, patient.phone, guardian.paper if guardian is not None else "")
 
 
 def request_of(envelope: "_Element") -> str:

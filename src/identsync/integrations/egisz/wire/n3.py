@@ -67,23 +67,23 @@ class N3:
 
     async def add_case(self, case: Case) -> Reply:
         """Send a closed case whole; THERE where N3 has one of this key, whatever is in it."""
-        return await self._ask(Endpoint.EMK, "AddCase", build.case(self._sender, case))
+        return await self._ask(Endpoint.EMK, "AddCase", build.case(self._sender, case), case.patient)
 
     async def create_case(self, case: Case) -> Reply:
         """Send a case that is still open, with the visits it has so far."""
-        return await self._ask(Endpoint.EMK, "CreateCase", build.opened(self._sender, case))
+        return await self._ask(Endpoint.EMK, "CreateCase", build.opened(self._sender, case), case.patient)
 
     async def update_case(self, case: Case) -> Reply:
         """Replace a case by what it is like now."""
-        return await self._ask(Endpoint.EMK, "UpdateCase", build.case(self._sender, case))
+        return await self._ask(Endpoint.EMK, "UpdateCase", build.case(self._sender, case), case.patient)
 
     async def close_case(self, case: Case) -> Reply:
         """Close an open case, with the visits that are given."""
-        return await self._ask(Endpoint.EMK, "CloseCase", build.case(self._sender, case))
+        return await self._ask(Endpoint.EMK, "CloseCase", build.case(self._sender, case), case.patient)
 
     async def add_step(self, case: Case, visit: Visit) -> Reply:
         """Add a visit to an open case."""
-        return await self._ask(Endpoint.EMK, "AddStepToCase", build.step(self._sender, case, visit))
+        return await self._ask(Endpoint.EMK, "AddStepToCase", build.step(self._sender, case, visit), case.patient)
 
     async def cancel_case(self, patient_id: str, case_id: str) -> Reply:
         """Take a case back."""
@@ -97,12 +97,12 @@ class N3:
         """Ask a service for its version; it is in ``words``."""
         return await self._ask(endpoint, "GetVersion", {})
 
-    async def _ask(self, endpoint: Endpoint, operation: str, values: Values) -> Reply:
+    async def _ask(self, endpoint: Endpoint, operation: str, values: Values, about: Patient | None = None) -> Reply:
         message = self._contract.message(endpoint, operation, values)
         url = f"{self._settings.url}/{endpoint}"
         if self._settings.addressing:
             self._contract.addressed(message, url)
-        secrets = masking.Secrets(message.envelope)
+        secrets = masking.Secrets(message.envelope, () if about is None else masking.of_patient(about))
         request = masking.request_of(message.envelope)
         await self._permit()
         try:
