@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 import ground
+import tsql
 from identsync.store import Store, open_store
 
 # A fresh clone on a busy machine builds hypothesis's tables of characters within the first example: how long an example
@@ -45,6 +46,17 @@ def pytest_configure(config: pytest.Config) -> None:
     ground.write_to_memory()
     if hasattr(config, "cache"):
         ground.share_bytecode(config.cache)
+
+
+if sys.platform != "win32":
+    tsql.listen()
+
+
+@pytest.fixture(autouse=True)
+def would_run_on_sql_server() -> Iterator[None]:
+    """Every statement of the product that a test runs is one of T-SQL too (tsql.py)."""
+    yield
+    assert tsql.taken() == []
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -254,9 +254,8 @@ async def test_a_whole_list_leaves_deleted_ones_out(doctor: Doctor):
 
 async def test_a_calendar_is_made_in_its_zone_and_deleted_once(account: Account, process):
     identity = await account.google.make_calendar("Расписание", "Asia/Yekaterinburg")
-    assert {"id": identity, "title": "Расписание", "owner": account.user, "app": process.app[0]} in process.ask(
-        "GET", "calendars"
-    )
+    made = {"id": identity, "title": "Расписание", "owner": account.user, "app": process.app[0], "about": ""}
+    assert made in process.ask("GET", "calendars")
     assert await account.google.delete_calendar(identity)
     assert not await account.google.delete_calendar(identity)
     with pytest.raises(Unexpected):

@@ -193,6 +193,7 @@ def test_another_clients_turn_on_sql_server_is_told_by_a_number() -> None:
     assert Linter(dialect="tsql").parse_string(migrate._TURN_MSSQL).violations == []
     assert migrate._TURN_MSSQL.index("FROM sys.schemas") < migrate._TURN_MSSQL.index("sp_getapplock")  # a transaction
     assert migrate._TURN_MSSQL.index("LOCK_TIMEOUT 300") < migrate._TURN_MSSQL.index("sp_getapplock")
+    assert migrate._TURN_MSSQL.endswith("SET NOCOUNT OFF;\nSELECT @got;"), "alembic counts rows on this connection"
     for number, got in ((0, True), (1, True), (-1, False), (-3, False)):
         answer = SimpleNamespace(scalar_one=lambda number=number: number)
         connection = cast(Connection, SimpleNamespace(execute=lambda _, answer=answer: answer))

@@ -14,8 +14,8 @@ from identsync.cli.words import say
 from identsync.errors import AskPerson
 from identsync.flows.http import Http
 from identsync.integrations.calendar import accounts
-from identsync.integrations.calendar.books import CLINIC, Account, Link
-from identsync.integrations.calendar.connecting import app_of, endpoints_of, title_of
+from identsync.integrations.calendar.books import CLINIC, Account, Link, make_key
+from identsync.integrations.calendar.connecting import app_of, endpoints_of, mark_of, title_of
 from identsync.integrations.calendar.seal import seal
 from identsync.language import _
 
@@ -78,6 +78,7 @@ def google(here: "Desk", doctor: int, *, browser: bool, yes: bool) -> None:
 
 
 async def _google(here: "Desk", who: "Newcomer | None", before: "Standing", *, browser: bool, yes: bool) -> None:
+    from identsync.integrations.calendar.wire import google_making
     from identsync.integrations.calendar.wire.google_consent import Loopback
 
     destination, link, fresh = here.destination, before.link, False
@@ -88,7 +89,10 @@ async def _google(here: "Desk", who: "Newcomer | None", before: "Standing", *, b
             client = accounts.google_of(http, destination, grant.refresh_token)
             if link is None or not link.address or not await accounts.is_there(client, link.address):
                 _warn(before, yes=yes)
-                address = await client.make_calendar(title_of(destination, who.name), who.zone)
+                with here.store.write() as connection:
+                    mark = mark_of(make_key(connection, here.store.now_ms()), here.name, who.doctor)
+                title = title_of(destination, who.name)
+                address = await google_making.make(client, who.doctor, title, who.zone, mark)
                 link, fresh = Link(who.doctor, who.scope, address, own=True, state="on"), True
     doctor = who.doctor if who else CLINIC
     account = Account(doctor, "", None, None)

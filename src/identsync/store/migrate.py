@@ -118,12 +118,14 @@ def _lock_postgresql(connection: Connection) -> bool:
     return True
 
 
-# ODBC begins a transaction with the first SELECT from a table, and sp_getapplock wants one to own its lock.
+# ODBC begins a transaction with the first SELECT from a table, and sp_getapplock wants one to own its lock. NOCOUNT is
+# set back before the answer: it sticks to the connection, and alembic counts the row in which it writes its version.
 _TURN_MSSQL = f"""SET NOCOUNT ON; SET XACT_ABORT ON; SET LOCK_TIMEOUT {_TABLE_MS};
 DECLARE @got int;
 SELECT @got = COUNT(*) FROM sys.schemas;
 EXEC @got = sp_getapplock @Resource='identsync.migrate', @LockMode='Exclusive', @LockOwner='Transaction',
   @LockTimeout={_TURN_MS};
+SET NOCOUNT OFF;
 SELECT @got;"""  # noqa: S608
 
 

@@ -79,7 +79,10 @@ def _options(cloud: Cloud, order: Any) -> Any:
 
 
 def _calendars(cloud: Cloud, _order: Any) -> Any:
-    return [{"id": c.id, "title": c.title, "owner": c.owner, "app": c.app} for c in cloud.calendars.values()]
+    return [
+        {"id": c.id, "title": c.title, "owner": c.owner, "app": c.app, "about": c.about}
+        for c in cloud.calendars.values()
+    ]
 
 
 _HANDLERS: dict[tuple[str, str], Callable[[Cloud, Any], Any]] = {

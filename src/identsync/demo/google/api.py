@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import orjson
 
 from identsync.demo.google.body import known_zone
+from identsync.demo.google.calendars import calendars_of
 from identsync.demo.google.cloud import Cloud
 from identsync.demo.google.listing import listed
 from identsync.demo.google.reply import OAuthRefusal, Refusal, Reply, invalid, json
@@ -18,6 +19,7 @@ from identsync.demo.google.reply import OAuthRefusal, Refusal, Reply, invalid, j
 _CALENDAR = r"/calendar/v3/calendars/(?P<calendar>[^/]+)"
 _ROUTES = [
     ("make", "POST", re.compile(r"/calendar/v3/calendars")),
+    ("calendars", "GET", re.compile(r"/calendar/v3/users/me/calendarList")),
     ("drop", "DELETE", re.compile(_CALENDAR)),
     ("calendar", "GET", re.compile(_CALENDAR)),
     ("list", "GET", re.compile(_CALENDAR + "/events")),
@@ -91,6 +93,8 @@ def _calendar(cloud: Cloud, request: Request) -> Reply:
     cloud.quota.take(who.user, cloud.options, cloud.now_ms)
     if request.what == "make":
         return _make(cloud, request, who.user, who.client)
+    if request.what == "calendars":
+        return json(calendars_of(cloud, who, request.query))
     calendar = cloud.calendar(request.places["calendar"], who.user, who.client)
     identity, if_match = request.places.get("event", ""), request.headers.get("if-match")
     match request.what:
@@ -121,7 +125,10 @@ def _make(cloud: Cloud, request: Request, owner: str, client: str) -> Reply:
     zone = body.get("timeZone", "UTC")
     if not known_zone(zone):
         raise invalid("Invalid time zone value.", "timeZone")
-    calendar = cloud.make(owner, client, body["summary"], zone)
+    about = body.get("description", "")
+    if not isinstance(about, str):
+        raise invalid("Invalid value for: description", "description")
+    calendar = cloud.make(owner, client, body["summary"], zone, about)
     return json({"kind": "calendar#calendar", "id": calendar.id, "summary": calendar.title, "timeZone": zone})
 
 

@@ -49,6 +49,7 @@ class Calendar:
     zone: str
     owner: str
     app: str | None
+    about: str = ""
     events: dict[str, Stored] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)  # ids of tombstones that are gone: still taken
     horizon: int = 0  # sync tokens from before this change are expired
@@ -80,11 +81,11 @@ class Cloud:
 
     # -- calendars -----------------------------------------------------------------------------------------------
 
-    def make(self, owner: str, app: str | None, title: str, zone: str) -> Calendar:
+    def make(self, owner: str, app: str | None, title: str, zone: str, about: str = "") -> Calendar:
         """Make a calendar."""
         self.rev += 1
         seed = hashlib.sha256(f"{self._seed} {self.rev}".encode()).hexdigest()
-        calendar = Calendar(f"c_{seed}@group.calendar.google.com", title, zone, owner, app)
+        calendar = Calendar(f"c_{seed}@group.calendar.google.com", title, zone, owner, app, about)
         self.calendars[calendar.id] = calendar
         self.books.wrote("make calendar", calendar.id, "", "app" if app else "person")
         return calendar

@@ -27,6 +27,12 @@ def slug(key: bytes, doctor: int) -> str:
     return "identsync-" + base64.b32hexencode(made)[:16].decode().lower()
 
 
+def mark_of(key: bytes, destination: str, doctor: int) -> str:
+    """Return the mark by which a calendar is found again in an account; another one for each destination."""
+    made = hmac.new(key, f"calendar|{destination}|{doctor}".encode(), hashlib.sha256).digest()
+    return "identsync-" + base64.b32hexencode(made)[:16].decode().lower()
+
+
 def title_of(destination: CalendarDestination, doctor_name: str) -> str:
     """Return what a calendar is called: the doctor sees it in the list of all that he has."""
     name = " ".join(clean(doctor_name).split())
@@ -36,14 +42,17 @@ def title_of(destination: CalendarDestination, doctor_name: str) -> str:
 async def make(reception: "Reception", link: Link, key: bytes, title: str, zone: str) -> Link:
     """Make a doctor's calendar in the account he uses and return his link to it; AskPerson where that is not allowed.
 
-    On CalDAV a repetition is harmless. Google makes another calendar each time: an answer lost there may leave an
-    empty one behind, which a person has to delete.
+    On CalDAV a repetition is harmless. Google makes another calendar each time, unless it may be looked whether it
+    has made one: else an answer lost there may leave an empty one behind, which a person has to delete.
     """
     whose = reception.account_of(link.doctor)
     if whose is None:
         raise AskPerson(_("учётная запись не подключена"), hint=_("identsync calendar connect"))
     if reception.destination.kind == "google":
-        address = await (await reception.google(whose)).make_calendar(title, zone)
+        from identsync.integrations.calendar.wire import google_making
+
+        google, mark = await reception.google(whose), mark_of(key, reception.name, link.doctor)
+        address = await google_making.make(google, link.doctor, title, zone, mark)
     else:
         from identsync.integrations.calendar.wire.discovery import make_calendar
 

@@ -218,7 +218,7 @@ _LISTED = (
     lead.c.phone_e164,
     lead.c.full_name,
     lead.c.form,
-    func.substr(lead.c.comment, 1, 200).label("comment"),
+    func.substring(lead.c.comment, 1, 200).label("comment"),
     lead.c.plan_start_ms,
     lead.c.doctor_name,
     lead.c.patient_id,

@@ -135,7 +135,7 @@ _LISTED = (
     message.c.patient_id,
     message.c.branch_id,
     message.c.subject,
-    func.substr(message.c.text, 1, 200).label("text"),
+    func.substring(message.c.text, 1, 200).label("text"),
     message.c.parts,
     message.c.kopecks,
 )

@@ -1,5 +1,6 @@
 """What each site was last sent and answered, as the page shows it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,8 @@ def _items(connection: Connection, name: str, scope: int, site: Destination, bra
     item = mirror_item.c
     mine = item.key == (WHOLE if site.split == "whole" else branch.id)
     if site.split == "doctors":
-        mine = or_(mine, item.label.startswith(f"{wire.spelled(branch.name)}, ", autoescape=True))
+        begins = re.sub(r"([%_/\[])", r"/\1", f"{wire.spelled(branch.name)}, ")  # "[" too: SQL Server has classes
+        mine = or_(mine, item.label.like(f"{begins}%", escape="/"))
     columns = (item.state, item.answer, item.payload, item.changed_ms, item.retry_ms)
     where = item.stream == stream_of(name), item.scope == scope, mine
     return list(connection.execute(select(*columns).where(*where).order_by(item.key)))

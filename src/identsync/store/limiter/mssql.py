@@ -69,12 +69,13 @@ UPDATE {{rate}} WITH (ROWLOCK) SET tat_ms=@used OUTPUT inserted.tat_ms INTO @r W
 SELECT 1 FROM @r;""",
 )
 
-# NOCOUNT is set back: the store's other statements on this connection do count rows.
+# NOCOUNT is set back: the store's other statements on this connection do count rows. Before the answer, since what
+# stands behind it may never run where only the answer is read.
 FENCE = f"""SET NOCOUNT ON;
 DECLARE @r TABLE (fence bigint);
 UPDATE {{slot}} WITH (ROWLOCK) SET fence=fence OUTPUT inserted.fence INTO @r WHERE {law.OURS};
-SELECT fence FROM @r;
-SET NOCOUNT OFF;"""
+SET NOCOUNT OFF;
+SELECT fence FROM @r;"""
 
 
 class SQLServer(Dialect):

@@ -17,9 +17,12 @@ def mark(*_: Any, **applied: Any) -> None:
 
 
 options = dict(context.config.attributes)
+# Without a connection SQLAlchemy takes SQL Server for one of before 2012, whose long texts can hardly be compared.
+large = {"deprecate_large_types": True} if options.get("dialect") == "mssql" else {}
 context.configure(
     connection=options.get("connection"),
     dialect_name=options.get("dialect"),
+    dialect_opts=large,
     version_table_schema=options.get("schema"),
     on_version_apply=mark,
     literal_binds="connection" not in options,

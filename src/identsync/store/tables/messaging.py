@@ -145,7 +145,7 @@ message_channel = Table(
 message_policy = Table(
     "message_policy",
     metadata,
-    Column("scope", BigInteger, nullable=False, doc="0 = the network"),
+    Column("scope", BigInteger, nullable=False, autoincrement=False, doc="0 = the network"),
     Column("quiet_from", Integer, nullable=False, doc="minute of the branch's day after which nothing goes out"),
     Column("quiet_until", Integer, nullable=False),
     Column("per_day", Integer, nullable=False, doc="messages to one patient in one day of the branch"),

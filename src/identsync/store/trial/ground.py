@@ -72,7 +72,9 @@ def ground(url: str, schema: str | None, *, connections: int, seconds: float) ->
     scratch = MetaData()
     for table in (tables.task_slot, tables.rate_slot, tables.presence, tables.run_log):
         _copy(table, scratch, prefix)
-    tally = Table(f"{prefix}tally", scratch, Column("id", Integer, primary_key=True), Column("n", BigInteger))
+    tally = Table(
+        f"{prefix}tally", scratch, Column("id", Integer, primary_key=True, autoincrement=False), Column("n", BigInteger)
+    )
     try:
         with store.write() as connection:
             scratch.create_all(connection)

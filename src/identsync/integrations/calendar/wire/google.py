@@ -79,9 +79,12 @@ class Google:
     root: str = ROOT
     deadline: float = 45.0  # seconds for one request
 
-    async def make_calendar(self, title: str, zone: str) -> str:
-        """Make a calendar in the time zone ``zone`` (IANA) and return its id; not idempotent, so never repeated."""
-        body = orjson.dumps({"summary": title, "timeZone": zone})
+    async def make_calendar(self, title: str, zone: str, mark: str = "") -> str:
+        """Make a calendar in the time zone ``zone`` (IANA) and return its id; not idempotent, so never repeated here.
+
+        Its description ends in ``mark``, by which google_making finds it again.
+        """
+        body = orjson.dumps({"summary": title, "timeZone": zone} | ({"description": mark} if mark else {}))
         reply = await self.ask("POST", f"{_V3}/calendars", body=body)
         if reply.status != 200:
             raise told.error_of(reply)

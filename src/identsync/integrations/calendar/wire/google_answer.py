@@ -26,6 +26,7 @@ _PACIFIC = "America/Los_Angeles"  # where the quotas' days begin
 _PACE = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"}
 _USAGE = {"quotaExceeded", "calendarUsageLimitsExceeded"}
 _DAILY = {"dailyLimitExceeded", "dailyLimitExceededUnreg"}
+NO_RIGHT = {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
 _EVENT = {"forbiddenForNonOrganizer", "eventTypeRestriction"}  # a 403 about what was sent
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
 
@@ -130,7 +131,7 @@ def _until_the_quota_is_new(now: datetime) -> int:
 def _hint(status: int, told: Trouble) -> str:
     if told.is_one_of({"accessNotConfigured", "SERVICE_DISABLED"}):
         return _("Включите Google Calendar API в проекте Google Cloud, которому принадлежит приложение.")
-    if status == 401 or told.is_one_of({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}):
+    if status == 401 or told.is_one_of(NO_RIGHT):
         return _("Подключите календарь врача заново и на странице Google не снимайте галочку доступа к календарю.")
     return _("Проверьте, что календарь создан этой программой и врач не отозвал доступ.")
 

@@ -264,7 +264,7 @@ def _message_channel() -> None:
 def _message_policy() -> None:
     op.create_table(
         "message_policy",
-        sa.Column("scope", sa.BigInteger(), nullable=False),
+        sa.Column("scope", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("quiet_from", sa.Integer(), nullable=False),
         sa.Column("quiet_until", sa.Integer(), nullable=False),
         sa.Column("per_day", sa.Integer(), nullable=False),
