@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 TIMES = (
     "addEventListener('load', () => { window.loaded = performance.now(); });"
     "document.addEventListener('map-drawn', () => {"
-    " cityMap.on('sourcedata', (e) => { if (e.sourceId === 'cells' && e.isSourceLoaded) window.given = true; });"
+    " cityMap.on('sourcedata', (e) => { if (e.sourceId === 'ground' && e.isSourceLoaded) window.given = true; });"
     " cityMap.on('render', () => { if (window.given) window.drawn ??= performance.now(); }); });"
 )
 PAN = """async () => {

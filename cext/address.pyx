@@ -18,7 +18,7 @@ cdef extern from "Python.h":
     object PyUnicode_DecodeUTF8(const char *octets, Py_ssize_t size, const char *errors)
 
 
-VERSION = 1
+VERSION = 2
 LONGEST = 400
 
 include "vocabulary.pxi"

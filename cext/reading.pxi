@@ -309,6 +309,8 @@ cdef int read_number(Reading *r, int i) noexcept nogil:
             and near(r, i + 2, WORD) and r.house.number == 0:  # 12а мкр
         collect(r, i, i + 2)
         return i + 2
+    if r.open == INNER and empty(&r.group) and numbers_inner(r, i):
+        return read_numbered(r, i)
     if may_name(r, i):
         collect(r, i, i + 2)
         return i + 2
@@ -353,6 +355,14 @@ cdef bint may_name(const Reading *r, int i) noexcept nogil:
         if leading_place(r, r.free[k].range) < r.free[k].range.end - r.free[k].range.first:
             return False
     return not is_town(r, i + 1)
+
+
+cdef bint numbers_inner(const Reading *r, int i) noexcept nogil:
+    """мкр 5 Щорса 12: the number is the district's name, what stands behind is the street's; not мкр 60 лет Октября."""
+    cdef const Token *next = token_at(r, i + 1)
+    cdef uint32_t last = last_letter(r, i + 1, 1)
+    return near(r, i + 1, WORD) and next.gap == SPACED and next.sense == PLAIN and r.house.number == 0 \
+        and empty(&r.street) and (last == 0x44F or not is_adjective(r, i + 1)) and last != 0x445  # 26 Бакинских
 
 
 cdef int read_numbered(Reading *r, int i) noexcept nogil:

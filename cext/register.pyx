@@ -348,7 +348,10 @@ cdef class Register:
                 fetch(self._first(keys[i + AHEAD // 2]))
             building = self._find(keys[i])
             word = le64(<uint64_t>keys[i])
-            line.first[i] = -MAX_DAY - 1 if building == NULL else -((building.newest + 1) // span)
+            if building == NULL:
+                line.first[i] = -MAX_DAY - 1
+            else:
+                line.first[i] = 1 if building.newest < 0 else -(building.newest // span)
             line.first[i] = <int64_t>(<uint64_t>line.first[i] << 32 | hash64(&word, 8, seed) >> 32)
             line.second[i] = keys[i]
         line.size = n

@@ -100,7 +100,22 @@ cdef int place_words(const Reading *r, int i) noexcept nogil:
         return 2
     if r.open == DISTRICT or r.open == REGION or not is_adjective(r, i) or is_adjective(r, i + 1):
         return 1
+    if not agrees(r, i):
+        return 1  # мкр. Северный Героев Труда
     return 1 if in_genitive(r, i + 1) and begins_house(r, i + 2) else 2
+
+
+cdef bint agrees(const Reading *r, int i) noexcept nogil:
+    """Whether an adjective may go with the word behind it, in the nominative: Красный Яр, Красная Поляна."""
+    cdef uint32_t gender_ = last_letter(r, i, 1)
+    cdef uint32_t last = last_letter(r, i + 1, 1)
+    cdef uint32_t other = last_letter(r, i + 1, 2)
+    if gender_ == 0x439:  # й
+        return last not in (0x430, 0x44F, 0x44B, 0x438, 0x43E, 0x435, 0x445) and not (
+            last == 0x432 and (other == 0x43E or other == 0x435))
+    if gender_ == 0x44F:  # я
+        return last in (0x430, 0x44F, 0x44C)
+    return last != 0x432 and last != 0x445
 
 
 cdef bint in_genitive(const Reading *r, int i) noexcept nogil:

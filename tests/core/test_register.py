@@ -180,3 +180,29 @@ def test_the_key_is_the_digest_of_the_text() -> None:
     register = Register({0: "Тверь"})
     register.add([(1, 0, "ул. Берёзовая 5", 1)])
     assert register.keys[0] == digest("тверь, улица березовая, 5".encode()) % 2**64 >> 1
+
+
+@given(rows, st.lists(st.integers(-9, -1), unique=True, max_size=3), st.integers(1, 400), st.integers(0, 2**64 - 1))
+def test_what_was_visited_last_is_asked_first(given_rows: list[Row], others: list[int], span: int, seed: int) -> None:
+    register = Register(CITIES)
+    register.add(given_rows)
+    newest = dict(zip(register.buildings, register.newest, strict=True))
+    keys = [*others, *register.buildings]
+    line = register.queue(array("q", keys), span, seed)
+    assert sorted(line) == sorted(keys)
+    assert set(line[: len(others)]) == set(others)
+    spans = [newest[key] // span for key in line[len(others) :]]
+    assert spans == sorted(spans, reverse=True)
+
+
+def test_within_a_month_the_order_is_another_each_time() -> None:
+    register = Register(CITIES)
+    register.add([(number, None, f"ул. Садовая, {number}", 20_000) for number in range(1, 60)])
+    lines = [list(register.queue(register.buildings, 30, seed)) for seed in range(3)]
+    assert lines[0] != lines[1] != lines[2] != lines[0]
+    assert lines[0] == list(register.queue(register.buildings, 30, 0))
+
+
+def test_a_queue_by_no_days_is_refused() -> None:
+    with pytest.raises(ValueError, match="no days"):
+        Register(CITIES).queue(array("q"), 0, 1)

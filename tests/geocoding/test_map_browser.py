@@ -1,5 +1,6 @@
 """Page "Карта" in a real Chromium: drawn without internet, driven by keys, the same in light, dark and English."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -252,3 +253,21 @@ def test_an_address_is_corrected_and_leaves_the_list(house: House, tab: Tab) -> 
     tab.page.keyboard.press("Enter")
     expect(tab.page.locator(".notice:not(.bad)").last).to_contain_text("Записано")
     expect(tab.page.locator(f"#{row}")).to_have_count(0)
+
+
+def test_cells_are_walked_by_key_and_read_out_with_their_numbers(house: House, tab: Tab) -> None:
+    tab.page.goto(house.at())
+    drawn(tab.page)
+    tab.page.keyboard.press("l")
+    rows = tab.page.locator("#geo-list-rows tr")
+    expect(rows.first).to_be_visible()
+    numbers = [int("".join(filter(str.isdigit, each))) for each in rows.locator("td.num").all_text_contents()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert min(numbers) >= 5
+    expect(tab.page.locator("#geo-list-what")).to_have_text("Пациенты")
+    tab.page.locator("#geo-list summary").focus()
+    tab.page.keyboard.press("Tab")
+    expect(rows.first.locator("button")).to_be_focused()
+    expect(rows.first.locator("button")).to_have_text(re.compile(r".+, \d+(,\d)? км$"))
+    expect(tab.page.locator("#geo-card b")).to_have_text(re.compile(rf"^{numbers[0]}\D"))
+    assert dim(tab.page) == []

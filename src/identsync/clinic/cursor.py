@@ -17,6 +17,8 @@ from identsync.errors import ContractError, Problem
 
 ROWS = 1024
 """Rows in hand at a time, where rows come one by one."""
+TEXTS = 256
+"""The same where texts are parsed: row by row, driver and parser would push each other out of the cache."""
 
 AddRows = Callable[[Iterable[Sequence[Any]]], int]
 AddColumns = Callable[..., int]  # as many arrays as the statement has columns
@@ -34,7 +36,7 @@ def stream(
         if columns is not None and connection.dialect.name == "postgresql":
             _packed(connection, statement, values, columns)
         else:
-            _rows(connection, statement, values, rows)
+            _rows(connection, statement, values, rows, texts=columns is None)
     except (ValueError, TypeError, OverflowError) as error:  # the core's words hold numbers only
         relation = str(statement.get_final_froms()[0])
         raise ContractError([Problem(relation, str(error), "identsync clinic check")]) from None
@@ -52,12 +54,12 @@ def portions(connection: Connection, statement: Select[Any], values: dict[str, A
         _hand_over(cursor, add, 8 * ROWS)
 
 
-def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows) -> None:
+def _rows(connection: Connection, statement: Select[Any], values: dict[str, Any], add: AddRows, *, texts: bool) -> None:
     with _asked(connection, statement, values) as cursor:
-        if connection.dialect.name == "sqlite":
+        if connection.dialect.name == "sqlite" and not texts:
             add(cursor)
         else:
-            _hand_over(cursor, add, ROWS)
+            _hand_over(cursor, add, TEXTS if texts else ROWS)
 
 
 def _hand_over(cursor: Any, add: AddRows, most: int) -> None:

@@ -62,7 +62,7 @@ PAGES = (
             "town": page_cells.town,
             "export": page_export.export,
         },
-        scripts=("maplibre-gl.js", "map.js"),
+        scripts=("maplibre-gl.js", "map-ground.js", "map-cells.js", "map-sheet.js", "map.js"),
         styles=("maplibre-gl.css", "map.css"),
         allows=page_map.allows,
     ),
