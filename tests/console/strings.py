@@ -5,6 +5,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import polib
@@ -28,7 +29,8 @@ def of_templates() -> Iterator[tuple[str, str]]:
 def of_modules() -> Iterator[tuple[str, str]]:
     """Yield (sentence, file) of each ``_("…")`` in modules that mark their sentences for the console."""
     for path in sorted([*(SOURCE / "console").rglob("*.py"), *(SOURCE / "integrations").rglob("*.py")]):
-        tree = ast.parse(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        tree = ast.parse(text if "def _(" in text else "")  # most modules have nothing to say
         marks = any(isinstance(node, ast.FunctionDef) and node.name == "_" for node in tree.body)
         if marks:
             yield from ((text, str(path.relative_to(SOURCE))) for text in _marked(tree))
@@ -50,6 +52,7 @@ def of_rooms() -> Iterator[tuple[str, str]]:
     yield from ((load(room).title, room) for room in ROOMS)
 
 
+@cache
 def sentences() -> dict[str, str]:
     """Return every sentence and a file where it stands."""
     return dict([*of_templates(), *of_modules(), *of_rooms()])
