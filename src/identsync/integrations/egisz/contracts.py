@@ -1,6 +1,7 @@
 """The contract and the reference books of an organisation as they are kept: read once, compared at every look."""
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from identsync.errors import AskPerson, Unexpected
 from identsync.flows.http import Http
@@ -100,9 +102,12 @@ def differences(known: Mapping[str, Kept], now: Mapping[str, bytes]) -> dict[str
 
 def _save(connection: Connection, organisation: str, wsdl: Mapping[str, bytes], now_ms: int) -> None:
     connection.execute(delete(egisz_contract).where(egisz_contract.c.organisation == organisation))
-    for service, content in wsdl.items():
-        values = {"organisation": organisation, "service": service, "wsdl": content, "hash": _hash(content)}
-        connection.execute(insert(egisz_contract).values(values | {"version": "", "fetched_ms": now_ms}))
+    values = [
+        {"organisation": organisation, "service": service, "wsdl": content, "hash": _hash(content)}
+        for service, content in wsdl.items()
+    ]
+    with contextlib.suppress(IntegrityError), connection.begin_nested():  # the other task has read it in this moment
+        connection.execute(insert(egisz_contract).values(version="", fetched_ms=now_ms), values)
 
 
 def _update(connection: Connection, organisation: str, versions: Mapping[str, str], drift: Mapping[str, str]) -> None:
