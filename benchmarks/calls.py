@@ -64,12 +64,25 @@ def _parts(context: Any) -> Mapping[str, Callable[[], object]]:
         "worklist, one in detail": lambda: page_missed.view(context, {"missed": "77"}),
         "attention": lambda: page.attention(context),
         "version": lambda: page.version(context),
+        "a PBX's list of all that goes on": lambda: _whole(context.store),
         "history": history(),
         "history, not reached": history(kind="unreached"),
         "history of a patient": history(patient="77"),
         "history, an employee who has none": history(ext="999"),
         "history by four digits": digits,
     }
+
+
+def _whole(store: Any) -> object:
+    """Write down that nothing goes on, as a polled PBX tells every two seconds."""
+    from identsync.integrations.telephony import books
+    from identsync.integrations.telephony.settings import Line
+
+    origin = books.Origin("pbx", Line(kind="ident", url="http://127.0.0.1:1", password="env:X"))
+    with store.read() as connection:
+        books.going_on(connection, "pbx")
+    with store.write() as connection:
+        return books.write(connection, origin, [], store.now_ms(), whole=True)
 
 
 def _context(store: Any) -> Any:

@@ -61,6 +61,14 @@ def mark_of(call: Call) -> str:
     return hashlib.sha256(told).hexdigest()
 
 
+def of_line(name: str) -> ColumnElement[bool]:
+    """Return what is true of a line's calls, where another index than that of their keys shall find them.
+
+    SQLite would take that one for the name alone and look through every call the line has ever had.
+    """
+    return func.coalesce(_c.line, "") == name
+
+
 def numbers(calls: Iterable[Call], line: Line) -> set[str]:
     """Return the last ten digits of the numbers of calls that are over: their patients are looked for."""
     over = (call for call in calls if call.state not in GOING_ON)
@@ -69,7 +77,7 @@ def numbers(calls: Iterable[Call], line: Line) -> set[str]:
 
 def going_on(connection: Connection, name: str) -> set[str]:
     """Return the last ten digits of the numbers of a line's calls that go on, as far as is known."""
-    here = _c.line == name, _c.state.in_([str(state) for state in GOING_ON]), _c.phone_key.is_not(None)
+    here = of_line(name), _c.state.in_([str(state) for state in GOING_ON]), _c.phone_key.is_not(None)
     return set(connection.execute(select(_c.phone_key).where(*here)).scalars())
 
 
@@ -146,7 +154,7 @@ class _Book:
 
     def end_others(self, told: Collection[str]) -> None:
         """End what went on and is told of no more: it ended while nobody listened, since the line was last heard."""
-        going = _c.line == self._origin.name, _c.state.in_([str(state) for state in GOING_ON])
+        going = of_line(self._origin.name), _c.state.in_([str(state) for state in GOING_ON])
         rows = self._connection.execute(select(phone_call).where(*going)).all()
         last = select(phone_line.c.heard_ms).where(phone_line.c.line == self._origin.name)
         heard_ms = self._connection.execute(last).scalar() or 0

@@ -123,7 +123,8 @@ class _Done:
 
 def recorded(connection: Connection, term: Term, before_ms: int) -> Sequence[str]:
     """Return the files of the recordings of a line's old calls."""
-    asked = select(_r.file).join(phone_call, _c.id == _r.call_id).where(*_old(term, before_ms))
+    old = _old(term, before_ms, func.coalesce(_c.start_ms, 0))  # looked for among the recordings, which are few
+    asked = select(_r.file).join(phone_call, _c.id == _r.call_id).where(*old)
     return connection.execute(asked).scalars().all()
 
 
@@ -141,10 +142,10 @@ def calls(connection: Connection, term: Term, before_ms: int) -> int:
     return len(ids)
 
 
-def _old(term: Term, before_ms: int) -> tuple[ColumnElement[bool], ...]:
+def _old(term: Term, before_ms: int, start_ms: ColumnElement[int] = _c.start_ms) -> tuple[ColumnElement[bool], ...]:
     """An expression in place of the line: SQLite would look through all calls of the line by its key."""
     waits = exists().where(_m.phone_key == _c.phone_key, _m.state.in_(OPEN))
-    return term.of(func.coalesce(_c.line, "")), _c.start_ms < before_ms, ~waits
+    return term.of(func.coalesce(_c.line, "")), start_ms < before_ms, ~waits
 
 
 def clicks(connection: Connection, term: Term, before_ms: int) -> int:

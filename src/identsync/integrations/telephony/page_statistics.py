@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, func, literal_column,
 from identsync.clinic.clock import DAY, minute_now, to_ms
 from identsync.engine import pages
 from identsync.engine.integration import PageContext
+from identsync.integrations.telephony.books import of_line
 from identsync.integrations.telephony.page_corner import of_branch
 from identsync.store.tables import phone_call
 
@@ -154,7 +155,7 @@ def reckoned(context: PageContext, choice: Choice, zone: str) -> dict[str, Any]:
     first = last - choice.days + 1
     where = [_c.same_as.is_(None), _c.ended_ms.is_not(None), _c.start_ms >= to_ms(zone, first * DAY)]
     where += [] if choice.every else of_branch(context, _c.branch_id)
-    where += [_c.line == choice.line] if choice.line else []
+    where += [of_line(choice.line)] if choice.line else []
     with context.store.read() as connection:
         hours, days = _by_time(connection, where, zone, range(first, last + 1))
         lines, staff = _by_place(connection, where)

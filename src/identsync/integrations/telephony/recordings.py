@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from identsync.engine.integration import Answer, Outcome, PageContext, Role, Status
 from identsync.engine.pages import number
 from identsync.errors import AskPerson, IdentsyncError, Unexpected
+from identsync.integrations.telephony.books import of_line
 from identsync.integrations.telephony.call import Audio
 from identsync.integrations.telephony.lines import for_person, for_run
 from identsync.store.tables import phone_call, phone_recording
@@ -129,8 +130,11 @@ def _unlink(line: "Line", names: list[str]) -> None:
 
 
 def _forget(connection: Connection, name: str, line: "Line", now_ms: int) -> list[str]:
+    """Forget what is kept too long; looked for among the recordings, which are few, not among the calls."""
     old = select(_r.call_id, _r.place, _r.file).join(phone_call, _c.id == _r.call_id)
-    rows = connection.execute(old.where(_c.line == name, _c.start_ms < now_ms - line.keep * DAY_MS).limit(500)).all()
+    rows = connection.execute(
+        old.where(of_line(name), func.coalesce(_c.start_ms, 0) < now_ms - line.keep * DAY_MS).limit(500)
+    ).all()
     for row in rows:
         connection.execute(delete(phone_recording).where(_r.call_id == row.call_id, _r.place == row.place))
     return [row.file for row in rows]
@@ -138,7 +142,7 @@ def _forget(connection: Connection, name: str, line: "Line", now_ms: int) -> lis
 
 def _wanted(connection: Connection, name: str, now_ms: int) -> list[tuple[int, int, str]]:
     """Return (call, place, reference) of recordings that are not kept yet, the oldest first."""
-    recent = _c.line == name, _c.start_ms >= now_ms - LATE_MS, _c.recordings != "[]"
+    recent = of_line(name), _c.start_ms >= now_ms - LATE_MS, _c.recordings != "[]"
     calls = connection.execute(select(_c.id, _c.recordings).where(*recent).order_by(_c.start_ms)).all()
     kept = select(_r.call_id, _r.place).join(phone_call, _c.id == _r.call_id).where(*recent)
     here = {(row.call_id, row.place) for row in connection.execute(kept)}

@@ -247,7 +247,7 @@ class History:
 
     def known(self, connection: Connection, keys: Sequence[str]) -> Collection[str]:
         """Return what was told before, word for word."""
-        here = phone_call.c.line == self._origin.name, phone_call.c.mark.in_(keys)
+        here = books.of_line(self._origin.name), phone_call.c.mark.in_(keys)
         return connection.execute(select(phone_call.c.mark).where(*here)).scalars().all()
 
     async def enrich(self, rows: Sequence[Row[Call]]) -> Sequence[Row[Call]]:
