@@ -43,7 +43,7 @@ class Desk:
         self.engine, self.store = create_engine(clinic), open_store(store)
         self.clinic = ClinicSource(self.engine)
         usual: dict[str, Any] = {"url": url, "token": "env:TEST_N3", "lpu": LPU, "rate": 50.0, "at_once": 4}
-        self.settings = Organisation(**(usual | USUAL | {"timeout": 1_000} | more))
+        self.settings = Organisation(**(usual | USUAL | {"timeout": 30_000} | more))
         self.settle()
 
     def settle(self, **changed: Any) -> None:

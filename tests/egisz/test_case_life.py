@@ -54,7 +54,7 @@ class Life(RuleBasedStateMachine):
         self.cloud.clear()
         self.mortal.step = ""
         urls = [f"sqlite:///{self.folder / name}" for name in ("store.db", "clinic.db")]
-        self.desk = Desk(*urls, self.cloud.url, rate=1000.0, timeout=20_000, open_cases=True)
+        self.desk = Desk(*urls, self.cloud.url, rate=1000.0, open_cases=True)
         self.away: dict[int, list[tuple[Any, dict[str, Any]]]] = {}
         self.number = 1_000
 

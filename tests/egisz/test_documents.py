@@ -22,7 +22,7 @@ SIGN = b"\x30\x82\x01\x0a" + b"\x01" * 40
 @pytest.fixture
 def house(make: Callable[..., House]) -> House:
     """Six documents of one patient, all signed; he is at N3."""
-    house = make(route="document", timeout=20_000)
+    house = make(route="document")
     created = house.store.now_ms() // 60_000 - 3_000
     with house.engine.begin() as connection:
         case = connection.execute(select(clinic_case).limit(1)).one()
