@@ -124,6 +124,7 @@ def test_tabs_and_filters_show_what_they_say_and_count_it(house: House, tab: Tab
     expect(tab.page.locator("#tab-missing .count")).to_have_text(str(count))
     expect(tab.page.locator("#n3-card-list tr")).to_have_count(count)
     tab.page.locator("#n3-all").click()
+    expect(tab.page.locator("#n3-all")).to_have_count(0)
     tab.page.locator("#n3-late a").click()
     expect(tab.page.locator("#n3-only-late")).to_be_visible()
     expect(tab.page.locator("#n3-card-list tr")).to_have_count(1)
