@@ -11,6 +11,8 @@ from typing import Any
 Result = dict[str, Any]
 Work = Callable[[], object]
 OURS = "identsync"
+most_s = float("inf")
+"""Seconds that a contender's turns of a case may take in all before it gets no other one; ``--quick`` sets it."""
 
 
 def measure(
@@ -26,14 +28,15 @@ def measure(
 ) -> Iterator[Result]:
     """Time every contender in turns, so that a slow minute of the machine hits all; yields one result a contender.
 
-    One that took over ``slow`` seconds gets no second turn. ``prepare`` runs before each turn and is not timed.
+    One that took over ``slow`` seconds gets no second turn; where even its warm-up took over ``most_s``, that counts.
+    ``prepare`` runs before each turn and is not timed.
     ``items`` is how many each handles, by name where they differ.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     peaks: dict[str, int] = {}
     for turn in range(runs + 1):
         for name, work in contenders.items():
-            if turn > 1 and times[name] and times[name][0] > slow:
+            if times[name] and (times[name][0] > slow or sum(times[name]) > most_s):
                 continue
             prepare()
             gc.collect()
@@ -44,7 +47,8 @@ def measure(
             took = time.perf_counter() - started
             if turn == 0:  # the warm-up: page faults, caches, imports; only its memory is kept
                 peaks[name] = max(0, _peak() - before)
-                continue
+                if took <= most_s:
+                    continue
             times[name].append(took)
     for name, took_all in times.items():
         yield {

