@@ -212,3 +212,34 @@ def test_numbers_beyond_their_columns_mean_unknown_and_money_stops_at_its_most()
     counted = made.count(new_from=-(2**30))
     assert (counted.people, counted.new, counted.revenue) == (1, 0, 2**53)
     assert made.count(born=(-(2**31), 2**31)).people == 0
+
+
+@given(towns(), FILTERS, st.data())
+def test_streets_and_what_is_not_found_yet_are_counted_as_by_plain_python(
+    town: tuple[list[Person], list[Place]], wanted: Any, data: Any
+) -> None:
+    people, places = town
+    located = [place for place in places if data.draw(st.booleans())]
+    made = census(people, places, located)
+    numbers = {place.key: data.draw(st.integers(0, 3)) for place in located if data.draw(st.booleans())}
+    made.streets(numbers.items())
+    counted = made.count(**wanted)
+    chosen = [p for p in people if fits(p, wanted, [])]
+    known = {place.key for place in located}
+    assert counted.waiting == sum(bool(p.building) and p.building not in known for p in chosen)
+    assert counted.streets() == sorted(Counter(numbers[p.building] for p in chosen if p.building in numbers).items())
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(["a", "b", "c"])), max_size=12))
+def test_of_several_leads_the_first_one_says_where_a_patient_comes_from(leads: list[tuple[int, str]]) -> None:
+    made = Census()
+    made.add([(id_, None, None, None, None, None) for id_ in range(1, 5)])
+    first: dict[int, str] = {}
+    for id_, source in leads:
+        first.setdefault(id_, source)
+    expected = {id_: source for id_, source in first.items() if id_ < 5}
+    assert made.sources(leads) == len(expected)
+    made.settle(array("q", [0] * 4), array("q"))
+    for source in ("a", "b", "c"):
+        assert made.count(sources=[source]).people == list(expected.values()).count(source)
+    assert made.count(sources=[None]).people == 4 - len(expected)

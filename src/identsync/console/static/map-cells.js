@@ -144,7 +144,7 @@ class MapCells extends MapGround {
     const corners = pairs(row[6]);
     const centre = [0, 1].map((axis) => corners.reduce((sum, point) => sum + point[axis], 0) / corners.length);
     const nearest = (things, at) => things.reduce((best, thing) => (away(at(thing), centre) < away(at(best), centre) ? thing : best), things[0]);
-    const streets = this.data.streets?.features || [];
+    const streets = (this.data.streets?.features || []).filter(({ properties }) => properties.houses);
     const street = nearest(streets, ({ geometry }) => geometry.coordinates[geometry.coordinates.length >> 1]);
     const branch = nearest(this.frame.branches, ([, , latitude, longitude]) => [longitude / MICRO, latitude / MICRO]);
     const far = branch ? `${digits(away([branch[3] / MICRO, branch[2] / MICRO], centre), 1)} ${this.say.km}` : "";

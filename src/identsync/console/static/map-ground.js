@@ -45,6 +45,19 @@ function circle(latitude, longitude, metres) {
   return points;
 }
 
+// A street's name is a point in its middle: along a line MapLibre would place it anew in every frame. It turns as the
+// street does, stays upright, and is there from the zoom on where it is no longer than the street.
+function named(line, name, houses) {
+  const at = Math.max(1, line.length >> 1);
+  const [a, b] = [line[at - 1], line[at]];
+  const [east, north] = [(b[0] - a[0]) * Math.cos((a[1] * Math.PI) / 180), b[1] - a[1]];
+  const angle = (Math.atan2(-north, east) * 180) / Math.PI;
+  const upright = angle > 90 ? angle - 180 : angle <= -90 ? angle + 180 : angle;
+  const length = line.slice(1).reduce((sum, point, before) => sum + away(line[before], point), 0);
+  const from = Math.log2((7 * name.length * 78.27 * Math.cos((a[1] * Math.PI) / 180)) / Math.max(length, 0.01));
+  return feature({ type: "Point", coordinates: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2] }, { name, angle: upright, from, rank: houses });
+}
+
 // Kilometres between two points, near enough for a town.
 function away(a, b) {
   return Math.hypot((a[0] - b[0]) * Math.cos((a[1] * Math.PI) / 180), a[1] - b[1]) * 111.32;
@@ -67,7 +80,7 @@ class MapGround {
       style: this.style(),
       center: [longitude / MICRO, latitude / MICRO],
       zoom: this.frame.pin ? 16 : this.frame.home.length ? (this.pinning ? 11.5 : 11.9) : 3,
-      minZoom: 2, maxZoom: 18, fadeDuration: 0, attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
+      minZoom: 2, maxZoom: 18, attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
       renderWorldCopies: false, refreshExpiredTiles: false,
       locale: { "NavigationControl.ZoomIn": this.say.zoom_in, "NavigationControl.ZoomOut": this.say.zoom_out, "ScaleControl.Meters": this.say.m, "ScaleControl.Kilometers": this.say.km },
     });
@@ -107,8 +120,8 @@ class MapGround {
       { id: "street", type: "line", source: "ground", filter: ["has", "houses"], paint: { "line-color": c["map-street"], "line-opacity": 0.65, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 0.7, 18, 18] } },
       { id: "picked", type: "line", source: "picked", paint: { "line-color": c.ink, "line-width": 2.5 } },
       { id: "ring", type: "line", source: "ground", filter: ["has", "radius"], paint: { "line-color": c["map-ring"], "line-width": 1.4, "line-dasharray": [3, 3] } },
-      { id: "ring-name", type: "symbol", source: "ground", filter: ["has", "radius"], layout: { "icon-image": ["concat", "s:", ["get", "name"]], "symbol-placement": "line", "symbol-spacing": 900, "icon-rotation-alignment": "viewport", "icon-allow-overlap": true } },
-      { id: "street-name", type: "symbol", source: "ground", minzoom: NAMES, filter: ["==", ["get", "longest"], true], layout: { "icon-image": ["concat", "s:", ["get", "name"]], "symbol-placement": "line-center", "icon-rotation-alignment": "map", "icon-keep-upright": true, "icon-padding": 6, "symbol-sort-key": ["-", ["get", "houses"]] } },
+      { id: "ring-name", type: "symbol", source: "ground", filter: ["has", "ringed"], layout: { "icon-image": ["concat", "s:", ["get", "name"]], "icon-allow-overlap": true } },
+      { id: "street-name", type: "symbol", source: "ground", minzoom: NAMES, filter: ["all", ["has", "angle"], ["<=", ["get", "from"], ["zoom"]]], layout: { "icon-image": ["concat", "s:", ["get", "name"]], "icon-rotate": ["get", "angle"], "icon-rotation-alignment": "map", "icon-padding": 6, "symbol-sort-key": ["-", ["get", "rank"]] } },
       { id: "house", type: "circle", source: "houses", minzoom: NEAR, paint: { "circle-color": c.accent, "circle-stroke-color": c.card, "circle-stroke-width": 1.5, "circle-opacity": 0.9, "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "people"]], 1, 4.5, 5, 9, 20, 22] } },
       { id: "house-count", type: "symbol", source: "houses", minzoom: NEAR, filter: [">", ["get", "people"], 4], layout: { "icon-image": ["concat", "n:", ["to-string", ["get", "people"]]], "icon-allow-overlap": true } },
       { id: "branch", type: "circle", source: "branches", paint: { "circle-color": c["map-branch"], "circle-radius": ["case", ["get", "focus"], 8, 6], "circle-stroke-color": c.card, "circle-stroke-width": 2.5 } },

@@ -60,9 +60,14 @@ class CityMap extends MapSheet {
     const { branches, radii } = this.frame;
     const point = ([id, name, latitude, longitude]) => feature({ type: "Point", coordinates: [longitude / MICRO, latitude / MICRO] }, { id, name, focus: id === this.focus });
     const home = branches.find(([id]) => id === this.focus);
-    const ring = (metres) => feature({ type: "LineString", coordinates: circle(home[2] / MICRO, home[3] / MICRO, metres) }, { name: `${metres / 1000} ${this.say.km}`, radius: metres });
+    const ring = (metres) => {
+      const points = circle(home[2] / MICRO, home[3] / MICRO, metres);
+      const name = { name: `${metres / 1000} ${this.say.km}`, ringed: metres };
+      const ends = [points[9], points[45]].map((coordinates) => feature({ type: "Point", coordinates }, name));
+      return [feature({ type: "LineString", coordinates: points }, { radius: metres }), ...ends];
+    };
     this.set("branches", collection(branches.map(point)));
-    this.set("rings", collection(home ? radii.map(ring) : []));
+    this.set("rings", collection(home ? radii.flatMap(ring) : []));
   }
 
   goBranch(id) {
@@ -142,7 +147,9 @@ class CityMap extends MapSheet {
     if (!found) return;
     const line = (part, properties) => feature({ type: "LineString", coordinates: pairs(part) }, properties);
     const longest = (parts) => parts.reduce((a, b) => (b.length > a.length ? b : a), []);
-    this.set("streets", collection(found.streets.flatMap(([name, houses, parts]) => parts.map((part) => line(part, { name, houses, longest: part === longest(parts) })))));
+    this.set("streets", collection(found.streets.flatMap(([name, houses, parts]) => [
+      ...parts.map((part) => line(part, { name, houses })), named(pairs(longest(parts)), name, houses),
+    ])));
     this.drawList();
   }
 
