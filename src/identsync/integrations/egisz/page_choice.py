@@ -66,7 +66,7 @@ class Choice:
         return cls(
             state=state if state in TABS else "",
             what=what if what in WHATS else "",
-            organisation=query.get("org", "")[:40],
+            organisation=_name(query.get("org", "")),
             branch=pages.number(query.get("branch")),
             doctor=pages.number(query.get("doctor")),
             since=_day(query.get("since", "")),
@@ -131,6 +131,11 @@ def options(settings: Mapping[str, Any] | None, clinic: words.Clinic) -> dict[st
         "branches": [(str(id), name) for id, name in clinic.branches.items()],
         "doctors": sorted(((str(id), name) for id, name in clinic.doctors.items()), key=lambda each: each[1]),
     }
+
+
+def _name(text: str) -> str:
+    """Return a name of the settings; its column has no other letters than those."""
+    return text[:40] if text.isascii() else ""
 
 
 def _moment(zone: str, day: date) -> int:
