@@ -36,7 +36,7 @@ def run(*, quick: bool) -> Iterator[Result]:
 
 
 def _simulated(clients: int, *, quick: bool) -> Iterator[Result]:
-    warm, calm, deadly = (2, 1, 4) if quick else (20, 10, 30)  # minutes; looks of those far back take a while to settle
+    warm, calm, deadly = (1, 1, 2) if quick else (20, 10, 30)  # minutes; looks of those far back take a while to settle
     found = Fleet(clients).measure(warm, calm, deadly)
     case = f"{clients:,} {'clients' if clients > 1 else 'client'}, {found.runs / found.minutes:,.0f} runs a minute"
     row = _row(case, OURS, found.statements / found.minutes, found.lateness)

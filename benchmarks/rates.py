@@ -58,7 +58,7 @@ class Case:
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure on every database there is."""
-    count, runs = (200, 3) if quick else (1_000, 7)
+    count, runs = (100, 3) if quick else (1_000, 7)
     with databases() as urls, tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         for dialect, url in (urls | {"sqlite": f"sqlite:///{Path(folder) / 'engine.db'}"}).items():
             case = stack.enter_context(contextlib.closing(Case(url, count)))
