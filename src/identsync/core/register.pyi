@@ -54,10 +54,10 @@ class Register:
         already.
         """
     def queue(self, keys: Buffer, span: int, seed: int) -> array[int]:
-        """Put keys (int64) in the order in which they are looked for.
+        """Put keys (int64) in the order in which they are looked for; ValueError for a span of no days.
 
-        Those of no building here come first, then by the latest day in spans of so many days, newest first, within a
-        span shuffled by the seed (of 64 bits).
+        First those of no building here, then by the latest day in spans of so many days, newest first, within a span
+        shuffled by the seed (unsigned, 64 bits).
         """
     def text(self, key: int) -> str:
         """Return the canonical text of a building; KeyError where there is none."""
