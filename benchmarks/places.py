@@ -117,6 +117,7 @@ class Case:
 
         return SimpleNamespace(
             read=reading, write=writing, clinic_read=clinic_read, now_ms=lambda: 1, scope=0, progress=lambda **_: None,
+            task=SimpleNamespace(interval_ms=600_000),
         )  # fmt: skip
 
 
