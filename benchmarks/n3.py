@@ -32,7 +32,7 @@ SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure a patient, a case of three visits, a document of 200 KB."""
-    many = 50 if quick else 500
+    many = 20 if quick else 500
     contract = Contract(pix=wsdl.single("PixService", "EMK5"), emk=wsdl.single("EMKService", "EMK5"))
     yield from compared(contract, Endpoint.PIX, "AddPatient", lambda: build.patient(SENDER, PATIENT), many)
     yield from compared(contract, Endpoint.EMK, "AddCase", lambda: build.case(SENDER, CASE), many)

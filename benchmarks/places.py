@@ -157,7 +157,7 @@ def _fill(engine: Engine, patients: int, buildings: int) -> None:
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure on every database there is."""
-    patients, buildings, runs = (50_000, 20_000, 3) if quick else (1_000_000, 400_000, 3)
+    patients, buildings, runs = (20_000, 8_000, 2) if quick else (1_000_000, 400_000, 3)
     with databases() as urls:
         for dialect, url in urls.items():
             case = Case(url, patients, buildings)
