@@ -225,7 +225,7 @@ class World:
         async def work(run: Any) -> Outcome:
             return await task._run(run, NAME, self.destination)
 
-        return SimpleNamespace(run=work, kind=task.stream_of(NAME))
+        return SimpleNamespace(run=work, kind=task.stream_of(NAME), interval_ms=60_000)
 
     async def asked(self, wire: Wire, verb: str, name: Name | None, act: Callable[[Any], Awaitable[Any]]) -> Any:
         """One request: what happens to it, what it does, what becomes of its answer."""
