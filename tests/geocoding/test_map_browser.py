@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import create_engine, select
 
 from browser import DRAWING, Tab, dim, open_browser, serving
@@ -271,3 +271,17 @@ def test_cells_are_walked_by_key_and_read_out_with_their_numbers(house: House, t
     expect(rows.first.locator("button")).to_have_text(re.compile(r".+, \d+(,\d)? км$"))
     expect(tab.page.locator("#geo-card b")).to_have_text(re.compile(rf"^{numbers[0]}\D"))
     assert dim(tab.page) == []
+
+
+def test_a_street_of_one_house_takes_no_other_street_off_the_map(house: House, tab: Tab) -> None:
+    def with_one_more(route: Route) -> None:
+        told = route.fetch().json()
+        told["streets"].append(["улица Одинокая", 1, [told["streets"][0][2][0][:2]]])
+        route.fulfill(json=told)
+
+    tab.page.route("**/map/streets?*", with_one_more)
+    tab.page.goto(house.at())
+    drawn(tab.page)
+    names = "cityMap.queryRenderedFeatures({layers: ['street']}).map((f) => f.properties.name)"
+    assert len(set(tab.page.evaluate(names))) > 2
+    assert tab.page.evaluate("cityMap.queryRenderedFeatures({layers: ['street-name']}).length") > 2

@@ -146,9 +146,12 @@ class CityMap extends MapSheet {
     const found = await this.fetched("streets", this.map.getZoom() < 12 ? "far" : "near");
     if (!found) return;
     const line = (part, properties) => feature({ type: "LineString", coordinates: pairs(part) }, properties);
-    const longest = (parts) => parts.reduce((a, b) => (b.length > a.length ? b : a), []);
+    const title = (name, houses, parts) => {
+      const longest = pairs(parts.reduce((a, b) => (b.length > a.length ? b : a), []));
+      return longest.length > 1 ? [named(longest, name, houses)] : []; // of one house only: it leads nowhere
+    };
     this.set("streets", collection(found.streets.flatMap(([name, houses, parts]) => [
-      ...parts.map((part) => line(part, { name, houses })), named(pairs(longest(parts)), name, houses),
+      ...parts.map((part) => line(part, { name, houses })), ...title(name, houses, parts),
     ])));
     this.drawList();
   }
