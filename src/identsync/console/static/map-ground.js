@@ -46,7 +46,7 @@ function circle(latitude, longitude, metres) {
 }
 
 // A street's name is a point in its middle: along a line MapLibre would place it anew in every frame. It turns as the
-// street does, stays upright, and is there from the whole zoom on in which it comes to be no longer than the street.
+// street does, stays upright, and is there from the whole zoom on in which it is hardly longer than the street.
 function named(line, name, houses) {
   const at = Math.max(1, line.length >> 1);
   const [a, b] = [line[at - 1], line[at]];
@@ -54,7 +54,7 @@ function named(line, name, houses) {
   const angle = (Math.atan2(-north, east) * 180) / Math.PI;
   const upright = angle > 90 ? angle - 180 : angle <= -90 ? angle + 180 : angle;
   const length = line.slice(1).reduce((sum, point, before) => sum + away(line[before], point), 0);
-  const from = Math.log2((3.5 * name.length * 78.27 * Math.cos((a[1] * Math.PI) / 180)) / Math.max(length, 0.01));
+  const from = Math.log2((2.3 * name.length * 78.27 * Math.cos((a[1] * Math.PI) / 180)) / Math.max(length, 0.01));
   return feature({ type: "Point", coordinates: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2] }, { name, angle: upright, from, rank: houses });
 }
 
