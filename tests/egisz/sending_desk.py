@@ -116,7 +116,9 @@ class Clients:
         """Let these live side by side, each for one run; return how each ended, below nought = killed."""
         if self._nursery is None:
             some = [self._started(json.dumps(each)) for each in clients]
-            return [-code if (code := each.wait()) == signal.SIGTERM else code for each in some]
+            for each in some:
+                each.communicate()
+            return [-each.returncode if each.returncode == signal.SIGTERM else each.returncode for each in some]
         assert self._nursery.stdin is not None
         assert self._nursery.stdout is not None
         self._nursery.stdin.write(f"{json.dumps(clients)}\n")
