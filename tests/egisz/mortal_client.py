@@ -1,6 +1,6 @@
 """A client that dies where a test wants it to, in this process: what it wrote is there, what it did not is not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,30 @@ STEPS = ("asking", "answered", "announcing", "saving")
 """Before a request, after its answer, before it is written down, when it is written and not committed."""
 
 
+def beset(reach: Callable[[str], None], put: Callable[[object, str, object], None] = setattr) -> None:
+    """Have ``reach`` told of each step by its name: what it raises, or does to this process, is the client's end."""
+    told, save = exchange.told, Items.save
+
+    async def telling(asked: Any, *each: Any) -> Reply:
+        try:
+            reach("asking")
+        except BaseException:
+            asked.close()
+            raise
+        reply = await told(asked, *each)
+        reach("answered")
+        return reply
+
+    def saving(items: Items, *each: Any, **more: Any) -> Any:
+        reach("announcing")
+        columns = save(items, *each, **more)
+        reach("saving")
+        return columns
+
+    put(exchange, "told", telling)
+    put(Items, "save", saving)
+
+
 class Died(BaseException):
     """What a killed client leaves: everything ends here, nothing is written any more."""
 
@@ -22,9 +46,7 @@ class Mortal:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.step, self.left = "", 0
-        self._told, self._save = exchange.told, Items.save
-        patch.setattr(exchange, "told", self.told)
-        patch.setattr(Items, "save", lambda items, *each: self.save(items, *each))  # noqa: PLW0108  a method must bind
+        beset(self.at, patch.setattr)
 
     def die(self, step: str, left: int) -> None:
         self.step, self.left = step, left
@@ -35,22 +57,6 @@ class Mortal:
             if self.left < 0:
                 self.step = ""
                 raise Died
-
-    async def told(self, asked: Any, *each: Any) -> Reply:
-        try:
-            self.at("asking")
-        except Died:
-            asked.close()
-            raise
-        reply = await self._told(asked, *each)
-        self.at("answered")
-        return reply
-
-    def save(self, items: Items, *each: Any) -> Any:
-        self.at("announcing")
-        columns = self._save(items, *each)
-        self.at("saving")
-        return columns
 
 
 @pytest.fixture

@@ -26,13 +26,13 @@ from identsync.integrations.egisz.assembling import own_id
 from identsync.store.tables import egisz_exchange, egisz_item
 
 from . import n3_desk
+from .mortal_client import STEPS
 from .sending_desk import Clients, Desk
 
 n3_process, cloud = n3_desk.n3_process, n3_desk.cloud
 FAULTS = int(os.environ.get("IDENTSYNC_STORM", "16"))
 SEED = int(os.environ.get("IDENTSYNC_STORM_SEED", "0")) or secrets.randbelow(10**6) + 1
 KINDS = ("lose", "cut", "html", "half", "bomb", "extra", "other", "fail", "hang")
-STEPS = ("asking", "answered", "announcing", "saving")
 IS_LONG = FAULTS > 100
 CASES = 60 if IS_LONG else 24
 SHARE = 0.011  # of the requests, of each kind, taken and not: hardly ever three in a row, which would end a run
@@ -47,7 +47,7 @@ class Storm:
         self.cloud, self.chance = cloud, random.Random(SEED)
         self.told = {"store": store, "clinic": f"sqlite:///{folder / 'clinic.db'}", "url": cloud.url}
         self.told |= {"settings": IMPATIENT | {"open_cases": open_cases}}
-        self.engine, self.clients = create_engine(self.told["clinic"]), Clients()
+        self.engine, self.clients = create_engine(self.told["clinic"]), Clients(folder)
         self.desk = Desk(store, self.told["clinic"], cloud.url, rate=1000.0, open_cases=open_cases)
         now = self.desk.store.now_ms()
         generate(self.engine, GeneratorSettings(branches=1, doctors=3, days=2, patients=CASES,

@@ -2,8 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -57,10 +57,17 @@ def template(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
         yield f"{folder}/monitor/{rest}"
         return
     handler = partial(Silent, directory=str(folder / "monitor"))
+    with served(handler) as address:
+        yield f"{address}/{rest}"
+
+
+@contextmanager
+def served(handler: Callable[..., SimpleHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on 127.0.0.1 for a while; yield the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{rest}"
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 
@@ -174,12 +181,8 @@ class Hostile(Silent):
 
 @pytest.fixture
 def hostile() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{{file}}"
-        server.shutdown()
-        thread.join()
+    with served(Hostile) as address:
+        yield f"{address}/{{file}}"
 
 
 async def test_a_recording_without_an_end_is_given_up(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,8 +141,7 @@ class MapCells extends MapGround {
 
   // The nearest street that has a name here, and how far the nearest branch is.
   whereabouts(row) {
-    const corners = pairs(row[6]);
-    const centre = [0, 1].map((axis) => corners.reduce((sum, point) => sum + point[axis], 0) / corners.length);
+    const centre = middle(pairs(row[6]));
     const nearest = (things, at) => things.reduce((best, thing) => (away(at(thing), centre) < away(at(best), centre) ? thing : best), things[0]);
     const streets = (this.data.streets?.features || []).filter(({ properties }) => properties.houses);
     const street = nearest(streets, ({ geometry }) => geometry.coordinates[geometry.coordinates.length >> 1]);

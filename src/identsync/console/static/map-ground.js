@@ -29,9 +29,13 @@ function pairs(flat) {
   return points;
 }
 
+function middle(points) {
+  return [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis], 0) / points.length);
+}
+
 // A little smaller: the ground between two hexagons is their border, which costs less than drawing lines.
 function drawnIn(points, share) {
-  const [x, y] = [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis], 0) / points.length);
+  const [x, y] = middle(points);
   return points.map((point) => [x + (point[0] - x) * share, y + (point[1] - y) * share]);
 }
 

@@ -23,13 +23,16 @@ _TITLE = 100
 
 def slug(key: bytes, doctor: int) -> str:
     """Return the last part of a calendar's address: the same for ever, and telling nothing of the doctor."""
-    made = hmac.new(key, f"calendar|{doctor}".encode(), hashlib.sha256).digest()
-    return "identsync-" + base64.b32hexencode(made)[:16].decode().lower()
+    return _untelling(key, f"calendar|{doctor}")
 
 
 def mark_of(key: bytes, destination: str, doctor: int) -> str:
     """Return the mark by which a calendar is found again in an account; another one for each destination."""
-    made = hmac.new(key, f"calendar|{destination}|{doctor}".encode(), hashlib.sha256).digest()
+    return _untelling(key, f"calendar|{destination}|{doctor}")
+
+
+def _untelling(key: bytes, of: str) -> str:
+    made = hmac.new(key, of.encode(), hashlib.sha256).digest()
     return "identsync-" + base64.b32hexencode(made)[:16].decode().lower()
 
 

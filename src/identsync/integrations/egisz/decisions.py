@@ -6,11 +6,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or_, select, update
 
 from identsync.errors import IdentsyncError
-from identsync.integrations.egisz import exchange
+from identsync.integrations.egisz.exchange import PERSON
 from identsync.store import slots
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 
-FATE = exchange.PERSON
 NUMBER_MOST = 60
 TAKEN = ("taken", "warned")
 
@@ -110,7 +109,7 @@ def _decide(
     organisation = connection.execute(select(i.organisation).where(i.id == id)).scalar_one()
     connection.execute(
         insert(egisz_exchange).values(
-            organisation=organisation, item_id=id, operation=decision, at_ms=now_ms, took_ms=0, fate=FATE,
+            organisation=organisation, item_id=id, operation=decision, at_ms=now_ms, took_ms=0, fate=PERSON,
             words=f"{by}{told}"[:400], request="", answer="",
         )
     )  # fmt: skip
@@ -126,5 +125,5 @@ def _what_happened(connection: Connection, id: int) -> IdentsyncError:
         return IdentsyncError(_("Этой записи больше нет"), hint=_("Обновите страницу."))
     last = select(e.words, e.fate, e.at_ms).where(e.item_id == id).order_by(e.id.desc()).limit(1)
     event = connection.execute(last).first()
-    by_person = event is not None and event.fate == FATE and event.at_ms + 1 >= row.changed_ms
+    by_person = event is not None and event.fate == PERSON and event.at_ms + 1 >= row.changed_ms
     return Changed(row.state, event.words.partition(": ")[0] if event is not None and by_person else "")

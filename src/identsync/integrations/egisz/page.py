@@ -24,11 +24,11 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     settings = context.settings or {}
     with context.store.read() as connection:
         drifted = page_service.drifted(connection)
-        wrong = [name for name, each in page_setup.organisations(connection, settings).items() if each.lines]
-    part = page_service.view if tab else page_register.view
-    unread = len(page_setup.clinic_problems(context))
-    given = {"tab": tab, "drifted": drifted, "wrong": wrong, "unread": unread, "set_up": bool(settings)}
-    return given | part(context, query)
+        judged = page_setup.organisations(connection, settings)
+    wrong = [name for name, each in judged.items() if each.lines]
+    problems = page_setup.clinic_problems(context, page_service.AGAIN_MS if tab else page_setup.PAUSE_MS)
+    given = {"tab": tab, "drifted": drifted, "wrong": wrong, "unread": len(problems), "set_up": bool(settings)}
+    return given | (page_service.view(context, judged, problems) if tab else page_register.view(context, query))
 
 
 def version(context: PageContext) -> str:

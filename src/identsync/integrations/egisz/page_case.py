@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from identsync.integrations.egisz import page_fields, page_lacks
 from identsync.integrations.egisz import page_words as words
 from identsync.integrations.egisz.deadline import is_unsent
-from identsync.integrations.egisz.decisions import FATE
+from identsync.integrations.egisz.exchange import PERSON
 from identsync.integrations.egisz.kept import complaints_of, missing_of
 from identsync.store.tables import egisz_exchange, egisz_item
 
@@ -66,12 +66,12 @@ def is_late(row: Any, before: Mapping[str, int]) -> bool:
 def _by_person(exchanges: list[dict[str, Any]]) -> bool:
     """Tell whether the newest word on what became of it is a person's, not N3's."""
     newest = next((each for each in exchanges if each["operation"] != "number"), None)
-    return newest is not None and newest["fate"] == FATE and newest["operation"] == "arrived"
+    return newest is not None and newest["fate"] == PERSON and newest["operation"] == "arrived"
 
 
 def _exchange(row: dict[str, Any]) -> dict[str, Any]:
     kind, title = words.FATES.get(row["fate"], ("idle", row["fate"]))
-    by_person = row["fate"] == FATE
+    by_person = row["fate"] == PERSON
     by, _colon, rest = row["words"].partition(": ") if by_person else ("", "", row["words"])
     said = {"decision": words.DECISIONS.get(row["operation"], row["operation"]), "by": by, "told": rest}
     asked = words.OPERATIONS.get(row["operation"], "")

@@ -10,7 +10,7 @@ from identsync import __version__
 from identsync.engine import pages
 from identsync.engine.integration import Answer, PageContext
 from identsync.errors import IdentsyncError
-from identsync.integrations.egisz.decisions import FATE
+from identsync.integrations.egisz.exchange import PERSON
 from identsync.integrations.egisz.kept import complaints_of, missing_of
 from identsync.integrations.egisz.wire import masking
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
@@ -68,9 +68,9 @@ def _exchanges(every: Any) -> Iterator[str]:
     for each in every:
         yield RULE
         # Who decided is nothing that support needs.
-        told = "" if each.fate == FATE else f", {each.took_ms} ms: {each.words}".rstrip(": ")
+        told = "" if each.fate == PERSON else f", {each.took_ms} ms: {each.words}".rstrip(": ")
         yield f"{_moment(each.at_ms)} {each.operation}: {each.fate}{told}"
-        if each.fate != FATE:
+        if each.fate != PERSON:
             yield from ("", each.request, "", each.answer)
 
 

@@ -1,13 +1,14 @@
 """The contract and the reference books of each organisation: what was read when, what has changed since."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from identsync.engine.integration import PageContext
-from identsync.errors import IdentsyncError
-from identsync.integrations.egisz import page_setup, reference
+from identsync.errors import IdentsyncError, Problem
+from identsync.integrations.egisz import reference
+from identsync.integrations.egisz.page_setup import Judged
 from identsync.integrations.egisz.rules_table import of_one
 from identsync.store.tables import egisz_book, egisz_contract
 
@@ -53,15 +54,13 @@ BOOKS: Mapping[reference.Oids, str] = {
 _generations: dict[tuple[str, str], str] = {}
 
 
-def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
-    """Return for each organisation its services' contract and its books."""
-    settings = context.settings or {}
+def view(context: PageContext, judged: Mapping[str, Judged], problems: Sequence[Problem]) -> dict[str, Any]:
+    """Return for each organisation what N3's book says of it, its services' contract and its books."""
     with context.store.read() as connection:
         contracts = _contracts(connection)
         books = _books(connection)
-        judged = page_setup.organisations(connection, settings)
     return {
-        "problems": page_setup.clinic_problems(context, AGAIN_MS),
+        "problems": problems,
         "of_one": of_one,
         "parts": [
             {
@@ -74,7 +73,7 @@ def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
                 "generation": _generation(context, contracts.get(name, [])),
                 "books": _listed(books.get(name, {}), each.route, context.now_ms),
             }
-            for name, each in settings.items()
+            for name, each in (context.settings or {}).items()
         ],
         "generations": GENERATIONS,
     }

@@ -81,7 +81,7 @@ def _judge(connection: Connection, name: str, one: Organisation, oid: str) -> Ju
     return Judged("good" if one.frmo_name else "unnamed")
 
 
-def clinic_problems(context: PageContext, pause_ms: int = PAUSE_MS) -> Sequence[Problem]:
+def clinic_problems(context: PageContext, pause_ms: int) -> Sequence[Problem]:
     """Return what the clinic's relations of cases lack; nothing where its database does not answer."""
     if not context.settings:
         return ()

@@ -60,23 +60,25 @@ class Sender:
     async def case(self, item: Item) -> Verdict:
         """Bring a case to N3: a closed one whole; one that stays open step by step until it is closed."""
         case = self._intent.cases[item.key]
+        told = opened.of(case) if case.closed is None else None
         try:
-            reply = await self._case(item, case)
+            reply = await self._case(item, case, told)
         except Unfit as error:
             return self._unfit(item.key, error)
         verdict = self._verdict(item.key, reply)
         if isinstance(verdict, Confirmed):
             self._shelf.opened.pop(item.key, None)
-            if case.closed is None:
-                self._shelf.opened[item.key] = opened.of(case)
+            if told is not None:
+                self._shelf.opened[item.key] = told
         return verdict
 
-    async def _case(self, item: Item, case: Case) -> Reply:
+    async def _case(self, item: Item, case: Case, told: Opened | None) -> Reply:
+        """Send a case; ``told`` is what N3 has then, where it stays open."""
         there = self._shelf.opened.get(item.key)
-        if there is not None and case.closed is not None:
+        if there is not None and told is None:
             return await self._close(item, case, there)
-        if there is not None and not item.doubtful and (visits := there.added(case, opened.of(case))):
-            return await self._extend(item, case, visits)
+        if there is not None and told is not None and not item.doubtful and (visits := there.added(case, told)):
+            return await self._extend(item, case, told, visits)
         return await self._put(item, *self._whole(case))
 
     def _whole(self, case: Case) -> tuple[Ask, Ask]:
@@ -86,9 +88,9 @@ class Sender:
             return ("CreateCase", lambda: self._n3.create_case(case)), update
         return ("AddCase", lambda: self._n3.add_case(case)), update
 
-    async def _extend(self, item: Item, case: Case, visits: Sequence[Visit]) -> Reply:
+    async def _extend(self, item: Item, case: Case, told: Opened, visits: Sequence[Visit]) -> Reply:
         """Add visits to an open case, each once: what became of a lost one only an update of the whole makes right."""
-        told, replies = opened.of(case), list[Reply]()
+        replies: list[Reply] = []
         for visit in visits:
             reply = await self._asked(item.key, ("AddStepToCase", partial(self._n3.add_step, case, visit)))
             if _blames(reply, CASE | STEP):  # the case is not there, or not open any more; or the step is

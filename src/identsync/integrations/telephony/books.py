@@ -31,6 +31,8 @@ SAME_MS = 20_000  # two PBXs tell of one call at most so far apart
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 GOING_ON = (State.RINGING, State.TALKING)
 _c = phone_call.c
+line_of_call: ColumnElement[str] = func.coalesce(_c.line, "")
+"""The line, but not by the index of its calls' keys: SQLite would look through every call the line has ever had."""
 
 People = Mapping[str, Sequence[int]]
 """Patients by the last ten digits of their numbers."""
@@ -62,11 +64,8 @@ def mark_of(call: Call) -> str:
 
 
 def of_line(name: str) -> ColumnElement[bool]:
-    """Return what is true of a line's calls, where another index than that of their keys shall find them.
-
-    SQLite would take that one for the name alone and look through every call the line has ever had.
-    """
-    return func.coalesce(_c.line, "") == name
+    """Return what is true of a line's calls, where another index than that of their keys shall find them."""
+    return line_of_call == name
 
 
 def numbers(calls: Iterable[Call], line: Line) -> set[str]:

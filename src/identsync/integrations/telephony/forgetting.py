@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, update
 
 from identsync.engine.integration import Outcome, Status
-from identsync.integrations.telephony.books import SAME_MS
-from identsync.integrations.telephony.missed import OPEN
+from identsync.integrations.telephony.books import SAME_MS, line_of_call
+from identsync.integrations.telephony.missed import OPEN, SETTLED
+from identsync.integrations.telephony.recordings import unlink
 from identsync.store.tables import (
     outbox,
     outbox_event,
@@ -36,7 +37,6 @@ SOON_MS = 60_000
 PORTION = 200
 MOST = 50
 """Portions of a kind in one run: the rest is soon gone on with, so that a first time among millions hurts nobody."""
-SETTLED = ("reached", "came", "closed")
 _c, _m, _r, _d, _o = phone_call.c, phone_missed.c, phone_recording.c, phone_dial.c, outbox.c
 
 
@@ -143,9 +143,8 @@ def calls(connection: Connection, term: Term, before_ms: int) -> int:
 
 
 def _old(term: Term, before_ms: int, start_ms: ColumnElement[int] = _c.start_ms) -> tuple[ColumnElement[bool], ...]:
-    """An expression in place of the line: SQLite would look through all calls of the line by its key."""
     waits = exists().where(_m.phone_key == _c.phone_key, _m.state.in_(OPEN))
-    return term.of(func.coalesce(_c.line, "")), start_ms < before_ms, ~waits
+    return term.of(line_of_call), start_ms < before_ms, ~waits
 
 
 def clicks(connection: Connection, term: Term, before_ms: int) -> int:
@@ -175,5 +174,4 @@ def _erase(connection: Connection, table: Table, column: ColumnElement[Any], ids
 def _unlink(folder: Path | None, names: Sequence[str]) -> None:
     if folder is None or not folder.is_dir():
         raise FileNotFoundError
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
+    unlink(folder, names)

@@ -31,6 +31,7 @@ DAY_MS = 86_400_000
 RECENT_MS = 3 * DAY_MS
 """A missed call that is told of later than this makes no entry: it is history."""
 OPEN = ("waiting", "tried")
+SETTLED = ("reached", "came", "closed")
 OUTCOMES = ("booked", "asked", "refused", "wrong")
 NOTE = 200
 PULSE = "missed"

@@ -7,7 +7,7 @@ What was fetched is kept in memory for a while, so that moving the position asks
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -92,7 +92,7 @@ async def keep(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
     kept = failed = 0
     for name, line in settings.items():
         gone = await run.write(partial(_forget, name=name, line=line, now_ms=run.now_ms()))
-        await asyncio.to_thread(_unlink, line, gone)
+        await asyncio.to_thread(unlink, Path(line.folder or ""), gone)
         wanted = await run.read(partial(_wanted, name=name, now_ms=run.now_ms()))
         async with AsyncExitStack() as stack:
             pbx = await stack.enter_async_context(await for_run(run, name, line, stack)) if wanted else None
@@ -124,9 +124,10 @@ def _write(line: "Line", name: str, content: bytes) -> None:
     part.replace(folder / name)
 
 
-def _unlink(line: "Line", names: list[str]) -> None:
+def unlink(folder: Path, names: Iterable[str]) -> None:
+    """Throw files of recordings away; one that is gone already is no error."""
     for name in names:
-        (Path(line.folder or "") / name).unlink(missing_ok=True)
+        (folder / name).unlink(missing_ok=True)
 
 
 def _forget(connection: Connection, name: str, line: "Line", now_ms: int) -> list[str]:
