@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 DEADLINE_MS = 600_000
 PORTION_MS = 60_000
-LEASE_MS = 30_000
 LOOK_S, MOST = 10, 400  # what goes out within so many seconds is decided on at once
 ANNOUNCED_S = 0.25
 QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
@@ -54,12 +53,13 @@ def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list
     made += [_asker(name, channel) for name, channel in settings.items() if channel.kind not in PUSHED]
     planner = _("Сообщения: напоминания")
     often = min(channel.planning for channel in settings.values())
+    lease = max(channel.lease for channel in settings.values())
     made += [
-        Task("messaging/reminders.plan", branch.id, often, LEASE_MS, DEADLINE_MS, plan_reminders, planner)
+        Task("messaging/reminders.plan", branch.id, often, lease, DEADLINE_MS, plan_reminders, planner)
         for branch in branches
     ]
     portions, soon = _("Сообщения: порции рассылок"), min(often, PORTION_MS)
-    made.append(Task("messaging/bulk.plan", 0, soon, LEASE_MS, DEADLINE_MS, release_portions, portions))
+    made.append(Task("messaging/bulk.plan", 0, soon, lease, DEADLINE_MS, release_portions, portions))
     return made
 
 

@@ -24,7 +24,7 @@ RESTARTS_S = (60, 300, 900)
 """When Windows starts the service again after its process has died: the first, the second, each later time."""
 FORGET_S = 86_400
 SHUTDOWN_S = 20
-WAIT_S = 60.0
+WAIT_S, POLL_S = 60.0, 0.2
 STATES = {
     win32service.SERVICE_STOPPED: "stopped",
     win32service.SERVICE_START_PENDING: "starting",
@@ -64,13 +64,19 @@ def stop(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Stop the service and take its entry away."""
+    """Stop the service, take its entry away and wait until Windows has let it go; Stop where a program holds it."""
     with suppress(Stop):  # it is being removed anyway: an entry that does not stop goes with its process
         stop(name)
     with _service(name, win32service.SERVICE_ALL_ACCESS) as service, _except(MARKED):
         win32service.DeleteService(service)
     with suppress(pywintypes.error):
         win32evtlogutil.RemoveSourceFromRegistry(name, "Application")
+    until = time.monotonic() + WAIT_S
+    while found(name) is not None:
+        if time.monotonic() > until:
+            hint = _("закройте окно «Службы» и другие программы, которые её показывают")
+            raise Stop(_("служба остановлена, но её запись ещё занята"), hint=hint)
+        time.sleep(POLL_S)
 
 
 def found(name: str) -> Found | None:
@@ -145,7 +151,7 @@ def _settled(service: Any) -> int:
     while (state := win32service.QueryServiceStatus(service)[1]) in pending:
         if time.monotonic() > until:
             raise Unavailable(_("служба не отвечает {seconds} с", seconds=round(WAIT_S)), sent=True)
-        time.sleep(0.2)
+        time.sleep(POLL_S)
     return int(state)
 
 
