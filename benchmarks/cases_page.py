@@ -51,7 +51,7 @@ def run(count: int, settings: Organisation, *, runs: int) -> Iterator[Result]:
             return drawing.draw(PAGE.template, visit, PAGE, given | PAGE.view(context, query))
 
         def cold() -> str:
-            page_lacks.forget()
+            page_lacks._known.clear()
             return drawn(state="missing")
 
         contenders: Mapping[str, Work] = {

@@ -67,11 +67,6 @@ def _lines(connection: Connection, where: Sequence[ColumnElement[bool]]) -> Sequ
     return known[key]
 
 
-def forget() -> None:
-    """Forget the lines that are kept."""
-    _known.clear()
-
-
 def mark(one: Missing) -> str:
     """Name a line in an address: its rule, and a number that stands for what fills its sentence."""
     return f"{one.rule}-{crc32(repr(one.fields).encode()):08x}"
