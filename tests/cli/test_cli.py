@@ -182,6 +182,18 @@ def test_views_are_printed_for_a_person(cli: Cli) -> None:
         assert "clinic_appointment" in told.stdout
 
 
+def test_an_administrator_gets_what_he_has_to_run(cli: Cli) -> None:
+    told = cli("database", "setup", "--login", "clinic\\sync]", "--views", "ident")
+    assert told.returncode == 0, told.stderr
+    assert "CREATE USER [clinic\\sync]]]" in told.stdout
+    assert "GRANT SELECT ON [ident].clinic_appointment" in told.stdout
+    fixed = cli("database", "setup", "--dialect", "postgresql", "--fixed").stdout
+    assert fixed.index("CREATE TABLE identsync.task_slot") < fixed.index("ON ALL TABLES IN SCHEMA")
+    wrong = cli("database", "tables", "--since", "9")
+    assert wrong.returncode == 2
+    assert "0001" in wrong.stderr
+
+
 def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
     command = [sys.executable, "-m", "identsync", "clinic", "views", "--dialect", "mssql", "--profile", "ident"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -23,6 +23,15 @@ class DialectName(enum.StrEnum):
     SQLITE = "sqlite"
 
 
+class ServerName(enum.StrEnum):
+    """Databases with logins and rights."""
+
+    MSSQL = "mssql"
+    POSTGRESQL = "postgresql"
+
+
+USUAL_SCHEMA = {ServerName.MSSQL: "dbo", ServerName.POSTGRESQL: "public"}
+
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
 ]
@@ -30,6 +39,8 @@ SecretName = Annotated[str, typer.Argument(help=_("имя секрета: то, 
 OfMachine = Annotated[
     bool, typer.Option("--machine", help=_("для службы и всего компьютера; нужны права администратора"))
 ]
+Login = Annotated[str, typer.Option(help=_("имя входа движка на сервере базы"))]
+Schema = Annotated[str, typer.Option(help=_("схема таблиц движка, как в настройках"))]
 Json = Annotated[bool, typer.Option("--json", help=_("ответ одним объектом JSON"))]
 
 
@@ -53,6 +64,10 @@ def application() -> typer.Typer:
     clinic.command("views", help=_("Напечатать SQL представлений для проверки человеком"))(clinic_views)
     clinic.command("check", help=_("Проверить представления клиники"))(clinic_check)
     app.add_typer(clinic, name="clinic")
+    database = typer.Typer(help=_("База движка: что выполнить её администратору"), no_args_is_help=True)
+    database.command("setup", help=_("Напечатать SQL: база, вход и права для него"))(database_setup)
+    database.command("tables", help=_("Напечатать SQL таблиц, для тех, кто создаёт и меняет их сам"))(database_tables)
+    app.add_typer(database, name="database")
     from identsync.cli import calendar, service
 
     app.add_typer(service.commands(), name="service")
@@ -181,6 +196,35 @@ def clinic_check(settings: SettingsFile = None) -> None:
         say_problems(found)
         raise typer.Exit(PROBLEMS)
     say(_("Представления клиники в порядке."))
+
+
+def database_setup(
+    dialect: Annotated[ServerName, typer.Option(help=_("вид базы данных"))] = ServerName.MSSQL,
+    login: Login = "identsync",
+    schema: Schema = "identsync",
+    views: Annotated[str | None, typer.Option(help=_("схема представлений клиники; без неё - обычная"))] = None,
+    fixed: Annotated[bool, typer.Option("--fixed", help=_("вход не может менять таблицы: их меняет человек"))] = False,
+) -> None:
+    """Print the SQL that gives the engine its place and its rights, for a database administrator."""
+    from identsync.clinic.views import reading
+    from identsync.store.rights import rights
+
+    typer.echo(rights(dialect.value, login, schema, fixed=fixed))
+    typer.echo(reading(dialect.value, login, views or USUAL_SCHEMA[dialect]), nl=False)
+
+
+def database_tables(
+    dialect: Annotated[ServerName, typer.Option(help=_("вид базы данных"))] = ServerName.MSSQL,
+    schema: Schema = "identsync",
+    since: Annotated[str | None, typer.Option(help=_("версия, которая уже есть: печатать то, что после неё"))] = None,
+) -> None:
+    """Print the SQL of the engine's tables, or of what has changed since a revision."""
+    from identsync.store.migrate import script
+    from identsync.store.migrations import REVISIONS
+
+    if since is not None and since not in REVISIONS:
+        raise typer.BadParameter(_("такой версии нет; есть {known}", known=", ".join(REVISIONS)))
+    typer.echo(script(dialect.value, schema, since))
 
 
 def secret_set(name: SecretName, machine: OfMachine = False) -> None:

@@ -47,16 +47,16 @@ def migrate(engine: Engine, schema: str | None) -> None:
         time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311
 
 
-def script(dialect: str, schema: str | None) -> str:
-    """Make the SQL of all migrations, for a person who creates the tables by hand."""
+def script(dialect: str, schema: str | None, since: str | None = None) -> str:
+    """Make the SQL of all migrations, or of those after ``since``, for a person who makes the tables by hand."""
     from alembic import command
 
     out = StringIO()
-    if schema:
+    if schema and since is None:
         out.write(f"CREATE SCHEMA {schema};\n{'GO' if dialect == 'mssql' else ''}\n")
     config = _config(dialect=dialect, schema=schema)
     config.output_buffer = out
-    command.upgrade(config, "head", sql=True)
+    command.upgrade(config, f"{since}:head" if since else "head", sql=True)
     return out.getvalue()
 
 

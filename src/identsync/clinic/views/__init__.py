@@ -5,6 +5,9 @@ A profile is a program (``ident``); its SQL lies beside this module as ``<profil
 
 from pathlib import Path
 
+from identsync.clinic import contract, contract_cases
+from identsync.store.rights import quoted
+
 DIALECTS = ("mssql", "postgresql", "sqlite")
 PROFILES = ("ident",)
 
@@ -14,3 +17,12 @@ def views(dialect: str, profile: str = "ident") -> str:
     if dialect not in DIALECTS or profile not in PROFILES:
         raise ValueError(f"no views for {profile!r} on {dialect!r}; there are {PROFILES} on {DIALECTS}")
     return (Path(__file__).parent / f"{profile}_{dialect}.sql").read_text("utf-8")
+
+
+def reading(dialect: str, login: str, schema: str) -> str:
+    """Give the script that lets ``login`` read the contract's relations in ``schema``: mssql or postgresql."""
+    name, place = quoted(dialect, login), quoted(dialect, schema)
+    names = [table.name for table in (*contract.RELATIONS, *contract_cases.RELATIONS)]
+    grants = "\n".join(f"GRANT SELECT ON {place}.{each} TO {name};" for each in names)
+    text = (Path(__file__).parent / f"reading_{dialect}.sql").read_text("utf-8")
+    return text.format(name=name, schema=place, grants=grants)

@@ -1,0 +1,6 @@
+-- Схема принадлежит движку: он сам создаёт в ней таблицы и при обновлении программы сам их меняет.
+-- Если менять таблицы ему нельзя, возьмите другой текст: identsync database setup --fixed
+CREATE SCHEMA {schema} AUTHORIZATION {name};
+GO
+GRANT CREATE TABLE TO {name};
+GO

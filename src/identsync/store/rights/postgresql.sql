@@ -1,0 +1,17 @@
+-- identsync: база движка, вход и права (PostgreSQL 13 и новее).
+--
+-- Прочитайте этот текст целиком, впишите пароль и один раз выполните его в psql администратором сервера.
+-- Движку нужна только своя схема в своей базе и право читать представления клиники: ни SUPERUSER, ни CREATEDB.
+--
+-- Затем на компьютерах клиники: identsync secret set database, и в настройках
+--     [database]
+--     url = "postgresql+psycopg://{login}@СЕРВЕР/identsync"
+--     password = "secret:database"
+-- Проверка: identsync check, потом identsync doctor --database.
+
+CREATE ROLE {name} LOGIN PASSWORD 'ВПИШИТЕ ПАРОЛЬ';
+CREATE DATABASE identsync ENCODING 'UTF8' TEMPLATE template0;
+REVOKE ALL ON DATABASE identsync FROM PUBLIC;
+GRANT CONNECT ON DATABASE identsync TO {name};
+\connect identsync
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
