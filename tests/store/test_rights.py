@@ -13,11 +13,13 @@ from sqlalchemy.exc import ProgrammingError
 
 from identsync.clinic import contract, contract_cases
 from identsync.clinic.views import reading
+from identsync.errors import Stop
 from identsync.store import open_store
 from identsync.store.migrate import script
 from identsync.store.migrations import REVISIONS
 from identsync.store.rights import quoted, rights
 from identsync.store.tables import lead
+from identsync.store.trial import run_trial
 
 pytestmark = pytest.mark.postgresql
 PASSWORD = "ВПИШИТЕ ПАРОЛЬ"  # as the script has it
@@ -86,6 +88,14 @@ def test_with_these_rights_the_engine_works_and_may_do_nothing_else(server: Serv
         with pytest.raises(ProgrammingError, match=said), engine.begin() as connection:
             connection.execute(text(sql))
     engine.dispose()
+
+
+def test_who_may_make_no_tables_is_told_what_the_trial_needs(server: Server) -> None:
+    server.run(rights("postgresql", server.login, "identsync", fixed=True))
+    with pytest.raises(Stop) as caught:
+        run_trial(server.url, schema="identsync", seconds=0.1)
+    assert "42501" in str(caught.value)
+    assert "право создавать таблицы" in caught.value.hint
 
 
 def test_the_clinics_views_may_be_read_and_nothing_else_of_the_clinic(server: Server) -> None:

@@ -92,7 +92,11 @@ def _upgrade(connection: Connection, schema: str | None) -> None:
         if isinstance(error, DBAPIError) and reaction(error) not in {Reaction.DEFECT, Reaction.DUPLICATE}:
             raise
         told = _("не удалось обновить таблицы с версии {at} до {to} ({error})", at=at or "-", to=to, error=_kind(error))
-        hint = _("таблицы остались прежними, прежние программы работают; может ли этот логин менять таблицы?")
+        command_line = "identsync database tables" + (f" --since {at}" if at else "")
+        hint = _(
+            "таблицы остались прежними, прежние программы работают; если этому входу нельзя менять таблицы, "
+            "их меняет администратор: {command}", command=command_line,
+        )  # fmt: skip
         raise SchemaError(told, hint=hint) from error
 
 

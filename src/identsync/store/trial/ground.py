@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, quoted_name, select, update
+from sqlalchemy.exc import DBAPIError
 
-from identsync.errors import StaleFence
+from identsync.errors import StaleFence, Stop
+from identsync.language import _
 from identsync.store import tables
+from identsync.store.failures import sqlstate
 from identsync.store.limiter import Claim, Fence, Limiter
 from identsync.store.store import Store, open_store
 
@@ -76,9 +79,12 @@ def ground(url: str, schema: str | None, *, connections: int, seconds: float) ->
         f"{prefix}tally", scratch, Column("id", Integer, primary_key=True, autoincrement=False), Column("n", BigInteger)
     )
     try:
-        with store.write() as connection:
-            scratch.create_all(connection)
-            connection.execute(tally.insert().values(id=1, n=0))
+        try:
+            with store.write() as connection:
+                scratch.create_all(connection)
+                connection.execute(tally.insert().values(id=1, n=0))
+        except DBAPIError as error:
+            raise _may_not(error) from error
         yield Ground(store, tally, connections, seconds)
     finally:
         try:
@@ -86,6 +92,11 @@ def ground(url: str, schema: str | None, *, connections: int, seconds: float) ->
                 scratch.drop_all(connection)
         finally:
             store.close()
+
+
+def _may_not(error: DBAPIError) -> Stop:
+    told = _("временные таблицы испытания не создать ({error})", error=sqlstate(error.orig or error))
+    return Stop(told, hint=_("дайте этому входу на время испытания право создавать таблицы в его схеме"))
 
 
 def _copy(table: Table, metadata: MetaData, prefix: str) -> None:

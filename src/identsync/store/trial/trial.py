@@ -46,8 +46,8 @@ def run_trial(
 ) -> Trial:
     """Try the limiter at ``url`` for some ``seconds`` a contest; ``heard`` is told each finding as it is made.
 
-    Needs the right to create tables in ``schema`` (None = the login's default). Raises Unavailable where the database
-    does not answer at all; a contest that breaks is a finding.
+    Raises Stop without the right to create tables in ``schema`` (None = the login's default), Unavailable where the
+    database does not answer at all; a contest that breaks is a finding.
     """
     found: list[Finding] = []
 
