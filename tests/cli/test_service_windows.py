@@ -24,7 +24,7 @@ CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT = 2, 6
 WM_QUERYENDSESSION, WM_ENDSESSION = 0x11, 0x16
 STOPPED, START_PENDING, STOP_PENDING, RUNNING = 1, 2, 3, 4
 SERVICE_CONTROL_PRESHUTDOWN = 15
-NAME = "identsync-test"
+NAME = f"identsync-test{os.environ.get('PYTEST_XDIST_WORKER', '')}"  # two may be installed beside each other
 # Ctrl-C goes to every process of a console: the client gets one of its own, with a starter that lets it pass.
 IN_CONSOLE = """
 import subprocess, sys, win32api, win32console

@@ -70,6 +70,8 @@ class Service:
         except BaseException as error:
             crash(error)
         self._state(win32service.SERVICE_STOPPED, 0, code)
+        if code:
+            os._exit(code)  # or pywin32 says "stopped" once more, without the code
 
     def _run(self) -> None:
         settings = load(self._settings)
