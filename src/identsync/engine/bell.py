@@ -2,12 +2,15 @@
 
 Only the first three followers of a seat listen. PostgreSQL tells by NOTIFY, which costs nothing in between. SQLite has
 no such word; there the follower looks at the file's change counter (a few microseconds, no lock) three times a second.
-SQL Server has no bell: there a seat that was given up is found at the end of its last lease.
+SQL Server has none either: there the server is asked to wait, one statement a minute on a connection of its own, and
+looks at the seat's row three times a second itself. That occupies one of its workers for each who listens.
 A bell that is missed or broken costs time, never correctness.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -20,7 +23,18 @@ if TYPE_CHECKING:
     from identsync.store import Store
 
 _LOOK_S = 0.3
+_LOOKS = 200  # of one statement on SQL Server: a minute
+_AGAIN_S = 1.0  # after a ring: whoever is first in line has asked for the seat by then
 _SEAT_FREE = "SELECT 1 FROM task_slot WHERE kind='seat' AND scope=? AND holder IS NULL"
+_WAIT = """SET NOCOUNT ON;
+DECLARE @looks int = {looks};
+WHILE @looks > 0 AND NOT EXISTS (
+  SELECT 1 FROM {slot} WITH (NOLOCK) WHERE kind = 'seat' AND scope IN ({scopes}) AND holder IS NULL)
+BEGIN
+  SET @looks = @looks - 1;
+  WAITFOR DELAY '00:00:00.300';
+END;
+SELECT scope FROM {slot} WITH (NOLOCK) WHERE kind = 'seat' AND scope IN ({scopes}) AND holder IS NULL;"""
 log = structlog.get_logger("identsync.engine")
 
 
@@ -157,7 +171,94 @@ class PostgreSQLBell(Bell):
                 self._rang(scope)
 
 
+class SQLServerBell(Bell):
+    """Lets the server wait, in a thread of its own: a seat whose row says that nobody has it rings."""
+
+    _connection: Any = None
+    _waiter: "_Waiter | None" = None
+
+    def connect(self, scopes: tuple[int, ...]) -> None:  # noqa: ARG002
+        """Open a connection of its own; its statements last a minute."""
+        connection = self._store.own_connection()
+        connection.timeout = 0
+        self._connection = connection
+
+    def listen(self, scopes: tuple[int, ...]) -> None:
+        """Start waiting."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        self._rest()
+        super().listen(scopes)
+        self._waiter = _Waiter(connection, self.waiting(scopes), self._heard)
+        self._waiter.start()
+
+    def close(self) -> None:
+        """Wait no more; the thread closes the connection."""
+        super().close()
+        self._rest()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def waiting(self, scopes: tuple[int, ...]) -> str:
+        """Spell the statement that ends when one of these seats is free, or after a minute."""
+        return _WAIT.format(looks=_LOOKS, slot=self._store.names["slot"], scopes=", ".join(map(str, scopes)))
+
+    def _rest(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.end()
+
+    def _heard(self, waiter: "_Waiter", free: tuple[int, ...] | None) -> None:
+        if waiter is not self._waiter:
+            return
+        if free is None:
+            self.close()
+        for scope in self.scopes:
+            if scope in (free or ()):
+                self._rang(scope)
+
+
+class _Waiter(threading.Thread):
+    """Asks again and again on one connection; tells the loop what is free, or None where the connection broke."""
+
+    def __init__(self, connection: Any, sql: str, heard: Callable[["_Waiter", tuple[int, ...] | None], None]) -> None:
+        super().__init__(name="identsync-bell", daemon=True)
+        self._sql = sql
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._ended = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._tell = heard
+
+    def end(self) -> None:
+        """Break the statement off; from another thread, does not wait for it."""
+        self._ended.set()
+        with suppress(Exception):  # it may have ended by itself in between
+            self._cursor.cancel()
+
+    def run(self) -> None:
+        """Wait until told to end, or the connection breaks."""
+        try:
+            while not self._ended.is_set():
+                free = tuple(scope for (scope,) in self._cursor.execute(self._sql).fetchall())
+                if free:
+                    self._post(free)
+                    self._ended.wait(_AGAIN_S)
+        except Exception as error:
+            if not self._ended.is_set():
+                log.warning("the bell broke", error=type(error).__name__)
+                self._post(None)
+        with suppress(Exception):
+            self._connection.close()
+
+    def _post(self, free: tuple[int, ...] | None) -> None:
+        with suppress(RuntimeError):  # the loop has been closed meanwhile
+            self._loop.call_soon_threadsafe(self._tell, self, free)
+
+
 def bell_for(store: "Store", rang: Callable[[int], None]) -> Bell:
     """Return the bell that the store's database has; ``rang(scope)`` is called in the loop's thread."""
-    kinds: dict[str, type[Bell]] = {"sqlite": SQLiteBell, "postgresql": PostgreSQLBell}
+    kinds: dict[str, type[Bell]] = {"sqlite": SQLiteBell, "postgresql": PostgreSQLBell, "mssql": SQLServerBell}
     return kinds.get(store.dialect, Bell)(store, rang)

@@ -48,9 +48,9 @@ class Store:
         self.clock = clock or own_clock
         self.engine = store_engine(parsed).execution_options(**options, identsync_clock=self.clock)
         self._limiter_engine = limiter_engine(parsed)
-        names = self._names(prefix)
-        self._statements = statements(self.clock, names)
-        self._fence = text(fence.format(**names))
+        self.names = self._names(prefix)
+        self._statements = statements(self.clock, self.names)
+        self._fence = text(fence.format(**self.names))
         self._own = local()
         self._links: list[Link] = []
         self._lock = Lock()
