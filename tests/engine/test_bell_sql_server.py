@@ -90,7 +90,7 @@ async def test_a_free_seat_rings_again_until_somebody_has_it(bell: Line) -> None
     for free in ([7], [], [0, 9], [7]):  # none: a minute has passed; 9 is a seat of others
         servers[0].answers.put(free)
     assert [await rung.next() for _ in range(3)] == [7, 0, 7]
-    assert "scope IN (7, 0)" in servers[0].asked.get_nowait()
+    assert "scope IN (7,0)" in servers[0].asked.get_nowait()
 
 
 async def test_who_listens_no_more_breaks_the_statement_off(bell: Line) -> None:

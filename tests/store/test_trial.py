@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from identsync.store import Limiter, Store
-from identsync.store.trial import Trial, Verdict, run_trial
+from identsync.store.trial import Trial, Verdict, contests, run_trial
+from identsync.store.trial.ground import ground
 
 
 def bad(trial: Trial) -> set[str]:
@@ -57,3 +58,34 @@ def test_a_fence_that_is_not_checked_is_found(sqlite_url: str, monkeypatch: pyte
     write = Store.write
     monkeypatch.setattr(Store, "write", lambda self, _fence=None: write(self))
     assert "zombie" in bad(run_trial(sqlite_url, connections=2, seconds=0.3))
+
+
+class Waiting:
+    """Stands for the connection of a SQL Server, which waits inside one statement: looks at SQLite's row itself."""
+
+    def __init__(self, store: Store, *, deaf: bool) -> None:
+        self._store, self._deaf, self.timeout = store, deaf, 10
+
+    def cursor(self) -> "Waiting":
+        return self
+
+    def execute(self, sql: str) -> "Waiting":
+        assert self.timeout == 0
+        self._asked = text("SELECT scope " + sql.rpartition("SELECT scope ")[2].replace("WITH (NOLOCK)", ""))
+        return self
+
+    def fetchall(self) -> list[Any]:
+        while not self._deaf:
+            with self._store.read() as connection:
+                if found := list(connection.execute(self._asked)):
+                    return found
+        return []
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_sql_servers_bell_is_tried(deaf: bool, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "own_connection", lambda self: Waiting(self, deaf=deaf))
+    with ground(sqlite_url, None, connections=2, seconds=0.3) as g:
+        assert (contests.bell(g).verdict is Verdict.GOOD) is not deaf

@@ -16,25 +16,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import select
 
-from identsync.store.limiter import SEAT
+from identsync.store.limiter import SEAT, mssql
 from identsync.store.tables import task_slot
 
 if TYPE_CHECKING:
     from identsync.store import Store
 
 _LOOK_S = 0.3
-_LOOKS = 200  # of one statement on SQL Server: a minute
 _AGAIN_S = 1.0  # after a ring: whoever is first in line has asked for the seat by then
 _SEAT_FREE = "SELECT 1 FROM task_slot WHERE kind='seat' AND scope=? AND holder IS NULL"
-_WAIT = """SET NOCOUNT ON;
-DECLARE @looks int = {looks};
-WHILE @looks > 0 AND NOT EXISTS (
-  SELECT 1 FROM {slot} WITH (NOLOCK) WHERE kind = 'seat' AND scope IN ({scopes}) AND holder IS NULL)
-BEGIN
-  SET @looks = @looks - 1;
-  WAITFOR DELAY '00:00:00.300';
-END;
-SELECT scope FROM {slot} WITH (NOLOCK) WHERE kind = 'seat' AND scope IN ({scopes}) AND holder IS NULL;"""
 log = structlog.get_logger("identsync.engine")
 
 
@@ -190,7 +180,7 @@ class SQLServerBell(Bell):
             return
         self._rest()
         super().listen(scopes)
-        self._waiter = _Waiter(connection, self.waiting(scopes), self._heard)
+        self._waiter = _Waiter(connection, mssql.free_seats(self._store.names, scopes), self._heard)
         self._waiter.start()
 
     def close(self) -> None:
@@ -200,10 +190,6 @@ class SQLServerBell(Bell):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-    def waiting(self, scopes: tuple[int, ...]) -> str:
-        """Spell the statement that ends when one of these seats is free, or after a minute."""
-        return _WAIT.format(looks=_LOOKS, slot=self._store.names["slot"], scopes=", ".join(map(str, scopes)))
 
     def _rest(self) -> None:
         waiter, self._waiter = self._waiter, None

@@ -7,7 +7,7 @@ READ COMMITTED is pinned: under SNAPSHOT a loser would get error 3960. No MERGE,
 
 # ruff: noqa: S608 (only names of our own tables and the clock are put into these texts; values are parameters)
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from identsync.store.limiter import law
@@ -15,6 +15,7 @@ from identsync.store.limiter.dialect import Dialect, Parameters, Row, Turn, mark
 from identsync.store.limiter.mssql_turn import Shape, batch, shape, text, values
 
 CLOCK = "DATEDIFF_BIG(MILLISECOND,'19700101',SYSUTCDATETIME())"
+_LOOKS = 200  # of one statement that waits for a free seat: a minute
 _LOCKS = "SET LOCK_TIMEOUT 2000;"
 _CROWD = "SET LOCK_TIMEOUT 100;"  # a channel's row is asked for by many: who meets a lock comes again by itself
 
@@ -33,6 +34,23 @@ SEED = _batch(
     f"""INSERT INTO {{slot}} (kind, scope, eligible_ms, stamp_ms, min_proto)
  SELECT @kind, @scope, @now, @now, @proto WHERE NOT EXISTS (SELECT 1 FROM {{slot}} WHERE {law.SLOT});""",
 )
+
+_FREE = "FROM {slot} WITH (NOLOCK) WHERE kind='seat' AND scope IN ({scopes}) AND holder IS NULL"
+FREE_SEATS = f"""SET NOCOUNT ON;
+DECLARE @looks int={{looks}};
+WHILE @looks>0 AND NOT EXISTS (SELECT 1 {_FREE})
+BEGIN
+ SET @looks=@looks-1;
+ WAITFOR DELAY '00:00:00.300';
+END;
+SELECT scope {_FREE};"""
+"""The bell: lasts until one of the seats is free, or a minute. What it reads dirty is a hint, the next turn decides."""
+
+
+def free_seats(names: Mapping[str, str], scopes: Iterable[int]) -> str:
+    """Spell the statement that waits for one of these seats; its rows are the scopes of those that are free."""
+    return FREE_SEATS.format(slot=names["slot"], scopes=",".join(str(int(scope)) for scope in scopes), looks=_LOOKS)
+
 
 LEAVE = _batch(
     "scope client",

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from identsync.errors import Unavailable
 from identsync.language import _
-from identsync.store.limiter import Claim, ClaimAsk, Ending, Fence
+from identsync.store.limiter import Claim, ClaimAsk, Ending, Fence, mssql
 from identsync.store.trial.findings import Finding, percentiles, verdict
 from identsync.store.trial.ground import LEASE_MS, TTL_MS, Ground
 
@@ -213,3 +213,27 @@ def blocks(g: Ground) -> Finding:
     told = _("после отсрочки на {pause} мс следующее разрешение через {ms} мс", pause=pause_ms, ms=off_ms)
     good = block.granted and back == [True, False] and 0.9 * pause_ms <= off_ms <= pause_ms
     return Finding("blocks", _("Отсрочка и возврат разрешений"), verdict(good=good), told, {"off_ms": off_ms})
+
+
+def bell(g: Ground) -> Finding:
+    """The server waits for a free seat and says so as soon as it is given up: SQL Server's bell."""
+    limiter, heard = g.store.limiter(), threading.Event()
+    limiter.seat(1, "bell", 0, lease_ms=TTL_MS, presence_ttl_ms=TTL_MS)
+    connection = g.store.own_connection()
+    connection.timeout = 0
+
+    def wait() -> None:
+        connection.cursor().execute(mssql.free_seats(g.store.names, (1,))).fetchall()
+        heard.set()
+
+    thread = threading.Thread(target=wait, name="identsync-trial-listener", daemon=True)
+    thread.start()
+    early = heard.wait(1.0)
+    limiter.leave("bell", [1])
+    left = time.perf_counter()
+    late = not heard.wait(5.0)
+    ms = round(1000 * (time.perf_counter() - left))
+    thread.join(0 if late else 5)
+    connection.close()
+    told = _("о свободном месте узнали через {ms} мс", ms=ms)
+    return Finding("bell", _("Звонок о свободном месте"), verdict(good=not early and not late), told, {"heard_ms": ms})

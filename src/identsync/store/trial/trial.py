@@ -1,6 +1,6 @@
 """A whole trial: what the server says of itself, then the contests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from identsync.language import _
@@ -21,6 +21,8 @@ CONTESTS: Sequence[Callable[[Ground], Finding]] = (
     contests.rates,
     contests.blocks,
 )
+OWN: Mapping[str, Sequence[Callable[[Ground], Finding]]] = {"mssql": (contests.bell,)}
+"""Further contests, of one kind of database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def run_trial(
     with ground(url, schema, connections=connections, seconds=seconds) as g:
         for fact in facts(g.store):
             add(fact)
-        for contest in CONTESTS:
+        for contest in (*CONTESTS, *OWN.get(g.store.dialect, ())):
             add(_tried(contest, g))
     return Trial(database_url(url).get_backend_name(), tuple(found))
 
