@@ -6,26 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from ident_tables import TABLES
 from identsync.clinic.contract import check
 from identsync.clinic.source import Branch, ClinicSource, Doctor
 from identsync.clinic.views import DIALECTS, views
 
 TODAY = datetime.now(UTC).date() + timedelta(days=1)
 DAY = (TODAY - date(1970, 1, 1)).days
-SCHEMA = {
-    "OwnCompanies": "ID integer, BranchName varchar(99), Name varchar(99)",
-    "Armchairs": "ID integer, ID_OwnCompanies integer, Archive boolean",
-    "StaffsView": "ID integer, Surname varchar(99), Name varchar(99), Patronymic varchar(99), Archive boolean",
-    "Items": "ID integer, ID_Staffs integer, ID_ProfessionNames integer",
-    "ProfessionNames": "ID integer, NameProfession varchar(99)",
-    "Times": "ID integer, TimeStartValue time, TimeEndValue time",
-    "CurrentTimeTable": "ID integer, ID_Staffs integer, ID_Armchairs integer, ID_Times integer, DateOfWork date,"
-    " IsWorkingTime boolean, IsHeaderCell boolean, ID_Receptions integer, ID_TimeReserves integer",
-    "Receptions": "ID integer, ID_Patients integer, ID_Staffs integer, ID_Armchairs integer, PlanStart timestamp,"
-    " PlanEnd timestamp, ReceptionCanceled timestamp, DateTimeChanged timestamp",
-    "Patients": "ID_Persons integer",
-    "Persons": "ID integer, Surname varchar(99), Name varchar(99), Patronymic varchar(99), MobilePhone varchar(99)",
-}
 DOCTOR, OTHER, GONE = 10, 11, 12
 
 
@@ -90,7 +77,7 @@ DATA: dict[str, list[tuple[Any, ...]]] = {
 def ident(engine: Engine) -> Engine:
     """A small copy of IDENT's tables with our views over it."""
     with engine.begin() as connection:
-        for table, columns in SCHEMA.items():
+        for table, columns in TABLES.items():
             names = [part.split()[0] for part in columns.split(", ")]
             types = [part.split()[1] for part in columns.split(", ")]
             spelled = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, types, strict=True))

@@ -161,14 +161,15 @@ def test_the_product_is_heard(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
     """Else everything that the suite finds clean is clean because nobody listened."""
     if store.dialect != "sqlite":
         return
-    sentences: dict[str, str] = {}
+    sentences: dict[str, tuple[str, tuple[str, ...]]] = {}
     monkeypatch.setattr(tsql, "_samples", tsql.Counter())
     monkeypatch.setattr(tsql, "heard", sentences)
     with store.write() as connection:
         slots.run_now(connection, "nothing", 1)
-    [(sql, place)] = sentences.items()
+    [(sql, (place, kinds))] = sentences.items()
     assert re.match(r"UPDATE identsync\.task_slot SET eligible_ms=.* WHERE identsync\.task_slot\.kind = \?", sql)
     assert place.startswith("store/slots.py:")
+    assert kinds == ("VARCHAR(64)", "BIGINT", "SMALLINT")
 
 
 # -- tables made by hand ---------------------------------------------------------------------------------------------

@@ -1,0 +1,81 @@
+"""What the compiler says of statements, each as the body of a procedure with its parameters."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+
+from sqlserver import fetching
+from sqlserver.database import texts
+
+TARGET = "Sql130"  # SQL Server 2016, the oldest that we promise
+_SYSTEM = re.compile(r"reference to object \[sys\]\.\[")
+"""What the server itself has is not in the compiler's database."""
+_PLAIN = re.compile(r"('(?:[^']|'')*'|\[[^\]]*\]|--[^\n]*)|\?")
+_LIST = re.compile(r"\(\?(, \?)+\)")
+_ROWS = re.compile(r"(\([^()]*\?[^()]*\))(, \1)+")
+_SCRATCH = re.compile(r"\btrial_[0-9a-f]{8}_")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A text with its parameters marked by ``?``, the types of these as far as known, and where it stands."""
+
+    text: str
+    kinds: tuple[str, ...]
+    place: str
+
+
+def judge(statements: Iterable[Statement], database: Iterable[str] | None = None) -> list[str]:
+    """Return what the compiler finds fault with; texts that differ in the length of a list are one."""
+    named = {f"s{number}": statement for number, statement in enumerate(distinct(statements))}
+    asked = {name: procedure(name, statement) for name, statement in named.items()}
+    question = {"target": TARGET, "database": [*(texts() if database is None else database)], "asked": asked}
+    return [*dict.fromkeys(_told(_answer(question), named))]
+
+
+def distinct(statements: Iterable[Statement]) -> list[Statement]:
+    """Leave one of the texts that differ only in how many values are in a list, or how many rows are written."""
+    shortest: dict[str, Statement] = {}
+    for statement in sorted(statements, key=lambda each: (len(each.text), each.text)):
+        shortest.setdefault(_ROWS.sub(r"\1", _LIST.sub("(?)", _SCRATCH.sub("", statement.text))), statement)
+    return [*shortest.values()]
+
+
+def procedure(name: str, statement: Statement) -> str:
+    """Make a procedure of a statement; the clinic's relations stand beside IDENT's tables."""
+    numbers, kinds = count(1), chain(statement.kinds)
+    text = re.sub(r"\bidentsync\.(?=clinic_)", "dbo.", _SCRATCH.sub("", statement.text))
+    declared: list[str] = []
+
+    def mark(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            return found[1]
+        declared.append(f"@p{next(numbers)} {next(kinds, 'nvarchar(4000)')}")
+        return declared[-1].split()[0]
+
+    body = _PLAIN.sub(mark, text)
+    return f"CREATE PROCEDURE dbo.{name} {', '.join(declared)} AS\n{body}"
+
+
+def _answer(question: Mapping[str, object]) -> list[tuple[str, str, int, str]]:
+    command = [sys.executable, str(Path(__file__).with_name("compiler.py")), str(fetching.compiler())]
+    run = subprocess.run(
+        command, input=json.dumps(question), capture_output=True, text=True, check=False, env=fetching.environment()
+    )
+    if run.returncode:
+        raise RuntimeError(f"the compiler broke off with {run.returncode}: {run.stderr[-2000:]}")
+    return [tuple(each) for each in json.loads(run.stdout)]
+
+
+def _told(answer: list[tuple[str, str, int, str]], named: Mapping[str, Statement]) -> Iterator[str]:
+    for name, kind, number, message in answer:
+        if _SYSTEM.search(message):
+            continue
+        said = f"{kind} SQL{number}: {message.partition('SqlProcedure: ')[2] or message}"
+        statement = named.get(name)
+        yield f"{statement.place}: {said}\n    {statement.text[:600]}" if statement else f"the database: {said}"
