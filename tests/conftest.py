@@ -70,8 +70,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """At the end of a whole run, look once at every statement that was heard; a fault is a test that failed."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["tsql"] = tsql.heard
-    elif verdict.is_wanted(session.config):
+    elif verdict.is_wanted(session):
         verdict.give(session)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell how many statements were judged."""
+    if verdict.SAID in config.stash:
+        terminalreporter.write_line(f"T-SQL before Microsoft's compiler: {config.stash[verdict.SAID]}")
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,15 @@ from identsync.clinic import cursor
 from identsync.store.limiter import mssql, postgresql, sqlite
 
 SOURCE = str(Path(__file__).parents[1] / "src" / "identsync")
-ELSEWHERE = ("demo", "store/limiter", "store/migrate.py", "store/migrations", "engine/bell.py", "store/trial/server.py")
+ELSEWHERE = (
+    "demo",
+    "store/limiter",
+    "store/migrate.py",
+    "store/migrations",
+    "engine/bell.py",
+    "store/trial/server.py",
+    "store/store.py",
+)
 """What runs on other databases alone, or is written out by hand for each and tested beside it."""
 OFTEN = 24  # samples of one line of code: its statement may differ in shape
 UNTOLD = "nvarchar(4000)"

@@ -1,9 +1,9 @@
 """Microsoft's offline compiler of T-SQL, as a process: ``compiler.py FOLDER``, where ``fetching.py`` has put it.
 
-Standard input: one JSON object {"target": "Sql130", "database": [text...], "asked": {name: text}}, where each text is
-one statement CREATE and the latter make dbo.name. Standard output: a JSON list of [name, "Error" or "Warning", number,
-message]; name is "" where a text of the database cannot be read. The whole of it is DacFx's TSqlModel: what is created is parsed, and what it refers to
-is looked for in what else was created.
+Standard input: one JSON object {"target": "Sql130", "database": [text...], "asked": {name: text}}. Each text is one
+statement CREATE; those that are asked about make dbo.name. Standard output: a JSON list of [name, "Error" or "Warning",
+number, message], where name is "" for a text of the database that cannot be read. It is DacFx's TSqlModel: what is
+created is parsed, and what it refers to is looked for in what else was created.
 """
 
 import json

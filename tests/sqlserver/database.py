@@ -15,17 +15,27 @@ from identsync.store import migrate
 
 TYPES = {"integer": "int", "varchar": "nvarchar", "boolean": "bit", "timestamp": "datetime"}  # others have one name
 TRIAL = "CREATE TABLE identsync.tally (id int NOT NULL PRIMARY KEY, n bigint NULL)"
+SERVER = (
+    "CREATE SCHEMA server",
+    "CREATE TABLE server.schemas (name sysname NOT NULL, schema_id int NOT NULL, principal_id int NULL)",
+    "CREATE TABLE server.databases (name sysname NOT NULL, database_id int NOT NULL, compatibility_level tinyint NULL,"
+    " snapshot_isolation_state tinyint NULL, is_read_committed_snapshot_on bit NULL)",
+    "CREATE PROCEDURE dbo.sp_getapplock @Resource nvarchar(255), @LockMode varchar(32),"
+    " @LockOwner varchar(32) = 'Transaction', @LockTimeout int = NULL, @DbPrincipal sysname = 'public' AS RETURN 0",
+)
+"""What every SQL Server has and the compiler has not, as far as we name it; ``server`` stands for ``sys`` there."""
 _ADDED = re.compile(r"ALTER TABLE (\S+) ADD (.+);")
 
 
 def texts() -> list[str]:
     """Return the statements CREATE, in an order in which they could be carried out."""
-    return [*_engine(), *_ident(), *_views(), *_cases(), TRIAL]
+    return [*_engine(), *_ident(), *_views(), *_cases(), TRIAL, *SERVER]
 
 
 def batches(script: str) -> list[str]:
-    """Cut a script at its GO, as every tool of SQL Server does."""
-    parts = re.split(r"^GO\s*$", re.sub(r"^--.*\n", "", script, flags=re.MULTILINE), flags=re.MULTILINE)
+    """Cut a script at its GO, as every tool of SQL Server does, without comments and the transaction around it all."""
+    plain = re.sub(r"^(--.*|BEGIN TRANSACTION;|COMMIT;)\n", "", script, flags=re.MULTILINE)
+    parts = re.split(r"^GO\s*$", plain, flags=re.MULTILINE)
     return [part.strip() for part in parts if part.strip()]
 
 

@@ -1,9 +1,9 @@
 """Microsoft's T-SQL compiler for Linux, out of packages of PyPI: ``prepare.py compiler`` fetches it once.
 
-mssql-cli carries Microsoft's own DLLs (ScriptDom, DacFx), dotnetcore2 the .NET that runs them, psycopg2-binary an OpenSSL
-1.1, which that .NET wants and today's Debian has not; the system gives ICU. mssql-cli says BSD-3 of all it carries, and
-Microsoft licenses the DLLs beside that for use with its products: they are a tool of these tests, kept in a folder of
-their own, never shipped and never committed.
+mssql-cli carries Microsoft's own DLLs (ScriptDom, DacFx), dotnetcore2 the .NET that runs them, psycopg2-binary an
+OpenSSL 1.1, which that .NET wants and today's Debian has not; the system gives ICU. The text that lies in mssql-cli is
+BSD-3; the DLLs in it are Microsoft's and closed. They are a tool of these tests, fetched into a folder outside the tree,
+never shipped and never committed.
 
 IDENTSYNC_COMPILER_HOME is where they are kept (else ~/.cache/identsync/sqlserver).
 """

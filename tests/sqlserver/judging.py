@@ -6,19 +6,18 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 
 from sqlserver import fetching
 from sqlserver.database import texts
 
 TARGET = "Sql130"  # SQL Server 2016, the oldest that we promise
-_SYSTEM = re.compile(r"reference to object \[sys\]\.\[")
-"""What the server itself has is not in the compiler's database."""
+_ELSEWHERE = ((r"\bidentsync\.(?=clinic_)", "dbo."), (r"\bsys\.", "server."), (r"\btrial_[0-9a-f]{8}_", ""))
+"""What stands under another name in the compiler's database: views, what is the server's own, scratch tables."""
 _PLAIN = re.compile(r"('(?:[^']|'')*'|\[[^\]]*\]|--[^\n]*)|\?")
 _LIST = re.compile(r"\(\?(, \?)+\)")
 _ROWS = re.compile(r"(\([^()]*\?[^()]*\))(, \1)+")
-_SCRATCH = re.compile(r"\btrial_[0-9a-f]{8}_")
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,13 @@ def distinct(statements: Iterable[Statement]) -> list[Statement]:
     """Leave one of the texts that differ only in how many values are in a list, or how many rows are written."""
     shortest: dict[str, Statement] = {}
     for statement in sorted(statements, key=lambda each: (len(each.text), each.text)):
-        shortest.setdefault(_ROWS.sub(r"\1", _LIST.sub("(?)", _SCRATCH.sub("", statement.text))), statement)
+        shortest.setdefault(_ROWS.sub(r"\1", _LIST.sub("(?)", _renamed(statement.text))), statement)
     return [*shortest.values()]
 
 
 def procedure(name: str, statement: Statement) -> str:
-    """Make a procedure of a statement; the clinic's relations stand beside IDENT's tables."""
-    numbers, kinds = count(1), chain(statement.kinds)
-    text = re.sub(r"\bidentsync\.(?=clinic_)", "dbo.", _SCRATCH.sub("", statement.text))
+    """Make a procedure of a statement."""
+    numbers, kinds = count(1), iter(statement.kinds)
     declared: list[str] = []
 
     def mark(found: re.Match[str]) -> str:
@@ -58,8 +56,14 @@ def procedure(name: str, statement: Statement) -> str:
         declared.append(f"@p{next(numbers)} {next(kinds, 'nvarchar(4000)')}")
         return declared[-1].split()[0]
 
-    body = _PLAIN.sub(mark, text)
+    body = _PLAIN.sub(mark, _renamed(statement.text))
     return f"CREATE PROCEDURE dbo.{name} {', '.join(declared)} AS\n{body}"
+
+
+def _renamed(text: str) -> str:
+    for name, other in _ELSEWHERE:
+        text = re.sub(name, other, text)
+    return text
 
 
 def _answer(question: Mapping[str, object]) -> list[tuple[str, str, int, str]]:
@@ -74,8 +78,6 @@ def _answer(question: Mapping[str, object]) -> list[tuple[str, str, int, str]]:
 
 def _told(answer: list[tuple[str, str, int, str]], named: Mapping[str, Statement]) -> Iterator[str]:
     for name, kind, number, message in answer:
-        if _SYSTEM.search(message):
-            continue
         said = f"{kind} SQL{number}: {message.partition('SqlProcedure: ')[2] or message}"
         statement = named.get(name)
         yield f"{statement.place}: {said}\n    {statement.text[:600]}" if statement else f"the database: {said}"

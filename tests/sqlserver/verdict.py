@@ -9,10 +9,14 @@ from sqlserver import fetching
 from sqlserver.judging import Statement, distinct, judge
 
 NAME = "tests/sqlserver/verdict.py::every_statement_of_the_run"
+SAID = pytest.StashKey[str]()
 
 
-def is_wanted(config: pytest.Config) -> bool:
-    """Say whether this run is a whole one, or was told to judge: a single test would wait for seconds."""
+def is_wanted(session: pytest.Session) -> bool:
+    """Say whether this run is a whole one that came to its end, or was told to judge: it takes seconds."""
+    config = session.config
+    if session.exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        return False
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "collectonly"))
     return bool(config.getoption("judge") or (whole and not chosen))
@@ -21,17 +25,19 @@ def is_wanted(config: pytest.Config) -> bool:
 def give(session: pytest.Session) -> None:
     """Judge what was heard; a fault fails the session, and where there is no compiler that is said."""
     began, missing = time.time(), fetching.missing()
-    found = [] if missing or not tsql.heard else judge(statements())
-    outcome, told = ("skipped", (__file__, 0, f"Skipped: {missing}")) if missing else ("passed", "")
+    found = [] if missing else judge(statements())
+    outcome, told = ("skipped", (__file__, 1, f"Skipped: {missing}")) if missing else ("passed", None)
     if found:
-        outcome, told = "failed", "\n".join(["what SQL Server would not take:", *found])
+        outcome, told = "failed", "\n".join(["SQL Server would not take:", *found])
         session.testsfailed += 1
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    ended = time.time()
+    judged = f"{len(tsql.heard)} statements heard, {len(distinct(statements()))} judged in {ended - began:.1f} s"
     report = pytest.TestReport(
-        NAME, (__file__, 0, NAME), {}, outcome, told or None, "call", start=began, stop=time.time(),
-        duration=time.time() - began, sections=[("statements", f"{len(tsql.heard)} heard, {len(distinct(statements()))} judged")],
-    )  # fmt: skip
+        NAME, (__file__, 0, NAME), {}, outcome, told, "call", [("SQL Server", judged)], ended - began, began, ended
+    )
     session.config.hook.pytest_runtest_logreport(report=report)
+    session.config.stash[SAID] = missing or judged
 
 
 def statements() -> list[Statement]:
