@@ -2,7 +2,9 @@
 
 SQLite and PostgreSQL run the product; nobody here has a SQL Server. But nearly every statement is made by SQLAlchemy
 for whatever database is there, so the same statement, with the values it came with, is executed a second time on an
-engine of ``mssql+pyodbc`` whose connections lead nowhere. ``faults`` says what SQL Server would not take of its text.
+engine of ``mssql+pyodbc`` whose connections lead nowhere. ``faults`` says what SQL Server would not take of its text,
+at once and in every run. At all that was ``heard`` Microsoft's own compiler looks when a whole run ends, or with
+``--judge`` (tests/sqlserver): at grammar, names and variables. Functions, GROUP BY and values are looked at here alone.
 """
 
 import re

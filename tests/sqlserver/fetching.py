@@ -2,7 +2,7 @@
 
 mssql-cli carries Microsoft's own DLLs (ScriptDom, DacFx), dotnetcore2 the .NET that runs them, psycopg2-binary an
 OpenSSL 1.1, which that .NET wants and today's Debian has not; the system gives ICU. The text that lies in mssql-cli is
-BSD-3; the DLLs in it are Microsoft's and closed. They are a tool of these tests, fetched into a folder outside the tree,
+BSD-3, but its DLLs are Microsoft's and closed: they are a tool of these tests, fetched into a folder outside the tree,
 never shipped and never committed.
 
 IDENTSYNC_COMPILER_HOME is where they are kept (else ~/.cache/identsync/sqlserver).
