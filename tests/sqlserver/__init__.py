@@ -4,6 +4,6 @@
 ``judging`` asks about statements. tests/conftest.py asks about all that a whole run has heard (tests/tsql.py),
 test_compiler.py about what is written out by hand, and whether faults are found at all.
 
-What the compiler does not look at: functions and their arguments, types, how many values there are, GROUP BY, names of
-what a derived table or a table variable gives; plans and locks; whether the answer is the right one.
+What the compiler does not look at: functions and their arguments, types, GROUP BY, names of what a derived table or a
+table variable gives, how many values there are (``counting`` does); plans and locks; whether an answer is the right one.
 """

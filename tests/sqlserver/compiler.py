@@ -1,9 +1,9 @@
 """Microsoft's offline compiler of T-SQL, as a process: ``compiler.py FOLDER``, where ``fetching.py`` has put it.
 
-Standard input: one JSON object {"target": "Sql130", "database": [text...], "asked": {name: text}}. Each text is one
-statement CREATE; those that are asked about make dbo.name. Standard output: a JSON list of [name, "Error" or "Warning",
-number, message], where name is "" for a text of the database that cannot be read. It is DacFx's TSqlModel: what is
-created is parsed, and what it refers to is looked for in what else was created.
+Standard input: one JSON object {"target": "Sql130", "database": [text...], "asked": {name: text}, "counting": bool}.
+Each text is one statement CREATE; those that are asked about make dbo.name. Standard output: a JSON list of [name,
+"Error" or "Warning", number, message], where name is "" for a text of the database that cannot be read. It is DacFx's
+TSqlModel: what is created is parsed, and what it refers to is looked for in what else was created.
 """
 
 import json
@@ -48,17 +48,21 @@ def load(folder: Path) -> None:
         clr.AddReference(path)
 
 
-def compile_all(database: list[str], asked: dict[str, str], target: str) -> Iterator[Fault]:
+def compile_all(database: list[str], asked: dict[str, str], target: str, *, counting: bool) -> Iterator[Fault]:
     """Yield everything that the compiler says of the texts."""
+    from counting import counter
     from Microsoft.SqlServer.TransactSql import ScriptDom
+    from System.IO import StringReader
 
     parser = getattr(ScriptDom, target.replace("Sql", "TSql") + "Parser")(True)
+    count = counter().found if counting else lambda _tree: ()
     texts = [*(("", text) for text in database), *asked.items()]
-    readable = []
+    readable = []  # a text that is not would spoil all that come after it
     for name, text in texts:
-        faults = [(name, "Error", *fault) for fault in _misspelled(parser, text)]
-        yield from faults
-        if not faults:
+        tree, errors = parser.Parse(StringReader(text), None)
+        yield from ((name, "Error", int(error.Number), f"{error.Message} {_where(text, error)!r}") for error in errors)
+        if not errors.Count:
+            yield from ((name, "Error", *fault) for fault in count(tree))
             readable.append((name, text))
     yield from _linked(readable, target)
 
@@ -79,20 +83,16 @@ def _linked(texts: list[tuple[str, str]], target: str) -> Iterator[Fault]:
         yield (element[1] if element else "", str(said.MessageType), int(said.Number), message)
 
 
-def _misspelled(parser: Any, text: str) -> Iterator[tuple[int, str]]:
-    from System.IO import StringReader
-
-    _tree, errors = parser.Parse(StringReader(text), None)
-    for error in errors:
-        line = text.splitlines()[error.Line - 1]
-        yield int(error.Number), f"{error.Message} {line[max(0, error.Column - 60) : error.Column + 40]!r}"
+def _where(text: str, error: Any) -> str:
+    line, column = text.splitlines()[error.Line - 1], error.Column
+    return line[max(0, column - 60) : column + 40]
 
 
 def main() -> None:
     """Read the question, print the answer."""
     asked = json.load(sys.stdin)
     load(Path(sys.argv[1]))
-    json.dump([*compile_all(asked["database"], asked["asked"], asked["target"])], sys.stdout)
+    json.dump([*compile_all(**asked)], sys.stdout)
 
 
 if __name__ == "__main__":

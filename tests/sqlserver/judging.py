@@ -29,11 +29,17 @@ class Statement:
     place: str
 
 
-def judge(statements: Iterable[Statement], database: Iterable[str] | None = None) -> list[str]:
-    """Return what the compiler finds fault with; texts that differ in the length of a list are one."""
+def judge(
+    statements: Iterable[Statement], database: Iterable[str] | None = None, *, counting: bool = False
+) -> list[str]:
+    """Return what the compiler finds fault with; texts that differ in the length of a list are one.
+
+    ``counting``: how many values there are is looked at too. SQLAlchemy never errs in that, and it takes as long again.
+    """
     named = {f"s{number}": statement for number, statement in enumerate(distinct(statements))}
     asked = {name: procedure(name, statement) for name, statement in named.items()}
-    question = {"target": TARGET, "database": [*(texts() if database is None else database)], "asked": asked}
+    there = [*(texts() if database is None else database)]
+    question = {"target": TARGET, "database": there, "asked": asked, "counting": counting}
     return [*dict.fromkeys(_told(_answer(question), named))]
 
 
