@@ -5,5 +5,5 @@
 test_compiler.py about what is written out by hand, and whether faults are found at all.
 
 What the compiler does not look at: functions and their arguments, types, GROUP BY, names of what a derived table or a
-table variable gives, how many values there are (``counting`` does); plans and locks; whether an answer is the right one.
+table variable gives, how many values there are (``counting`` does); plans and locks; whether an answer is right.
 """
