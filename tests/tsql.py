@@ -28,6 +28,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.sql.elements import ReleaseSavepointClause
 
 from identsync.clinic import cursor
 from identsync.store.limiter import mssql, postgresql, sqlite
@@ -130,6 +131,8 @@ def listen() -> None:
     def hear(connection: Any, clause: Any, many: Any, one: Any, _options: Any) -> None:
         if connection.dialect.name != "sqlite" or getattr(_own, "busy", False):
             return  # PostgreSQL's own statements stand in a branch of their own
+        if isinstance(clause, ReleaseSavepointClause):
+            return  # SQLAlchemy does not say it to SQL Server, which knows no such thing
         place = _place()
         if place is not None and _is_answering(connection):
             _found.append(f"{place[0]}:{place[1]}: asked while the answer before is still being read (no MARS)")

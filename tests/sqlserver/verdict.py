@@ -14,18 +14,21 @@ SAID = pytest.StashKey[str]()
 
 def is_wanted(session: pytest.Session) -> bool:
     """Say whether this run is a whole one that came to its end, or was told to judge: it takes seconds."""
-    config = session.config
-    if session.exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-        return False
-    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    ended = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+    return ended and (_is_whole(session.config) or bool(session.config.getoption("judge")))
+
+
+def _is_whole(config: pytest.Config) -> bool:
     chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "collectonly"))
-    return bool(config.getoption("judge") or (whole and not chosen))
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen
 
 
 def give(session: pytest.Session) -> None:
     """Judge what was heard; a fault fails the session, and where there is no compiler that is said."""
     began, missing = time.time(), fetching.missing()
     found = [] if missing else _found()
+    if _is_whole(session.config) and not missing and not tsql.heard:
+        found = ["nothing was heard: what a run finds clean would be clean because nobody listened"]
     outcome, told = ("skipped", (__file__, 1, f"Skipped: {missing}")) if missing else ("passed", None)
     if found:
         outcome, told = "failed", "\n".join(["SQL Server would not take:", *found])
