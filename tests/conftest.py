@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,7 @@ from sqlalchemy import make_url
 import ground
 import tsql
 from identsync.store import Store, open_store
+from sqlserver import verdict
 
 # A fresh clone on a busy machine builds hypothesis's tables of characters within the first example: how long an example
 # takes says nothing of our code, and timing belongs to the benchmarks.
@@ -50,6 +52,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 if sys.platform != "win32":
     tsql.listen()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a whole run does and others leave out."""
+    parser.addoption("--judge", action="store_true", help="let Microsoft's compiler look at every statement heard")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A worker of xdist is done: what it heard comes here."""
+    tsql.heard.update(getattr(node, "workeroutput", {}).get("tsql", {}))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """At the end of a whole run, look once at every statement that was heard; a fault is a test that failed."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tsql"] = tsql.heard
+    elif verdict.is_wanted(session):
+        verdict.give(session)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell how many statements were judged."""
+    if verdict.SAID in config.stash:
+        terminalreporter.write_line(f"T-SQL before Microsoft's compiler: {config.stash[verdict.SAID]}")
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,20 @@ def opensmtpd() -> str | None:
     return path if path and shutil.which("smtpctl", path=DAEMONS) else None
 
 
+def compiler() -> str | None:
+    """Return the folder of Microsoft's offline compiler of T-SQL: what SQL Server is told is judged by it."""
+    from sqlserver import fetching
+
+    return fetching.compiler()
+
+
+def fetch_compiler() -> None:
+    """Fetch what of the compiler is no package of the system."""
+    from sqlserver import fetching
+
+    fetching.fetch()
+
+
 THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
     "chromium": (chromium, ("chromium-headless-shell", "fonts-dejavu-core")),  # costs two thirds of what chromium does
     "chromium-with-windows": (chromium, ("chromium", "fonts-dejavu-core")),
@@ -67,7 +81,10 @@ THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
     "dovecot": (dovecot, ("dovecot-imapd",)),
     "opensmtpd": (opensmtpd, ("opensmtpd",)),
     "wine": (wine, ("wine", "wine64")),
+    "compiler": (compiler, ("^libicu[0-9]+$",)),  # each Debian has one version of ICU, and apt knows which
 }
+FETCHED: dict[str, Callable[[], None]] = {"compiler": fetch_compiler}
+"""What comes from elsewhere than the system, but for the packages above."""
 
 OTHERWISE = {"chromium": "chromium-with-windows"}
 """What is installed where the first could not be: not every Debian has the package."""
@@ -76,6 +93,8 @@ OTHERWISE = {"chromium": "chromium-with-windows"}
 def prepare(thing: str) -> str | None:
     """Install one of THINGS where that is possible, say what was done, and return its path."""
     there, packages = THINGS[thing]
+    if thing in FETCHED and not there() and os.environ.get("IDENTSYNC_PREPARE") != "no":
+        FETCHED[thing]()
     if path := there():
         say(f"{thing} is there: {path}")
     elif not may_install():

@@ -1,7 +1,8 @@
 """SQL Server without one: golden texts, a syntax gate, rules of T-SQL, and a driver that fails on purpose.
 
-Nothing here says what SQL Server would do. What runs on it: the behavioural suite, where IDENTSYNC_TEST_MSSQL names one
-(tests/store/conftest.py), and `identsync doctor --database` on a customer's.
+Nothing here says what SQL Server would do; Microsoft's compiler looks at these texts in tests/sqlserver. What runs on a
+server: the behavioural suite, where IDENTSYNC_TEST_MSSQL names one (tests/store/conftest.py), and `identsync doctor
+--database` on a customer's.
 """
 
 import re

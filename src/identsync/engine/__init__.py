@@ -65,6 +65,7 @@ Verified, and not
 -----------------
 ``tests/engine/simulator.py`` runs the real ``step`` and agenda over seeds with every fault above and judges 1-7;
 mutants of ``step`` show that it bites. ``tests/processes`` does the same to real processes, beside a Promela model of
-claim, renewal, end and zombie. SQLite and PostgreSQL run all of it. The T-SQL has run only on an engine that is not
-SQL Server: until somebody has run ``identsync doctor --database`` on one, nothing here is verified there.
+claim, renewal, end and zombie. SQLite and PostgreSQL run all of it. The T-SQL is compiled by Microsoft's own offline
+compiler for SQL Server 2016 (``tests/sqlserver``) and has run only on an engine that is not SQL Server: until somebody
+has run ``identsync doctor --database`` on one, nothing of what it does is verified there.
 """
