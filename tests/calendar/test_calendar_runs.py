@@ -1,13 +1,14 @@
 """Runs of the whole task that once went wrong, each found by the state machine or by reading: what must hold now."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from calendar_world import HOUR, NAME, TODAY, World
+from calendar_world import HOUR, NAME, TODAY, Shelf, World
 
 from identsync.engine.integration import Status
 from identsync.integrations.calendar import books
-from identsync.integrations.calendar.event import Name
+from identsync.integrations.calendar.event import Changes, Name
 
 
 @pytest.fixture
@@ -227,6 +228,26 @@ def test_taking_back_waits_for_what_another_branch_has_written(world: World):
         world.hurry()
     assert world.links()[3].state == "off"
     assert world.there(link) == []
+
+
+def test_what_a_server_does_not_tell_was_deleted_is_back_the_next_day(world: World):
+    """DAViCal forgets a token after a week, and tells all there is as news."""
+    for _ in range(2):  # what was written since a look is looked for by name
+        world.go(2)
+        world.hurry()
+    shelf = world.shelves[world.links()[3].address]
+
+    async def all_as_news(token: str | None) -> Changes:
+        return replace(await Shelf.changes(shelf, None), whole=token is None)
+
+    shelf.changes = all_as_news  # type: ignore[method-assign]
+    shelf.drop(next(iter(shelf.there)))
+    world.hurry()
+    world.go(2)
+    assert not right(world, 3)
+    world.now += 24 * HOUR
+    world.go(2)
+    assert right(world, 3)
 
 
 def test_one_look_at_everything_costs_one_listing(world: World):

@@ -52,6 +52,7 @@ BUDGET_MS = 150_000
 DEADLINE_MS = 600_000
 MOST_WAIT_MS = 600_000  # between tries of an event: a cancelled visit is not shown much longer than need be
 ORDERS_MS = 2_000  # after which a run asks again whether a person has paused a calendar
+WHOLE_MS = 86_400_000  # a day: its first look at a calendar trusts no token
 FLOOR = 20  # events: a branch that small may well lose a third of them in a day
 GONE = frozenset({"off", "leaving"})
 
@@ -294,7 +295,8 @@ class _Work:
 
             async def work(calendar: Calendar) -> Verdict:
                 nonlocal look
-                seen = await keeping.look(calendar, _last(desk.link), mine, wanted, self.run.now_ms())
+                now = self.run.now_ms()
+                seen = await keeping.look(calendar, _last(desk.link, now), mine, wanted, now)
                 for stray in seen.strays:
                     if isinstance(await calendar.remove(stray, None), Conflict | Unwanted):
                         seen.token = None  # it must be met again
@@ -469,9 +471,16 @@ class _Work:
         return replace(outcome, status=status, note=note, retry_ms=after)
 
 
-def _last(link: Link) -> keeping.Last:
-    """Return the last look that still counts: one that is to be done again is one at everything."""
-    return keeping.Last() if link.looked_ms is None else keeping.Last(link.token, link.looked_ms)
+def _last(link: Link, now_ms: int) -> keeping.Last:
+    """Return the last look that still counts; one that is to be done again, or a day's first, is one at everything.
+
+    DAViCal forgets a token after a week and tells all there is as news, of what was deleted nothing: and a server that
+    was restored from a backup has never heard of it.
+    """
+    if link.looked_ms is None:
+        return keeping.Last()
+    today = link.looked_ms // WHOLE_MS == now_ms // WHOLE_MS
+    return keeping.Last(link.token if today else None, link.looked_ms)
 
 
 def _generation(payload: bytes | None) -> int:
