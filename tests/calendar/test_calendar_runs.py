@@ -203,13 +203,39 @@ def test_a_stray_whose_removal_was_not_taken_is_met_again(world: World):
     name = next(iter(shelf.there))
     shelf.write(Name(name.name, 2), shelf.there[name][1])
     world.made.add(Name(name.name, 2))
-    for fault in ("unwanted", "lost request", "dies before"):
+    for fault in ("unwanted", "lost request", "no connection", "dies before"):
         world.hurry()
         world.faults = {1: fault}
         world.go(2)
         assert not right(world, 3)
     world.hurry()
     world.go(2)
+    assert right(world, 3)
+
+
+def test_a_server_that_hid_its_newest_state_has_an_event_twice_for_one_run_only(world: World):
+    """The answer is lost, the event is not shown although its name is taken: it goes under another name as well."""
+    world.go(2)
+    book(world, 36, 2, 3, 6)
+    world.faults = {0: "lost answer"}
+    world.go(2)
+    world.faults = {1: "stale"}
+    world.now += 120_000
+    world.go(2)
+    assert len(world.there(world.links()[3])) == 7
+    world.now += 60_000
+    world.go(2)
+    assert right(world, 3)
+
+
+def test_a_calendar_that_was_deleted_is_missed_by_the_next_write_and_made_anew_at_once(world: World):
+    world.go(2)
+    world.shelves.clear()
+    book(world, 36, 2, 3, 6)
+    for _ in range(3):  # the write that finds no calendar, the look that tells why, the new one
+        world.now += 60_000
+        world.go(2)
+    assert len(world.there(world.links()[3])) == 6
     assert right(world, 3)
 
 

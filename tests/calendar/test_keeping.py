@@ -218,10 +218,11 @@ async def test_what_is_on_its_way_anyway_is_no_edit(there: Model):
     assert look.keep[1].etag == there.there[mine[1].name][0]
 
 
-async def test_what_came_and_went_since_the_last_look_is_missed(there: Model):
-    """A server need not tell what was made and deleted after the token."""
+@pytest.mark.parametrize("etags", [True, False])
+async def test_what_came_and_went_since_the_last_look_is_missed(there: Model, etags):
+    """A server need not tell what was made and deleted after the token, nor an ETag for what it takes."""
     mine, events = await filled(there)
-    mine = {key: replace(kept, at_ms=NOW) for key, kept in mine.items()}
+    mine = {key: replace(kept, at_ms=NOW, etag=kept.etag if etags else None) for key, kept in mine.items()}
     there.forgetful = True
     there.drop(mine[4].name)
     look = await keeping.look(there, Last("0", NOW), mine, events, NOW)

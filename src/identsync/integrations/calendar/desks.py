@@ -95,7 +95,6 @@ class Desk:
     def _lost(self, error: Unavailable | Unexpected) -> Verdict:
         """It may have been done; a calendar that says nothing sensible twice in a row rests until the next run."""
         self.silent += 1
-        self.look_again = True
         if self.silent >= SILENT:
             self.stop(error)
         if isinstance(error, Unexpected):

@@ -206,8 +206,7 @@ class _Seen:
     def unheard_of(self, changes: Changes, since_ms: int) -> list[int]:
         """Return the keys of what was written since, and of which the server says nothing."""
         told = {*changes.there, *changes.gone}
-        written = ((key, kept) for key, kept in self.mine.items() if kept.at_ms >= since_ms and kept.name not in told)
-        return [key for key, kept in written if kept.etag is not None or key in self.wanted]
+        return [key for key, kept in self.mine.items() if kept.at_ms >= since_ms and kept.name not in told]
 
     def _gone(self, changes: Changes, by_name: Mapping[str, int]) -> Collection[int]:
         if changes.whole:
