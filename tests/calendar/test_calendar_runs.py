@@ -256,6 +256,18 @@ def test_taking_back_waits_for_what_another_branch_has_written(world: World):
     assert world.there(link) == []
 
 
+def test_what_a_run_on_its_way_wrote_into_a_calendar_that_was_left_meanwhile_goes(world: World):
+    """Personal data in a doctor's own calendar, of which his purge has already said that it is empty."""
+    world.go(2)
+    with world.engine.begin() as connection:
+        books.set_link(connection, NAME, 3, {"own": 0, "state": "off", "looked_ms": None})
+    before = len(world.requests)
+    world.go(2)
+    assert world.there(world.links()[3]) == []
+    assert {verb for _, verb, _ in world.requests[before:]} == {"remove"}
+    assert world.links()[3].state == "off"
+
+
 def test_what_a_server_does_not_tell_was_deleted_is_back_the_next_day(world: World):
     """DAViCal forgets a token after a week, and tells all there is as news."""
     for _ in range(2):  # what was written since a look is looked for by name

@@ -8,7 +8,7 @@ from calendar_model import Model
 from identsync.errors import Unavailable
 from identsync.flows.mirror import Confirmed, Rejected
 from identsync.integrations.calendar import keeping
-from identsync.integrations.calendar.event import Event, Name, NoCalendar
+from identsync.integrations.calendar.event import Changes, Event, Name, NoCalendar
 from identsync.integrations.calendar.keeping import DAY_MS, Kept, Last
 
 A = Name("a" * 32)
@@ -186,6 +186,23 @@ async def test_a_listing_that_is_suddenly_empty_is_asked_for_twice(there: Model)
     there.empty_once = True
     look = await keeping.look(there, Last(), mine, events, NOW)
     assert (look.doubt, there.requests) == (set(), ["changes", "changes"])
+
+
+async def test_a_listing_that_lacks_some_is_no_edit_as_long_as_they_are_there(there: Model, monkeypatch):
+    """Else three of them in a day would make a person's edit of that event the last word until the next."""
+    mine, events = await filled(there)
+    whole = there.changes
+
+    async def cut(token: str | None) -> Changes:
+        found = await whole(token)
+        return replace(found, there={name: etag for name, etag in found.there.items() if name != mine[1].name})
+
+    monkeypatch.setattr(there, "changes", cut)
+    for _turn in range(4):
+        look = await keeping.look(there, Last(), mine, events, NOW)
+        assert (look.doubt, look.edited, look.stubborn) == (set(), 0, 0)
+    there.drop(mine[1].name)
+    assert (await keeping.look(there, Last(), mine, events, NOW)).doubt == {1}
 
 
 async def test_a_refused_token_never_means_that_everything_was_deleted(there: Model):

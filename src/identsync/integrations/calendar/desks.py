@@ -133,10 +133,13 @@ class Reception:
         return CLINIC if CLINIC in self.accounts or self.destination.of_clinic else None
 
     async def desk(self, link: Link) -> Desk:
-        """Open a doctor's desk; one that cannot be opened stands still."""
+        """Open a doctor's desk; one that cannot be opened stands still.
+
+        One that is off is open: what a run that was on its way had still written there is to go.
+        """
         whose = self.account_of(link.doctor)
         desk = Desk(link, shared=whose == CLINIC, line=self.line)
-        if link.state in {"paused", "refused", "off"}:
+        if link.state in {"paused", "refused"}:
             desk.still = said(link.problem) if link.problem else _("на паузе")
             return desk
         if whose is None:

@@ -265,7 +265,7 @@ class _Work:
             raise errors.exceptions[0] from None
 
     def _is_due(self, link: Link) -> bool:
-        if link.state == "leaving":  # what people have edited there is of no interest any more
+        if link.state in GONE:  # what people have edited there is of no interest any more
             return False
         return link.looked_ms is None or link.looked_ms + self.here.destination.repair <= self.run.now_ms()
 
