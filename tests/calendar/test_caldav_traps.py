@@ -180,6 +180,23 @@ class TestWriting:
         stub.fault("fail", status=status, text="no\n such   thing")
         assert await spiteful.wire.put(name(1), event(1), None) == Unwanted(f"{status} no such thing")
 
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ("<html><head><title>413 Too Large</title></head><body><hr>nginx</body></html>", "HTML: 413 Too Large"),
+            ('<D:error xmlns:D="DAV:"><D:x/><D:responsedescription>Not iCalendar</D:responsedescription></D:error>',
+             "Not iCalendar"),
+            ('<error xmlns="DAV:"><must-exist/>That is\n not here.</error>', "That is not here."),
+            ('<D:error xmlns:D="DAV:"><D:quota-not-exceeded/></D:error>', "quota-not-exceeded"),
+        ],
+    )  # fmt: skip
+    async def test_its_words_are_found_wherever_it_puts_them(
+        self, spiteful: Outside, stub: CalDavProcess, body: str, words: str
+    ) -> None:
+        """A proxy's page, Cyrus, DAViCal, and who says no more than the standard asks for."""
+        stub.fault("fail", status=413, text=body)
+        assert await spiteful.wire.put(name(1), event(1), None) == Unwanted(f"413 {words}")
+
     async def test_a_body_that_is_not_liked_and_a_right_that_is_missing_are_both_403(
         self, spiteful: Outside, stub: CalDavProcess
     ) -> None:

@@ -84,7 +84,7 @@ class Desk:
             if self.shared:
                 raise
             self.stop(error)
-            return Later(str(error), self.after_ms)
+            return Later(error.args[0], self.after_ms)
         except Unavailable as error:
             return self._lost(error) if error.sent else self._unreached(error)
         except Unexpected as error:  # what it makes of this doctor's events is nobody else's affair
@@ -97,9 +97,7 @@ class Desk:
         self.silent += 1
         if self.silent >= SILENT:
             self.stop(error)
-        if isinstance(error, Unexpected):
-            return Unknown(error.raw or str(error))
-        return Unknown(str(error), error.after_ms)
+        return Unknown(error.args[0], error.after_ms if isinstance(error, Unavailable) else None)
 
     def _unreached(self, error: Unavailable) -> Verdict:
         """Nothing was done: this calendar cannot be written now; where none can be reached, the run is over."""
@@ -107,7 +105,7 @@ class Desk:
         self.line.broken += 1
         if self.line.broken >= BROKEN:
             raise error
-        return Later(str(error), error.after_ms)
+        return Later(error.args[0], error.after_ms)
 
 
 @dataclass(slots=True)

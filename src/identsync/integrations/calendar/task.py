@@ -421,13 +421,13 @@ class _Work:
             return Later(_("у врача {doctor} больше нет календаря", doctor=one.doctor), 24 * 3_600_000)
         await self.obey()
         try:
-            return await desk.do(work)
+            return _worded(await desk.do(work))
         except NoCalendar as error:
             if desk.link.state == "leaving":
                 return Confirmed()
             desk.stop(error)
             desk.asks, desk.look_again = False, True
-            return Later(str(error), 0)
+            return _worded(Later(error.args[0], 0))
 
     # -- the end
 
@@ -481,6 +481,13 @@ def _last(link: Link, now_ms: int) -> keeping.Last:
         return keeping.Last()
     today = link.looked_ms // WHOLE_MS == now_ms // WHOLE_MS
     return keeping.Last(link.token if today else None, link.looked_ms)
+
+
+def _worded(verdict: Verdict) -> Verdict:
+    """Return a verdict whose reason is kept so that everybody reads it in his language."""
+    if isinstance(verdict, Confirmed):
+        return verdict
+    return replace(verdict, reason=kept_words(verdict.reason, books.PROBLEM))
 
 
 def _generation(payload: bytes | None) -> int:

@@ -31,6 +31,7 @@ from identsync.integrations.calendar.wire.dav import (
     Multistatus,
     Row,
     host_of,
+    located,
     multistatus,
     path_of,
     preconditions,
@@ -227,7 +228,7 @@ class CalDav:
         if status in _NOT_NOW:
             words = _("сервер сейчас не может этого записать ({status})", status=status)
             after = retry_after(reply.headers)
-            raise Unavailable(f"{method} {host_of(url)}: {words}", sent=False, after_ms=after, raw=reply.text)
+            raise Unavailable(located(method, url, words), sent=False, after_ms=after, raw=reply.text)
         if status in {404, 410}:
             return Missing()
         if status in {409, 412}:
