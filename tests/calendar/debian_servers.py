@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from servers import PASSWORD, USER, Server, free_port, room, running
 from sqlalchemy import make_url
@@ -126,6 +125,8 @@ def davical(request: pytest.FixtureRequest) -> Iterator[Server]:
 @contextmanager
 def _database(postgres: Any) -> Iterator[dict[str, str]]:
     """Do what DAViCal's create-database.sh does, add an account, and yield where the database is."""
+    import psycopg
+
     there, own = (make_url(postgres.url(name)).set(drivername="postgresql") for name in ("postgres", "davical"))
     with psycopg.connect(there.render_as_string(hide_password=False), autocommit=True) as admin:
         admin.execute(f"CREATE ROLE davical_app SUPERUSER LOGIN PASSWORD '{own.password}'")

@@ -233,12 +233,14 @@ def running(command: Sequence[str], port: int, folder: Path, **environment: str)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    group = hasattr(os, "killpg")  # PHP does not end those that it has started
-    os.killpg(process.pid, signal.SIGTERM) if group else process.terminate()
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGTERM)  # PHP does not end those that it has started
+    else:
+        process.terminate()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL) if group else process.kill()
+        process.kill()
         process.wait()
 
 
