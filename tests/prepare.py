@@ -72,6 +72,16 @@ def fetch_compiler() -> None:
     fetching.fetch()
 
 
+def cyrus() -> str | None:
+    """Return the path of Cyrus with its CalDAV: calendars are kept on it as on Fastmail."""
+    return shutil.which("cyrmaster", path=DAEMONS) if Path("/usr/lib/cyrus/bin/httpd").exists() else None
+
+
+def php() -> str | None:
+    """Return the path of a PHP that DAViCal runs on."""
+    return shutil.which("php") if Path("/usr/share/davical/htdocs").exists() else None
+
+
 THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
     "chromium": (chromium, ("chromium-headless-shell", "fonts-dejavu-core")),  # costs two thirds of what chromium does
     "chromium-with-windows": (chromium, ("chromium", "fonts-dejavu-core")),
@@ -80,6 +90,8 @@ THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
     "faketime": (faketime, ("faketime",)),
     "dovecot": (dovecot, ("dovecot-imapd",)),
     "opensmtpd": (opensmtpd, ("opensmtpd",)),
+    "cyrus": (cyrus, ("cyrus-caldav", "cyrus-imapd", "sasl2-bin")),
+    "davical": (php, ("davical", "php-cli")),
     "wine": (wine, ("wine", "wine64")),
     "compiler": (compiler, ("^libicu[0-9]+$",)),  # each Debian has one version of ICU, and apt knows which
 }

@@ -38,6 +38,7 @@ TODAY = time.time_ns() // 86_400_000_000_000
 HOUR = 3_600_000
 OWNER = 2  # the doctor with an account of his own
 LOST = ("lost request", "lost answer", "garbage, not done", "garbage, done")
+WRITES = {"put", "remove", "delete calendar"}
 FAULTS = (
     *LOST, "no connection", "limited", "refused", "unwanted", "no etag", "stale", "empty", "edited meanwhile",
     "deleted meanwhile", "taken over", "paused meanwhile", "leaving meanwhile", "dies before", "dies after",
@@ -210,8 +211,10 @@ class World:
         try:
             return await ending(run, structlog.get_logger())  # type: ignore[arg-type]
         finally:
-            touched = {at for at, verb, _ in self.requests[before:] if verb in {"put", "remove", "delete calendar"}}
-            assert not touched & {at for at, link in still.items() if at and self._still(link)}, "a calendar on pause"
+            for at, verb, _name in self.requests[before:]:
+                link = still.get(at)
+                if link is not None and at and self._still(link):
+                    assert verb not in (WRITES if link.state == "paused" else {"put"}), f"a calendar {link.state}"
 
             links = self.links()
             undone = {doctor for doctor, state in self.orders.items() if links[doctor].state not in {state, "off"}}
@@ -237,7 +240,7 @@ class World:
         self.now += 7
         self.requests.append((wire.address, verb, name))
         shelf: Any = self.shelves.get(wire.address) or Shelf(exists=False)
-        writes = verb in {"put", "remove", "delete calendar"}
+        writes = verb in WRITES
         if fault:
             self.faced += 1
             await self._before(fault, wire.address, name)

@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -101,7 +102,7 @@ def radicale() -> Iterator[Server]:
 @contextlib.contextmanager
 def running_radicale() -> Iterator[Server]:
     """Radicale behind waitress: its own front end closes every connection."""
-    with _folder() as folder:
+    with room() as folder:
         (folder / "users").write_text(f"{USER}:{PASSWORD}\n", encoding="utf-8")
         (folder / "config").write_text(
             f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\ndelay = 0\n"
@@ -109,9 +110,16 @@ def running_radicale() -> Iterator[Server]:
             f"[logging]\nlevel = warning\n",
             encoding="utf-8",
         )
-        port = _free_port()
-        command = ["-m", "waitress", f"--listen=127.0.0.1:{port}", "--threads=8", "radicale:application"]
-        with _running(command, port, folder, RADICALE_CONFIG=str(folder / "config")):
+        port = free_port()
+        command = [
+            sys.executable,
+            "-m",
+            "waitress",
+            f"--listen=127.0.0.1:{port}",
+            "--threads=8",
+            "radicale:application",
+        ]
+        with running(command, port, folder, RADICALE_CONFIG=str(folder / "config")):
             yield Server("radicale", f"http://127.0.0.1:{port}/")
 
 
@@ -119,12 +127,12 @@ def running_radicale() -> Iterator[Server]:
 def xandikos() -> Iterator[Server]:
     """Xandikos as it comes; it asks for no password without TLS."""
     missing("xandikos")
-    with _folder() as folder:
-        port = _free_port()
+    with room() as folder:
+        port = free_port()
         where = ["--listen-address", "127.0.0.1", "--port", str(port), "--directory", str(folder / "data")]
         state = ["--state-dir", str(folder / "state"), "--no-detect-systemd"]
         user = ["--defaults", "--current-user-principal", "/user/"]
-        with _running(["-m", "xandikos", "serve", *where, *state, *user], port, folder):
+        with running([sys.executable, "-m", "xandikos", "serve", *where, *state, *user], port, folder):
             yield Server("xandikos", f"http://127.0.0.1:{port}/", guarded=False)
 
 
@@ -142,7 +150,11 @@ def stub(strict: CalDavProcess) -> Iterator[CalDavProcess]:
     strict.ask("POST", "reset")
 
 
-@pytest.fixture(params=["radicale", "xandikos", "stub"])
+SERVERS = ("radicale", "xandikos", "stub")
+"""On which the scenarios run; IDENTSYNC_TEST_CALENDARS names others instead, those of debian_servers.py."""
+
+
+@pytest.fixture(params=os.environ.get("IDENTSYNC_TEST_CALENDARS", "").split() or SERVERS)
 def server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn."""
     made = request.getfixturevalue(request.param)
@@ -157,9 +169,12 @@ async def http() -> AsyncIterator[Http]:
 
 
 @pytest.fixture
-async def outside(server: Server, http: Http) -> Outside:
-    """A new calendar on each server."""
-    return await new_calendar(server, http)
+async def outside(server: Server, http: Http) -> AsyncIterator[Outside]:
+    """A new calendar on each server; gone after the test, for some servers have a UID only once in an account."""
+    made = await new_calendar(server, http)
+    yield made
+    if server.stub is None:
+        await made.dav.ask("DELETE", made.wire.url, passing={404})
 
 
 @pytest.fixture
@@ -186,7 +201,8 @@ async def new_calendar(server: Server, http: Http) -> Outside:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def room() -> Iterator[Path]:
+    """Yield a new folder, in memory where there is one: servers sync each event to the disk."""
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="identsync-caldav-", dir=memory if memory.is_dir() else None))
     try:
@@ -196,27 +212,36 @@ def _folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], port: int, folder: Path, **environment: str) -> Iterator[None]:
+def running(command: Sequence[str], port: int, folder: Path, **environment: str) -> Iterator[None]:
+    """Run a server, with all the processes that it starts, from when it listens to the end of the block."""
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            command,
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
             cwd=folder,
             env={**os.environ, "HOME": str(folder), **environment},
+            start_new_session=True,
         )
     try:
         _until_it_listens(process, port, log)
         yield
     finally:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGTERM)  # PHP does not end those that it has started
+    else:
         process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
@@ -233,7 +258,8 @@ def _until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) 
     raise RuntimeError(f"the calendar server did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

@@ -63,11 +63,15 @@ class TestWriting:
         assert isinstance(await spiteful.wire.put(name(1), event(1, "Иначе"), etags[name(1)]), Written)
         assert not str((await spiteful.wire.changes(None)).there[name(1)]).startswith("W/")
 
-    @pytest.mark.parametrize("status", [403, 409, 412])
+    @pytest.mark.parametrize(
+        ("status", "words"),
+        [*((status, "no-uid-conflict") for status in (403, 409, 412)), (403, "unique-scheduling-object-resource")],
+    )
     async def test_a_uid_conflict_is_403_or_409_or_412(
-        self, spiteful: Outside, stub: CalDavProcess, status: int
+        self, spiteful: Outside, stub: CalDavProcess, status: int, words: str
     ) -> None:
-        stub.options(uid_conflict=status)
+        """Cyrus has a UID only once in an account, and says so in the words of scheduling."""
+        stub.options(uid_conflict=status, uid_words=words)
         stub.person("put", slug(spiteful), "elsewhere.ics", body=foreign(str(name(1))).decode())
         assert await spiteful.wire.put(name(1), event(1), None) == Conflict()
 
@@ -91,6 +95,35 @@ class TestWriting:
         stub.person("drop", slug(spiteful))
         with pytest.raises(NoCalendar):
             await spiteful.wire.put(name(1), event(1), None)
+
+    @pytest.mark.parametrize("status", [403, 405, 409])
+    async def test_a_put_where_there_is_no_calendar_is_403_or_405_or_409(
+        self, spiteful: Outside, stub: CalDavProcess, status: int
+    ) -> None:
+        """Cyrus, DAViCal, all others: it must not be taken for a right that is missing, nor for another's event."""
+        stub.options(nowhere=status)
+        stub.person("drop", slug(spiteful))
+        with pytest.raises(NoCalendar):
+            await spiteful.wire.put(name(1), event(1), None)
+
+    async def test_what_may_not_be_looked_for_is_not_gone(self, spiteful: Outside, stub: CalDavProcess) -> None:
+        stub.fault("fail", times=2, status=403, text="Forbidden")
+        with pytest.raises(Refused, match="не разрешено"):
+            await spiteful.wire.put(name(1), event(1), None)
+        assert reports(stub)[-1] == "PROPFIND 403"
+
+    async def test_a_405_where_there_is_a_calendar_is_no_answer(self, spiteful: Outside, stub: CalDavProcess) -> None:
+        stub.fault("fail", method="PUT", status=405)
+        with pytest.raises(Unexpected, match="405 вместо 201 или 204"):
+            await spiteful.wire.put(name(1), event(1), None)
+
+    async def test_who_compresses_an_answer_weakens_its_etag(self, spiteful: Outside, stub: CalDavProcess) -> None:
+        """Cyrus, nginx: what is read back must be matched by the next write."""
+        stub.options(compresses=True)
+        etags = await filled(spiteful, 1)
+        found = await spiteful.wire.get(name(1))
+        assert found is not None
+        assert (found.etag, found.event) == (etags[name(1)], event(1))
 
     @pytest.mark.parametrize("status", [504, 500, 502])
     async def test_a_504_does_not_say_whether_the_write_landed(
@@ -146,6 +179,23 @@ class TestWriting:
     ) -> None:
         stub.fault("fail", status=status, text="no\n such   thing")
         assert await spiteful.wire.put(name(1), event(1), None) == Unwanted(f"{status} no such thing")
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ("<html><head><title>413 Too Large</title></head><body><hr>nginx</body></html>", "HTML: 413 Too Large"),
+            ('<D:error xmlns:D="DAV:"><D:x/><D:responsedescription>Not iCalendar</D:responsedescription></D:error>',
+             "Not iCalendar"),
+            ('<error xmlns="DAV:"><must-exist/>That is\n not here.</error>', "That is not here."),
+            ('<D:error xmlns:D="DAV:"><D:quota-not-exceeded/></D:error>', "quota-not-exceeded"),
+        ],
+    )  # fmt: skip
+    async def test_its_words_are_found_wherever_it_puts_them(
+        self, spiteful: Outside, stub: CalDavProcess, body: str, words: str
+    ) -> None:
+        """A proxy's page, Cyrus, DAViCal, and who says no more than the standard asks for."""
+        stub.fault("fail", status=413, text=body)
+        assert await spiteful.wire.put(name(1), event(1), None) == Unwanted(f"413 {words}")
 
     async def test_a_body_that_is_not_liked_and_a_right_that_is_missing_are_both_403(
         self, spiteful: Outside, stub: CalDavProcess
@@ -324,6 +374,17 @@ class TestFetching:
         stub.options(max_multiget=0)
         found = await spiteful.wire.fetch([name(1), name(2)])
         assert {key: value.event for key, value in found.items()} == {name(1): event(1)}
+
+    async def test_who_says_nothing_of_what_is_missing_is_asked_for_the_calendar(
+        self, spiteful: Outside, stub: CalDavProcess
+    ) -> None:
+        """DAViCal."""
+        await filled(spiteful, 1)
+        stub.fault("bare", method="calendar-multiget", times=None)
+        assert await spiteful.wire.fetch([name(2)]) == {}
+        stub.fault("fail", method="PROPFIND", status=404)
+        with pytest.raises(NoCalendar):
+            await spiteful.wire.fetch([name(2)])
 
     async def test_one_bad_item_does_not_cost_the_rest(self, spiteful: Outside, stub: CalDavProcess) -> None:
         await filled(spiteful, 1, 2)

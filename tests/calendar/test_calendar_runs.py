@@ -1,13 +1,14 @@
 """Runs of the whole task that once went wrong, each found by the state machine or by reading: what must hold now."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from calendar_world import HOUR, NAME, TODAY, World
+from calendar_world import HOUR, NAME, TODAY, Shelf, World
 
 from identsync.engine.integration import Status
 from identsync.integrations.calendar import books
-from identsync.integrations.calendar.event import Name
+from identsync.integrations.calendar.event import Changes, Name
 
 
 @pytest.fixture
@@ -202,13 +203,39 @@ def test_a_stray_whose_removal_was_not_taken_is_met_again(world: World):
     name = next(iter(shelf.there))
     shelf.write(Name(name.name, 2), shelf.there[name][1])
     world.made.add(Name(name.name, 2))
-    for fault in ("unwanted", "lost request", "dies before"):
+    for fault in ("unwanted", "lost request", "no connection", "dies before"):
         world.hurry()
         world.faults = {1: fault}
         world.go(2)
         assert not right(world, 3)
     world.hurry()
     world.go(2)
+    assert right(world, 3)
+
+
+def test_a_server_that_hid_its_newest_state_has_an_event_twice_for_one_run_only(world: World):
+    """The answer is lost, the event is not shown although its name is taken: it goes under another name as well."""
+    world.go(2)
+    book(world, 36, 2, 3, 6)
+    world.faults = {0: "lost answer"}
+    world.go(2)
+    world.faults = {1: "stale"}
+    world.now += 120_000
+    world.go(2)
+    assert len(world.there(world.links()[3])) == 7
+    world.now += 60_000
+    world.go(2)
+    assert right(world, 3)
+
+
+def test_a_calendar_that_was_deleted_is_missed_by_the_next_write_and_made_anew_at_once(world: World):
+    world.go(2)
+    world.shelves.clear()
+    book(world, 36, 2, 3, 6)
+    for _ in range(3):  # the write that finds no calendar, the look that tells why, the new one
+        world.now += 60_000
+        world.go(2)
+    assert len(world.there(world.links()[3])) == 6
     assert right(world, 3)
 
 
@@ -227,6 +254,38 @@ def test_taking_back_waits_for_what_another_branch_has_written(world: World):
         world.hurry()
     assert world.links()[3].state == "off"
     assert world.there(link) == []
+
+
+def test_what_a_run_on_its_way_wrote_into_a_calendar_that_was_left_meanwhile_goes(world: World):
+    """Personal data in a doctor's own calendar, of which his purge has already said that it is empty."""
+    world.go(2)
+    with world.engine.begin() as connection:
+        books.set_link(connection, NAME, 3, {"own": 0, "state": "off", "looked_ms": None})
+    before = len(world.requests)
+    world.go(2)
+    assert world.there(world.links()[3]) == []
+    assert {verb for _, verb, _ in world.requests[before:]} == {"remove"}
+    assert world.links()[3].state == "off"
+
+
+def test_what_a_server_does_not_tell_was_deleted_is_back_the_next_day(world: World):
+    """DAViCal forgets a token after a week, and tells all there is as news."""
+    for _ in range(2):  # what was written since a look is looked for by name
+        world.go(2)
+        world.hurry()
+    shelf = world.shelves[world.links()[3].address]
+
+    async def all_as_news(token: str | None) -> Changes:
+        return replace(await Shelf.changes(shelf, None), whole=token is None)
+
+    shelf.changes = all_as_news  # type: ignore[method-assign]
+    shelf.drop(next(iter(shelf.there)))
+    world.hurry()
+    world.go(2)
+    assert not right(world, 3)
+    world.now += 24 * HOUR
+    world.go(2)
+    assert right(world, 3)
 
 
 def test_one_look_at_everything_costs_one_listing(world: World):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from calendar_network import Network, generated
+from losing_line import line_to
 from msgspec.structs import replace
 from servers import PASSWORD, USER, Server, foreign, permit
 from sqlalchemy import create_engine
@@ -14,11 +15,12 @@ from identsync.clinic.source import ClinicSource
 from identsync.engine.integration import Status
 from identsync.flows.http import Http
 from identsync.integrations.calendar import books
-from identsync.integrations.calendar.event import Event
+from identsync.integrations.calendar.event import Event, NoCalendar
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wire.caldav import CalDav
 from identsync.integrations.calendar.wire.dav import Dav
 from identsync.integrations.calendar.wire.discovery import discover
+from identsync.language import said
 from identsync.store import open_store
 
 TODAY = time.time_ns() // 86_400_000_000_000
@@ -163,6 +165,45 @@ async def test_leaving_takes_back_everything_that_was_ever_written(network: Netw
     assert {link.state for link in network.links().values()} == {"off"}
     assert await outside(network, dav) == {}
     assert (await network.go()).counts["desired"] == 0
+
+
+async def test_leaving_a_calendar_where_a_person_has_put_something_leaves_that(network: Network, dav: Dav):
+    await network.go()
+    kept, *others = network.links().values()
+    await dav.ask("PUT", f"{kept.address}journey.ics", {"Content-Type": "text/calendar"}, foreign("journey"))
+    with network.store.write() as connection:
+        for doctor in network.links():
+            books.set_state(connection, "there", doctor, "leaving", network.now_ms())
+    await network.go()
+    left = await CalDav(dav, kept.address).changes(None)
+    assert (left.there, left.foreign) == ({}, 1)
+    assert "чужие события" in said(network.links()[kept.doctor].problem)
+    for link in others:
+        with pytest.raises(NoCalendar):
+            await CalDav(dav, link.address).changes(None)
+
+
+async def test_answers_lost_on_the_way_are_adopted_and_nothing_is_twice(network: Network, dav: Dav, server: Server):
+    async with line_to(server.url, seed=5) as line:
+        network.destination = replace(network.destination, url=line.url.rstrip("/"))
+        await network.go()
+        for turn in range(2):
+            line.share = 0.2
+            network.sql(
+                "UPDATE clinic_appointment SET start_minute=start_minute+5 WHERE appointment_id % 3 = :n", n=turn % 3
+            )
+            network.sql(f"DELETE FROM clinic_appointment WHERE appointment_id % 41 = {turn}")
+            network.forget_patience()
+            await network.go()
+            line.share = 0
+        assert line.lost > 2
+        for _ in range(3):
+            network.forget_patience()
+            outcome = await network.go()
+        assert outcome.status is Status.OK, outcome
+        assert await outside(network, dav) == network.wanted()
+        listed = [await CalDav(dav, link.address).changes(None) for link in network.links().values()]
+        assert (sum(len(one.there) for one in listed), sum(one.foreign for one in listed)) == (len(network.wanted()), 0)
 
 
 async def test_a_policy_change_rewrites_everything(network: Network, dav: Dav):

@@ -5,18 +5,21 @@ from pathlib import Path
 
 import polib
 import pytest
-from calendar_world import World
+from calendar_world import NAME, TODAY, Shelf, World
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from identsync import language
 from identsync.console.drawing import Drawing
-from identsync.errors import AskPerson
-from identsync.flows.answer import Reply
-from identsync.integrations.calendar import seal
+from identsync.errors import AskPerson, IdentsyncError, Unavailable
+from identsync.flows.answer import Asked, Reply
+from identsync.integrations.calendar import books, seal
 from identsync.integrations.calendar.books import PROBLEM, Link
 from identsync.integrations.calendar.desks import Desk, Line, standing
-from identsync.integrations.calendar.wire.dav import refused
+from identsync.integrations.calendar.wire.dav import located, refused, unexpected
+from identsync.language import keyed
+from identsync.store.tables import mirror_item
 
 SENTENCES = [
     entry.msgid
@@ -46,6 +49,14 @@ def stood(error: AskPerson) -> str:
     assert new.problem is not None
     assert len(new.problem) <= PROBLEM
     return new.problem
+
+
+def book_today(world: World) -> None:
+    world.sql(
+        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
+        "VALUES (1, 1, 1, 0, :at, 30)",
+        at=TODAY * 1440 + 600,
+    )
 
 
 @given(sentences, values, st.sampled_from(["ru", "en"]))
@@ -81,6 +92,38 @@ def test_a_refusal_is_shown_in_the_readers_language() -> None:
     assert shown(stored, "en").startswith("PUT caldav.yandex.ru: the server")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable(located("PUT", "https://caldav.yandex.ru/x", keyed("нет связи")), sent=False),
+        Unavailable(located("PUT", "https://caldav.yandex.ru/x", keyed("ответ потерян")), sent=True),
+        unexpected("PUT", "https://caldav.yandex.ru/x", keyed("нет связи")),
+        Asked(method="PUT", host="caldav.yandex.ru", max_bytes=1).unexpected(
+            keyed("запрос не принят ({status})", status=405)
+        ),
+    ],
+)
+def test_what_an_event_waits_for_is_kept_for_every_reader(
+    error: IdentsyncError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    world.sql("INSERT INTO clinic_branch VALUES (1, '', 'Europe/Moscow', NULL, NULL)")
+    world.sql("INSERT INTO clinic_staff VALUES (1, 1, 'N', '')")
+    book_today(world)
+
+    async def fails(*_given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Shelf, "put", fails)
+    world.go(1)
+    with world.engine.connect() as connection:
+        [answer] = connection.execute(select(mirror_item.c.answer)).scalars()
+    world.close()
+    assert shown(answer, "ru") == str(error)
+    assert shown(answer, "en").startswith("PUT caldav.yandex.ru: ")
+    assert shown(answer, "en").isascii()
+
+
 def test_a_client_that_speaks_english_writes_what_others_read_in_russian() -> None:
     language.speak("en")
     with pytest.raises(AskPerson) as told:
@@ -97,18 +140,10 @@ def test_rows_of_older_clients_stay_readable() -> None:
 
 
 def test_a_calendar_of_his_own_that_was_deleted_is_told_of_in_both_languages() -> None:
-    from calendar_world import NAME, TODAY
-
-    from identsync.integrations.calendar import books
-
     world = World()
     world.sql("INSERT INTO clinic_branch VALUES (1, '', 'Europe/Moscow', NULL, NULL)")
     world.sql("INSERT INTO clinic_staff VALUES (1, 1, 'N', '')")
-    world.sql(
-        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
-        "VALUES (1, 1, 1, 0, :at, 30)",
-        at=TODAY * 1440 + 600,
-    )
+    book_today(world)
     world.go(1)
     with world.engine.begin() as connection:
         books.set_link(connection, NAME, 1, {"own": 0})

@@ -8,7 +8,7 @@ from calendar_model import Model
 from identsync.errors import Unavailable
 from identsync.flows.mirror import Confirmed, Rejected
 from identsync.integrations.calendar import keeping
-from identsync.integrations.calendar.event import Event, Name, NoCalendar
+from identsync.integrations.calendar.event import Changes, Event, Name, NoCalendar
 from identsync.integrations.calendar.keeping import DAY_MS, Kept, Last
 
 A = Name("a" * 32)
@@ -188,6 +188,23 @@ async def test_a_listing_that_is_suddenly_empty_is_asked_for_twice(there: Model)
     assert (look.doubt, there.requests) == (set(), ["changes", "changes"])
 
 
+async def test_a_listing_that_lacks_some_is_no_edit_as_long_as_they_are_there(there: Model, monkeypatch):
+    """Else three of them in a day would make a person's edit of that event the last word until the next."""
+    mine, events = await filled(there)
+    whole = there.changes
+
+    async def cut(token: str | None) -> Changes:
+        found = await whole(token)
+        return replace(found, there={name: etag for name, etag in found.there.items() if name != mine[1].name})
+
+    monkeypatch.setattr(there, "changes", cut)
+    for _turn in range(4):
+        look = await keeping.look(there, Last(), mine, events, NOW)
+        assert (look.doubt, look.edited, look.stubborn) == (set(), 0, 0)
+    there.drop(mine[1].name)
+    assert (await keeping.look(there, Last(), mine, events, NOW)).doubt == {1}
+
+
 async def test_a_refused_token_never_means_that_everything_was_deleted(there: Model):
     mine, events = await filled(there)
     there.forgets_tokens = True
@@ -218,10 +235,11 @@ async def test_what_is_on_its_way_anyway_is_no_edit(there: Model):
     assert look.keep[1].etag == there.there[mine[1].name][0]
 
 
-async def test_what_came_and_went_since_the_last_look_is_missed(there: Model):
-    """A server need not tell what was made and deleted after the token."""
+@pytest.mark.parametrize("etags", [True, False])
+async def test_what_came_and_went_since_the_last_look_is_missed(there: Model, etags):
+    """A server need not tell what was made and deleted after the token, nor an ETag for what it takes."""
     mine, events = await filled(there)
-    mine = {key: replace(kept, at_ms=NOW) for key, kept in mine.items()}
+    mine = {key: replace(kept, at_ms=NOW, etag=kept.etag if etags else None) for key, kept in mine.items()}
     there.forgetful = True
     there.drop(mine[4].name)
     look = await keeping.look(there, Last("0", NOW), mine, events, NOW)

@@ -146,7 +146,7 @@ def _told(here: Desk, doctors: Collection[int]) -> bool:
 
 
 def _reasons(held: Sequence[Held]) -> list[str]:
-    return list(dict.fromkeys(one.answer for one in held if one.answer))[:NAMED]
+    return list(dict.fromkeys(said(one.answer) for one in held if one.answer))[:NAMED]
 
 
 async def _accounts_given_up(here: Desk, doctor: int | None) -> bool:

@@ -25,7 +25,7 @@ from typing import Any
 import orjson
 
 from identsync.errors import Limited, Refused, Unavailable, Unexpected
-from identsync.language import _
+from identsync.language import keyed as _
 
 MAX_RETRY_AFTER_MS = 24 * 3600 * 1000
 RAW = 2000  # characters of an answer that are kept for people
@@ -44,7 +44,7 @@ class Asked:
 
     def words(self, text: str) -> str:
         """Return a sentence with the method and the host before it; never a path, a query, a key or a body."""
-        return f"{self.method} {self.host}: {text}"
+        return _("{where}: {what}", where=f"{self.method} {self.host}", what=text)
 
     def unexpected(self, text: str, raw: str = "") -> Unexpected:
         """Return the error of an answer, or of an address, that is not what was agreed."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from identsync.errors import Unavailable, Unexpected
 from identsync.flows.answer import Asked, Reply, decoded, judge, read
-from identsync.language import _
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     import ssl
@@ -198,7 +198,9 @@ class Http:
             raise call.unexpected(words) from None
         except httpx.HTTPError as error:
             words = _("ответ потерян") if call.sent else _("нет связи")
-            raise Unavailable(call.words(f"{words} ({_cause(error)})"), sent=call.sent) from None
+            raise Unavailable(
+                call.words(_("{what} ({code})", what=words, code=_cause(error))), sent=call.sent
+            ) from None
 
 
 def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "httpx.URL":

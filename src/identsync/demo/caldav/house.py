@@ -24,8 +24,11 @@ class Options(msgspec.Struct):
     max_bytes: int = 100_000  # of an object
     max_multiget: int = 100
     uid_conflict: int = 409  # 403, 409 as Radicale, 412 as Xandikos
+    uid_words: str = "no-uid-conflict"  # or unique-scheduling-object-resource, as Cyrus
+    nowhere: int = 409  # to a PUT where there is no calendar: 403 as Cyrus, 405 as DAViCal
     trashbin: bool = False  # Nextcloud: neither a deleted UID is taken back nor a deleted calendar's address
     weak: bool = False  # every ETag is weak: If-Match never matches
+    compresses: bool = False  # a GET that allows it, whose ETag is weak then: Cyrus, nginx
     list_self: bool = False  # iCloud: reports list the collection too
     mkcalendar: bool = True  # False: 501, only extended MKCOL
     creating: bool = True  # False: calendars cannot be made at all

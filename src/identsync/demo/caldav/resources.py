@@ -1,5 +1,7 @@
 """PUT, DELETE and GET of one resource: preconditions first, then the body, then the books."""
 
+import gzip
+
 from identsync.demo.caldav.answers import Refusal, Reply
 from identsync.demo.caldav.books import Write, now_ms
 from identsync.demo.caldav.house import House, Request
@@ -19,7 +21,7 @@ def resource(house: House, request: Request) -> Reply:
     if request.verb == "GET":
         return _get(house, request, shelf, parts[3])
     if shelf is None:
-        raise Refusal(409 if request.verb == "PUT" else 404, why="there is no such calendar")
+        raise Refusal(house.options.nowhere if request.verb == "PUT" else 404, why="there is no such calendar")
     if shelf.read_only:
         raise Refusal(403, "D:need-privileges", "you may only read here")
     return _put(house, request, shelf, parts[3]) if request.verb == "PUT" else _delete(house, request, shelf, parts[3])
@@ -43,7 +45,11 @@ def _get(house: House, request: Request, shelf: Shelf | None, name: str) -> Repl
     if name not in items:
         raise Refusal(404, why="there is no such object")
     item = items[name]
-    return Reply(200, item.body, "text/calendar; charset=utf-8", in_header(house, request, item))
+    reply = Reply(200, item.body, "text/calendar; charset=utf-8", in_header(house, request, item))
+    if house.options.compresses and "gzip" in request.headers.get("accept-encoding", ""):
+        packed = [("Content-Encoding", "gzip"), ("ETag", f"W/{item.etag}")]
+        return Reply(200, gzip.compress(item.body, mtime=0), reply.type, packed)
+    return reply
 
 
 def _put(house: House, request: Request, shelf: Shelf, name: str) -> Reply:
@@ -66,7 +72,7 @@ def _put(house: House, request: Request, shelf: Shelf, name: str) -> Reply:
 def _unique(house: House, shelf: Shelf, name: str, uid: str, old: Item | None) -> None:
     holder = shelf.holder(uid)
     if (holder is not None and holder != name) or (old is not None and old.uid != uid):
-        raise Refusal(house.options.uid_conflict, "C:no-uid-conflict", "another object has this UID")
+        raise Refusal(house.options.uid_conflict, f"C:{house.options.uid_words}", "another object has this UID")
     if house.options.trashbin and old is None and uid in shelf.trash:
         raise Refusal(
             400, "S:exception", "Deleted calendar object with uid already exists in this calendar collection."

@@ -84,7 +84,7 @@ class Desk:
             if self.shared:
                 raise
             self.stop(error)
-            return Later(str(error), self.after_ms)
+            return Later(error.args[0], self.after_ms)
         except Unavailable as error:
             return self._lost(error) if error.sent else self._unreached(error)
         except Unexpected as error:  # what it makes of this doctor's events is nobody else's affair
@@ -95,12 +95,9 @@ class Desk:
     def _lost(self, error: Unavailable | Unexpected) -> Verdict:
         """It may have been done; a calendar that says nothing sensible twice in a row rests until the next run."""
         self.silent += 1
-        self.look_again = True
         if self.silent >= SILENT:
             self.stop(error)
-        if isinstance(error, Unexpected):
-            return Unknown(error.raw or str(error))
-        return Unknown(str(error), error.after_ms)
+        return Unknown(error.args[0], error.after_ms if isinstance(error, Unavailable) else None)
 
     def _unreached(self, error: Unavailable) -> Verdict:
         """Nothing was done: this calendar cannot be written now; where none can be reached, the run is over."""
@@ -108,7 +105,7 @@ class Desk:
         self.line.broken += 1
         if self.line.broken >= BROKEN:
             raise error
-        return Later(str(error), error.after_ms)
+        return Later(error.args[0], error.after_ms)
 
 
 @dataclass(slots=True)
@@ -134,10 +131,13 @@ class Reception:
         return CLINIC if CLINIC in self.accounts or self.destination.of_clinic else None
 
     async def desk(self, link: Link) -> Desk:
-        """Open a doctor's desk; one that cannot be opened stands still."""
+        """Open a doctor's desk; one that cannot be opened stands still.
+
+        One that is off is open: what a run that was on its way had still written there is to go.
+        """
         whose = self.account_of(link.doctor)
         desk = Desk(link, shared=whose == CLINIC, line=self.line)
-        if link.state in {"paused", "refused", "off"}:
+        if link.state in {"paused", "refused"}:
             desk.still = said(link.problem) if link.problem else _("на паузе")
             return desk
         if whose is None:

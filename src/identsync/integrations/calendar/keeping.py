@@ -166,8 +166,9 @@ async def look(
     """Compare what lies in a calendar with what is kept, by key, and with the events that were confirmed as ``wanted``.
 
     What is kept and not wanted is on its way already, to be changed or removed: only its etag is noted. A whole listing
-    that is suddenly empty is believed only when a second one says the same. What came and went since the last look no
-    server need tell (Xandikos does not), so what was written since and is not in its answer is asked for by name.
+    that is suddenly empty is believed only when a second one says the same, and one that lacks some is not believed
+    before they are asked for by name. What came and went since the last look no server need tell (Xandikos does not),
+    so what was written since and is not in its answer is asked for by name too.
     """
     changes = await calendar.changes(last.token)
     if changes.whole and not changes.there and len(mine) > FEW:
@@ -200,32 +201,35 @@ class _Seen:
             elif etag is None or etag != self.mine[key].etag:
                 suspects.append(key)
         for key in self._gone(changes, by_name):
-            self._lost(key)
+            if changes.whole and changes.there:
+                suspects.append(key)
+            else:
+                self._differs(key, None)
         return suspects
 
     def unheard_of(self, changes: Changes, since_ms: int) -> list[int]:
         """Return the keys of what was written since, and of which the server says nothing."""
         told = {*changes.there, *changes.gone}
-        written = ((key, kept) for key, kept in self.mine.items() if kept.at_ms >= since_ms and kept.name not in told)
-        return [key for key, kept in written if kept.etag is not None or key in self.wanted]
+        return [key for key, kept in self.mine.items() if kept.at_ms >= since_ms and kept.name not in told]
 
     def _gone(self, changes: Changes, by_name: Mapping[str, int]) -> Collection[int]:
         if changes.whole:
-            return [key for key, kept in self.mine.items() if kept.name not in changes.there]
-        keys = [by_name.get(name.name) for name in changes.gone if name not in changes.there]
-        return [key for key in keys if key is not None]
+            keys = [key for key, kept in self.mine.items() if kept.name not in changes.there]
+        else:
+            known = (by_name.get(name.name) for name in changes.gone if name not in changes.there)
+            keys = [key for key in known if key is not None]
+        return [key for key in keys if self._was_there(key)]
 
-    def _lost(self, key: int) -> None:
-        """An event was deleted there."""
-        if self.mine[key].etag is not None or key in self.wanted:
-            self._differs(key, None)
+    def _was_there(self, key: int) -> bool:
+        return self.mine[key].etag is not None or key in self.wanted
 
     def compare(self, found: Mapping[Name, Found], suspects: Collection[int]) -> None:
         """Tell which of the suspects differ from what is wanted."""
         for key in suspects:
             there = found.get(self.mine[key].name)
             if there is None:
-                self._lost(key)
+                if self._was_there(key):
+                    self._differs(key, None)
             elif key in self.wanted and there.event == self.wanted[key] and not there.cancelled:
                 self.look.keep[key] = replace(self.mine[key], etag=there.etag)
             else:

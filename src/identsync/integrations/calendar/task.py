@@ -52,6 +52,7 @@ BUDGET_MS = 150_000
 DEADLINE_MS = 600_000
 MOST_WAIT_MS = 600_000  # between tries of an event: a cancelled visit is not shown much longer than need be
 ORDERS_MS = 2_000  # after which a run asks again whether a person has paused a calendar
+WHOLE_MS = 86_400_000  # a day: its first look at a calendar trusts no token
 FLOOR = 20  # events: a branch that small may well lose a third of them in a day
 GONE = frozenset({"off", "leaving"})
 
@@ -264,7 +265,7 @@ class _Work:
             raise errors.exceptions[0] from None
 
     def _is_due(self, link: Link) -> bool:
-        if link.state == "leaving":  # what people have edited there is of no interest any more
+        if link.state in GONE:  # what people have edited there is of no interest any more
             return False
         return link.looked_ms is None or link.looked_ms + self.here.destination.repair <= self.run.now_ms()
 
@@ -294,7 +295,8 @@ class _Work:
 
             async def work(calendar: Calendar) -> Verdict:
                 nonlocal look
-                seen = await keeping.look(calendar, _last(desk.link), mine, wanted, self.run.now_ms())
+                now = self.run.now_ms()
+                seen = await keeping.look(calendar, _last(desk.link, now), mine, wanted, now)
                 for stray in seen.strays:
                     if isinstance(await calendar.remove(stray, None), Conflict | Unwanted):
                         seen.token = None  # it must be met again
@@ -419,13 +421,13 @@ class _Work:
             return Later(_("у врача {doctor} больше нет календаря", doctor=one.doctor), 24 * 3_600_000)
         await self.obey()
         try:
-            return await desk.do(work)
+            return _worded(await desk.do(work))
         except NoCalendar as error:
             if desk.link.state == "leaving":
                 return Confirmed()
             desk.stop(error)
             desk.asks, desk.look_again = False, True
-            return Later(str(error), 0)
+            return _worded(Later(error.args[0], 0))
 
     # -- the end
 
@@ -469,9 +471,23 @@ class _Work:
         return replace(outcome, status=status, note=note, retry_ms=after)
 
 
-def _last(link: Link) -> keeping.Last:
-    """Return the last look that still counts: one that is to be done again is one at everything."""
-    return keeping.Last() if link.looked_ms is None else keeping.Last(link.token, link.looked_ms)
+def _last(link: Link, now_ms: int) -> keeping.Last:
+    """Return the last look that still counts; one that is to be done again, or a day's first, is one at everything.
+
+    DAViCal forgets a token after a week and tells all there is as news, of what was deleted nothing: and a server that
+    was restored from a backup has never heard of it.
+    """
+    if link.looked_ms is None:
+        return keeping.Last()
+    today = link.looked_ms // WHOLE_MS == now_ms // WHOLE_MS
+    return keeping.Last(link.token if today else None, link.looked_ms)
+
+
+def _worded(verdict: Verdict) -> Verdict:
+    """Return a verdict whose reason is kept so that everybody reads it in his language."""
+    if isinstance(verdict, Confirmed):
+        return verdict
+    return replace(verdict, reason=kept_words(verdict.reason, books.PROBLEM))
 
 
 def _generation(payload: bytes | None) -> int:

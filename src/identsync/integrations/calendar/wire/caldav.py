@@ -31,6 +31,7 @@ from identsync.integrations.calendar.wire.dav import (
     Multistatus,
     Row,
     host_of,
+    located,
     multistatus,
     path_of,
     preconditions,
@@ -47,14 +48,18 @@ if TYPE_CHECKING:
 PORTION = 100  # hrefs in a multiget; servers refuse thousands
 _PAGES = 50  # of a delta that the server cuts itself
 _ICS = "text/calendar; charset=utf-8"
+_AS_IT_IS = {"Accept-Encoding": "identity"}  # who compresses an answer weakens its ETag (Cyrus, nginx)
 
-_OF_A_WRITE = frozenset({400, 403, 404, 409, 410, 412, 413, 414, 415, 422, 423, 424, 507})
+_OF_A_WRITE = frozenset({400, 403, 404, 405, 409, 410, 412, 413, 414, 415, 422, 423, 424, 507})
 _NOT_NOW = frozenset({423, 424, 507})  # RFC 4918, 11: locked, and storage that is full for the time being
+_NOWHERE = frozenset(
+    {403, 405, 409}
+)  # to a PUT where there is no calendar: Cyrus, DAViCal, all others (RFC 4918, 9.7.1)
 _NO_MATTER = frozenset({400, 413, 414, 415, 422})
 # A server that refuses a token says so with any of these; none of them ever means that everything is gone.
 _ABOUT_THE_TOKEN = frozenset({400, 403, 404, 405, 409, 410, 412, 413, 415, 422, 500, 501, 507})
 _RIGHTS = frozenset({"need-privileges", "cannot-modify-protected-property"})
-_TAKEN = "no-uid-conflict"
+_TAKEN = frozenset({"no-uid-conflict", "unique-scheduling-object-resource"})  # Cyrus: once in an account (RFC 6638)
 
 _NS = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
 _DELTA = (
@@ -81,8 +86,8 @@ class CalDav:
         headers = {"Content-Type": _ICS} | ({"If-None-Match": "*"} if etag is None else _matching(etag))
         url = self._at(name)
         reply = await self._dav.ask("PUT", url, headers, ical.dump(name, event), passing=_OF_A_WRITE)
-        if reply.status == 409 and _TAKEN not in preconditions(reply):
-            await self._still_there()  # so says WebDAV of a collection that is missing, some servers of a UID too
+        if reply.status in _NOWHERE and not preconditions(reply):
+            await self._still_there()  # each of them has other meanings too
         return self._answer("PUT", url, reply)
 
     async def remove(self, name: Name, etag: str | None) -> Answer:
@@ -95,7 +100,7 @@ class CalDav:
     async def get(self, name: Name) -> Found | None:
         """Read one; see :class:`Calendar`."""
         url = self._at(name)
-        reply = await self._dav.ask("GET", url, passing={404, 410})
+        reply = await self._dav.ask("GET", url, _AS_IT_IS, passing={404, 410})
         if reply.status in {404, 410}:
             return None
         if reply.status != 200 or _page(reply):
@@ -123,7 +128,10 @@ class CalDav:
         if reply.status in {404, 410}:
             raise self._gone(reply)
         if reply.status in {200, 207}:
-            return found_in(multistatus("REPORT", self.url, reply), frozenset(names))
+            answer = multistatus("REPORT", self.url, reply)
+            if not answer.rows:
+                await self._still_there()  # DAViCal says nothing of what is missing, be it the calendar
+            return found_in(answer, frozenset(names))
         if len(names) == 1:
             alone = await self.get(names[0])
             return {} if alone is None else {names[0]: alone}
@@ -187,7 +195,9 @@ class CalDav:
         return next((row.status for row in others if row.path == path_of(self.url)), None)
 
     async def _still_there(self) -> None:
-        reply = await self._dav.ask_xml("PROPFIND", self.url, 0, _LIST, passing={404, 410})
+        reply = await self._dav.ask_xml("PROPFIND", self.url, 0, _LIST, passing={403, 404, 410})
+        if reply.status == 403:
+            return  # what cannot be seen is not what was deleted
         if reply.status in {404, 410} or self._denied(multistatus("PROPFIND", self.url, reply)) in {404, 410}:
             raise self._gone(reply)
 
@@ -218,7 +228,7 @@ class CalDav:
         if status in _NOT_NOW:
             words = _("сервер сейчас не может этого записать ({status})", status=status)
             after = retry_after(reply.headers)
-            raise Unavailable(f"{method} {host_of(url)}: {words}", sent=False, after_ms=after, raw=reply.text)
+            raise Unavailable(located(method, url, words), sent=False, after_ms=after, raw=reply.text)
         if status in {404, 410}:
             return Missing()
         if status in {409, 412}:
@@ -232,7 +242,7 @@ class CalDav:
     def _forbidden(self, method: str, url: str, reply: "Reply") -> Answer:
         """Tell a body that is not liked from a right that is missing: both are 403."""
         why = preconditions(reply)
-        if _TAKEN in why:
+        if _TAKEN & why:
             return Conflict()
         if not why or why & _RIGHTS:
             hint = _("Дайте учётной записи право менять этот календарь или подключите другой.")

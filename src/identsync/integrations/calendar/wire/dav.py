@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from identsync.errors import Refused, Unexpected
+from identsync.flows.answer import titled
 from identsync.integrations.calendar.wire.providers import advice
 from identsync.language import keyed as _
 
@@ -146,7 +147,11 @@ def preconditions(reply: "Reply") -> frozenset[str]:
 def reason(reply: "Reply") -> str:
     """Return the status and the server's own words for people, the beginning of them."""
     root = parsed(reply.body)
-    words = reply.text if root is None else root.findtext(f"{SABRE}message") or " ".join(sorted(preconditions(reply)))
+    if root is None or root.tag != f"{DAV}error":
+        words = titled(reply.text) if reply.html else reply.text
+    else:
+        words = root.findtext(f"{SABRE}message") or root.findtext(f"{DAV}responsedescription") or ""
+        words = words or "".join(one.tail or "" for one in root).strip() or " ".join(sorted(preconditions(reply)))
     return f"{reply.status} {' '.join(words.split())[:_REASON]}".strip()
 
 
@@ -165,14 +170,18 @@ def host_of(url: str) -> str:
 
 def refused(method: str, url: str, reply: "Reply", words: str, hint: str = "") -> Refused:
     """Return the error that asks a person; what to do depends on the provider."""
-    told = _("{where}: {what}", where=f"{method} {host_of(url)}", what=words)
-    return Refused(told, hint=hint or advice(host_of(url)), raw=reply.text)
+    return Refused(located(method, url, words), hint=hint or advice(host_of(url)), raw=reply.text)
 
 
 def unexpected(method: str, url: str, words: str, reply: "Reply | None" = None) -> Unexpected:
     """Return the error of an answer that CalDAV does not allow."""
     hint = _("Проверьте адрес календаря или подключите его заново: identsync calendar connect.")
-    return Unexpected(f"{method} {host_of(url)}: {words}", hint=hint, raw=reply.text if reply else "")
+    return Unexpected(located(method, url, words), hint=hint, raw=reply.text if reply else "")
+
+
+def located(method: str, url: str, words: str) -> str:
+    """Return words with the method and the host before them."""
+    return _("{where}: {what}", where=f"{method} {host_of(url)}", what=words)
 
 
 def _rows(root: Element) -> Iterator[Row]:

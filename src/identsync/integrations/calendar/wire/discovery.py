@@ -22,6 +22,7 @@ from identsync.integrations.calendar.wire.dav import (
     Multistatus,
     Row,
     host_of,
+    located,
     multistatus,
     path_of,
     preconditions,
@@ -131,9 +132,7 @@ def _unmade(url: str, reply: "Reply", name: str) -> IdentsyncError:
         hint = _("Создайте календарь «{name}» на сервере сами и подключите его по адресу.", name=name)
         return refused("MKCALENDAR", url, reply, _("сервер не даёт создавать календари (403)"), hint)
     words = _("календарь не создан: {reason}", reason=reason(reply))
-    return Unexpected(
-        f"MKCALENDAR {host_of(url)}: {words}", hint=_("Создайте календарь на сервере сами."), raw=reply.text
-    )
+    return Unexpected(located("MKCALENDAR", url, words), hint=_("Создайте календарь на сервере сами."), raw=reply.text)
 
 
 def starts(address: str) -> Iterator[str]:
