@@ -7,9 +7,10 @@ from itertools import product
 
 import pytest
 
-from identsync.clinic.views import views
+from identsync.clinic.views import reading, views
 from identsync.store import migrate
 from identsync.store.limiter import mssql, mssql_turn
+from identsync.store.rights import rights
 from identsync.store.trial import server
 from sqlserver import fetching
 from sqlserver.database import batches, texts
@@ -39,6 +40,7 @@ WRITTEN = {
     ],
     "whose turn it is to migrate": [migrate._TURN_MSSQL],
     "doctor": [server._MSSQL],
+    "bell": [mssql.free_seats(NAMES, (7, 0))],
 }
 TABLE = "identsync.task_slot"
 BAD = {
@@ -107,6 +109,23 @@ def test_a_fault_of_the_database_is_found() -> None:
     found = judge([], [*broken, *as_told, cut])
     assert [one for one in found if "[dbo].[StaffsView].[Nosuch]" in one] != []
     assert len([one for one in found if "Incorrect syntax" in one]) == 1
+
+
+@needs
+@pytest.mark.parametrize("name", ["clinic", "a]b"])
+def test_the_administrators_script_is_taken(name: str) -> None:
+    """But for what is about databases: the compiler knows only one, and what a database may have only once."""
+    script = rights("mssql", name, "identsync", fixed=False) + reading("mssql", name, "dbo")
+    each = [one.strip() for batch in batches(script) for one in batch.rstrip(";").split(";\n")]
+    own = [
+        *dict.fromkeys(
+            one.partition(" WITH DEFAULT")[0] for one in each if " DATABASE " not in one and "USE " not in one
+        )
+    ]
+    tables = [text for text in texts() if not text.startswith("CREATE SCHEMA identsync")]
+    assert len(own) == 16
+    assert judge([], [*own, *tables]) == []
+    assert judge([], [*own, *tables, "GRANT SELECT ON dbo.clinic_patent TO [clinic]"]) != []
 
 
 def test_parameters_are_numbered_where_they_are_some() -> None:
