@@ -49,7 +49,7 @@ def wine() -> str | None:
 
 def dovecot() -> str | None:
     """Return the path of an IMAP server: bounces are read from its mailbox."""
-    return shutil.which("dovecot", path=DAEMONS)
+    return shutil.which("dovecot", path=DAEMONS) if Path("/usr/lib/dovecot/imap").exists() else None  # cyrus takes it away
 
 
 def opensmtpd() -> str | None:
