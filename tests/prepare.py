@@ -49,7 +49,8 @@ def wine() -> str | None:
 
 def dovecot() -> str | None:
     """Return the path of an IMAP server: bounces are read from its mailbox."""
-    return shutil.which("dovecot", path=DAEMONS) if Path("/usr/lib/dovecot/imap").exists() else None  # cyrus takes it away
+    imap = Path("/usr/lib/dovecot/imap")  # without it dovecot is there and of no use: Debian removes it for Cyrus
+    return shutil.which("dovecot", path=DAEMONS) if imap.exists() else None
 
 
 def opensmtpd() -> str | None:
