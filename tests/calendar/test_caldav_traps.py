@@ -106,6 +106,19 @@ class TestWriting:
         with pytest.raises(NoCalendar):
             await spiteful.wire.put(name(1), event(1), None)
 
+    async def test_a_body_that_is_refused_by_404_does_not_mean_that_the_calendar_is_gone(
+        self, spiteful: Outside, stub: CalDavProcess
+    ) -> None:
+        """SOGo, iCloud."""
+        etags = await filled(spiteful, 1)
+        stub.fault("fail", method="PUT", status=404, times=2, text="the requested object could not be found")
+        assert isinstance(await spiteful.wire.put(name(2), event(2), None), Unwanted)
+        assert await spiteful.wire.put(name(1), event(1), etags[name(1)]) == Missing()
+        stub.person("drop", slug(spiteful))
+        stub.options(nowhere=404)
+        with pytest.raises(NoCalendar):
+            await spiteful.wire.put(name(2), event(2), None)
+
     async def test_what_may_not_be_looked_for_is_not_gone(self, spiteful: Outside, stub: CalDavProcess) -> None:
         stub.fault("fail", times=2, status=403, text="Forbidden")
         with pytest.raises(Refused, match="не разрешено"):
@@ -187,13 +200,14 @@ class TestWriting:
             ('<D:error xmlns:D="DAV:"><D:x/><D:responsedescription>Not iCalendar</D:responsedescription></D:error>',
              "Not iCalendar"),
             ('<error xmlns="DAV:"><must-exist/>That is\n not here.</error>', "That is not here."),
+            ('<D:error xmlns:D="DAV">Event UID already in use.</D:error>', "Event UID already in use."),
             ('<D:error xmlns:D="DAV:"><D:quota-not-exceeded/></D:error>', "quota-not-exceeded"),
         ],
     )  # fmt: skip
     async def test_its_words_are_found_wherever_it_puts_them(
         self, spiteful: Outside, stub: CalDavProcess, body: str, words: str
     ) -> None:
-        """A proxy's page, Cyrus, DAViCal, and who says no more than the standard asks for."""
+        """A proxy's page, Cyrus, DAViCal, SOGo, and who says no more than the standard asks for."""
         stub.fault("fail", status=413, text=body)
         assert await spiteful.wire.put(name(1), event(1), None) == Unwanted(f"413 {words}")
 
