@@ -92,8 +92,8 @@ class _Stage:
 
     def _bodies(self) -> list[list[tuple[str, bytes]]]:
         """Return, by calendar, the resources that the bare client puts."""
+        from identsync.integrations.calendar.chosen import wish_of
         from identsync.integrations.calendar.event import Name
-        from identsync.integrations.calendar.task import wish_of
         from identsync.integrations.calendar.wanted import read
         from identsync.integrations.calendar.wire.ical import dump
 

@@ -13,8 +13,8 @@ from identsync.engine.integration import Outcome
 from identsync.engine.run import Run
 from identsync.integrations.calendar import INTEGRATION, books
 from identsync.integrations.calendar.books import Link
+from identsync.integrations.calendar.chosen import wish_of
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.task import wish_of
 from identsync.integrations.calendar.wanted import read
 from identsync.store import Store
 

@@ -16,10 +16,10 @@ from identsync.engine.integration import PageContext
 from identsync.flows.mirror_book import DOUBT, Book, Row, Weight, save, save_weights
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import Account, Link
+from identsync.integrations.calendar.chosen import at_home, stream_of, wish_of
 from identsync.integrations.calendar.event import Name
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.task import at_home, stream_of, wish_of
 from identsync.integrations.calendar.wanted import Wanted, read
 from identsync.store import Store
 from identsync.store.tables import run_log, task_slot

@@ -25,7 +25,7 @@ from identsync.engine.ending import ending
 from identsync.engine.integration import Outcome
 from identsync.errors import Limited, Refused, StaleFence, Unavailable, Unexpected
 from identsync.flows.mirror import approve
-from identsync.integrations.calendar import books, desks, keeping, leaving, task
+from identsync.integrations.calendar import books, chosen, desks, keeping, leaving, task
 from identsync.integrations.calendar.books import Account, Link
 from identsync.integrations.calendar.event import Changes, Event, Found, Name, Unwanted, Written
 from identsync.integrations.calendar.settings import CalendarDestination
@@ -228,7 +228,7 @@ class World:
         async def work(run: Any) -> Outcome:
             return await task._run(run, NAME, self.destination)
 
-        return SimpleNamespace(run=work, kind=task.stream_of(NAME), interval_ms=60_000)
+        return SimpleNamespace(run=work, kind=chosen.stream_of(NAME), interval_ms=60_000)
 
     async def asked(self, wire: Wire, verb: str, name: Name | None, act: Callable[[Any], Awaitable[Any]]) -> Any:
         """One request: what happens to it, what it does, what becomes of its answer."""
@@ -331,7 +331,7 @@ class World:
         """What a doctor's calendar shall hold, by name."""
         with self.engine.connect() as connection:
             key = books.find_key(connection) or b""
-        wish = task.wish_of(self.destination)
+        wish = chosen.wish_of(self.destination)
         if homes(self.clinic.staff(), wish).get(link.doctor) != link.scope:
             return []
         found = read(self.clinic, wish, link.scope, key, [link.doctor], self.now)
@@ -346,7 +346,7 @@ class World:
         """A person allows what the brake has stopped."""
         with self.engine.begin() as connection:
             for scope in self.fences:
-                approve(connection, task.stream_of(NAME), scope)
+                approve(connection, chosen.stream_of(NAME), scope)
 
     def hurry(self) -> None:
         """Let time pass until every look is due, and no try waits any more, not even those that were rejected."""
@@ -439,7 +439,7 @@ def outside(world: World) -> Iterator[None]:
         stack.enter_context(patch.object(desks.Reception, "dav", dav))
         stack.enter_context(patch.object(discovery, "make_calendar", make_calendar))
         stack.enter_context(patch.object(keeping, "DAY_MS", HOUR))
-        stack.enter_context(patch.object(task, "FLOOR", 6))
+        stack.enter_context(patch.object(chosen, "FLOOR", 6))
         stack.enter_context(patch.object(task, "ORDERS_MS", 0))
         yield
 

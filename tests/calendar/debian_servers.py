@@ -8,14 +8,14 @@ import imaplib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import PASSWORD, USER, Server, free_port, room, running
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 import prepare
 
@@ -101,7 +101,7 @@ SCHEMA = (
 )
 ACCOUNT = """
 INSERT INTO usr (user_no, active, email_ok, updated, username, password, fullname, email)
-VALUES (2000, TRUE, current_date, current_date, %(user)s, %(kept)s, 'Doctor', %(user)s)
+VALUES (2000, TRUE, current_date, current_date, %(user)s, '**' || %(word)s, 'Doctor', %(user)s)
 """
 PRINCIPAL = """
 INSERT INTO principal (principal_id, type_id, user_no, displayname, default_privileges)
@@ -114,29 +114,39 @@ def davical(request: pytest.FixtureRequest) -> Iterator[Server]:
     """DAViCal for the session, on PHP's own server; its database lies beside the tests' own, /etc/davical names it."""
     needs("davical")
     postgres = request.getfixturevalue("postgres")
-    with _database(postgres) as environment, room() as folder:
+    with _role(postgres, "davical") as url, room() as folder:
+        _fill(url, (path.read_text("utf-8") for path in SCHEMA), ACCOUNT, PRINCIPAL)
         port = free_port()
         paths = f"include_path={DAVICAL}/inc:{AWL}/inc"
         command = [str(prepare.php()), "-d", paths, "-S", f"127.0.0.1:{port}", "-t", str(DAVICAL / "htdocs")]
-        with running(command, port, folder, **environment, PHP_CLI_SERVER_WORKERS="4"):
+        there = {"PGHOST": str(url.query["host"]), "PGPASSWORD": "davical"}
+        with running(command, port, folder, **there, PHP_CLI_SERVER_WORKERS="4"):
             yield Server("davical", f"http://127.0.0.1:{port}/")
 
 
+# -- its database ----------------------------------------------------------------------------------------------
+
+
 @contextmanager
-def _database(postgres: Any) -> Iterator[dict[str, str]]:
-    """Do what DAViCal's create-database.sh does, add an account, and yield where the database is."""
+def _role(postgres: Any, name: str) -> Iterator[URL]:
+    """Make a role and a database of its own, both of this name, for a program that may do anything there."""
     import psycopg
 
-    there, own = (make_url(postgres.url(name)).set(drivername="postgresql") for name in ("postgres", "davical"))
+    there, own = (make_url(postgres.url(each)).set(drivername="postgresql") for each in ("postgres", name))
     with psycopg.connect(there.render_as_string(hide_password=False), autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE davical_app SUPERUSER LOGIN PASSWORD '{own.password}'")
-        admin.execute("CREATE DATABASE davical")
-        with psycopg.connect(own.render_as_string(hide_password=False), autocommit=True) as made:
-            for path in SCHEMA:
-                made.execute(path.read_text("utf-8"))
-            made.execute(ACCOUNT, {"user": USER, "kept": f"**{PASSWORD}"})
-            made.execute(PRINCIPAL)
-        host = own.host or str(own.query["host"])
-        yield {"PGHOST": host, "PGPORT": str(own.port or 5432), "PGPASSWORD": own.password or ""}
-        admin.execute("DROP DATABASE davical WITH (FORCE)")
-        admin.execute("DROP ROLE davical_app")
+        admin.execute(f"CREATE ROLE {name}_app SUPERUSER LOGIN PASSWORD '{name}'")
+        admin.execute(f"CREATE DATABASE {name}")
+        yield own
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.execute(f"DROP ROLE {name}_app")
+
+
+def _fill(url: URL, texts: Iterable[str], *accounts: str) -> None:
+    """Run what makes a program's tables, and then what makes the account."""
+    import psycopg
+
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        for text in texts:
+            connection.execute(text)
+        for account in accounts:
+            connection.execute(account, {"user": USER, "word": PASSWORD})

@@ -32,6 +32,8 @@ from identsync.integrations.calendar.wire.discovery import discover, make_calend
 USER, PASSWORD = "doctor@clinic.example", "pass:wörd"
 START = 1_800_000_000_000
 _STARTS_WITHIN = 60.0
+# Its standard input ends with whoever started it, however that happens: who is killed says no farewell.
+GUARD = 'read _; kill -TERM -"$0" 2>/dev/null; rm -rf "$1"'
 _numbers = count(1)
 
 
@@ -225,16 +227,29 @@ def running(command: Sequence[str], port: int, folder: Path, **environment: str)
             env={**os.environ, "HOME": str(folder), **environment},
             start_new_session=True,
         )
-    try:
-        _until_it_listens(process, port, log)
+    with _guarded(process, folder):
+        try:
+            _until_it_listens(process, port, log)
+            yield
+        finally:
+            _end(process)
+
+
+@contextlib.contextmanager
+def _guarded(process: "subprocess.Popen[bytes]", folder: Path) -> Iterator[None]:
+    """Let a server end, and its folder go, even where this process is killed within the block."""
+    if not hasattr(os, "killpg"):
         yield
-    finally:
-        _end(process)
+        return
+    command = ["sh", "-c", GUARD, str(process.pid), str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGTERM)  # PHP does not end those that it has started
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)  # PHP does not end those that it has started
     else:
         process.terminate()
     try:

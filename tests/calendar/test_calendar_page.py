@@ -25,12 +25,12 @@ from identsync.errors import AskPerson
 from identsync.flows.mirror_book import DOUBT, load
 from identsync.integrations.calendar import books, orders
 from identsync.integrations.calendar.books import Account, Link
+from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.day import HOUR, LEAST, Slip, _side_by_side
 from identsync.integrations.calendar.handout import code, handout_of
 from identsync.integrations.calendar.page import attention, version, view
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.shown import Line
-from identsync.integrations.calendar.task import stream_of
 from identsync.store import Store, open_store, slots
 from identsync.store.tables import calendar_link, mirror_item, mirror_stream, task_slot
 

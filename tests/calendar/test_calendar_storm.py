@@ -32,6 +32,7 @@ from identsync.flows.mirror import approve
 from identsync.integrations.calendar import books, keeping
 from identsync.integrations.calendar.accounts import admit
 from identsync.integrations.calendar.books import Account, Link
+from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wire import ical
@@ -279,7 +280,7 @@ async def _run(network: Network) -> Status:
     assert outcome.status is not Status.FAILED, outcome
     with network.store.write() as connection:
         if outcome.status is Status.ASK:
-            approve(connection, f"calendar/{NAME}", 1)
+            approve(connection, stream_of(NAME), 1)
         for link in books.links(connection, NAME).values():
             if link.state == "refused":
                 books.set_state(connection, NAME, link.doctor, "on", network.now_ms())

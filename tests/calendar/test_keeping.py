@@ -205,6 +205,14 @@ async def test_a_listing_that_lacks_some_is_no_edit_as_long_as_they_are_there(th
     assert (await keeping.look(there, Last(), mine, events, NOW)).doubt == {1}
 
 
+async def test_what_has_not_gone_out_yet_is_not_asked_for(there: Model):
+    """In the middle of a first fill: hundreds are still to come."""
+    mine, events = await filled(there)
+    mine |= {key: Kept(1, Name(f"{key:032d}"), 0) for key in range(100, 500)}
+    assert (await keeping.look(there, Last(), mine, events, NOW)).doubt == set()
+    assert there.requests == ["changes"]
+
+
 async def test_a_refused_token_never_means_that_everything_was_deleted(there: Model):
     mine, events = await filled(there)
     there.forgets_tokens = True

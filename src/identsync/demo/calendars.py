@@ -8,9 +8,9 @@ from sqlalchemy import select
 from identsync.demo.checker import GOOD
 from identsync.demo.stage import CALENDARS, Stage
 from identsync.integrations.calendar import books
+from identsync.integrations.calendar.chosen import at_home, stream_of, wish_of
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.task import at_home, stream_of, wish_of
 from identsync.integrations.calendar.wanted import read
 from identsync.language import _
 from identsync.store.tables import mirror_item, run_log

@@ -7,13 +7,13 @@ from identsync.errors import AskPerson
 from identsync.flows.mirror import doubt, keep
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Account, Link
+from identsync.integrations.calendar.chosen import stream_of, wish_of
 from identsync.integrations.calendar.connecting import COLOURS, app_of, endpoints_of, root_of, slug, title_of
 from identsync.integrations.calendar.event import NoCalendar
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import held
 from identsync.integrations.calendar.seal import opened, seal
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.task import wish_of
 from identsync.integrations.calendar.wanted import homes
 from identsync.integrations.calendar.wire.dav import path_of
 from identsync.language import _
@@ -131,7 +131,7 @@ def forget(connection: "Connection", name: str, destination: CalendarDestination
 
     scopes = {one.scope for one in held(connection, name, destination, {doctor})}
     for scope in scopes:
-        at = f"calendar/{name}", scope
+        at = stream_of(name), scope
         mine = {
             key: one for key, packed in kept(connection, *at).items() if (one := Kept.unpack(packed)).doctor == doctor
         }

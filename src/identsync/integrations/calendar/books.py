@@ -1,7 +1,7 @@
 """What the engine has written down of calendars: accounts, each doctor's link to his calendar, the network's key."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,12 +95,6 @@ def set_state(connection: Connection, destination: str, doctor: int, state: str,
     assert state in STATES
     values = {"state": state, "problem": None, "looked_ms": None, "changed_ms": now_ms}
     return set_link(connection, destination, doctor, values)
-
-
-def drop_links(connection: Connection, destination: str, doctors: Sequence[int]) -> None:
-    """Forget links."""
-    if doctors:
-        connection.execute(delete(calendar_link).where(_ONE), [{"at": destination, "of": each} for each in doctors])
 
 
 def put_account(connection: Connection, destination: str, account: Account, now_ms: int) -> None:

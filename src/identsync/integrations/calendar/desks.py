@@ -13,6 +13,7 @@ from identsync.engine.channel import Channel
 from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable, Unexpected
 from identsync.flows.mirror import Later, Unknown, Verdict
 from identsync.integrations.calendar.books import CLINIC, PROBLEM, Account, Link
+from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.connecting import app_of, endpoints_of, root_of
 from identsync.integrations.calendar.event import Calendar, NoCalendar
 from identsync.integrations.calendar.seal import opened
@@ -216,7 +217,7 @@ class Reception:
         return self._day
 
     def _channel(self, suffix: str) -> str:
-        return f"calendar/{self.name}"[: _CHANNEL - len(suffix)] + suffix
+        return stream_of(self.name)[: _CHANNEL - len(suffix)] + suffix
 
 
 @asynccontextmanager

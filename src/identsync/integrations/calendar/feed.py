@@ -20,6 +20,7 @@ from identsync.errors import AskPerson
 from identsync.flows.mirror import Confirmed, Item, Later, Patience, Verdict, kept, mirror
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Link
+from identsync.integrations.calendar.chosen import brakes_of, weights_of, wish_of
 from identsync.integrations.calendar.desks import Reception, reception
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
@@ -201,8 +202,6 @@ class _Feeds:
 
     async def look(self) -> None:
         """Read what the files shall hold: a digest for each doctor, also for one who has no event."""
-        from identsync.integrations.calendar.task import wish_of
-
         found, scope = self.found, self.run.scope
         present = found.written(lambda link: link.state not in {"off", "leaving"})
         wish = wish_of(self.here.destination)
@@ -224,7 +223,7 @@ class _Feeds:
         """Publish the files that differ, and those that have stood long: one may have been damaged or removed."""
         assert self.wanted is not None
         destination = self.here.destination
-        from identsync.integrations.calendar.task import BUDGET_MS, MOST_WAIT_MS, brakes_of, weights_of
+        from identsync.integrations.calendar.task import BUDGET_MS, MOST_WAIT_MS
 
         links, events = self.found.links.values(), len(self.wanted.columns)
         weights = weights_of(destination, links, self.run.scope, events)

@@ -218,18 +218,14 @@ class _Seen:
         else:
             known = (by_name.get(name.name) for name in changes.gone if name not in changes.there)
             keys = [key for key in known if key is not None]
-        return [key for key in keys if self._was_there(key)]
-
-    def _was_there(self, key: int) -> bool:
-        return self.mine[key].etag is not None or key in self.wanted
+        return [key for key in keys if self.mine[key].etag is not None or key in self.wanted]  # others never were there
 
     def compare(self, found: Mapping[Name, Found], suspects: Collection[int]) -> None:
         """Tell which of the suspects differ from what is wanted."""
         for key in suspects:
             there = found.get(self.mine[key].name)
             if there is None:
-                if self._was_there(key):
-                    self._differs(key, None)
+                self._differs(key, None)
             elif key in self.wanted and there.event == self.wanted[key] and not there.cancelled:
                 self.look.keep[key] = replace(self.mine[key], etag=there.etag)
             else:

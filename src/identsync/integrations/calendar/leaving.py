@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 from identsync.errors import IdentsyncError
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import PROBLEM, Link
+from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.event import Calendar, NoCalendar
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
@@ -39,7 +40,7 @@ def held(
 ) -> list[Held]:
     """Return what of ours is on the other side, of these doctors or of all."""
     item = mirror_item.c
-    rows = select(item.scope, item.key, item.payload, item.answer).where(item.stream == f"calendar/{name}")
+    rows = select(item.scope, item.key, item.payload, item.answer).where(item.stream == stream_of(name))
     found = []
     for scope, key, payload, answer in connection.execute(rows):
         if payload is not None:
@@ -65,7 +66,7 @@ def hasten(connection: Connection, name: str, destination: CalendarDestination, 
         keys.setdefault(one.scope, []).append(one.key)
     item = mirror_item.c
     for scope, all_ in keys.items():
-        of_scope = item.stream == f"calendar/{name}", item.scope == scope
+        of_scope = item.stream == stream_of(name), item.scope == scope
         for some in portions(all_):
             soon = update(mirror_item).where(*of_scope, item.key.in_(some), item.state != "confirmed")
             connection.execute(soon.values(retry_ms=None, attempts=0))

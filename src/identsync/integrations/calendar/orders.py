@@ -10,10 +10,10 @@ from identsync.errors import AskPerson
 from identsync.flows.mirror import approve, doubt, kept, send_again
 from identsync.integrations.calendar import books, feed
 from identsync.integrations.calendar.books import Link
+from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import hasten
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.task import stream_of
 from identsync.store import slots
 
 

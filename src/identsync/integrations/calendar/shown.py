@@ -13,11 +13,11 @@ from identsync.engine.integration import PageContext
 from identsync.flows.mirror_book import Book, Brakes, brakes, load
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Account, Link
+from identsync.integrations.calendar.chosen import GONE, at_home, stream_of, wish_of
 from identsync.integrations.calendar.compared import Compared, Difference, compare, compare_feeds, kept_of
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.keeping import DAY_MS, REPAIRS, Kept
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.task import GONE, at_home, stream_of, wish_of
 from identsync.integrations.calendar.wanted import Wanted, read
 from identsync.store import slots
 from identsync.store.lists import portions

@@ -11,14 +11,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import orjson
-
-from identsync.core.columns import Columns, digest
+from identsync.core.columns import Columns
 from identsync.engine.integration import Outcome, Status, Task
 from identsync.errors import AskPerson, IdentsyncError, Unexpected
 from identsync.errors import Later as LaterError
 from identsync.flows.mirror import (
-    Brake,
     Confirmed,
     Item,
     Later,
@@ -32,20 +29,21 @@ from identsync.flows.mirror import (
 )
 from identsync.integrations.calendar import books, keeping
 from identsync.integrations.calendar.books import Account, Link
+from identsync.integrations.calendar.chosen import GONE, at_home, brakes_of, stream_of, weights_of, wish_of
 from identsync.integrations.calendar.connecting import make, title_of
 from identsync.integrations.calendar.desks import Desk, Reception, reception, standing
 from identsync.integrations.calendar.event import Calendar, Conflict, Event, Name, NoCalendar, Unwanted
 from identsync.integrations.calendar.keeping import Kept, Look
 from identsync.integrations.calendar.leaving import held, taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
-from identsync.integrations.calendar.wanted import Wanted, Wish, homes, read, when
+from identsync.integrations.calendar.wanted import Wanted, read, when
 from identsync.language import kept as kept_words
 from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from identsync.clinic.source import Branch, ClinicSource, Doctor
+    from identsync.clinic.source import Branch, Doctor
     from identsync.engine.run import Run
 
 BUDGET_MS = 150_000
@@ -53,8 +51,6 @@ DEADLINE_MS = 600_000
 MOST_WAIT_MS = 600_000  # between tries of an event: a cancelled visit is not shown much longer than need be
 ORDERS_MS = 2_000  # after which a run asks again whether a person has paused a calendar
 WHOLE_MS = 86_400_000  # a day: its first look at a calendar trusts no token
-FLOOR = 20  # events: a branch that small may well lose a third of them in a day
-GONE = frozenset({"off", "leaving"})
 
 
 def tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Branch"]) -> list[Task]:
@@ -65,38 +61,6 @@ def tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Branc
         for branch in branches
         if not destination.branches or branch.id in destination.branches
     ]
-
-
-def stream_of(name: str) -> str:
-    """Return the stream, and the task's kind, of a destination."""
-    return f"calendar/{name}"
-
-
-def wish_of(destination: CalendarDestination) -> Wish:
-    """Return what the settings ask the clinic for."""
-    return Wish(
-        branches=frozenset(destination.branches), doctors=frozenset(destination.doctors),
-        back_days=destination.back_days, days=destination.days, what=destination.what, reserves=destination.reserves,
-        shifts=destination.shifts, show=tuple(destination.show), busy_text=destination.busy_text,
-    )  # fmt: skip
-
-
-def weights_of(destination: CalendarDestination, links: Iterable[Link], scope: int, events: int) -> dict[str, int]:
-    """Name what the brake watches by what was chosen, which is no loss: settings, who takes part, who moved house.
-
-    Links tell who takes part in ``scope``, not the staff, which may be read wrongly. ``all`` is called so whatever is
-    chosen: as long as anybody takes part, nothing at all is never believed.
-    """
-    d = destination
-    present = sorted(link.doctor for link in links if link.scope == scope and link.state not in GONE)
-    chosen = [present, d.doctors, d.branches, d.back_days, d.days, d.what, d.reserves, d.shifts]
-    weights = {f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}": events}
-    return weights | ({"all": events} if present else {})
-
-
-def brakes_of(destination: CalendarDestination, weights: Iterable[str]) -> dict[str, Brake]:
-    """Give the brake of each weight."""
-    return {name: Brake(1.0) if name == "all" else Brake(destination.shrink / 100, FLOOR) for name in weights}
 
 
 def task_of(name: str, destination: CalendarDestination, branch: "Branch") -> Task:
@@ -152,13 +116,6 @@ async def open_books(run: "Run", name: str, destination: CalendarDestination) ->
         key = await run.write(lambda connection: books.make_key(connection, run.now_ms()))
     doctors = await run.clinic_read(lambda clinic: at_home(clinic, destination, run.scope))
     return Books(links, accounts, key, doctors)
-
-
-def at_home(clinic: "ClinicSource", destination: CalendarDestination, branch: int) -> dict[int, "Doctor"]:
-    """Return the doctors of a destination whose home is ``branch``."""
-    staff = clinic.staff()
-    at = homes(staff, wish_of(destination))
-    return {doctor.id: doctor for doctor in staff if at.get(doctor.id) == branch == doctor.branch_id}
 
 
 async def _introduce(here: Reception, found: Books) -> None:

@@ -88,6 +88,9 @@ class CalDav:
         reply = await self._dav.ask("PUT", url, headers, ical.dump(name, event), passing=_OF_A_WRITE)
         if reply.status in _NOWHERE and not preconditions(reply):
             await self._still_there()  # each of them has other meanings too
+        if reply.status in {404, 410} and etag is None:
+            await self._still_there()  # SOGo and iCloud say so of a body that they do not take
+            return Unwanted(reason(reply))
         return self._answer("PUT", url, reply)
 
     async def remove(self, name: Name, etag: str | None) -> Answer:

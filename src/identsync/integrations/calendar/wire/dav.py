@@ -147,11 +147,11 @@ def preconditions(reply: "Reply") -> frozenset[str]:
 def reason(reply: "Reply") -> str:
     """Return the status and the server's own words for people, the beginning of them."""
     root = parsed(reply.body)
-    if root is None or root.tag != f"{DAV}error":
+    if root is None or reply.html:
         words = titled(reply.text) if reply.html else reply.text
-    else:
-        words = root.findtext(f"{SABRE}message") or root.findtext(f"{DAV}responsedescription") or ""
-        words = words or "".join(one.tail or "" for one in root).strip() or " ".join(sorted(preconditions(reply)))
+    else:  # Sabre has an element for it, Cyrus another one, DAViCal and SOGo write it between their elements
+        words = root.findtext(f"{SABRE}message") or " ".join(root.itertext()).strip()
+        words = words or " ".join(sorted(preconditions(reply)))
     return f"{reply.status} {' '.join(words.split())[:_REASON]}".strip()
 
 
