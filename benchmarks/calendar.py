@@ -30,13 +30,13 @@ Counts = tuple[int, int, int]
 
 
 def run(*, quick: bool) -> Iterator[Result]:
-    """Measure a branch and a network of 2,000 doctors (100 with ``quick``) from columns and from databases."""
+    """Measure a branch and a network of 2,000 doctors (40 with ``quick``) from columns and from databases."""
     runs = 3 if quick else 7
-    for doctors in (20, 100 if quick else 2000):
+    for doctors in (20, 40 if quick else 2000):
         for ordered in (True, False):
             yield from plan(doctors, runs, ordered=ordered)
-    yield from reading(2 if quick else 100, runs)
-    yield from serialise(50 if quick else 2000, runs)
+    yield from reading(1 if quick else 100, runs)
+    yield from serialise(20 if quick else 2000, runs)
 
 
 # -- from ready columns ----------------------------------------------------------------------------------------------

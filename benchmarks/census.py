@@ -137,7 +137,7 @@ def _sqlite(columns: dict[str, list[int]]) -> Work:
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure filling and counting."""
-    patients, buildings = (100_000, 40_000) if quick else (1_000_000, 400_000)
+    patients, buildings = (50_000, 20_000) if quick else (1_000_000, 400_000)
     case = Case(patients, buildings)
     yield from measure("census", "filling", {OURS: case.fill}, items=patients, runs=3)
     yield from measure("census", "everybody, by cell and ring", {OURS: case.everybody}, items=patients)

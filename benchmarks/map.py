@@ -7,6 +7,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ BARE = """() => cityMap.getStyle().layers.slice(1).forEach(
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure on SQLite."""
-    from browser import DRAWING, open_browser, serving
+    from browser import BROWSERS, DRAWING, open_browser, serving
     from geocoding import map_seed
     from identsync.clinic.source import ClinicSource
     from identsync.console.server import Console
@@ -58,9 +59,9 @@ def run(*, quick: bool) -> Iterator[Result]:
         map_seed.places(store, clinic)
         with (
             serving(lambda: Console(store, clinic, rooms=[(INTEGRATION, {})], port=0)) as console,
-            open_browser(DRAWING) as browser,
+            closing(BROWSERS),
         ):
-            yield from _measured(browser, f"{console.url}map", turns, 2 * patients)
+            yield from _measured(open_browser(DRAWING), f"{console.url}map", turns, 2 * patients)
         store.close()
         engine.dispose()
 

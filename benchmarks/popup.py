@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def run(*, quick: bool) -> Iterator[Result]:
 
 
 def _measured(dialect: str, url: str, calls: int) -> Iterator[Result]:
-    from browser import ARGUMENTS, open_browser, serving
+    from browser import ARGUMENTS, BROWSERS, open_browser, serving
     from identsync.clinic.source import ClinicSource
     from identsync.console.server import Console
     from identsync.demo.clinic.generate import GeneratorSettings, generate
@@ -94,9 +94,9 @@ def _measured(dialect: str, url: str, calls: int) -> Iterator[Result]:
         with (
             attended(url, clinic, line),
             serving(lambda: Console(store, clinic, rooms=[(INTEGRATION, {"pbx": line})], port=0)) as console,
-            open_browser(ARGUMENTS) as browser,
+            closing(BROWSERS),
         ):
-            page = browser.new_page(viewport={"width": 1366, "height": 768})
+            page = open_browser(ARGUMENTS).new_page(viewport={"width": 1366, "height": 768})
             page.goto(f"{console.url}overview")
             times = [_one(pbx, store, page, number) for number in range(calls + 5)][5:]
         store.close()

@@ -204,7 +204,7 @@ def measure(case: Case, dialect: str, runs: int) -> Iterator[Result]:
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure on every database there is."""
-    appointments, visits, runs = (30_000, 300, 3) if quick else (1_000_000, 10_000, 5)
+    appointments, visits, runs = (10_000, 300, 2) if quick else (1_000_000, 10_000, 5)
     with databases() as urls:
         for dialect, url in urls.items():
             case = Case(url, appointments, visits)

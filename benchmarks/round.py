@@ -236,7 +236,7 @@ def _server() -> str | None:
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Measure a branch and the network on every database there is; quick: memory for the network on SQLite alone."""
-    branches, runs = (4, 3) if quick else (100, 5)
+    branches, runs = (2, 2) if quick else (100, 5)
     settings = GeneratorSettings(branches=branches, doctors=20, days=62, seed=1, first_day=FIRST_DAY - 1)
     with databases() as urls:
         for dialect, url in urls.items():

@@ -126,7 +126,7 @@ class Case:
 
 def run(*, quick: bool) -> Iterator[Result]:
     """Claim a few hundred slots, one statement each, granted and denied; then say it in turns."""
-    count, runs = (30, 5) if quick else (60, 41)
+    count, runs = (24, 3) if quick else (60, 41)
     with databases() as urls, tempfile.TemporaryDirectory() as folder:
         apart = {"sqlite": f"sqlite:///{Path(folder) / 'engine.db'}"}
         for dialect, url in (urls | apart).items():

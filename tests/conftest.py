@@ -101,9 +101,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.xdist_group(marker))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What five thousand tests are made of stays to the end: no collection of garbage needs to look at it again."""
     gc.freeze()
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            assert "@" in item.nodeid or not item.get_closest_marker("xdist_group"), "this pytest-xdist groups nothing"
 
 
 @pytest.hookimpl(trylast=True)
@@ -122,7 +125,8 @@ class Postgres:
         self._uri = make_url(uri).set(drivername="postgresql+psycopg")
         self._admin = psycopg.connect(uri, autocommit=True)
         self._names = (f"test_{os.environ.get('PYTEST_XDIST_WORKER', '')}_{number}" for number in count(1))
-        self._run("ALTER SYSTEM SET fsync=off", "ALTER SYSTEM SET full_page_writes=off", "SELECT pg_reload_conf()")
+        self._run("ALTER SYSTEM SET fsync=off", "ALTER SYSTEM SET full_page_writes=off")
+        self._run("ALTER SYSTEM SET autovacuum=off", "SELECT pg_reload_conf()")
 
     def _run(self, *texts: str) -> None:
         for text in texts:
@@ -205,19 +209,28 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """SQLite, then PostgreSQL."""
+    return str(request.param)
+
+
 @pytest.fixture
-def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Make a database with the engine's tables: ``clone("sqlite" | "postgresql") -> URL``, dropped after the test."""
+def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Make a database with the engine's tables: ``clone("sqlite" | "postgresql") -> URL``, dropped after the test.
+
+    ``clone(dialect, template)`` copies another file or database than the one that is migrated and empty.
+    """
     made: list[str] = []
     numbers = count(1)
 
-    def make(dialect: str) -> str:
+    def make(dialect: str, template: str | None = None) -> str:
         if dialect == "sqlite":
             path = tmp_path / f"clone{next(numbers)}.db"
-            shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+            shutil.copy(template or request.getfixturevalue("migrated_sqlite"), path)
             return f"sqlite:///{path}"
         postgres: Postgres = request.getfixturevalue("postgres")
-        made.append(postgres.create(request.getfixturevalue("migrated_postgres")))
+        made.append(postgres.create(template or request.getfixturevalue("migrated_postgres")))
         return postgres.url(made[-1])
 
     yield make
@@ -225,10 +238,50 @@ def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
         request.getfixturevalue("postgres").drop(name)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def store_url(request: pytest.FixtureRequest, clone: Callable[[str], str]) -> str:
+@pytest.fixture(scope="session")
+def _templates() -> dict[tuple[str, str], tuple[str, Any]]:
+    return {}
+
+
+@pytest.fixture
+def filled(
+    request: pytest.FixtureRequest,
+    clone: Callable[..., str],
+    tmp_path_factory: pytest.TempPathFactory,
+    _templates: dict[tuple[str, str], tuple[str, Any]],
+) -> Callable[[str, str, Callable[[Store], Any]], tuple[str, Any]]:
+    """Copy a migrated store that was filled once: ``filled(dialect, name, fill) -> URL, what fill(store) returned``.
+
+    What is filled by the hour of the day returns that hour: the copy of a later test is as old as the first one.
+    """
+
+    def fill_one(dialect: str, fill: Callable[[Store], Any]) -> tuple[str, Any]:
+        if dialect == "sqlite":
+            template = str(tmp_path_factory.mktemp("filled") / "identsync.db")
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), template)
+            url = f"sqlite:///{template}"
+        else:
+            postgres: Postgres = request.getfixturevalue("postgres")
+            template = postgres.create(request.getfixturevalue("migrated_postgres"))
+            url = postgres.url(template)
+        store = open_store(url)
+        made = fill(store)
+        store.close()
+        return template, made
+
+    def make(dialect: str, name: str, fill: Callable[[Store], Any]) -> tuple[str, Any]:
+        if (dialect, name) not in _templates:
+            _templates[dialect, name] = fill_one(dialect, fill)
+        template, made = _templates[dialect, name]
+        return clone(dialect, template), made
+
+    return make
+
+
+@pytest.fixture
+def store_url(dialect: str, clone: Callable[..., str]) -> str:
     """URL of a migrated database of this test's own, on SQLite and on PostgreSQL."""
-    return clone(str(request.param))
+    return clone(dialect)
 
 
 @pytest.fixture

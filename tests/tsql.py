@@ -7,6 +7,7 @@ at once and in every run. At all that was ``heard`` Microsoft's own compiler loo
 ``--judge`` (tests/sqlserver): at grammar, names and variables. Functions, GROUP BY and values are looked at here alone.
 """
 
+import functools
 import re
 import sys
 import threading
@@ -44,8 +45,8 @@ ELSEWHERE = (
     "store/store.py",
 )
 """What runs on other databases alone, or is written out by hand for each and tested beside it."""
-OFTEN = 24  # samples of one line of code: its statement may differ in shape
 UNTOLD = "nvarchar(4000)"
+OFTEN = 6  # samples of one line of code in a process: its statement may differ in shape
 MOST = 2097  # parameters: of 2,100 the driver's own call takes three
 FUNCTIONS = {
     "AVG", "CAST", "COALESCE", "COUNT", "DATEDIFF_BIG", "LEN", "LOWER", "LTRIM", "MAX", "MIN", "NULLIF", "ROUND",
@@ -195,14 +196,20 @@ def _place() -> tuple[str, int] | None:
     """Return the product's line that executes the statement; None where a test does, or another database's own code."""
     frame: Any = sys._getframe(2)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if name.startswith(SOURCE):
-            own = Path(name).relative_to(SOURCE).as_posix()
-            return None if own.startswith(ELSEWHERE) else (own, frame.f_lineno)
-        if "/tests/" in name:
-            return None
+        own = _own_file(frame.f_code.co_filename)
+        if own is not None:
+            return (own, frame.f_lineno) if own else None
         frame = frame.f_back
     return None
+
+
+@functools.cache
+def _own_file(name: str) -> str | None:
+    """Return a file's name within the product, "" for what is a test's or another database's, None for a library's."""
+    if name.startswith(SOURCE):
+        own = Path(name).relative_to(SOURCE).as_posix()
+        return "" if own.startswith(ELSEWHERE) else own
+    return "" if "/tests/" in name else None
 
 
 def _hear(_connection: Any, _cursor: Any, sql: str, values: Any, context: Any, many: bool) -> None:

@@ -1,5 +1,6 @@
 """The page ЕГИСЗ as a test sits before it."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,12 @@ def egisz_clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@functools.cache
+def _drawing(language: str) -> Drawing:
+    """As a console keeps it: templates are compiled once."""
+    return Drawing(language, "Europe/Moscow")
+
+
 class Desk:
     """Who answers for ЕГИСЗ in a clinic sits here."""
 
@@ -61,7 +68,7 @@ class Desk:
         asked = {name: str(value) for name, value in query.items()}
         visit = Visit(language, "auto", "Анна", "x", asked, fragment=True)
         given = {"now_ms": self.now_ms, "attention": {}, "menu": [], "token": "", "version": "", "corners": ()}
-        return Drawing(language, "Europe/Moscow").draw(PAGE.template, visit, PAGE, given | self.view(**query))
+        return _drawing(language).draw(PAGE.template, visit, PAGE, given | self.view(**query))
 
     def do(self, action: str, user: str = "Анна", **form: object) -> str | None:
         return PAGE.actions[action](self.context(user), {name: str(value) for name, value in form.items()})

@@ -1,12 +1,15 @@
 """A small clinic with cases, its store, and N3 beside it, for tests of a whole run."""
 
+import functools
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import create_engine, func, insert, select, update
 
 from identsync.clinic.contract_cases import clinic_case, clinic_case_visit
 from identsync.demo.clinic.cases import fill
@@ -17,18 +20,30 @@ from identsync.store.tables import egisz_item
 
 from .sending_desk import Desk
 
+FRESH_NS = 300_000_000_000
+
+
+@functools.cache
+def _clinic(minutes: int, faulty: float) -> bytes:
+    """Give the clinic's file, made once for every five minutes."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = create_engine(f"sqlite:///{folder}/clinic.db")
+        now = minutes * FRESH_NS // 1_000_000
+        size = GeneratorSettings(branches=2, doctors=3, days=2, patients=20, first_day=now // 86_400_000 - 1)
+        generate(engine, size)
+        fill(engine, seed=3, now_ms=now, per_branch=12, faulty=faulty)
+        engine.dispose()
+        return Path(folder, "clinic.db").read_bytes()
+
 
 class House(Desk):
     """A clinic of 24 cases, all complete unless told otherwise."""
 
     def __init__(self, store: str, folder: Path, cloud: N3Process, faulty: float = 0.0, **more: Any) -> None:
         self.clinic_url = f"sqlite:///{folder / 'clinic.db'}"
+        (folder / "clinic.db").write_bytes(_clinic(time.time_ns() // FRESH_NS, faulty))
         super().__init__(store, self.clinic_url, cloud.url, **more)
         self.store_url = store
-        now = self.store.now_ms()
-        size = GeneratorSettings(branches=2, doctors=3, days=2, patients=20, first_day=now // 86_400_000 - 1)
-        generate(self.engine, size)
-        fill(self.engine, seed=3, now_ms=now, per_branch=12, faulty=faulty)
         self.cloud = cloud
 
     def change(self, number: int, /, **values: Any) -> None:

@@ -1,7 +1,8 @@
 """The page ЕГИСЗ: every state in words, what is missing as lines, what a person may decide, on both databases."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -9,7 +10,7 @@ from sqlalchemy import update
 from identsync.errors import IdentsyncError
 from identsync.integrations.egisz import page_fields
 from identsync.integrations.egisz.rules_table import Where
-from identsync.store import Store
+from identsync.store import Store, open_store
 from identsync.store.tables import egisz_item
 
 from . import egisz_desk
@@ -22,10 +23,18 @@ STATES = (
 
 
 @pytest.fixture
-def desk(store: Store, egisz_clinic: Path) -> Iterator[Desk]:
+def desk(dialect: str, filled: Callable[..., Any], egisz_clinic: Path) -> Iterator[Desk]:
+    def fill(store: Store) -> dict[str, int]:
+        with at_desk(store, egisz_clinic) as desk:
+            desk.weeks()
+            return desk.made
+
+    url, made = filled(dialect, "weeks of cases", fill)
+    store = open_store(url)
     with at_desk(store, egisz_clinic) as desk:
-        desk.weeks()
+        desk.made = dict(made)
         yield desk
+    store.close()
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

@@ -27,6 +27,14 @@ def clinic(engine: Engine, *, branches: int = 2, patients: int = 2_000, seed: in
     generate(engine, settings)
 
 
+def found(store: Store, engine: Engine) -> int:
+    """Write places and leads of a clinic; give when."""
+    now = store.now_ms()
+    places(store, ClinicSource(engine))
+    leads(store, engine)
+    return now
+
+
 def places(store: Store, source: ClinicSource, *, seed: int = 11, share: float = 1.0) -> int:
     """Write a place for ``share`` of the buildings, and for the branches; give how many."""
     wanted, rng = read(source, {}), random.Random(seed)

@@ -64,20 +64,19 @@ def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(clone: Callable[[str], str], clinic_file: Path) -> Iterator[House]:
-    yield from _house(clone, clinic_file, Role.DIRECTOR)
+def house(filled: Callable[..., Any], clinic_file: Path) -> Iterator[House]:
+    yield from _house(filled, clinic_file, Role.DIRECTOR)
 
 
 @pytest.fixture
-def house_of_an_administrator(clone: Callable[[str], str], clinic_file: Path) -> Iterator[House]:
-    yield from _house(clone, clinic_file, Role.ADMINISTRATOR)
+def house_of_an_administrator(filled: Callable[..., Any], clinic_file: Path) -> Iterator[House]:
+    yield from _house(filled, clinic_file, Role.ADMINISTRATOR)
 
 
-def _house(clone: Callable[[str], str], clinic_file: Path, role: Role) -> Iterator[House]:
-    engine, store = create_engine(f"sqlite:///{clinic_file}"), open_store(clone("sqlite"))
-    clinic = ClinicSource(engine)
-    seed.places(store, clinic)
-    seed.leads(store, engine)
+def _house(filled: Callable[..., Any], clinic_file: Path, role: Role) -> Iterator[House]:
+    engine = create_engine(f"sqlite:///{clinic_file}")
+    url, _now_ms = filled("sqlite", "a town of 3,000", lambda store: seed.found(store, engine))
+    clinic, store = ClinicSource(engine), open_store(url)
     rooms = [(INTEGRATION, {"nominatim": Provider(url="http://127.0.0.1:1")})]
     with serving(
         lambda: Console(

@@ -221,7 +221,7 @@ def test_a_wrong_key_of_the_cloud_is_said_and_the_rest_goes_on(house: House, mon
     outcome = house.look(own=house.own(), cloud=house.dadata())
     assert outcome.status is Status.ASK
     assert "cloud" in outcome.note
-    assert sum(row.precision == Precision.HOUSE for row in house.places().values()) > 300
+    assert sum(row.precision == Precision.HOUSE for row in house.places().values()) > 150
 
 
 def test_an_own_geocoder_that_is_down_is_tried_again_later(house: House) -> None:

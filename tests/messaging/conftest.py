@@ -1,7 +1,8 @@
 """The page of messages over a generated clinic."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -10,7 +11,7 @@ from identsync.clinic.source import ClinicSource
 from identsync.demo.gateway.desk import KEY
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.integrations.messaging.page_drafts import DRAFTS
-from identsync.store import Store
+from identsync.store import Store, open_store
 
 from . import messages_seed as seed
 from .messages_desk import Desk
@@ -26,10 +27,20 @@ def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(store: Store, clinic_file: Path) -> Iterator[Desk]:
+def desk(dialect: str, filled: Callable[..., Any], clinic_file: Path) -> Iterator[Desk]:
     engine = create_engine(f"sqlite:///{clinic_file}")
+    people = seed.patients(engine)
+
+    def fill(store: Store) -> tuple[int, Any]:
+        now_ms = store.now_ms()
+        with store.write() as connection:
+            return now_ms, seed.day(connection, people, now_ms)
+
+    url, day = filled(dialect, "a day of messages", fill)
+    store = open_store(url)
     DRAFTS.forget()
-    yield Desk(store, ClinicSource(engine), seed.patients(engine))
+    yield Desk(store, ClinicSource(engine), people, day)
+    store.close()
     engine.dispose()
 
 

@@ -20,11 +20,10 @@ PAGE = PAGES[0]
 class Desk:
     """The page as an administrator uses it, over a day of messages."""
 
-    def __init__(self, store: Store, clinic: ClinicSource, people: list[Any]) -> None:
+    def __init__(self, store: Store, clinic: ClinicSource, people: list[Any], day: tuple[int, Any]) -> None:
         self.store, self.clinic, self.people = store, clinic, people
-        self.now_ms = store.now_ms()
-        with store.write() as connection:
-            self.made = seed.day(connection, people, self.now_ms)
+        self.now_ms, made = day
+        self.made = {state: list(numbers) for state, numbers in made.items()}
 
     def context(self, user: str = "Анна") -> PageContext:
         return PageContext(self.store, self.clinic, seed.CHANNELS, user, self.now_ms)

@@ -1,10 +1,11 @@
 """A clinic of two branches and a few people, in a real database, at a moment of the test's choice."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import structlog
 from sqlalchemy import Connection, create_engine, delete, insert, select, update
 
@@ -41,6 +42,9 @@ class SmallClinic:
         self.engine = create_engine(url)
         self.source = ClinicSource(self.engine)
         self.now = at(10)
+
+    def found(self) -> None:
+        """Make its tables, its branches, its doctors and its first two patients."""
         contract.create_all(self.engine)
         self.change(
             insert(clinic_branch).values(
@@ -162,3 +166,18 @@ class SmallClinic:
             read=read, write=write, clinic_read=clinic_read, now_ms=self.now_ms, scope=scope,
             progress=lambda **counts: None, log=structlog.get_logger(),
         )  # fmt: skip
+
+
+@pytest.fixture
+def small_clinic(dialect: str, filled: Callable[..., Any]) -> Iterator[SmallClinic]:
+    """A clinic of this test's own, on SQLite and on PostgreSQL."""
+
+    def fill(store: Store) -> None:
+        clinic = SmallClinic(store.engine.url.render_as_string(hide_password=False))
+        clinic.found()
+        clinic.close()
+
+    url, _nothing = filled(dialect, "a small clinic", fill)
+    clinic = SmallClinic(url)
+    yield clinic
+    clinic.close()

@@ -1,6 +1,5 @@
 """Campaigns: whom they are for, what they cost, portions a day, pause and stop."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,16 +12,16 @@ from identsync.integrations.messaging.rules import Mistaken, templates
 from identsync.integrations.messaging.template import WARNING
 from identsync.integrations.messaging.whether import Go
 
-from .small_clinic import ANNA, BELOV, DAY, OLEG, SmallClinic, at
+from .small_clinic import ANNA, BELOV, DAY, OLEG, SmallClinic, at, small_clinic
+
+__all__ = ["small_clinic"]
 
 
 @pytest.fixture
-def clinic(store_url: str) -> Iterator[SmallClinic]:
-    clinic = SmallClinic(store_url)
+def clinic(small_clinic: SmallClinic) -> SmallClinic:
     for number in range(3, 13):
-        clinic.patient(number, name=f"Пациент{number}", phone=f"8 945 000 00 {number:02d}")
-    yield clinic
-    clinic.close()
+        small_clinic.patient(number, name=f"Пациент{number}", phone=f"8 945 000 00 {number:02d}")
+    return small_clinic
 
 
 def save(clinic: SmallClinic, template: int | None = None, **more: Any) -> int:

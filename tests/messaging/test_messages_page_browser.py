@@ -1,5 +1,6 @@
 """Page "Сообщения" in a real Chromium: legible in light and dark, driven by keys, a text counted while it is typed."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,8 @@ class House:
 
 
 @pytest.fixture
-def house(clone: Callable[[str], str], tmp_path: Path) -> Iterator[House]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'clinic.db'}")
-    seed.clinic(engine)
+def house(clone: Callable[[str], str], clinic_file: Path, tmp_path: Path) -> Iterator[House]:
+    engine = create_engine(f"sqlite:///{shutil.copy(clinic_file, tmp_path)}")
     people, store = seed.patients(engine), open_store(clone("sqlite"))
     with store.write() as connection:
         made = seed.day(connection, people, store.now_ms())

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,14 +15,9 @@ from identsync.integrations.messaging.rules import ALL, Filter, Mistaken, Rule, 
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.task import tasks
 
-from .small_clinic import ANNA, BELOV, ERSHOVA, MOSCOW, OLEG, OMSK, SmallClinic, at
+from .small_clinic import ANNA, BELOV, ERSHOVA, MOSCOW, OLEG, OMSK, SmallClinic, at, small_clinic
 
-
-@pytest.fixture
-def clinic(store_url: str) -> Iterator[SmallClinic]:
-    clinic = SmallClinic(store_url)
-    yield clinic
-    clinic.close()
+clinic = small_clinic
 
 
 def test_a_visit_gets_its_reminder_once(clinic: SmallClinic) -> None:

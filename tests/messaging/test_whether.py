@@ -1,7 +1,5 @@
 """Right before a message goes out everything it rests on is read again."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import update
 
@@ -14,14 +12,9 @@ from identsync.integrations.messaging.single import Letter, send
 from identsync.integrations.messaging.whether import Go
 from identsync.store.tables import message_template
 
-from .small_clinic import ANNA, MOSCOW, OLEG, SmallClinic, at
+from .small_clinic import ANNA, MOSCOW, OLEG, SmallClinic, at, small_clinic
 
-
-@pytest.fixture
-def clinic(store_url: str) -> Iterator[SmallClinic]:
-    clinic = SmallClinic(store_url)
-    yield clinic
-    clinic.close()
+clinic = small_clinic
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The page of calls as a test sits before it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from identsync.integrations.telephony.call import Call, Employee, State
 from identsync.integrations.telephony.page import PAGES
 from identsync.integrations.telephony.page_corner import GLANCES
 from identsync.integrations.telephony.page_history import LOOKED_FOR
-from identsync.store import Store
+from identsync.store import Store, open_store
 from identsync.store.tables import phone_call, phone_missed
 
 from . import desk_seed as seed
@@ -111,3 +111,20 @@ def at_desk(store: Store, clinic: Path) -> Iterator[Desk]:
     LOOKED_FOR.forget()
     yield Desk(store, engine)
     engine.dispose()
+
+
+@pytest.fixture
+def desk_of_a_day(dialect: str, filled: Callable[..., Any], calls_clinic: Path) -> Iterator[Desk]:
+    """A desk in the evening, on SQLite and on PostgreSQL: the calls of the day are in the books."""
+
+    def fill(store: Store) -> int:
+        with at_desk(store, calls_clinic) as desk:
+            desk.day()
+            return desk.now_ms
+
+    url, now_ms = filled(dialect, "a day of calls", fill)
+    store = open_store(url)
+    with at_desk(store, calls_clinic) as desk:
+        desk.now_ms = now_ms
+        yield desk
+    store.close()

@@ -1,29 +1,20 @@
 """The history: what is found by number, patient, employee, days and outcome; and what failed clicks left."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from identsync.engine.integration import Role
-from identsync.store import Store
 from identsync.store.tables import outbox, phone_call
 
 from . import desk_seed as seed
-from .desk import PAGE, Desk, at_desk, calls_clinic
+from .desk import PAGE, Desk, calls_clinic, desk_of_a_day
 
-__all__ = ["calls_clinic"]
-
-
-@pytest.fixture
-def desk(store: Store, calls_clinic: Path) -> Iterator[Desk]:
-    with at_desk(store, calls_clinic) as desk:
-        desk.day()
-        yield desk
+desk = desk_of_a_day
+__all__ = ["calls_clinic", "desk"]
 
 
 def shown(desk: Desk, **query: object) -> list[dict[str, Any]]:

@@ -1,27 +1,18 @@
 """The worklist on the page: who waits, who works on it, how it ends, and who was first."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from identsync.errors import AskPerson
 from identsync.integrations.telephony import page_missed
-from identsync.store import Store
 from identsync.store.tables import outbox, phone_dial
 
 from .calls import MINUTE
-from .desk import Desk, at_desk, calls_clinic
+from .desk import Desk, calls_clinic, desk_of_a_day
 
-__all__ = ["calls_clinic"]
-
-
-@pytest.fixture
-def desk(store: Store, calls_clinic: Path) -> Iterator[Desk]:
-    with at_desk(store, calls_clinic) as desk:
-        desk.day()
-        yield desk
+desk = desk_of_a_day
+__all__ = ["calls_clinic", "desk"]
 
 
 def groups(shown: dict[str, Any]) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """Generated towns: streets with houses, and addresses the way a registrar types them."""
 
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 _FIRST_LINES = """
@@ -42,7 +43,11 @@ class Town:
     streets: tuple[Street, ...]
     number: int = 0
 
+    def __hash__(self) -> int:  # what is reckoned of a town is kept by it: sixty streets need not be read each time
+        return hash((self.name, self.number))
 
+
+@cache
 def town(seed: int, number: int) -> Town:
     """Generate town ``number`` of the world ``seed``."""
     rng = Random(f"town {seed} {number}")
