@@ -89,9 +89,9 @@ def would_run_on_sql_server() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since tests wait for half of their time; each has a PostgreSQL of its own."""
+    """Two more than there are cores, since tests wait for half of their time; each has a PostgreSQL of its own."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(cores + 1, 6)
+    return min(cores + 2, 6)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
