@@ -209,3 +209,30 @@ def test_books_are_fetched_once_and_judge_the_codes(make: Callable[..., House]) 
             )
         house.send()
         assert [each["rule"] for each in json.loads(house.items()[1].missing)] == ["diagnosis.unknown"]
+
+
+@pytest.mark.parametrize(("kind", "was"), [("lose", "unknown"), ("refuse", "rejected")])
+def test_a_card_that_no_case_needs_waits_for_nothing_until_one_does(
+    kind: str, was: str, make: Callable[..., House]
+) -> None:
+    house = make()
+    house.cloud.fault(
+        kind, operation="AddPatient", taken=kind == "lose", **({"code": "77"} if kind == "refuse" else {})
+    )
+    house.send()
+    [patient] = [key for key, row in house.items("patient").items() if row.state == was]
+    mine = [key for key, row in house.items().items() if row.patient_id == patient]
+    other = next(row.patient_id for row in house.items().values() if row.patient_id != patient)
+    for case in mine:
+        house.change(case, patient_id=other)
+    for _run in range(2):
+        house.hurry()
+        house.send()
+    assert house.items("patient")[patient].state == "cancelled"
+    assert {house.items()[case].state for case in mine} == {"taken"}
+    house.change(mine[0], patient_id=patient)
+    for _run in range(3):
+        house.hurry()
+        house.send()
+    assert house.items("patient")[patient].state == "taken"
+    assert len([each for each in house.cloud.patients() if each["id"] == house.items("patient")[patient].own_id]) == 1

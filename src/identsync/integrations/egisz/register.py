@@ -124,6 +124,16 @@ def vanished(rows: Mapping[int, Held], seen: Collection[int], since_ms: int) -> 
     return [row for key, row in rows.items() if key not in seen and row.at_ms >= since_ms and not row.is_leaving]
 
 
+def unneeded(people: Mapping[int, Held], wished: Collection[int], cases: Iterable[Held]) -> list[Held]:
+    """Return the patients' cards that were on their way for a case which is now another patient's, or over."""
+    with_cases = {row.patient for row in cases if not row.is_leaving}
+    return [
+        row
+        for key, row in people.items()
+        if row.state not in AT_N3 and row.state != "cancelled" and key not in wished and row.patient not in with_cases
+    ]
+
+
 def write(connection: Connection, organisation: str, what: What, plan: Plan, now_ms: int) -> None:
     """Write a plan: two statements, whatever its size."""
     if plan.added:
@@ -141,6 +151,13 @@ def mark_gone(connection: Connection, rows: Sequence[Held], now_ms: int) -> None
     values = {"state": "gone", "wanted": None, "missing": NOTHING, "retry_ms": None, "changed_ms": now_ms}
     for ids in portions([row.id for row in rows]):
         connection.execute(update(egisz_item).where(item.id.in_(ids)).values(values))
+
+
+def let_rest(connection: Connection, rows: Sequence[Held], now_ms: int) -> None:
+    """Have these cards wait for nothing; whoever needs one again finds what was sent and tried of it."""
+    values = {"state": "cancelled", "wanted": None, "missing": NOTHING, "complaints": NOTHING, "retry_ms": None}
+    for ids in portions([row.id for row in rows]):
+        connection.execute(update(egisz_item).where(item.id.in_(ids)).values(values | {"changed_ms": now_ms}))
 
 
 def _new(wish: Wish) -> dict[str, Any] | None:

@@ -91,6 +91,9 @@ async def _plan(run: "Run", name: str, settings: Organisation) -> tuple[Intent, 
     for what, plan in plans.items():
         if plan.added or plan.changed:
             await run.write(partial(register.write, organisation=name, what=what, plan=plan, now_ms=now))
+    wished = {wish.key for wish in intent.wishes["patient"]}
+    if idle := register.unneeded(rows["patient"], wished, rows[settings.route].values()):
+        await run.write(partial(register.let_rest, rows=idle, now_ms=now))
     return intent, plans[settings.route].states
 
 
