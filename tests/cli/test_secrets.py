@@ -87,6 +87,7 @@ def test_how_the_system_keeps_it(secret: Secret, home: Path) -> None:
     ("given", "word"),
     [(b"", "пустой"), (b"\r\n", "пустой"), ("пароль".encode("cp1251"), "UTF-8"), (b"x" * 65_537, "64 КБ"),
      (b"a\0b", "64 КБ")],
+    ids=["nothing", "an empty line", "cp1251", "too long", "a zero"],
 )  # fmt: skip
 def test_what_is_no_secret_is_refused_and_the_earlier_one_stays(
     secret: Secret, home: Path, given: bytes, word: str
