@@ -68,8 +68,7 @@ def ready(tab: Tab) -> None:  # noqa: F811
     expect(tab.page.locator("#link-state .dot.ok")).to_be_visible()
 
 
-@pytest.mark.parametrize("lang", ["ru", "en"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "lang"), [("light", "ru"), ("dark", "en")])
 def test_every_view_loads_fits_and_can_be_read(
     console: Console,
     scene: Scene,
