@@ -11,6 +11,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,16 @@ def dialect(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def _copied(request: pytest.FixtureRequest, dialect: str, path: Path, template: str | None = None) -> tuple[str, str]:
+    """Copy a template, else the database that is migrated and empty; return the copy's file or name, and its URL."""
+    if dialect == "sqlite":
+        shutil.copy(template or request.getfixturevalue("migrated_sqlite"), path)
+        return str(path), f"sqlite:///{path}"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    name = postgres.create(template or request.getfixturevalue("migrated_postgres"))
+    return name, postgres.url(name)
+
+
 @pytest.fixture
 def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Make a database with the engine's tables: ``clone("sqlite" | "postgresql") -> URL``, dropped after the test.
@@ -225,13 +236,10 @@ def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[.
     numbers = count(1)
 
     def make(dialect: str, template: str | None = None) -> str:
-        if dialect == "sqlite":
-            path = tmp_path / f"clone{next(numbers)}.db"
-            shutil.copy(template or request.getfixturevalue("migrated_sqlite"), path)
-            return f"sqlite:///{path}"
-        postgres: Postgres = request.getfixturevalue("postgres")
-        made.append(postgres.create(template or request.getfixturevalue("migrated_postgres")))
-        return postgres.url(made[-1])
+        name, url = _copied(request, dialect, tmp_path / f"clone{next(numbers)}.db", template)
+        if dialect != "sqlite":
+            made.append(name)
+        return url
 
     yield make
     for name in made:
@@ -249,33 +257,27 @@ def filled(
     clone: Callable[..., str],
     tmp_path_factory: pytest.TempPathFactory,
     _templates: dict[tuple[str, str], tuple[str, Any]],
-) -> Callable[[str, str, Callable[[Store], Any]], tuple[str, Any]]:
-    """Copy a migrated store that was filled once: ``filled(dialect, name, fill) -> URL, what fill(store) returned``.
+) -> Iterator[Callable[[str, str, Callable[[Store], Any]], tuple[Store, Any]]]:
+    """Copy a store that was filled once: ``filled(dialect, name, fill) -> open store, what fill(store) returned``.
 
     What is filled by the hour of the day returns that hour: the copy of a later test is as old as the first one.
     """
 
     def fill_one(dialect: str, fill: Callable[[Store], Any]) -> tuple[str, Any]:
-        if dialect == "sqlite":
-            template = str(tmp_path_factory.mktemp("filled") / "identsync.db")
-            shutil.copy(request.getfixturevalue("migrated_sqlite"), template)
-            url = f"sqlite:///{template}"
-        else:
-            postgres: Postgres = request.getfixturevalue("postgres")
-            template = postgres.create(request.getfixturevalue("migrated_postgres"))
-            url = postgres.url(template)
+        template, url = _copied(request, dialect, tmp_path_factory.mktemp("filled") / "identsync.db")
         store = open_store(url)
         made = fill(store)
         store.close()
         return template, made
 
-    def make(dialect: str, name: str, fill: Callable[[Store], Any]) -> tuple[str, Any]:
+    def make(dialect: str, name: str, fill: Callable[[Store], Any]) -> tuple[Store, Any]:
         if (dialect, name) not in _templates:
             _templates[dialect, name] = fill_one(dialect, fill)
         template, made = _templates[dialect, name]
-        return clone(dialect, template), made
+        return opened.enter_context(closing(open_store(clone(dialect, template)))), made
 
-    return make
+    with ExitStack() as opened:
+        yield make
 
 
 @pytest.fixture

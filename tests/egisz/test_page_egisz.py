@@ -10,7 +10,7 @@ from sqlalchemy import update
 from identsync.errors import IdentsyncError
 from identsync.integrations.egisz import page_fields
 from identsync.integrations.egisz.rules_table import Where
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import egisz_item
 
 from . import egisz_desk
@@ -29,12 +29,10 @@ def desk(dialect: str, filled: Callable[..., Any], egisz_clinic: Path) -> Iterat
             desk.weeks()
             return desk.made
 
-    url, made = filled(dialect, "weeks of cases", fill)
-    store = open_store(url)
+    store, made = filled(dialect, "weeks of cases", fill)
     with at_desk(store, egisz_clinic) as desk:
         desk.made = dict(made)
         yield desk
-    store.close()
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

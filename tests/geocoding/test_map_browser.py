@@ -16,7 +16,7 @@ from identsync.console.server import Console
 from identsync.engine.integration import Role
 from identsync.integrations.geocoding import INTEGRATION, books
 from identsync.integrations.geocoding.settings import Provider
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import geo_place
 
 from . import map_seed as seed
@@ -75,8 +75,8 @@ def house_of_an_administrator(filled: Callable[..., Any], clinic_file: Path) -> 
 
 def _house(filled: Callable[..., Any], clinic_file: Path, role: Role) -> Iterator[House]:
     engine = create_engine(f"sqlite:///{clinic_file}")
-    url, _now_ms = filled("sqlite", "a town of 3,000", lambda store: seed.found(store, engine))
-    clinic, store = ClinicSource(engine), open_store(url)
+    store, _now_ms = filled("sqlite", "a town of 3,000", lambda store: seed.found(store, engine))
+    clinic = ClinicSource(engine)
     rooms = [(INTEGRATION, {"nominatim": Provider(url="http://127.0.0.1:1")})]
     with serving(
         lambda: Console(
@@ -84,7 +84,6 @@ def _house(filled: Callable[..., Any], clinic_file: Path, role: Role) -> Iterato
         )
     ) as console:
         yield House(store, console)
-    store.close()
     engine.dispose()
 
 

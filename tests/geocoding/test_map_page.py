@@ -18,7 +18,7 @@ from identsync.errors import IdentsyncError
 from identsync.integrations.geocoding import books, census
 from identsync.integrations.geocoding.page import PAGES
 from identsync.integrations.geocoding.settings import Provider
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import geo_fix, geo_place
 
 from . import map_seed as seed
@@ -71,13 +71,11 @@ def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desk(dialect: str, filled: Callable[..., Any], clinic_file: Path) -> Iterator[Desk]:
     engine = create_engine(f"sqlite:///{clinic_file}")
-    url, now_ms = filled(dialect, "a town of 3,000", lambda store: seed.found(store, engine))
-    store = open_store(url)
+    store, now_ms = filled(dialect, "a town of 3,000", lambda store: seed.found(store, engine))
     made = Desk(store, engine)
     made.now_ms = now_ms
     yield made
     census.forget(made.clinic)
-    store.close()
     engine.dispose()
 
 

@@ -11,7 +11,7 @@ from identsync.clinic.source import ClinicSource
 from identsync.demo.gateway.desk import KEY
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.integrations.messaging.page_drafts import DRAFTS
-from identsync.store import Store, open_store
+from identsync.store import Store
 
 from . import messages_seed as seed
 from .messages_desk import Desk
@@ -36,11 +36,9 @@ def desk(dialect: str, filled: Callable[..., Any], clinic_file: Path) -> Iterato
         with store.write() as connection:
             return now_ms, seed.day(connection, people, now_ms)
 
-    url, day = filled(dialect, "a day of messages", fill)
-    store = open_store(url)
+    store, day = filled(dialect, "a day of messages", fill)
     DRAFTS.forget()
     yield Desk(store, ClinicSource(engine), people, day)
-    store.close()
     engine.dispose()
 
 

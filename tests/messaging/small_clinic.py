@@ -168,16 +168,20 @@ class SmallClinic:
         )  # fmt: skip
 
 
+def url_of(store: Store) -> str:
+    return store.engine.url.render_as_string(hide_password=False)
+
+
 @pytest.fixture
 def small_clinic(dialect: str, filled: Callable[..., Any]) -> Iterator[SmallClinic]:
     """A clinic of this test's own, on SQLite and on PostgreSQL."""
 
     def fill(store: Store) -> None:
-        clinic = SmallClinic(store.engine.url.render_as_string(hide_password=False))
+        clinic = SmallClinic(url_of(store))
         clinic.found()
         clinic.close()
 
-    url, _nothing = filled(dialect, "a small clinic", fill)
-    clinic = SmallClinic(url)
+    store, _nothing = filled(dialect, "a small clinic", fill)
+    clinic = SmallClinic(url_of(store))
     yield clinic
     clinic.close()

@@ -12,7 +12,17 @@ from identsync.clinic.contract import RELATIONS
 from identsync.clinic.contract_cases import RELATIONS as CASES
 from identsync.clinic.views import views
 from identsync.store import migrate
+from identsync.store.limiter import mssql as limiter
 
+NAMES = {
+    "clock": limiter.CLOCK,
+    "power": limiter.SQLServer.power,
+    "slot": "identsync.task_slot",
+    "rate": "identsync.rate_slot",
+    "presence": "identsync.presence",
+    "run": "identsync.run_log",
+}
+"""What stands for the marks in the limiter's texts."""
 TYPES = {"integer": "int", "varchar": "nvarchar", "boolean": "bit", "timestamp": "datetime"}  # others have one name
 TRIAL = "CREATE TABLE identsync.tally (id int NOT NULL PRIMARY KEY, n bigint NULL)"
 SERVER = (

@@ -13,19 +13,11 @@ from identsync.store.limiter import mssql, mssql_turn
 from identsync.store.rights import rights
 from identsync.store.trial import server
 from sqlserver import fetching
-from sqlserver.database import batches, texts
+from sqlserver.database import NAMES, batches, texts
 from sqlserver.judging import Statement, distinct, judge, procedure
 
 pytestmark = pytest.mark.xdist_group("compiler")  # it is asked once, by one worker
 needs = pytest.mark.skipif(bool(fetching.missing()), reason=fetching.missing() or "it is here")
-NAMES = {
-    "clock": mssql.CLOCK,
-    "power": mssql.SQLServer.power,
-    "slot": "identsync.task_slot",
-    "rate": "identsync.rate_slot",
-    "presence": "identsync.presence",
-    "run": "identsync.run_log",
-}
 FENCED = ("varchar(64)", "bigint", "bigint", "varchar(64)")
 SHAPES = [*(shape for shape in product((0, 1), repeat=5) if any(shape[:4])), (2, 2, 2, 2, 0), (1, 8, 8, 8, 1)]
 WRITTEN = {

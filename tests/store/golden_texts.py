@@ -1,18 +1,14 @@
 """The T-SQL batches as files to be read and reviewed: ``python tests/store/golden_texts.py`` writes them anew."""
 
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a program it finds the tests' packages too
+
 from identsync.store.limiter import mssql, mssql_turn
+from sqlserver.database import NAMES
 
 FOLDER = Path(__file__).with_name("golden")
-NAMES = {
-    "clock": mssql.CLOCK,
-    "power": mssql.SQLServer.power,
-    "slot": "identsync.task_slot",
-    "rate": "identsync.rate_slot",
-    "presence": "identsync.presence",
-    "run": "identsync.run_log",
-}
 TURNS = {
     "turn_claim": (0, 0, 0, 1, 0),
     "turn_of_each_by_a_director": (1, 1, 1, 1, 1),

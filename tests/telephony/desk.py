@@ -15,7 +15,7 @@ from identsync.integrations.telephony.call import Call, Employee, State
 from identsync.integrations.telephony.page import PAGES
 from identsync.integrations.telephony.page_corner import GLANCES
 from identsync.integrations.telephony.page_history import LOOKED_FOR
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import phone_call, phone_missed
 
 from . import desk_seed as seed
@@ -113,18 +113,25 @@ def at_desk(store: Store, clinic: Path) -> Iterator[Desk]:
     engine.dispose()
 
 
+@contextmanager
+def played(
+    filled: Callable[..., Any], dialect: str, clinic: Path, name: str, play: Callable[[Desk], Any]
+) -> Iterator[Desk]:
+    """Sit at a desk after what was played once at another: its books are copied, its clock stands where it stood."""
+
+    def fill(store: Store) -> int:
+        with at_desk(store, clinic) as desk:
+            play(desk)
+            return desk.now_ms
+
+    store, now_ms = filled(dialect, name, fill)
+    with at_desk(store, clinic) as desk:
+        desk.now_ms = now_ms
+        yield desk
+
+
 @pytest.fixture
 def desk_of_a_day(dialect: str, filled: Callable[..., Any], calls_clinic: Path) -> Iterator[Desk]:
     """A desk in the evening, on SQLite and on PostgreSQL: the calls of the day are in the books."""
-
-    def fill(store: Store) -> int:
-        with at_desk(store, calls_clinic) as desk:
-            desk.day()
-            return desk.now_ms
-
-    url, now_ms = filled(dialect, "a day of calls", fill)
-    store = open_store(url)
-    with at_desk(store, calls_clinic) as desk:
-        desk.now_ms = now_ms
+    with played(filled, dialect, calls_clinic, "a day of calls", Desk.day) as desk:
         yield desk
-    store.close()

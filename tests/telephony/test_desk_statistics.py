@@ -18,12 +18,12 @@ from identsync.clinic.clock import to_ms
 from identsync.errors import Unavailable
 from identsync.integrations.telephony import page_statistics as stats
 from identsync.integrations.telephony.call import Direction
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import phone_call, phone_line, task_slot
 
 from . import desk_seed as seed
 from .calls import tell
-from .desk import PAGE, Desk, at_desk, calls_clinic
+from .desk import PAGE, Desk, at_desk, calls_clinic, played
 
 __all__ = ["calls_clinic"]
 DAY_MS = 86_400_000
@@ -59,19 +59,13 @@ def calls(desk: Desk, many: int) -> list[Any]:
 @pytest.fixture
 def november(dialect: str, filled: Callable[..., Any], calls_clinic: Path) -> Iterator[Desk]:
     """A desk on 20 November 2026, 14:00, after three hundred calls."""
-    now_ms = to_ms("UTC", 29_919_600)
 
-    def fill(store: Store) -> None:
-        with at_desk(store, calls_clinic) as desk:
-            desk.now_ms = now_ms
-            calls(desk, 300)
+    def play(desk: Desk) -> None:
+        desk.now_ms = to_ms("UTC", 29_919_600)
+        calls(desk, 300)
 
-    url, _nothing = filled(dialect, "calls of November", fill)
-    store = open_store(url)
-    with at_desk(store, calls_clinic) as desk:
-        desk.now_ms = now_ms
+    with played(filled, dialect, calls_clinic, "calls of November", play) as desk:
         yield desk
-    store.close()
 
 
 @pytest.mark.parametrize("zone", ["Europe/Moscow", "America/New_York"])  # there clocks were put back this month

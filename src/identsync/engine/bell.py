@@ -37,6 +37,7 @@ class Bell:
     def __init__(self, store: "Store", rang: Callable[[int], None]) -> None:
         self._store = store
         self._rang = rang
+        self._connection: Any = None
         self.scopes: tuple[int, ...] = ()
 
     def ring(self, scopes: tuple[int, ...]) -> None:
@@ -52,12 +53,18 @@ class Bell:
     def close(self) -> None:
         """Listen no more, and keep no connection for it."""
         self.scopes = ()
+        self._rest()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _rest(self) -> None:
+        """Let go of what looks at the connection."""
 
 
 class SQLiteBell(Bell):
     """Looks at the file's change counter, and only where it moved at the seat's row."""
 
-    _connection: Any = None
     _timer: asyncio.TimerHandle | None = None
     _version = -1
 
@@ -74,14 +81,6 @@ class SQLiteBell(Bell):
         self._rest()
         self._version = -1
         self._look()
-
-    def close(self) -> None:
-        """Stop looking and close the connection."""
-        super().close()
-        self._rest()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
     def _rest(self) -> None:
         if self._timer is not None:
@@ -104,7 +103,6 @@ class SQLiteBell(Bell):
 class PostgreSQLBell(Bell):
     """LISTEN on a connection of its own, read when its socket has something; NOTIFY with the scope's number."""
 
-    _connection: Any = None
     _socket = -1
 
     @property
@@ -139,15 +137,10 @@ class PostgreSQLBell(Bell):
             asyncio.get_running_loop().add_reader(socket, self._read)
             self._socket = socket
 
-    def close(self) -> None:
-        """Watch no more and close the connection."""
-        super().close()
+    def _rest(self) -> None:
         if self._socket >= 0:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket = -1
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
     def _read(self) -> None:
         try:
@@ -164,17 +157,17 @@ class PostgreSQLBell(Bell):
 class SQLServerBell(Bell):
     """Lets the server wait, in a thread of its own: a seat whose row says that nobody has it rings."""
 
-    _connection: Any = None
     _waiter: "_Waiter | None" = None
 
     def connect(self, scopes: tuple[int, ...]) -> None:  # noqa: ARG002
         """Open a connection of its own; its statements last a minute."""
-        connection = self._store.own_connection()
-        connection.timeout = 0
-        self._connection = connection
+        if self._connection is None:
+            connection = self._store.own_connection()
+            connection.timeout = 0
+            self._connection = connection
 
     def listen(self, scopes: tuple[int, ...]) -> None:
-        """Start waiting."""
+        """Start waiting; from then on the connection is the thread's."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -182,14 +175,6 @@ class SQLServerBell(Bell):
         super().listen(scopes)
         self._waiter = _Waiter(connection, mssql.free_seats(self._store.names, scopes), self._heard)
         self._waiter.start()
-
-    def close(self) -> None:
-        """Wait no more; the thread closes the connection."""
-        super().close()
-        self._rest()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
     def _rest(self) -> None:
         waiter, self._waiter = self._waiter, None

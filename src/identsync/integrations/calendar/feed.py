@@ -20,7 +20,7 @@ from identsync.errors import AskPerson
 from identsync.flows.mirror import Confirmed, Item, Later, Patience, Verdict, kept, mirror
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Link
-from identsync.integrations.calendar.chosen import brakes_of, weights_of, wish_of
+from identsync.integrations.calendar.chosen import GONE, brakes_of, weights_of, wish_of
 from identsync.integrations.calendar.desks import Reception, reception
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
@@ -162,7 +162,7 @@ class _Feeds:
         scope, new = self.run.scope, dict[int, Link]()
         for doctor in self.found.doctors:
             link = self.found.links.get(doctor)
-            if link is None or (not link.address and link.state not in {"off", "leaving"}):
+            if link is None or (not link.address and link.state not in GONE):
                 new[doctor] = Link(doctor, scope, new_token(), own=True, state="on")
             elif link.scope != scope:
                 new[doctor] = replace(link, scope=scope)
@@ -203,7 +203,7 @@ class _Feeds:
     async def look(self) -> None:
         """Read what the files shall hold: a digest for each doctor, also for one who has no event."""
         found, scope = self.found, self.run.scope
-        present = found.written(lambda link: link.state not in {"off", "leaving"})
+        present = found.written(lambda link: link.state not in GONE)
         wish = wish_of(self.here.destination)
         wanted = await self.run.clinic_read(
             lambda clinic: read(clinic, wish, scope, found.key, present, self.run.now_ms())

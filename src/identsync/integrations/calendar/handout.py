@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from identsync.integrations.calendar.books import Account, Link
+from identsync.integrations.calendar.chosen import GONE
 from identsync.integrations.calendar.feed import address_of
 from identsync.integrations.calendar.settings import CalendarDestination
 
@@ -80,7 +81,7 @@ NATIVE = (
 
 def handout_of(destination: CalendarDestination, link: Link | None, account: Account | None) -> Handout | None:
     """Return what a doctor is given; None where he has no calendar yet."""
-    if link is None or not link.address or link.state in {"off", "leaving"}:
+    if link is None or not link.address or link.state in GONE:
         return None
     if destination.kind == "feed":
         return _feed(destination, link)

@@ -148,16 +148,18 @@ def write(connection: Connection, organisation: str, what: What, plan: Plan, now
 
 def mark_gone(connection: Connection, rows: Sequence[Held], now_ms: int) -> None:
     """Say of these that the clinic has them no more."""
-    values = {"state": "gone", "wanted": None, "missing": NOTHING, "retry_ms": None, "changed_ms": now_ms}
-    for ids in portions([row.id for row in rows]):
-        connection.execute(update(egisz_item).where(item.id.in_(ids)).values(values))
+    _want_nothing(connection, rows, now_ms, state="gone")
 
 
 def let_rest(connection: Connection, rows: Sequence[Held], now_ms: int) -> None:
     """Have these cards wait for nothing; whoever needs one again finds what was sent and tried of it."""
-    values = {"state": "cancelled", "wanted": None, "missing": NOTHING, "complaints": NOTHING, "retry_ms": None}
+    _want_nothing(connection, rows, now_ms, state="cancelled", complaints=NOTHING)
+
+
+def _want_nothing(connection: Connection, rows: Sequence[Held], now_ms: int, **values: str) -> None:
+    every = {"wanted": None, "missing": NOTHING, "retry_ms": None, "changed_ms": now_ms} | values
     for ids in portions([row.id for row in rows]):
-        connection.execute(update(egisz_item).where(item.id.in_(ids)).values(values | {"changed_ms": now_ms}))
+        connection.execute(update(egisz_item).where(item.id.in_(ids)).values(every))
 
 
 def _new(wish: Wish) -> dict[str, Any] | None:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from identsync.store.migrate import script
 
-DIALECTS = ("mssql", "postgresql")
 _QUOTES = {"mssql": ("[", "]"), "postgresql": ('"', '"')}
 
 
 def rights(dialect: str, login: str, schema: str, *, fixed: bool) -> str:
-    """Give the script for one of DIALECTS; ``fixed``: with the tables, which the login may not change."""
+    """Give the script for mssql or postgresql; ``fixed``: with the tables, which the login may not change."""
     names = {"login": login, "name": quoted(dialect, login), "schema": quoted(dialect, schema)}
     if not fixed:
         return _text(dialect, names) + "\n" + _text(f"{dialect}_own", names)
