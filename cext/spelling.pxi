@@ -227,9 +227,9 @@ cdef inline Field field(Fields *to, int end) noexcept nogil:
 
 
 cdef int put_kinded(const Reading *r, uint8_t *out, int n, Range name, int sense, uint8_t kind) noexcept nogil:
-    """A name, a space, the word for what it is."""
-    n = put_name(r, out, n, name, 1)
-    return put_full(out, put(out, n, 0x20), FULL[sense][kind])
+    """A name, a space, the word for what it is; a name that says nothing, 0, has none."""
+    cdef int named = put_name(r, out, n, name, 1)
+    return put_full(out, put(out, named, 0x20), FULL[sense][kind]) if named > n else n
 
 
 cdef void write_fields(const Reading *r, Fields *to) noexcept nogil:
@@ -254,13 +254,15 @@ cdef void write_fields(const Reading *r, Fields *to) noexcept nogil:
 
 
 cdef int put_region(const Reading *r, uint8_t *out, int n) noexcept nogil:
+    cdef int named, end
     if empty(&r.region):
         return n
     if r.land >= 0:
         return put_full(out, n, FULL[LAND][r.land])
     if r.region_kind == REPUBLIC and not is_adjective(r, r.region.end - 1):
-        n = put_full(out, n, FULL[REGION][REPUBLIC])
-        return put_name(r, out, put(out, n, 0x20), r.region, 0)
+        named = put(out, put_full(out, n, FULL[REGION][REPUBLIC]), 0x20)
+        end = put_name(r, out, named, r.region, 0)
+        return end if end > named else n
     return put_kinded(r, out, n, r.region, REGION, r.region_kind)
 
 
@@ -274,14 +276,18 @@ cdef int put_city(const Reading *r, uint8_t *out, int n) noexcept nogil:
 
 cdef int put_place(const Reading *r, uint8_t *out, int n) noexcept nogil:
     cdef Spelled kind
+    cdef int named = n
+    cdef int end
     if empty(&r.place):
         return n
     if r.place_kind != UNNAMED:
         kind = FULL[INNER][r.place_kind - 64] if r.place_kind >= 64 else FULL[SETTLEMENT][r.place_kind]
-        n = put(out, put_full(out, n, kind), 0x20)
-        if r.place.end == r.place.first + 1 and token_at(r, r.place.first).kind == NTH:
-            return put_number(out, n, token_at(r, r.place.first).value)
-    return put_name(r, out, n, r.place, 1)
+        named = put(out, put_full(out, n, kind), 0x20)
+    if named > n and r.place.end == r.place.first + 1 and token_at(r, r.place.first).kind == NTH:
+        end = put_number(out, named, token_at(r, r.place.first).value)
+    else:
+        end = put_name(r, out, named, r.place, 1)
+    return end if end > named else n
 
 
 cdef int put_house(const Reading *r, uint8_t *out, int n) noexcept nogil:

@@ -42,6 +42,8 @@ def canon(text: str) -> bytes:
 @example("9" * 500, "9" * 500)
 @example("12" + "/1" * 250, "-" * 500)
 @example("ул. Ѐ ҁ Ӂ ӂ Ӏ ӏ ԯ, 5", "")
+@example("мкр 0", "")
+@example("респ. 0, 0 р-н, мкр. 0-й, ул. 0", "")
 def test_any_text_is_read(text: str, city: str) -> None:
     read = parse(text, city)
     assert (read.key != 0) == bool(read.text)
