@@ -308,7 +308,14 @@ class _Flow:
 
     async def _try_all(self, hands: Sequence[_Hand]) -> None:
         gate = asyncio.Semaphore(self.concurrency)
-        await asyncio.gather(*(self._try(lane, gate) for lane in self._lanes(hands)))
+        trying = [asyncio.create_task(self._try(lane, gate)) for lane in self._lanes(hands)]
+        try:
+            await asyncio.gather(*trying)
+        finally:  # whatever ends the batch: no request outlives it
+            for one in trying:
+                one.cancel()
+            if trying:
+                await asyncio.wait(trying)
 
     def _lanes(self, hands: Sequence[_Hand]) -> Iterable[Sequence[_Hand]]:
         """Give the hands that may be tried side by side, each with those that must come after it."""

@@ -164,6 +164,7 @@ class MapGround {
   set(id, value) {
     this.data = { ...this.data, [id]: value };
     if (!this.ready) return;
+    this.box.dataset.idle = "";
     if (GROUND.includes(id)) { this.layGround(); return; }
     this.map.getSource(id).setData(value);
     const some = value === "/map/town" || value.type === "Feature" || value.features.length > 0;

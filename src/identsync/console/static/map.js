@@ -12,7 +12,7 @@ class CityMap extends MapSheet {
     this.say = JSON.parse(box.dataset.say);
     this.pinning = this.frame.mode === "pin";
     this.cells = null;
-    this.asked = "";
+    this.loading = 0;
     this.focus = this.frame.home[0] || 0;
     this.colours = this.read();
     try {
@@ -22,7 +22,7 @@ class CityMap extends MapSheet {
     }
     this.map.once("style.load", () => this.build());
     this.map.on("moveend", () => this.load());
-    this.map.on("idle", () => { this.box.dataset.idle = this.cells || this.pinning ? this.map.getZoom().toFixed(2) : ""; });
+    this.map.on("idle", () => { if (!this.loading) this.box.dataset.idle = this.cells || this.pinning ? this.map.getZoom().toFixed(2) : ""; });
     this.map.on("movestart", () => { this.box.dataset.idle = ""; });
     this.load(true);  // what comes before the style is there waits in this.data
     this.map.on("styleimagemissing", (event) => this.write(event.id));
@@ -114,8 +114,10 @@ class CityMap extends MapSheet {
 
   async load(anew = false) {
     if (anew) this.loaded = {};
+    this.loading++;
     const loads = this.pinning ? [] : [this.loadCells(), this.loadHouses()];
     await Promise.all([...loads, this.loadStreets()]);  // in this order: the console answers one after another
+    if (--this.loading === 0) this.map.triggerRepaint();  // and be idle once more, with all of it
   }
 
   // Loads /map/<name> unless what is loaded covers the view; an answer that comes after a newer question is left out.
