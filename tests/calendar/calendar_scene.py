@@ -21,7 +21,7 @@ from identsync.integrations.calendar.event import Name
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, read
-from identsync.store import Store
+from identsync.store import Store, open_store
 from identsync.store.tables import run_log, task_slot
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -111,6 +111,22 @@ class Scene:
         with self.store.write() as connection:
             ran = insert(run_log).values(kind=stream_of(name), scope=branch, fence=fence, outcome="partial", **values)
             connection.execute(ran, {"counts": counts})
+
+
+def played(
+    filled: Callable[..., Any], dialect: str, name: str, clinic: ClinicSource, settings: dict[str, CalendarDestination]
+) -> Scene:
+    """Open a copy of a store in which "yandex" was played within these five minutes: no event begins between them."""
+
+    def fill(store: Store) -> dict[str, dict[int, str]]:
+        scene = Scene(store, clinic, settings)
+        scene.play("yandex")
+        return scene.ways
+
+    url, ways = filled(dialect, f"{name} {time.time_ns() // (5 * MINUTE * 1_000_000)}", fill)
+    scene = Scene(open_store(url), clinic, settings, dict(ways))
+    scene.slot("yandex")
+    return scene
 
 
 @dataclass

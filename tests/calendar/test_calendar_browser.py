@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 import zxingcpp
 from calendar_network import NAME, Network, generated
-from calendar_scene import REFUSED, UNLIKED, Scene, build
+from calendar_scene import REFUSED, UNLIKED, Scene, build, played
 from playwright.sync_api import Locator, expect
 from sqlalchemy import create_engine, update
 
@@ -41,13 +41,11 @@ def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scene(clone: Callable[[str], str], clinic_file: Path) -> Iterator[Scene]:
-    store, engine = open_store(clone("sqlite")), create_engine(f"sqlite:///{clinic_file}")
-    scene = Scene(store, ClinicSource(engine), SETTINGS)
-    scene.play("yandex")
-    scene.slot("yandex")
+def scene(filled: Callable[..., Any], clinic_file: Path) -> Iterator[Scene]:
+    engine = create_engine(f"sqlite:///{clinic_file}")
+    scene = played(filled, "sqlite", "every state, as a browser sees it", ClinicSource(engine), SETTINGS)
     yield scene
-    store.close()
+    scene.store.close()
     engine.dispose()
 
 
@@ -70,8 +68,7 @@ def ready(tab: Tab) -> None:  # noqa: F811
     expect(tab.page.locator("#link-state .dot.ok")).to_be_visible()
 
 
-@pytest.mark.parametrize("lang", ["ru", "en"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "lang"), [("light", "ru"), ("dark", "en")])
 def test_every_view_loads_fits_and_can_be_read(
     console: Console,
     scene: Scene,

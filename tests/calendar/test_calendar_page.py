@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import zxingcpp
 from calendar_network import NAME, Network, generated
-from calendar_scene import REFUSED, UNLIKED, WAYS, Scene, build
+from calendar_scene import REFUSED, UNLIKED, WAYS, Scene, build, played
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, select, update
@@ -50,12 +50,12 @@ def scene_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scene(store: Store, scene_file: Path) -> Iterator[Scene]:
+def scene(dialect: str, filled: Callable[..., Any], scene_file: Path) -> Iterator[Scene]:
     engine = create_engine(f"sqlite:///{scene_file}")
-    scene = Scene(store, ClinicSource(engine), {"yandex": YANDEX, "google": GOOGLE})
-    scene.play("yandex")
-    scene.slot("yandex")
+    settings = {"yandex": YANDEX, "google": GOOGLE}
+    scene = played(filled, dialect, "every state of a calendar", ClinicSource(engine), settings)
     yield scene
+    scene.store.close()
     engine.dispose()
 
 

@@ -26,8 +26,8 @@ def together(count: int, work: Callable, *arguments: object) -> list:
 
 
 def test_eight_processes_run_a_slot_once_per_interval_and_exceed_no_ceiling(store_url):
-    interval, period, burst = 100, 20.0, 10
-    results = together(8, contention.contend, store_url, 2.0, interval, period, burst)
+    interval, period, burst = 60, 12.0, 10
+    results = together(8, contention.contend, store_url, 1.2, interval, period, burst)
     check_runs(store_url, sorted(run for result in results for run in result["won"]), interval)
     begun, ended = min(r["begun"] for r in results), max(r["ended"] for r in results)
     taken = sum(r["taken"] for r in results)

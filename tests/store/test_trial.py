@@ -38,7 +38,7 @@ def test_a_limiter_that_lets_too_much_pass_is_found(
     operation: str, broken: Callable[..., Any], found: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Limiter, operation, broken)
-    assert bad(run_trial(sqlite_url, connections=4, seconds=1.0)) == {found}
+    assert bad(run_trial(sqlite_url, connections=4, seconds=0.8)) == {found}
 
 
 def test_a_contest_that_breaks_is_a_finding_without_the_drivers_message(

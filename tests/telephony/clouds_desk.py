@@ -30,8 +30,9 @@ def cloud_process() -> Iterator[CloudProcess]:
 
 @pytest.fixture
 def clouds(cloud_process: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> CloudProcess:
-    """The cloud PBXs on a new day; their key is in TEST_PBX."""
+    """The cloud PBXs on a new day, UIS with more points than one can spend; their key is in TEST_PBX."""
     cloud_process.clear()
+    cloud_process.options(limits={"uis_minute": 10**6, "uis_day": 10**8})
     monkeypatch.setenv("TEST_PBX", KEY)
     monkeypatch.setenv("TEST_WRONG", WRONG)
     mango._rests.clear()
