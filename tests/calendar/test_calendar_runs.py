@@ -314,3 +314,33 @@ def test_a_later_generation_that_nobody_heard_of_goes_with_its_event(world: Worl
     world.sql(cancel)
     assert world.go(2).status is Status.OK
     assert right(world, 3)
+
+
+def test_a_pause_outlives_the_calendar_that_somebody_has_deleted_meanwhile(world: World):
+    world.go(2)
+    world.shelves.clear()
+    world.hurry()
+    world.go(2)
+    with world.engine.begin() as connection:
+        books.set_state(connection, NAME, 3, "paused", world.now)
+    for _ in range(2):
+        world.go(2)
+    assert (world.links()[3].state, world.links()[3].address) == ("paused", "")
+    assert world.shelves == {}
+    with world.engine.begin() as connection:
+        books.set_state(connection, NAME, 3, "on", world.now)
+    world.go(2)
+    assert right(world, 3)
+
+
+def test_a_calendar_that_could_not_be_made_again_is_not_written_to_nowhere(world: World):
+    world.go(2)
+    world.shelves.clear()
+    world.hurry()
+    world.go(2)
+    before = len(world.requests)
+    world.faults = {0: "limited"}
+    world.go(2)
+    assert [verb for _, verb, _ in world.requests[before:]] == ["make calendar"]
+    world.go(2)
+    assert right(world, 3)

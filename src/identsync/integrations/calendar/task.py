@@ -125,7 +125,7 @@ async def _introduce(here: Reception, found: Books) -> None:
         link = found.links.get(doctor.id)
         if link is None and here.account_of(doctor.id) is None:
             continue
-        if link is None or (not link.address and link.state not in GONE):
+        if link is None or (not link.address and link.state == "on"):
             blank = link or Link(doctor.id, run.scope, address="", own=True, state="on")
             new = await _made(here, found, blank, title_of(here.destination, doctor.name))
             if new is None:
