@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,10 +19,12 @@ from identsync.integrations.calendar.books import CLINIC, Account, Link, make_ke
 from identsync.integrations.calendar.connecting import app_of, endpoints_of, mark_of, title_of
 from identsync.integrations.calendar.seal import seal
 from identsync.language import _
+from identsync.values import secret
 
 if TYPE_CHECKING:
     from identsync.cli.calendars import Desk
     from identsync.integrations.calendar.accounts import Newcomer, Standing
+    from identsync.integrations.calendar.wire.dav import Dav
     from identsync.integrations.calendar.wire.discovery import Account as Found
     from identsync.integrations.calendar.wire.discovery import Listed
     from identsync.integrations.calendar.wire.google_access import Grant
@@ -31,7 +34,11 @@ GRANT_S = 900.0
 
 
 def caldav(here: "Desk", doctor: int, user: str | None, calendar: str | None, *, yes: bool) -> None:
-    """Ask for login and password, find the calendars, let a person choose, write it down."""
+    """Ask for login and password, find the calendars, let a person choose, write it down; the clinic's are known."""
+    of_clinic = here.destination.kind == "caldav" and here.destination.of_clinic
+    if of_clinic and doctor == CLINIC and user is None and calendar is None:
+        asyncio.run(_clinic(here, yes=yes))
+        return
     who = _who(here, doctor)
     before = accounts.standing(here.store, here.name, here.destination, doctor)
     login = user or _login()
@@ -39,27 +46,54 @@ def caldav(here: "Desk", doctor: int, user: str | None, calendar: str | None, *,
     asyncio.run(_caldav(here, who, before, login, password, calendar, yes=yes))
 
 
-async def _caldav(
-    here: "Desk", who: "Newcomer", before: "Standing", login: str, password: str, calendar: str | None, *, yes: bool
-) -> None:
+async def _clinic(here: "Desk", *, yes: bool) -> None:
+    """Begin anew in the account, and on the server, that the settings name now."""
+    destination = here.destination
+    assert destination.user is not None
+    assert destination.password is not None
+    before = accounts.standing(here.store, here.name, destination, CLINIC)
+    async with Http() as http:
+        _dav, found = await _found(here, http, destination.user, secret(destination.password))
+    if not found.homes:
+        raise _homeless()
+    fresh = not accounts.same_account(before.account, destination.user, found)
+    if fresh:
+        _warn(before, yes=yes)
+    accounts.settle(here.store, here.name, destination, found.homes[0], fresh=fresh)
+    _done(CLINIC)
+
+
+async def _found(here: "Desk", http: Http, login: str, password: str) -> "tuple[Dav, Found]":
+    """Find the calendars of an account; say who has seen its password."""
     from identsync.integrations.calendar.wire.dav import Dav
     from identsync.integrations.calendar.wire.discovery import discover
 
-    destination = here.destination
-    assert destination.url is not None
+    assert here.destination.url is not None
+    dav = Dav(http, login, password, _at_once, deadline=here.destination.timeout / 1000)
+    found = await discover(dav, here.destination.url)
+    say(_("Пароль видели: {hosts}", hosts=", ".join(found.hosts)))
+    return dav, found
+
+
+def _homeless() -> AskPerson:
+    words = _("сервер не говорит, где лежат календари этой учётной записи")
+    return AskPerson(words, hint=_("укажите в url полный адрес CalDAV"))
+
+
+async def _caldav(
+    here: "Desk", who: "Newcomer", before: "Standing", login: str, password: str, calendar: str | None, *, yes: bool
+) -> None:
+    destination, link = here.destination, before.link
     async with Http() as http:
-        dav = Dav(http, login, password, _at_once, deadline=destination.timeout / 1000)
-        found = await discover(dav, destination.url)
-        say(_("Пароль видели: {hosts}", hosts=", ".join(found.hosts)))
-        link = before.link
-        if calendar is None and link is not None and accounts.same_calendar(link, found):
-            fresh = False
+        dav, found = await _found(here, http, login, password)
+        same = accounts.same_calendar(link, found) if calendar is None else None
+        if link is not None and same is not None:
+            link, fresh = replace(link, address=same), False
         else:
             _warn(before, yes=yes)
             chosen = _named(found, calendar) if calendar else _chosen(found, title_of(destination, who.name))
             if not chosen and not found.homes:
-                words = _("сервер не говорит, где лежат календари этой учётной записи")
-                raise AskPerson(words, hint=_("укажите в url полный адрес CalDAV"))
+                raise _homeless()
             address = chosen or await accounts.made(here.store, dav, found.homes[0], destination, who)
             link, fresh = Link(who.doctor, who.scope, address, own=not chosen, state="on"), True
     home = found.homes[0] if found.homes else None
@@ -81,19 +115,23 @@ async def _google(here: "Desk", who: "Newcomer | None", before: "Standing", *, b
     from identsync.integrations.calendar.wire import google_making
     from identsync.integrations.calendar.wire.google_consent import Loopback
 
-    destination, link, fresh = here.destination, before.link, False
+    destination, link = here.destination, before.link
     async with Http() as http:
         async with Loopback(http, app_of(destination), endpoints=endpoints_of(destination)) as consent:
             grant = await _consented(consent, browser=browser)
-        if who is not None:
-            client = accounts.google_of(http, destination, grant.refresh_token)
-            if link is None or not link.address or not await accounts.is_there(client, link.address):
-                _warn(before, yes=yes)
-                with here.store.write() as connection:
-                    mark = mark_of(make_key(connection, here.store.now_ms()), here.name, who.doctor)
-                title = title_of(destination, who.name)
-                address = await google_making.make(client, who.doctor, title, who.zone, mark)
-                link, fresh = Link(who.doctor, who.scope, address, own=True, state="on"), True
+        client = accounts.google_of(http, destination, grant.refresh_token)
+        if who is None:
+            fresh = not await accounts.are_there(client, here.store, here.name)
+        else:
+            fresh = link is None or not link.address or not await accounts.is_there(client, link.address)
+        if fresh:
+            _warn(before, yes=yes)
+        if fresh and who is not None:
+            with here.store.write() as connection:
+                mark = mark_of(make_key(connection, here.store.now_ms()), here.name, who.doctor)
+            title = title_of(destination, who.name)
+            address = await google_making.make(client, who.doctor, title, who.zone, mark)
+            link = Link(who.doctor, who.scope, address, own=True, state="on")
     doctor = who.doctor if who else CLINIC
     account = Account(doctor, "", None, None)
     link = link if who else None
@@ -160,12 +198,18 @@ def _login() -> str:
 
 
 def _warn(before: "Standing", *, yes: bool) -> None:
-    """The old calendar is left behind with what is in it: a person must know."""
-    if not before.events or before.link is None:
+    """The old calendar is left behind with what is in it: a person must know; who was refused there has no choice."""
+    if not before.events:
         return
-    words = _("в прежнем календаре врача останутся наши события: {count}", count=before.events)
-    if before.link.state != "refused" and not yes:
-        raise AskPerson(words, hint=_("сначала удалите их: identsync calendar purge; или повторите с --yes"))
+    if before.link is None:
+        words = _("в прежней учётной записи клиники останутся наши события: {count}", count=before.events)
+    else:
+        words = _("в прежнем календаре врача останутся наши события: {count}", count=before.events)
+    refused = before.link is not None and before.link.state == "refused"
+    if not yes and (before.elsewhere or not refused):
+        hint = _("сначала удалите их: identsync calendar purge; или повторите с --yes")
+        back = _("сначала верните прежние url, user и password и удалите их: identsync calendar purge; или --yes")
+        raise AskPerson(words, hint=back if before.elsewhere else hint)
     say(words)
 
 

@@ -9,6 +9,7 @@ from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Account, Link
 from identsync.integrations.calendar.chosen import stream_of, wish_of
 from identsync.integrations.calendar.connecting import COLOURS, app_of, endpoints_of, root_of, slug, title_of
+from identsync.integrations.calendar.elsewhere import placed
 from identsync.integrations.calendar.event import NoCalendar
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import held
@@ -43,11 +44,12 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How it stands with a doctor before he connects; ``events`` of ours are, or may be, in his old calendar."""
+    """How it stands with a doctor, or the clinic, so far; ``events`` of ours are, or may be, in the old calendars."""
 
     link: Link | None
     account: Account | None
     events: int
+    elsewhere: bool = False  # not where the settings lead now: it can be emptied only by the old ones
 
 
 def newcomer(clinic: "ClinicSource", destination: CalendarDestination, doctor: int) -> Newcomer:
@@ -64,16 +66,50 @@ def newcomer(clinic: "ClinicSource", destination: CalendarDestination, doctor: i
 
 
 def standing(store: "Store", name: str, destination: CalendarDestination, doctor: int) -> Standing:
-    """Read how it stands with a doctor."""
+    """Read how it stands with a doctor; with the clinic's account (0) and all whose calendars are in it."""
     with store.read() as connection:
         link = books.links(connection, name).get(doctor)
         account = books.accounts(connection, name).get(doctor)
-        return Standing(link, account, len(held(connection, name, destination, {doctor})))
+        doctors = {one.doctor for one in _of_clinic(connection, name)} if doctor == CLINIC else {doctor}
+        events = len(held(connection, name, destination, doctors))
+    return Standing(link, account, events, _is_elsewhere(destination, link, account))
 
 
-def same_calendar(link: Link | None, found: "Found") -> bool:
-    """Say whether a doctor's calendar is among those found: he comes back, with another password perhaps."""
-    return link is not None and path_of(link.address) in {path_of(one.url) for one in found.calendars}
+def _is_elsewhere(destination: CalendarDestination, link: Link | None, account: Account | None) -> bool:
+    if destination.kind != "caldav" or destination.url is None:
+        return False
+    if link is None:
+        mine = account is None or account.login == destination.user
+        return not mine or (account is not None and not _is_here(destination.url, account.home))
+    return not _is_here(destination.url, link.address)
+
+
+def _is_here(url: str, address: str | None) -> bool:
+    return not address or placed(url, address) is not None
+
+
+def _of_clinic(connection: "Connection", name: str) -> list[Link]:
+    """Return the links of those who have no account of their own."""
+    own = books.accounts(connection, name)
+    return [link for link in books.links(connection, name).values() if link.doctor not in own]
+
+
+def same_calendar(link: Link | None, found: "Found") -> str | None:
+    """Return where a doctor's calendar is among those found: he comes back, with another password perhaps."""
+    if link is None:
+        return None
+    return next((one.url for one in found.calendars if _is_at(link.address, one.url)), None)
+
+
+def same_account(account: Account | None, login: str, found: "Found") -> bool:
+    """Say whether what was found is the account that was used so far."""
+    if account is None or account.login != login or account.home is None:
+        return False
+    return any(_is_at(account.home, home) for home in found.homes)
+
+
+def _is_at(old: str, new: str) -> bool:
+    return placed(new, old) is not None and path_of(old) == path_of(new)
 
 
 async def made(store: "Store", dav: "Dav", home: str, destination: CalendarDestination, who: Newcomer) -> str:
@@ -104,25 +140,57 @@ async def is_there(google: "Google", address: str) -> bool:
     return True
 
 
+async def are_there(google: "Google", store: "Store", name: str) -> bool:
+    """Say whether the clinic's calendars, if it has any, are in an account of Google."""
+    with store.read() as connection:
+        addresses = [link.address for link in _of_clinic(connection, name) if link.address]
+    for address in addresses:  # a person may have deleted some
+        if await is_there(google, address):
+            return True
+    return not addresses
+
+
 def admit(
     store: "Store", name: str, destination: CalendarDestination, account: Account, secret: str, link: Link | None,
     *, fresh: bool,
 ) -> None:  # fmt: skip
     """Write an account with its sealed secret and, but for the clinic's, a doctor's link; ``fresh``: nothing is there.
 
-    A link that stays (not ``fresh``) keeps what is known of its events. Either way all of it is looked at soon.
+    Where the clinic's account is ``fresh``, all who are in it are given calendars anew. A link that stays (not
+    ``fresh``) keeps what is known of its events. Either way all of it is looked at soon.
     """
     assert destination.seal is not None
     sealed = seal(destination.seal, name, account.doctor, secret)
     with store.write() as connection:
         now = store.now_ms()
         books.put_account(connection, name, replace(account, sealed=sealed), now)
+        if account.doctor == CLINIC and fresh:
+            _leave(connection, name, destination, now)
         if link is None:
             return
         if fresh:
             forget(connection, name, destination, link.doctor)
         new = replace(link, state="on", problem=None, token=None, looked_ms=None)
         books.put_link(connection, name, new, now)
+
+
+def settle(store: "Store", name: str, destination: CalendarDestination, home: str, *, fresh: bool) -> None:
+    """Write the clinic's account as the settings name it now; ``fresh``: what lies in the old one stays there."""
+    assert destination.user is not None
+    with store.write() as connection:
+        now = store.now_ms()
+        if fresh:
+            _leave(connection, name, destination, now)
+        books.put_account(connection, name, Account(CLINIC, destination.user, home, None), now)
+
+
+def _leave(connection: "Connection", name: str, destination: CalendarDestination, now_ms: int) -> None:
+    """Think no longer of the calendars in the clinic's account; what people have ordered stays ordered."""
+    for link in _of_clinic(connection, name):
+        forget(connection, name, destination, link.doctor)
+        state = "on" if link.state == "refused" else link.state
+        new = replace(link, address="", own=True, state=state, problem=None, token=None, looked_ms=None)
+        books.put_link(connection, name, new, now_ms)
 
 
 def forget(connection: "Connection", name: str, destination: CalendarDestination, doctor: int) -> None:

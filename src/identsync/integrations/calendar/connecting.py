@@ -70,7 +70,7 @@ async def home_of(reception: "Reception", whose: int) -> str:
     """Return where an account keeps its calendars, found once and remembered."""
     account = reception.accounts.get(whose)
     if account is not None and account.home is not None:
-        return account.home
+        return reception.placed(whose, account.home)
     from identsync.integrations.calendar.wire.discovery import discover
 
     run, destination = reception.run, reception.destination

@@ -131,6 +131,12 @@ class Reception:
             return doctor
         return CLINIC if CLINIC in self.accounts or self.destination.of_clinic else None
 
+    def know_the_clinic(self) -> None:
+        """See that the settings name the clinic's account, and its server, that were used so far; AskPerson if not."""
+        account = self.accounts.get(CLINIC)
+        if self.destination.kind == "caldav" and account is not None and account.home is not None:
+            self.placed(CLINIC, account.home)
+
     async def desk(self, link: Link) -> Desk:
         """Open a doctor's desk; one that cannot be opened stands still.
 
@@ -144,9 +150,14 @@ class Reception:
         if whose is None:
             desk.stop(AskPerson(_("учётная запись не подключена: identsync calendar connect")))
             return desk
+        if not link.address:
+            desk.still = _("календаря ещё нет")
+            return desk
         try:
             desk.calendar = await self._calendar(whose, link.address)
         except AskPerson as error:
+            if desk.shared:
+                raise
             desk.stop(error)
         return desk
 
@@ -155,7 +166,21 @@ class Reception:
             return (await self.google(whose)).calendar(address)
         from identsync.integrations.calendar.wire.caldav import CalDav
 
-        return CalDav(await self.dav(whose), address)
+        where = self.placed(whose, address)
+        return CalDav(await self.dav(whose), where)
+
+    def placed(self, whose: int, address: str) -> str:
+        """Return where an account is asked now; AskPerson where the settings name another one, or another server."""
+        from identsync.integrations.calendar import elsewhere
+
+        account, destination = self.accounts.get(whose), self.destination
+        if whose == CLINIC and account is not None and account.login != destination.user:
+            raise elsewhere.another_account(self.name)
+        assert destination.url is not None
+        found = elsewhere.placed(destination.url, address)
+        if found is None:
+            raise elsewhere.another_server(self.name, whose, address)
+        return found
 
     async def dav(self, whose: int) -> "Dav":
         """Return the CalDAV client of an account; AskPerson where its password is not to be had here."""
@@ -237,8 +262,9 @@ def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[tuple
     changed = []
     for desk in desks:
         link = desk.link
-        if desk.asks and link.state == "on":
-            link = replace(link, state="refused", problem=kept(desk.still or "", PROBLEM))
+        if desk.asks and link.state in {"on", "leaving"}:
+            state = "refused" if link.state == "on" else link.state
+            link = replace(link, state=state, problem=kept(desk.still or "", PROBLEM))
         elif settled and desk.still is None and link.state == "on":
             link = replace(link, problem=None, synced_ms=now_ms)
         if desk.look_again:

@@ -108,5 +108,6 @@ async def _deleted(here: "Reception", doctor: int, address: str, calendar: Calen
     if here.destination.kind == "google":
         await (await here.google(whose)).delete_calendar(address)
         return ""
-    reply = await (await here.dav(whose)).ask("DELETE", address, passing=_KEPT_ALL | {404, 410})
+    where = here.placed(whose, address)
+    reply = await (await here.dav(whose)).ask("DELETE", where, passing=_KEPT_ALL | {404, 410})
     return _("сервер не даёт удалить пустой календарь: удалите его там сами") if reply.status in _KEPT_ALL else ""

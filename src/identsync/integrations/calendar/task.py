@@ -93,6 +93,7 @@ async def _run(run: "Run", name: str, destination: CalendarDestination) -> Outco
 
         return await publish(run, name, destination, found)
     async with reception(run, name, destination, found.accounts) as here:
+        here.know_the_clinic()
         await _introduce(here, found)
         present = found.written(lambda link: link.state not in GONE)
         wanted = await run.clinic_read(
