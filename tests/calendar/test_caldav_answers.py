@@ -15,7 +15,7 @@ GONE = "<D:status>HTTP/1.1 404 Not Found</D:status>"
 
 
 def read(rows: str) -> Listing:
-    listing = Listing()
+    listing = Listing("/c")
     listing.add(multistatus("REPORT", "https://x.example/c/", Reply(207, {}, f"{HEAD}{rows}</D:multistatus>".encode())))
     return listing
 
@@ -35,6 +35,22 @@ def test_a_later_page_is_newer() -> None:
     gone = f"{HEAD}<D:response>{N1}{N2}{GONE}</D:response></D:multistatus>"
     listing.add(multistatus("REPORT", "https://x.example/c/", Reply(207, {}, gone.encode())))
     assert (listing.there, listing.gone) == ({}, {name(1), name(2)})
+
+
+def test_whatever_is_not_ours_is_somebodys_but_for_the_calendar_and_folders() -> None:
+    folder = "<D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop></D:propstat>"
+    hidden = "<D:status>HTTP/1.1 403 Forbidden</D:status>"
+    rows = {
+        "/c": OK,
+        "/c/": OK,
+        "/c/sub": folder,
+        "/c/old.ics": GONE,
+        "/c/vacation": OK,
+        "/c/A.EML": OK,
+        "/c/x": hidden,
+    }
+    told = "".join(f"<D:response><D:href>{href}</D:href>{what}</D:response>" for href, what in rows.items())
+    assert read(told).foreign == {"/c/vacation", "/c/A.EML", "/c/x"}
 
 
 def test_rows_that_nobody_asked_for_are_skipped() -> None:

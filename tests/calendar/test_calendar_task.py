@@ -184,6 +184,24 @@ async def test_leaving_a_calendar_where_a_person_has_put_something_leaves_that(n
             await CalDav(dav, link.address).changes(None)
 
 
+async def leave(network: Network) -> None:
+    with network.store.write() as connection:
+        for doctor in network.links():
+            books.set_state(connection, "there", doctor, "leaving", network.now_ms())
+    await network.go()
+
+
+async def test_a_calendar_in_which_somebody_keeps_anything_under_any_name_is_not_deleted(network: Network, dav: Dav):
+    """Programs name their events as they like: vacation, or vacation.EML from a mail."""
+    await network.go()
+    link = next(iter(network.links().values()))
+    await dav.ask("PUT", f"{link.address}vacation", {"Content-Type": "text/calendar"}, foreign("vacation"))
+    assert (await CalDav(dav, link.address).changes(None)).foreign == 1
+    await leave(network)
+    assert "чужие события" in said(network.links()[link.doctor].problem)
+    assert b"vacation" in (await dav.ask("GET", f"{link.address}vacation")).body
+
+
 async def test_answers_lost_on_the_way_are_adopted_and_nothing_is_twice(network: Network, dav: Dav, server: Server):
     async with line_to(server.url, seed=5) as line:
         network.destination = replace(network.destination, url=line.url.rstrip("/"), days=4)

@@ -78,7 +78,8 @@ class Changes:
     """What changed since a token: etag by (name, generation); ``whole``: this is everything there is, no delta.
 
     ``gone`` are names that were deleted (a delta says so; a whole listing leaves them out). ``foreign`` counts objects
-    that bear no name of ours. ``token`` None: the server has no tokens, ask for the whole next time.
+    that bear no name of ours; with ``only_events`` there may be others, tasks or notes, of which nothing was told.
+    ``token`` None: the server has no tokens, ask for the whole next time.
     """
 
     token: str | None
@@ -86,6 +87,7 @@ class Changes:
     gone: Collection["Name"] = ()
     whole: bool = False
     foreign: int = 0
+    only_events: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -97,12 +97,15 @@ async def taken_leave(here: "Reception", link: Link) -> Link:
 
 
 async def _deleted(here: "Reception", doctor: int, address: str, calendar: Calendar) -> str:
-    """Delete a calendar; returns in words why it stays, '' where it does not."""
+    """Delete a calendar; returns in words why it stays, '' where it does not. One listing is not believed."""
     changes = await calendar.changes(None)
     for name, etag in changes.there.items():  # of ours, and nowhere in the books: they were lost once
         await calendar.remove(name, etag)
-    if changes.foreign:
-        return _("в календаре есть чужие события, поэтому сам он оставлен: {count}", count=changes.foreign)
+    again = await calendar.changes(None)
+    if foreign := max(changes.foreign, again.foreign):
+        return _("в календаре есть чужие события, поэтому сам он оставлен: {count}", count=foreign)
+    if changes.only_events or again.only_events:
+        return _("сервер показывает не всё, что лежит в календаре: если он больше не нужен, удалите его там сами")
     whose = here.account_of(doctor)
     assert whose is not None
     if here.destination.kind == "google":

@@ -143,7 +143,7 @@ class CalDav:
 
     async def _delta(self, token: str) -> Changes | None:
         """Ask for what changed since; None where the server does not know the token, or cannot say."""
-        listing = Listing()
+        listing = Listing(path_of(self.url))
         for _page_number in range(_PAGES):
             body = _DELTA % escape(token)
             reply = await self._dav.ask_xml("REPORT", self.url, 0, body, passing=_ABOUT_THE_TOKEN)
@@ -174,7 +174,7 @@ class CalDav:
         itself = [row for row in answer.rows if self._itself(row) and row.status in {None, 200}]
         if not itself:  # a true listing holds the calendar, even one that is empty
             raise unexpected("PROPFIND", self.url, _("в списке нет самого календаря: ответу нельзя верить"), reply)
-        listing = Listing()
+        listing = Listing(path_of(self.url))
         listing.add(answer)
         return listing.changes(itself[0].text(f"{DAV}sync-token"), whole=True)
 
@@ -184,9 +184,9 @@ class CalDav:
         answer = multistatus("REPORT", self.url, reply)
         if self._cut(answer) or self._denied(answer) is not None:
             raise unexpected("REPORT", self.url, _("сервер не отдаёт список календаря целиком"), reply)
-        listing = Listing()
+        listing = Listing(path_of(self.url))
         listing.add(answer)
-        return listing.changes(None, whole=True)
+        return listing.changes(None, whole=True, only_events=True)
 
     def _cut(self, answer: Multistatus) -> bool:
         """Say whether the server cut its answer: a 507 for the collection in it (RFC 6578, 3.6)."""

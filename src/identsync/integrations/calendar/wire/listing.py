@@ -14,8 +14,9 @@ _NAME = re.compile(r"(?:^|/)([0-9a-v]{32})(?:-g([2-9]|[1-9][0-9]{1,5}))?\.ics\Z"
 
 @dataclass(slots=True)
 class Listing:
-    """Rows of answers, sorted out; a name that is both there and gone in one answer is there."""
+    """Rows of answers about the calendar at ``path``; a name that is both there and gone in one answer is there."""
 
+    path: str
     there: dict[Name, str | None] = field(default_factory=dict)
     gone: set[Name] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
@@ -38,13 +39,17 @@ class Listing:
         self.gone = (self.gone | gone) - there.keys()
 
     def _others(self, row: Row) -> None:
-        if row.status is None and row.path.endswith(".ics") and not is_collection(row):
+        """Count what is there and not ours, under whatever name, even where it may not be read."""
+        itself = row.path in {self.path, ""} or row.href.endswith("/") or is_collection(row)
+        if row.status in {404, 410}:
+            self.foreign.discard(row.path)
+        elif not itself:
             self.foreign.add(row.path)
 
-    def changes(self, token: str | None, *, whole: bool) -> Changes:
+    def changes(self, token: str | None, *, whole: bool, only_events: bool = False) -> Changes:
         """Return what was taken in."""
         gone = frozenset() if whole else frozenset(self.gone)
-        return Changes(token, self.there, gone, whole, len(self.foreign))
+        return Changes(token, self.there, gone, whole, len(self.foreign), only_events)
 
 
 def name_of(href: str) -> Name | None:

@@ -1,0 +1,87 @@
+"""A calendar is deleted whole only where nothing of anybody's is in it, whatever a listing or a proxy says for once."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calendar_network import NAME, Network, generated
+from servers import PASSWORD, USER, foreign
+from sqlalchemy import create_engine
+
+from identsync.clinic.source import ClinicSource
+from identsync.demo.caldav.process import CalDavProcess
+from identsync.integrations.calendar import leaving
+from identsync.integrations.calendar.books import Link
+from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.language import said
+from identsync.store import open_store
+
+TODAY = time.time_ns() // 86_400_000_000_000
+
+
+@pytest.fixture(scope="module")
+def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("leaving") / "clinic.db"
+    generated(path, TODAY, branches=1)
+    return path
+
+
+@pytest.fixture
+def network(
+    stub: CalDavProcess, clinic_file: Path, clone: Callable[[str], str], dialect: str, tmp_path: Path, monkeypatch: Any
+) -> Iterator[Network]:
+    monkeypatch.setenv("TEST_CALENDAR", PASSWORD)
+    path = tmp_path / "clinic.db"
+    path.write_bytes(clinic_file.read_bytes())
+    engine, store = create_engine(f"sqlite:///{path}"), open_store(clone(dialect))
+    destination = CalendarDestination(
+        kind="caldav", url=stub.url.rstrip("/"), user=USER, password="env:TEST_CALENDAR", rate=1000.0, days=2,
+        back_days=1,
+    )  # fmt: skip
+    yield Network(store, ClinicSource(engine), engine, destination)
+    store.close()
+    engine.dispose()
+
+
+@pytest.fixture
+async def shared(network: Network, stub: CalDavProcess) -> Link:
+    """A doctor's filled calendar, in which he keeps an event of his own."""
+    await network.go()
+    link = next(iter(network.links().values()))
+    stub.person("put", slug(link), "vacation.ics", body=foreign("vacation").decode())
+    return link
+
+
+def slug(link: Link) -> str:
+    return link.address.rstrip("/").rpartition("/")[2]
+
+
+def begin(network: Network) -> None:
+    with network.store.write() as connection:
+        leaving.begin(connection, NAME, network.destination, list(network.links()), network.now_ms())
+
+
+async def test_one_listing_that_hides_a_persons_event_does_not_cost_it(
+    network: Network, stub: CalDavProcess, shared: Link
+):
+    begin(network)
+    stub.fault("empty", method="PROPFIND", path=slug(shared), times=1)
+    await network.go()
+    assert set(stub.items(slug(shared))) == {"vacation.ics"}
+    assert "чужие события" in said(network.links()[shared.doctor].problem)
+
+
+async def test_a_calendar_too_large_to_be_listed_whole_is_emptied_and_left(
+    network: Network, stub: CalDavProcess, shared: Link
+):
+    """What is asked for then are events: tasks and notes that people keep there would not be seen."""
+    stub.person("delete", slug(shared), "vacation.ics")
+    begin(network)
+    stub.fault("fail", method="PROPFIND", path=slug(shared), status=507, times=None)
+    await network.go()
+    assert [one["items"] for one in stub.calendars() if one["slug"] == slug(shared)] == [{}]
+    link = network.links()[shared.doctor]
+    assert (link.state, link.address) == ("off", shared.address)
+    assert "удалите его там сами" in said(link.problem)
