@@ -165,8 +165,9 @@ async def test_a_calendar_that_is_gone_asks_a_person(outside: Outside) -> None:
         await outside.wire.put(name(2), event(2), None)
     with pytest.raises(NoCalendar):
         await outside.wire.fetch([name(1)])
+    with pytest.raises(NoCalendar):
+        await outside.wire.remove(name(1), None)
     assert await outside.wire.get(name(1)) is None
-    assert await outside.wire.remove(name(1), None) == Missing()
 
 
 async def test_a_wrong_password_asks_a_person_and_is_said_without_it(outside: Outside, http: Http) -> None:

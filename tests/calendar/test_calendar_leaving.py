@@ -85,3 +85,79 @@ async def test_a_calendar_too_large_to_be_listed_whole_is_emptied_and_left(
     link = network.links()[shared.doctor]
     assert (link.state, link.address) == ("off", shared.address)
     assert "удалите его там сами" in said(link.problem)
+
+
+# -- a proxy's 404 -----------------------------------------------------------------------------------------------------
+
+PAGE = "<html><head><title>404 Not Found</title></head><body><center>nginx</center></body></html>"
+
+
+def hide_behind_a_page(stub: CalDavProcess) -> None:
+    """For a while the proxy in front knows no such site."""
+    stub.fault("fail", status=404, text=PAGE, times=None)
+
+
+def cancel(network: Network, count: int) -> None:
+    coming = f"branch_id=1 AND kind=0 AND start_minute>{(TODAY + 1) * 1440}"
+    for (id_,) in network.ask(f"SELECT appointment_id FROM clinic_appointment WHERE {coming} LIMIT {count}"):
+        network.sql("DELETE FROM clinic_appointment WHERE appointment_id=:id", id=id_)
+
+
+async def test_a_cancelled_visit_is_not_thought_gone_because_a_proxy_says_404(network: Network, stub: CalDavProcess):
+    await network.go()
+    cancel(network, 5)
+    hide_behind_a_page(stub)
+    outcome = await network.go()
+    assert outcome.counts["removed"] == 0
+    stub.ask("DELETE", "faults")
+    for _ in range(2):
+        network.forget_patience()
+        await network.go()
+    there = [item["uid"] for one in stub.calendars() for item in one["items"].values()]
+    assert len(there) == len(network.wanted())
+    assert [link.strange for link in network.links().values()] == [0, 0]
+    assert len(stub.calendars()) == 2, "none was thought to be deleted and made anew"
+
+
+async def test_nothing_is_said_to_be_deleted_while_a_proxy_says_404(network: Network, stub: CalDavProcess):
+    await network.go()
+    before = sum(len(one["items"]) for one in stub.calendars())
+    begin(network)
+    hide_behind_a_page(stub)
+    await network.go()
+    with network.store.read() as connection:
+        assert len(leaving.held(connection, NAME, network.destination)) == before
+    assert {link.state for link in network.links().values()} == {"leaving"}
+    stub.ask("DELETE", "faults")
+    network.forget_patience()
+    await network.go()
+    assert stub.calendars() == []
+    assert {(link.state, link.address) for link in network.links().values()} == {("off", "")}
+
+
+async def test_an_empty_calendar_that_could_not_be_deleted_just_now_is_deleted_by_the_next_run(
+    network: Network, stub: CalDavProcess
+):
+    await network.go()
+    begin(network)
+    stub.fault("fail", method="PROPFIND", status=503, times=None)
+    await network.go()
+    assert {link.state for link in network.links().values()} == {"leaving"}
+    stub.ask("DELETE", "faults")
+    await network.go()
+    assert stub.calendars() == []
+
+
+async def test_a_removal_costs_one_request_and_one_more_where_it_was_gone(network: Network, stub: CalDavProcess):
+    await network.go()
+    before = stub.books()["requests"]
+    cancel(network, 1)
+    await network.go()
+    assert stub.books()["requests"] == before + 1
+    cancel(network, 2)
+    for link in network.links().values():
+        for name in stub.items(slug(link)):
+            stub.person("delete", slug(link), name)
+    before = stub.books()["requests"]
+    await network.go()
+    assert stub.books()["requests"] == before + 4

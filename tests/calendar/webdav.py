@@ -38,6 +38,8 @@ class WebDav:
             known = name in self.files
             self.files[name] = body
             return (204 if known else 201), b""
+        if verb == "PROPFIND":
+            return (207 if path == "/ical/" else 404), b""
         if verb == "DELETE":
             return (204 if self.files.pop(name, None) is not None else 404), b""
         return 405, b""
@@ -61,7 +63,7 @@ def webdav() -> Iterator[WebDav]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_DELETE = do_OPTIONS = _do  # noqa: N815  names of http.server
+        do_GET = do_PUT = do_DELETE = do_OPTIONS = do_PROPFIND = _do  # noqa: N815  names of http.server
 
         def log_message(self, *_args: object) -> None: ...
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, update
 
-from identsync.errors import IdentsyncError
+from identsync.errors import IdentsyncError, Later
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import PROBLEM, Link
 from identsync.integrations.calendar.chosen import stream_of
@@ -91,6 +91,8 @@ async def taken_leave(here: "Reception", link: Link) -> Link:
         problem = await _deleted(here, link.doctor, link.address, desk.open)
     except NoCalendar:
         problem = ""
+    except Later as error:  # it is empty, and still there: the next run asks again
+        return replace(link, problem=kept(error.args[0], PROBLEM))
     except IdentsyncError as error:
         problem = error.args[0]
     return replace(off, problem=kept(problem, PROBLEM)) if problem else replace(off, address="")
@@ -113,4 +115,6 @@ async def _deleted(here: "Reception", doctor: int, address: str, calendar: Calen
         return ""
     where = here.placed(whose, address)
     reply = await (await here.dav(whose)).ask("DELETE", where, passing=_KEPT_ALL | {404, 410})
+    if reply.status in {404, 410}:
+        await calendar.changes(None)  # it says whether it is gone, and who says so
     return _("сервер не даёт удалить пустой календарь: удалите его там сами") if reply.status in _KEPT_ALL else ""

@@ -7,7 +7,7 @@ what has one is written without a precondition, the clinic being right anyway.
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 from xml.sax.saxutils import escape
 
 from identsync.errors import Unavailable
@@ -97,6 +97,8 @@ class CalDav:
         """Delete one; see :class:`Calendar`."""
         url = self._at(name)
         reply = await self._dav.ask("DELETE", url, _matching(etag), passing=_OF_A_WRITE)
+        if reply.status in {404, 410}:
+            await self._still_there()  # what a proxy does not find is not what was deleted
         answer = self._answer("DELETE", url, reply)
         return Written(None) if isinstance(answer, Written) else answer
 
@@ -129,7 +131,7 @@ class CalDav:
         hrefs = "".join(f"<D:href>{escape(self._path(name))}</D:href>" for name in names)
         reply = await self._dav.ask_xml("REPORT", self.url, 1, _GET % hrefs, passing={403, 404, 410, 413, 507})
         if reply.status in {404, 410}:
-            raise self._gone(reply)
+            raise await self._gone(reply)
         if reply.status in {200, 207}:
             answer = multistatus("REPORT", self.url, reply)
             if not answer.rows:
@@ -163,12 +165,12 @@ class CalDav:
     async def _whole(self) -> Changes:
         reply = await self._dav.ask_xml("PROPFIND", self.url, 1, _LIST, passing={404, 410, 413, 507})
         if reply.status in {404, 410}:
-            raise self._gone(reply)
+            raise await self._gone(reply)
         if reply.status in {413, 507}:
             return await self._query()
         answer = multistatus("PROPFIND", self.url, reply)
         if self._denied(answer) in {404, 410}:
-            raise self._gone(reply)
+            raise await self._gone(reply)
         if self._cut(answer):
             return await self._query()
         itself = [row for row in answer.rows if self._itself(row) and row.status in {None, 200}]
@@ -202,9 +204,17 @@ class CalDav:
         if reply.status == 403:
             return  # what cannot be seen is not what was deleted
         if reply.status in {404, 410} or self._denied(multistatus("PROPFIND", self.url, reply)) in {404, 410}:
-            raise self._gone(reply)
+            raise await self._gone(reply)
 
-    def _gone(self, reply: "Reply") -> NoCalendar:
+    async def _gone(self, reply: "Reply") -> NoCalendar | Unavailable:
+        """Return the error of a calendar that is not there; only who still knows its home may say so, no proxy."""
+        home = await self._dav.ask_xml("PROPFIND", urljoin(self.url, ".."), 0, _LIST, passing={403, 404, 405, 410})
+        if home.status != 207:
+            words = _(
+                "сервер не находит ни календаря, ни папки, в которой он лежит: похоже, отвечает не он. Если сервер "
+                "сменили: identsync calendar connect"
+            )
+            return Unavailable(located("PROPFIND", self.url, words), sent=False, raw=reply.text)
         hint = _("Подключите календарь заново: identsync calendar connect.")
         words = _("{where}: {what}", where=host_of(self.url), what=_("этого календаря на сервере больше нет (404)"))
         return NoCalendar(words, hint=hint, raw=reply.text)
