@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from servers import PASSWORD, USER, Server, foreign, permit
 from sqlalchemy import create_engine
 
+from claimed import run_now
 from identsync.clinic.source import ClinicSource
 from identsync.engine.integration import Status
 from identsync.flows.http import Http
-from identsync.integrations.calendar import books
+from identsync.integrations.calendar import INTEGRATION, books, leaving
 from identsync.integrations.calendar.event import Event, NoCalendar
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wire.caldav import CalDav
@@ -200,6 +201,34 @@ async def test_a_calendar_in_which_somebody_keeps_anything_under_any_name_is_not
     await leave(network)
     assert "чужие события" in said(network.links()[link.doctor].problem)
     assert b"vacation" in (await dav.ask("GET", f"{link.address}vacation")).body
+
+
+async def go_to(network: Network, name: str, destination: CalendarDestination) -> Status:
+    (task,) = [t for t in INTEGRATION.tasks({name: destination}, network.clinic.branches()) if t.scope == 1]
+    return (await run_now(network.store, network.clinic, task)).status
+
+
+async def test_two_destinations_in_one_account_keep_calendars_of_their_own(network: Network, dav: Dav):
+    """One shows what is done, to some; the other, that the doctor is busy, to others."""
+    first = network.destination
+    second = replace(first, show=["service"])
+    assert (await network.go()).status is Status.OK
+    before = await outside(network, dav)
+    for _ in range(2):
+        assert await go_to(network, "second", second) is Status.OK
+    with network.store.read() as connection:
+        others = books.links(connection, "second")
+    assert {link.address for link in others.values()}.isdisjoint({link.address for link in network.links().values()})
+    home = {one.url: one.name for one in (await discover(dav, first.url or "")).calendars}
+    for doctor, link in network.links().items():
+        assert home[link.address] != home[others[doctor].address], "a person has to tell them apart"
+    network.forget_patience()
+    outcome = await network.go()
+    assert (outcome.status, outcome.counts.get("repaired", 0)) == (Status.OK, 0)
+    with network.store.write() as connection:
+        leaving.begin(connection, "second", second, list(others), network.now_ms())
+    await go_to(network, "second", second)
+    assert await outside(network, dav) == before
 
 
 async def test_answers_lost_on_the_way_are_adopted_and_nothing_is_twice(network: Network, dav: Dav, server: Server):

@@ -336,6 +336,23 @@ def test_a_doctors_account_on_another_server_is_not_taken_for_the_one_on_the_old
     assert (there(other), there(stub)) == ({}, before)
 
 
+def test_a_calendar_into_which_another_destination_writes_is_not_taken(own: Clinic, stub: CalDavProcess) -> None:
+    url = stub.calendar("private", name="Личное")
+    connect = ("calendar", "connect", "own", "--doctor", "1", "--user", USER, "--calendar", url)
+    other = books.Link(7, 1, url, own=False, state="on")
+    store = open_store(f"sqlite:///{own.folder / 'identsync.db'}")
+    store.migrate()
+    with store.write() as connection:
+        books.put_link(connection, "other", other, 0)
+    code, said = own(*connect, given=PASSWORD)
+    assert (code, "[calendar.other]" in said) == (1, True)
+    assert own.listed() == {}
+    with store.write() as connection:
+        books.set_state(connection, "other", 7, "off", 0)
+    store.close()
+    assert own(*connect, given=PASSWORD)[0] == 0
+
+
 def test_purge_waits_for_another_client_and_says_so(own: Clinic, stub: CalDavProcess) -> None:
     own("calendar", "connect", "own", "--doctor", "1", "--user", USER, given=PASSWORD)
     own("once", "calendar/own")

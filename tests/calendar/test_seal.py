@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from identsync.errors import AskPerson
 from identsync.integrations.calendar import seal as sealing
-from identsync.integrations.calendar.connecting import mark_of, slug
+from identsync.integrations.calendar.connecting import mark_of
 from identsync.integrations.calendar.event import Name
 from identsync.integrations.calendar.seal import LEAST, opened, seal
 from identsync.integrations.calendar.wanted import name_of
@@ -129,7 +129,6 @@ def test_names_of_today_are_those_of_the_first_release() -> None:
     """Another one would delete every event there is and write it anew."""
     key = bytes(range(32))
     assert name_of(key, 1, 7, 0, 12345) == "7pieo7j2mn4e7q3nv5tf7cspejjgsojj"
-    assert slug(key, 7) == "identsync-tkseq8i22p6rg26t"
     assert mark_of(key, "google", 7) == "identsync-jn7gtnimufl1pmpu"
 
 

@@ -15,8 +15,8 @@ from identsync.cli.words import say
 from identsync.errors import AskPerson
 from identsync.flows.http import Http
 from identsync.integrations.calendar import accounts
-from identsync.integrations.calendar.books import CLINIC, Account, Link, make_key
-from identsync.integrations.calendar.connecting import app_of, endpoints_of, mark_of, title_of
+from identsync.integrations.calendar.books import CLINIC, Account, Link
+from identsync.integrations.calendar.connecting import app_of, endpoints_of
 from identsync.integrations.calendar.seal import seal
 from identsync.language import _
 from identsync.values import secret
@@ -91,10 +91,11 @@ async def _caldav(
             link, fresh = replace(link, address=same), False
         else:
             _warn(before, yes=yes)
-            chosen = _named(found, calendar) if calendar else _chosen(found, title_of(destination, who.name))
+            mark, title = accounts.called(here.store, here.name, destination, who)
+            chosen = _named(found, calendar) if calendar else _chosen(found, title)
             if not chosen and not found.homes:
                 raise _homeless()
-            address = chosen or await accounts.made(here.store, dav, found.homes[0], destination, who)
+            address = chosen or await accounts.made(dav, found.homes[0], who.doctor, mark, title)
             link, fresh = Link(who.doctor, who.scope, address, own=not chosen, state="on"), True
     home = found.homes[0] if found.homes else None
     account = Account(who.doctor, login, home, None)
@@ -127,9 +128,7 @@ async def _google(here: "Desk", who: "Newcomer | None", before: "Standing", *, b
         if fresh:
             _warn(before, yes=yes)
         if fresh and who is not None:
-            with here.store.write() as connection:
-                mark = mark_of(make_key(connection, here.store.now_ms()), here.name, who.doctor)
-            title = title_of(destination, who.name)
+            mark, title = accounts.called(here.store, here.name, destination, who)
             address = await google_making.make(client, who.doctor, title, who.zone, mark)
             link = Link(who.doctor, who.scope, address, own=True, state="on")
     doctor = who.doctor if who else CLINIC

@@ -8,7 +8,15 @@ from identsync.flows.mirror import doubt, keep
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Account, Link
 from identsync.integrations.calendar.chosen import stream_of, wish_of
-from identsync.integrations.calendar.connecting import COLOURS, app_of, endpoints_of, root_of, slug, title_of
+from identsync.integrations.calendar.connecting import (
+    COLOURS,
+    app_of,
+    endpoints_of,
+    mark_of,
+    root_of,
+    see_that_nobody_writes_there,
+    title_of,
+)
 from identsync.integrations.calendar.elsewhere import placed
 from identsync.integrations.calendar.event import NoCalendar
 from identsync.integrations.calendar.keeping import Kept
@@ -112,14 +120,19 @@ def _is_at(old: str, new: str) -> bool:
     return placed(new, old) is not None and path_of(old) == path_of(new)
 
 
-async def made(store: "Store", dav: "Dav", home: str, destination: CalendarDestination, who: Newcomer) -> str:
+def called(store: "Store", name: str, destination: CalendarDestination, who: Newcomer) -> tuple[str, str]:
+    """Return the mark and the title of the calendar that a doctor is given."""
+    with store.write() as connection:
+        key = books.make_key(connection, store.now_ms())
+        apart = name if books.others(connection, name) else ""
+    return mark_of(key, name, who.doctor), title_of(destination, who.name, apart)
+
+
+async def made(dav: "Dav", home: str, doctor: int, mark: str, title: str) -> str:
     """Make a calendar of ours in a CalDAV account; one that was made before is as good."""
     from identsync.integrations.calendar.wire.discovery import make_calendar
 
-    with store.write() as connection:
-        key = books.make_key(connection, store.now_ms())
-    title = title_of(destination, who.name)
-    return await make_calendar(dav, home, slug(key, who.doctor), title, COLOURS[who.doctor % len(COLOURS)])
+    return await make_calendar(dav, home, mark, title, COLOURS[doctor % len(COLOURS)])
 
 
 def google_of(http: "Http", destination: CalendarDestination, refresh_token: str) -> "Google":
@@ -168,6 +181,7 @@ def admit(
             _leave(connection, name, destination, now)
         if link is None:
             return
+        see_that_nobody_writes_there(books.others(connection, name), link.address)
         if fresh:
             forget(connection, name, destination, link.doctor)
         new = replace(link, state="on", problem=None, token=None, looked_ms=None)

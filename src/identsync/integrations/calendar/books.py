@@ -55,6 +55,19 @@ def links(connection: Connection, destination: str) -> dict[int, Link]:
     return {row.doctor_id: Link(row[0], row[1], row[2], bool(row[3]), *row[4:]) for row in found}
 
 
+def others(connection: Connection, destination: str) -> dict[str, str]:
+    """Return by address (see ``bare``) the calendars that other destinations keep, and which of them it is."""
+    link = calendar_link.c
+    kept = and_(link.destination != destination, link.address != "", link.state != "off")
+    found = connection.execute(select(link.address, link.destination).where(kept))
+    return {bare(address): name for address, name in found}
+
+
+def bare(address: str) -> str:
+    """Return a calendar's address as two of them are compared."""
+    return (address.partition("://")[2] or address).rstrip("/")
+
+
 def accounts(connection: Connection, destination: str) -> dict[int, Account]:
     """Return the accounts of a destination by doctor, the clinic's under 0."""
     account = calendar_account.c

@@ -3,11 +3,12 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from identsync.errors import AskPerson
-from identsync.integrations.calendar.books import CLINIC, Account, Link, put_account
+from identsync.integrations.calendar.books import CLINIC, Account, Link, bare, put_account
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.text import clean
 from identsync.language import _
@@ -21,29 +22,38 @@ COLOURS = ("#2f6fb2", "#3d8f5f", "#b0632a", "#7a4fa3", "#2a8c93", "#a8475f", "#6
 _TITLE = 100
 
 
-def slug(key: bytes, doctor: int) -> str:
-    """Return the last part of a calendar's address: the same for ever, and telling nothing of the doctor."""
-    return _untelling(key, f"calendar|{doctor}")
-
-
 def mark_of(key: bytes, destination: str, doctor: int) -> str:
-    """Return the mark by which a calendar is found again in an account; another one for each destination."""
-    return _untelling(key, f"calendar|{destination}|{doctor}")
+    """Return the mark by which a calendar is found again in an account, on CalDAV the last part of its address.
 
-
-def _untelling(key: bytes, of: str) -> str:
-    made = hmac.new(key, of.encode(), hashlib.sha256).digest()
+    It is another one for each destination, the same for ever, and tells nothing of the doctor.
+    """
+    made = hmac.new(key, f"calendar|{destination}|{doctor}".encode(), hashlib.sha256).digest()
     return "identsync-" + base64.b32hexencode(made)[:16].decode().lower()
 
 
-def title_of(destination: CalendarDestination, doctor_name: str) -> str:
-    """Return what a calendar is called: the doctor sees it in the list of all that he has."""
+def title_of(destination: CalendarDestination, doctor_name: str, apart: str = "") -> str:
+    """Return what a calendar is called: the doctor sees it in the list of all that he has.
+
+    ``apart`` tells it from another destination's, where the settings give this one no title.
+    """
     name = " ".join(clean(doctor_name).split())
-    return f"{destination.title or _('Приём')}: {name}"[:_TITLE]
+    what = destination.title or (f"{_('Приём')} ({apart})" if apart else _("Приём"))
+    return f"{what}: {name}"[:_TITLE]
 
 
-async def make(reception: "Reception", link: Link, key: bytes, title: str, zone: str) -> Link:
+def see_that_nobody_writes_there(others: Mapping[str, str], address: str) -> None:
+    """Raise AskPerson where another destination keeps this calendar: each would delete what the other has written."""
+    other = others.get(bare(address))
+    if other is not None:
+        raise AskPerson(_("в этот календарь уже пишет [calendar.{other}]: нужен другой", other=other))
+
+
+async def make(
+    reception: "Reception", link: Link, key: bytes, title: str, zone: str, others: Mapping[str, str]
+) -> Link:
     """Make a doctor's calendar in the account he uses and return his link to it; AskPerson where that is not allowed.
+
+    ``others`` are the calendars of other destinations, see books.others.
 
     On CalDAV a repetition is harmless. Google makes another calendar each time, unless it may be looked whether it
     has made one: else an answer lost there may leave an empty one behind, which a person has to delete.
@@ -62,7 +72,8 @@ async def make(reception: "Reception", link: Link, key: bytes, title: str, zone:
         dav = await reception.dav(whose)
         home = await home_of(reception, whose)
         colour = COLOURS[link.doctor % len(COLOURS)]
-        address = await make_calendar(dav, home, slug(key, link.doctor), title, colour)
+        address = await make_calendar(dav, home, mark_of(key, reception.name, link.doctor), title, colour)
+    see_that_nobody_writes_there(others, address)
     return replace(link, address=address, own=True, state="on", problem=None, token=None, looked_ms=None)
 
 

@@ -79,6 +79,7 @@ class Books:
     accounts: dict[int, Account]
     key: bytes
     doctors: dict[int, "Doctor"]  # at home in the run's branch
+    others: dict[str, str]  # see books.others
     unmade: IdentsyncError | None = None  # why a doctor has no calendar although he shall have one
 
     def written(self, state: Callable[[Link], bool]) -> list[int]:
@@ -109,14 +110,15 @@ async def _run(run: "Run", name: str, destination: CalendarDestination) -> Outco
 async def open_books(run: "Run", name: str, destination: CalendarDestination) -> Books:
     """Read what is written down of a destination, and who is at home in the run's branch."""
 
-    def written(connection: "Connection") -> tuple[dict[int, Link], dict[int, Account], bytes | None]:
-        return books.links(connection, name), books.accounts(connection, name), books.find_key(connection)
+    def written(connection: "Connection") -> tuple[dict[int, Link], dict[int, Account], bytes | None, dict[str, str]]:
+        links, accounts = books.links(connection, name), books.accounts(connection, name)
+        return links, accounts, books.find_key(connection), books.others(connection, name)
 
-    links, accounts, key = await run.read(written)
+    links, accounts, key, others = await run.read(written)
     if key is None:
         key = await run.write(lambda connection: books.make_key(connection, run.now_ms()))
     doctors = await run.clinic_read(lambda clinic: at_home(clinic, destination, run.scope))
-    return Books(links, accounts, key, doctors)
+    return Books(links, accounts, key, doctors, others)
 
 
 async def _introduce(here: Reception, found: Books) -> None:
@@ -128,7 +130,8 @@ async def _introduce(here: Reception, found: Books) -> None:
             continue
         if link is None or (not link.address and link.state == "on"):
             blank = link or Link(doctor.id, run.scope, address="", own=True, state="on")
-            new = await _made(here, found, blank, title_of(here.destination, doctor.name))
+            title = title_of(here.destination, doctor.name, here.name if found.others else "")
+            new = await _made(here, found, blank, title)
             if new is None:
                 continue
         elif link.scope == run.scope:
@@ -147,7 +150,7 @@ async def _made(here: Reception, found: Books, blank: Link, title: str) -> Link 
     branches = await here.run.clinic_read(lambda clinic: clinic.branches())
     zone = next(branch.zone for branch in branches if branch.id == here.run.scope)
     try:
-        return await make(here, blank, found.key, title, zone)
+        return await make(here, blank, found.key, title, zone, found.others)
     except (AskPerson, LaterError, Unexpected) as error:
         found.unmade = error
         return None
