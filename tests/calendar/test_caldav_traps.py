@@ -6,7 +6,10 @@ from servers import Outside, Server, event, foreign, name, new_calendar
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.errors import Limited, Refused, Unavailable, Unexpected
 from identsync.flows.http import Http
+from identsync.flows.mirror import Confirmed
+from identsync.integrations.calendar import keeping
 from identsync.integrations.calendar.event import Conflict, Missing, NoCalendar, Unwanted, Written
+from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.wire.caldav import CalDav
 
 
@@ -408,3 +411,23 @@ async def test_a_slow_answer_is_waited_for(stub: CalDavProcess, http: Http) -> N
     outside = await new_calendar(Server("stub", stub.url, stub=stub), http)
     stub.fault("slow", method="PUT", seconds=0.05)
     assert isinstance(await outside.wire.put(name(1), event(1), None), Written)
+
+
+@pytest.mark.parametrize("getetag", [True, False])
+async def test_what_bears_no_etag_is_changed_all_the_same(
+    spiteful: Outside, stub: CalDavProcess, getetag: bool
+) -> None:
+    """A proxy that takes the header away; a server that has none at all: the clinic is right anyway."""
+    for method in ("PUT", "GET"):
+        stub.fault("no_etag", method=method, times=None)
+    if not getetag:
+        stub.fault("no_getetag", method="calendar-multiget", times=None)
+    kept = Kept(1, name(1), event(1).start_ms)
+    for words in ("Занято", "Перенесено", "Опять"):
+        verdict = await keeping.put(spiteful.wire, event(1, words), kept)
+        assert isinstance(verdict, Confirmed)
+        kept = Kept.unpack(verdict.payload or b"")
+    found = await spiteful.wire.get(name(1))
+    assert found is not None
+    assert found.event == event(1, "Опять")
+    assert len(stub.items(slug(spiteful))) == 1

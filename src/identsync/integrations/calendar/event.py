@@ -10,6 +10,9 @@ from typing import Protocol
 
 from identsync.errors import AskPerson
 
+NO_ETAG = 'W/""'
+"""Stands for the etag of what is there without one: a weak one, which no server is asked to match."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -12,6 +12,7 @@ import orjson
 
 from identsync.flows.mirror import Confirmed, Later, Rejected, Verdict
 from identsync.integrations.calendar.event import (
+    NO_ETAG,
     Calendar,
     Changes,
     Conflict,
@@ -84,10 +85,10 @@ async def put(calendar: Calendar, event: Event, kept: Kept) -> Verdict:
             kept = replace(kept, name=_next(kept.name), etag=None)  # a deleted name is not taken back
         elif found.event == event and not found.cancelled:
             return _there(kept, found.etag)  # our own write, whose answer was lost
-        elif isinstance(answer, Unwanted) or found.etag is None:
+        elif isinstance(answer, Unwanted):
             return Rejected(_reason(answer))
         else:
-            kept = replace(kept, etag=found.etag)
+            kept = replace(kept, etag=found.etag or await _etag(calendar, kept.name))
     return Later(_("это событие одновременно меняет кто-то ещё"))
 
 
@@ -116,6 +117,12 @@ async def _remove(calendar: Calendar, kept: Kept) -> Verdict:
             return Confirmed()
         kept = replace(kept, etag=found.etag)  # edited by hand: the clinic has the last word
     return Later(_("это событие одновременно меняет кто-то ещё"))
+
+
+async def _etag(calendar: Calendar, name: Name) -> str | None:
+    """Ask for the etag that an event was read without; None where it is not there any more."""
+    found = (await calendar.fetch([name])).get(name)
+    return None if found is None else found.etag or NO_ETAG
 
 
 def _there(kept: Kept, etag: str | None) -> Verdict:
