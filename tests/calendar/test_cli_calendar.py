@@ -314,6 +314,27 @@ def test_the_clinics_old_account_is_left_with_what_is_in_it(clinic: Clinic, stub
     assert there(stub) == before
 
 
+def test_a_clinic_that_has_no_account_any_more_is_left_and_its_doctors_connect_their_own(
+    clinic: Clinic, stub: CalDavProcess, other: CalDavProcess
+) -> None:
+    of_clinic(clinic, stub.url)
+    assert clinic("once", "calendar/own")[0] == 0
+    before = there(stub)
+    clinic.settings(f'kind = "caldav"\nurl = "{other.url.rstrip("/")}"\nseal = "env:SEAL"\nrate = 500.0')
+    assert "connect own --yes" in clinic("once", "calendar/own")[1]
+    assert "connect own --yes" in clinic("check")[1]
+    code, said = clinic("calendar", "connect", "own")
+    assert (code, str(len(before)) in said) == (1, True)
+    code, said = clinic("calendar", "connect", "own", "--yes")
+    assert (code, str(len(before)) in said) == (0, True)
+    connect = ("calendar", "connect", "own", "--doctor", "1", "--user", USER)
+    assert clinic(*connect, given=PASSWORD)[0] == 0
+    assert clinic("once", "calendar/own")[0] == 0
+    assert {doctor: one["state"] for doctor, one in clinic.listed().items()} == {1: "on", 2: "off"}
+    assert there(other)
+    assert there(stub) == before
+
+
 def test_a_doctors_account_on_another_server_is_not_taken_for_the_one_on_the_old_server(
     own: Clinic, stub: CalDavProcess, other: CalDavProcess
 ) -> None:

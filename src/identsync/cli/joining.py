@@ -35,23 +35,26 @@ GRANT_S = 900.0
 
 def caldav(here: "Desk", doctor: int, user: str | None, calendar: str | None, *, yes: bool) -> None:
     """Ask for login and password, find the calendars, let a person choose, write it down; the clinic's are known."""
-    of_clinic = here.destination.kind == "caldav" and here.destination.of_clinic
-    if of_clinic and doctor == CLINIC and user is None and calendar is None:
-        asyncio.run(_clinic(here, yes=yes))
-        return
-    who = _who(here, doctor)
     before = accounts.standing(here.store, here.name, here.destination, doctor)
+    if doctor == CLINIC and here.destination.kind == "caldav" and user is None and calendar is None:
+        if here.destination.of_clinic:
+            asyncio.run(_clinic(here, before, yes=yes))
+            return
+        if before.account is not None:
+            _warn(before, yes=yes)
+            accounts.settle(here.store, here.name, here.destination, None, fresh=True)
+            return
+    who = _who(here, doctor)
     login = user or _login()
     password = typed(_("Пароль приложения для {login} (при вводе не видно): ", login=login))
     asyncio.run(_caldav(here, who, before, login, password, calendar, yes=yes))
 
 
-async def _clinic(here: "Desk", *, yes: bool) -> None:
+async def _clinic(here: "Desk", before: "Standing", *, yes: bool) -> None:
     """Begin anew in the account, and on the server, that the settings name now."""
     destination = here.destination
     assert destination.user is not None
     assert destination.password is not None
-    before = accounts.standing(here.store, here.name, destination, CLINIC)
     async with Http() as http:
         _dav, found = await _found(here, http, destination.user, secret(destination.password))
     if not found.homes:

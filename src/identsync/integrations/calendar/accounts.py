@@ -78,8 +78,8 @@ def standing(store: "Store", name: str, destination: CalendarDestination, doctor
     with store.read() as connection:
         link = books.links(connection, name).get(doctor)
         account = books.accounts(connection, name).get(doctor)
-        doctors = {one.doctor for one in _of_clinic(connection, name)} if doctor == CLINIC else {doctor}
-        events = len(held(connection, name, destination, doctors))
+        mine = _of_clinic(connection, name) if doctor == CLINIC else [link] if link else []
+        events = len(held(connection, name, destination, {one.doctor for one in mine if one.address}))
     return Standing(link, account, events, _is_elsewhere(destination, link, account))
 
 
@@ -188,21 +188,27 @@ def admit(
         books.put_link(connection, name, new, now)
 
 
-def settle(store: "Store", name: str, destination: CalendarDestination, home: str, *, fresh: bool) -> None:
-    """Write the clinic's account as the settings name it now; ``fresh``: what lies in the old one stays there."""
-    assert destination.user is not None
+def settle(store: "Store", name: str, destination: CalendarDestination, home: str | None, *, fresh: bool) -> None:
+    """Write the clinic's account as the settings name it now; ``fresh``: what lies in the old one stays there.
+
+    Where they name none, nobody who was in the old one has a calendar any more.
+    """
     with store.write() as connection:
         now = store.now_ms()
         if fresh:
             _leave(connection, name, destination, now)
-        books.put_account(connection, name, Account(CLINIC, destination.user, home, None), now)
+        if destination.user is None:
+            books.drop_account(connection, name, CLINIC)
+        else:
+            books.put_account(connection, name, Account(CLINIC, destination.user, home, None), now)
 
 
 def _leave(connection: "Connection", name: str, destination: CalendarDestination, now_ms: int) -> None:
     """Think no longer of the calendars in the clinic's account; what people have ordered stays ordered."""
+    ends = destination.kind == "caldav" and not destination.of_clinic
     for link in _of_clinic(connection, name):
         forget(connection, name, destination, link.doctor)
-        state = "on" if link.state == "refused" else link.state
+        state = "leaving" if ends else "on" if link.state == "refused" else link.state
         new = replace(link, address="", own=True, state=state, problem=None, token=None, looked_ms=None)
         books.put_link(connection, name, new, now_ms)
 

@@ -100,6 +100,8 @@ class _Destination:
 
     async def _caldav(self) -> AsyncIterator[Problem]:
         """Find the calendars of the clinic's account and of the doctors' accounts; see who answers where none is."""
+        for problem in self._elsewhere():
+            yield problem
         if not self.passwords:
             async for problem in self._reachable():
                 yield problem
@@ -112,6 +114,17 @@ class _Destination:
             if not homes:
                 words = _("сервер не говорит, где лежат календари этой учётной записи")
                 yield self._told(AskPerson(words, hint=_("укажите в url полный адрес CalDAV")), whose=doctor)
+
+    def _elsewhere(self) -> Iterator[Problem]:
+        """Tell that the clinic's calendars are in another account, or on another server, than the settings name."""
+        from identsync.integrations.calendar.elsewhere import asked_at
+
+        account = self.accounts.get(CLINIC)
+        if account is not None and account.home is not None:
+            try:
+                asked_at(self.name, self.destination, account, CLINIC, account.home)
+            except AskPerson as error:
+                yield self._told(error, "url" if account.login == self.destination.user else "user")
 
     async def _homes(self, login: str, password: str) -> Sequence[str]:
         from identsync.integrations.calendar.wire.discovery import discover

@@ -170,17 +170,10 @@ class Reception:
         return CalDav(await self.dav(whose), where)
 
     def placed(self, whose: int, address: str) -> str:
-        """Return where an account is asked now; AskPerson where the settings name another one, or another server."""
-        from identsync.integrations.calendar import elsewhere
+        """Return where an account is asked now; see ``elsewhere.asked_at``."""
+        from identsync.integrations.calendar.elsewhere import asked_at
 
-        account, destination = self.accounts.get(whose), self.destination
-        if whose == CLINIC and account is not None and account.login != destination.user:
-            raise elsewhere.another_account(self.name)
-        assert destination.url is not None
-        found = elsewhere.placed(destination.url, address)
-        if found is None:
-            raise elsewhere.another_server(self.name, whose, address)
-        return found
+        return asked_at(self.name, self.destination, self.accounts.get(whose), whose, address)
 
     async def dav(self, whose: int) -> "Dav":
         """Return the CalDAV client of an account; AskPerson where its password is not to be had here."""

@@ -7,10 +7,22 @@ forgotten, before a person has said what becomes of what lies there.
 from urllib.parse import urlsplit
 
 from identsync.errors import AskPerson
-from identsync.integrations.calendar.books import CLINIC
+from identsync.integrations.calendar.books import CLINIC, Account
+from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wire.dav import host_of
 from identsync.integrations.calendar.wire.discovery import may_see_the_password, starts
 from identsync.language import keyed as _
+
+
+def asked_at(name: str, destination: CalendarDestination, account: Account | None, whose: int, address: str) -> str:
+    """Return where an account is asked now; AskPerson where the settings name another one, or another server."""
+    if whose == CLINIC and account is not None and account.login != destination.user:
+        raise another_account(name)
+    assert destination.url is not None
+    found = placed(destination.url, address)
+    if found is None:
+        raise another_server(name, whose, address)
+    return found
 
 
 def placed(url: str, address: str) -> str | None:
