@@ -14,6 +14,7 @@ from identsync.errors import ContractError, IdentsyncError, Problem, SettingsErr
 from identsync.language import _
 from identsync.places import Scope
 from identsync.settings import Settings, secret
+from identsync.store.unreached import why
 from identsync.values import is_reference
 from identsync.vault import find
 
@@ -148,6 +149,8 @@ def explained(where: str, error: Exception) -> Sequence[Problem]:
     if isinstance(error, IdentsyncError):
         return [Problem(where, str(error), error.hint)]
     cause = getattr(error, "orig", None) or error
+    if known := why(cause):
+        return [Problem(where, *known)]
     return [Problem(where, _("не получилось: {kind}", kind=type(cause).__name__), _("проверьте адрес, права и сеть"))]
 
 
