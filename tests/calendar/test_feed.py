@@ -359,3 +359,23 @@ async def test_an_old_address_on_a_webdav_that_cannot_be_deleted_is_tried_again(
     await scene.go()
     assert scene.links[doctor].token is None
     assert {name.removesuffix(".ics") for name in shared.files} == {link.address for link in scene.links.values()}
+
+
+def feeds(scene: Scene) -> dict[int, int]:
+    """How many files each branch's doctors have."""
+    folder = Path(scene.destination.folder or "")
+    branches = {doctor.id: doctor.branch_id for doctor in scene.clinic.staff()}
+    there = [branches[link.doctor] for link in scene.links.values() if (folder / f"{link.address}.ics").exists()]
+    return {branch: there.count(branch) for branch in (1, 2)}
+
+
+async def test_a_branch_that_is_not_chosen_any_more_publishes_nothing_and_chosen_again_the_same_addresses(scene: Scene):
+    for branch in (1, 2):
+        await scene.go(branch)
+    addresses = {link.address for link in scene.links.values()}
+    for chosen, expected in ([2], {1: 0, 2: 2}), ([], {1: 2, 2: 2}):
+        scene.destination = replace(scene.destination, branches=chosen)
+        for branch in (1, 2):
+            assert (await scene.go(branch)).status is Status.OK
+        assert feeds(scene) == expected
+    assert {link.address for link in scene.links.values()} == addresses

@@ -16,7 +16,7 @@ from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.language import kept
 from identsync.language import keyed as _
 from identsync.store.lists import portions
-from identsync.store.tables import mirror_item
+from identsync.store.tables import calendar_link, mirror_item
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Doctor
@@ -48,6 +48,17 @@ def held(
             if doctors is None or doctor in doctors:
                 found.append(Held(scope, key, doctor, answer))
     return found
+
+
+def remains(connection: Connection, name: str, destination: CalendarDestination, scope: int) -> bool:
+    """Say whether there is anything left to do in a branch whose calendars are kept no longer."""
+    item, link = mirror_item.c, calendar_link.c
+    items = select(item.key).where(item.stream == stream_of(name), item.scope == scope)
+    undone = link.state == "leaving"
+    if destination.kind == "feed":
+        undone |= link.token.is_not(None)  # addresses that were given up
+    links = select(link.doctor_id).where(link.destination == name, link.scope == scope, undone)
+    return any(connection.execute(one.limit(1)).first() is not None for one in (items, links))
 
 
 def begin(
