@@ -31,7 +31,15 @@ from identsync.integrations.calendar.event import Changes, Event, Found, Name, U
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import homes, read
 from identsync.integrations.calendar.wire import discovery
-from identsync.store.tables import calendar_account, calendar_link, metadata, mirror_item, mirror_stream, network_key
+from identsync.store.tables import (
+    calendar_account,
+    calendar_link,
+    metadata,
+    mirror_item,
+    mirror_stream,
+    network_key,
+    task_slot,
+)
 
 NAME, HOME = "there", "https://there.example/"
 TODAY = time.time_ns() // 86_400_000_000_000
@@ -153,7 +161,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.engine = _memory()
-        tables = [mirror_item, mirror_stream, calendar_link, calendar_account, network_key]
+        tables = [mirror_item, mirror_stream, calendar_link, calendar_account, network_key, task_slot]
         metadata.create_all(self.engine, tables=tables)
         self.clinic_engine = _memory()
         contract.contract.create_all(self.clinic_engine)

@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from calendar_world import NAME, TODAY, World
+from calendar_world import HOUR, NAME, TODAY, World
 from msgspec.structs import replace
+from sqlalchemy import delete, insert
 
 from identsync.clinic.source import Branch
 from identsync.engine.integration import Status
 from identsync.integrations.calendar import INTEGRATION
+from identsync.integrations.calendar.chosen import stream_of
+from identsync.store.tables import task_slot
 
+LONG = 2 * HOUR
 EVERYWHERE = 4  # a doctor who works in both branches
 
 
@@ -79,6 +83,7 @@ def test_a_branch_that_is_chosen_again_is_filled_again(world: World):
 def test_a_branch_that_is_not_chosen_and_has_nothing_there_costs_a_look_at_the_books(world: World):
     served(world, 2)
     world.go(2)
+    ran(world, 2)
     before = len(world.requests)
     clinic = world.clinic
     world.clinic = None  # type: ignore[assignment]  nobody asks it
@@ -95,3 +100,74 @@ def test_a_doctor_of_a_branch_that_is_not_chosen_is_let_go_when_a_person_says_so
     world.set_state(world.links()[1].address, "leaving")
     world.go(1)
     assert (world.links()[1].state, world.links()[1].address) == ("off", "")
+
+
+# -- closed in the clinic ----------------------------------------------------------------------------------------------
+
+
+def close(world: World, branch: int) -> None:
+    for table in ("clinic_branch", "clinic_staff", "clinic_appointment"):
+        world.sql(f"DELETE FROM {table} WHERE branch_id=:branch", branch=branch)
+
+
+def ran(world: World, scope: int) -> None:
+    """Some client has run the task of a branch now."""
+    with world.engine.begin() as connection:
+        connection.execute(delete(task_slot).where(task_slot.c.scope == scope))
+        values = {"kind": stream_of(NAME), "scope": scope, "eligible_ms": 0, "stamp_ms": 0, "finished_ms": world.now}
+        connection.execute(insert(task_slot).values(values))
+
+
+def test_what_a_closed_branch_has_left_is_taken_back_by_another_once_nothing_runs_there_any_more(world: World):
+    for scope in (1, 2):
+        world.go(scope)
+        ran(world, scope)
+    close(world, 1)
+    world.go(2)
+    assert counted(world) == {1: 5, 3: 5, EVERYWHERE: 15}, "a view that was read wrongly for a while deletes nothing"
+    world.now += LONG
+    outcome = world.go(2)
+    assert outcome is not None
+    assert outcome.status is Status.OK
+    assert counted(world) == {1: 0, 3: 5, EVERYWHERE: 5}
+    before = len(world.requests)
+    world.go(2)
+    assert len(world.requests) == before, "at rest"
+
+
+def test_a_branch_that_nobody_runs_and_that_the_clinic_has_keeps_what_it_has(world: World):
+    for scope in (1, 2):
+        world.go(scope)
+    world.now += LONG
+    world.sql("DELETE FROM clinic_branch WHERE branch_id=1")  # its staff is still there: which of the two is right?
+    world.go(2)
+    assert counted(world)[1] == 5
+
+
+def test_a_purge_of_a_closed_branch_need_not_wait(world: World):
+    for scope in (1, 2):
+        world.go(scope)
+        ran(world, scope)
+    close(world, 1)
+    for link in list(world.links().values()):
+        world.set_state(link.address, "leaving")
+    world.go(2)
+    assert {link.state for link in world.links().values()} == {"off"}
+    assert counted(world) == {1: 0, 3: 0, EVERYWHERE: 0}
+    assert world.shelves == {}
+
+
+def test_a_branch_that_was_missing_for_long_and_comes_back_is_filled_again(world: World):
+    for scope in (1, 2):
+        world.go(scope)
+    close(world, 1)
+    world.now += LONG
+    world.go(2)
+    world.sql("INSERT INTO clinic_branch VALUES (1, '', 'Europe/Moscow', NULL, NULL)")
+    world.sql("INSERT INTO clinic_staff VALUES (1, 1, 'N', '')")
+    book(world, 700, 1, 1, 60)
+    world.go(1)
+    links = world.links()
+    assert links[1].scope == 1
+    assert world.there(links[1]) == world.wanted(links[1])
+    assert len(world.there(links[1])) == 1

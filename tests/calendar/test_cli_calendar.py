@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from servers import PASSWORD, USER, foreign  # type: ignore[import-not-found]
+from sqlalchemy import text
 
 from identsync.cli import leaving, main, running, words
 from identsync.demo.caldav.process import CalDavProcess
@@ -252,6 +253,27 @@ def test_the_clinics_account_is_emptied_and_nobody_is_given_a_calendar_again(
     assert clinic("once", "calendar/own")[0] == 0
     assert len(stub.calendars()) == 2
     assert len(there(stub)) > 20
+
+
+def test_what_a_branch_had_written_that_was_closed_is_purged_with_the_rest(clinic: Clinic, stub: CalDavProcess) -> None:
+    url = stub.url.rstrip("/")
+    clinic.settings(f'kind = "caldav"\nurl = "{url}"\nuser = "{USER}"\npassword = "env:CLINIC"\nrate = 500.0')
+    engine = store_engine(database_url(f"sqlite:///{clinic.folder / 'identsync.db'}"))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO clinic_branch VALUES (7, '', 'Europe/Moscow', NULL, NULL)"))
+        connection.execute(text("INSERT INTO clinic_staff VALUES (7, 70, 'N', '')"))
+        connection.execute(text("UPDATE clinic_appointment SET branch_id=7, doctor_id=70 WHERE doctor_id=2"))
+        connection.execute(text("DELETE FROM clinic_staff WHERE doctor_id=2"))
+    assert clinic("once", "calendar/own")[0] == 0
+    assert len(stub.calendars()) == 2
+    with engine.begin() as connection:
+        for table in ("clinic_branch", "clinic_staff", "clinic_appointment"):
+            connection.execute(text(f"DELETE FROM {table} WHERE branch_id=7"))
+    engine.dispose()
+    code, said = clinic("calendar", "purge", "own", "--yes")
+    assert code == 0, said
+    assert "Удалено всё" in said
+    assert stub.calendars() == []
 
 
 def test_purge_waits_for_another_client_and_says_so(own: Clinic, stub: CalDavProcess) -> None:

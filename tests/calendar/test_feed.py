@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from identsync.integrations.calendar.feed import CANCELLED_MS, Published
 from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
 from identsync.integrations.calendar.shelf import Folder
 from identsync.store import Store, open_store
-from identsync.store.tables import mirror_item
+from identsync.store.tables import mirror_item, task_slot
 
 DAYS = 12
 TODAY = time.time_ns() // 86_400_000_000_000
@@ -93,9 +94,15 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path, clone: Callable[[str], str]) -> Iterator[Scene]:
+    with scened(tmp_path, clone("sqlite")) as scene:
+        yield scene
+
+
+@contextmanager
+def scened(tmp_path: Path, url: str) -> Iterator[Scene]:
     engine = create_engine(f"sqlite:///{tmp_path / 'clinic.db'}")
     generate(engine, GeneratorSettings(branches=2, doctors=2, days=DAYS, seed=5, first_day=TODAY - 2))
-    store = open_store(clone("sqlite"))
+    store = open_store(url)
     folder = tmp_path / "подписки врачей"
     folder.mkdir()
     yield Scene(store, ClinicSource(engine), engine, published(folder=str(folder)))
@@ -361,21 +368,38 @@ async def test_an_old_address_on_a_webdav_that_cannot_be_deleted_is_tried_again(
     assert {name.removesuffix(".ics") for name in shared.files} == {link.address for link in scene.links.values()}
 
 
-def feeds(scene: Scene) -> dict[int, int]:
-    """How many files each branch's doctors have."""
+def feeds_of(scene: Scene) -> set[int]:
+    """Whose files are in the folder."""
     folder = Path(scene.destination.folder or "")
-    branches = {doctor.id: doctor.branch_id for doctor in scene.clinic.staff()}
-    there = [branches[link.doctor] for link in scene.links.values() if (folder / f"{link.address}.ics").exists()]
-    return {branch: there.count(branch) for branch in (1, 2)}
+    return {link.doctor for link in scene.links.values() if (folder / f"{link.address}.ics").exists()}
 
 
 async def test_a_branch_that_is_not_chosen_any_more_publishes_nothing_and_chosen_again_the_same_addresses(scene: Scene):
     for branch in (1, 2):
         await scene.go(branch)
     addresses = {link.address for link in scene.links.values()}
-    for chosen, expected in ([2], {1: 0, 2: 2}), ([], {1: 2, 2: 2}):
+    for chosen in [2], []:
         scene.destination = replace(scene.destination, branches=chosen)
         for branch in (1, 2):
             assert (await scene.go(branch)).status is Status.OK
-        assert feeds(scene) == expected
+        staff = scene.clinic.staff()
+        assert feeds_of(scene) == {doctor.id for doctor in staff if doctor.branch_id in (chosen or [1, 2])}
     assert {link.address for link in scene.links.values()} == addresses
+
+
+async def test_the_files_of_a_closed_branch_go_and_who_works_elsewhere_keeps_his(
+    tmp_path: Path, clone: Callable[[str], str], dialect: str
+):
+    with scened(tmp_path, clone(dialect)) as scene:
+        both, only = (doctor.id for doctor in scene.clinic.staff() if doctor.branch_id == 1)
+        scene.sql("INSERT INTO clinic_staff SELECT 2, doctor_id, name, '' FROM clinic_staff WHERE doctor_id=:d", d=both)
+        for branch in (1, 2):
+            await scene.go(branch)
+        for table in ("clinic_branch", "clinic_staff", "clinic_appointment"):
+            scene.sql(f"DELETE FROM {table} WHERE branch_id=1")
+        await scene.go(2)  # the doctor has moved in
+        scene.write(lambda connection: connection.execute(update(task_slot).values(finished_ms=0)))
+        for _ in range(2):
+            assert (await scene.go(2)).status is Status.OK
+        assert feeds_of(scene) == scene.links.keys() - {only}
+        assert both in scene.links

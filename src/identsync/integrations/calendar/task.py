@@ -30,6 +30,7 @@ from identsync.flows.mirror import (
 from identsync.integrations.calendar import books, keeping
 from identsync.integrations.calendar.books import Account, Link
 from identsync.integrations.calendar.chosen import GONE, at_home, brakes_of, serves, stream_of, weights_of, wish_of
+from identsync.integrations.calendar.closed import take_over
 from identsync.integrations.calendar.connecting import make, title_of
 from identsync.integrations.calendar.desks import Desk, Reception, reception, standing
 from identsync.integrations.calendar.event import Calendar, Conflict, Event, Name, NoCalendar, Unwanted
@@ -88,6 +89,7 @@ class Books:
 
 
 async def _run(run: "Run", name: str, destination: CalendarDestination) -> Outcome:
+    await take_over(run, name, destination)
     if not serves(destination, run.scope):
         there = await run.read(lambda connection: remains(connection, name, destination, run.scope))
         if not there:
