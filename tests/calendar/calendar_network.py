@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 
 from claimed import run_now
 from identsync.clinic.source import ClinicSource
@@ -17,6 +17,7 @@ from identsync.integrations.calendar.chosen import wish_of
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import read
 from identsync.store import Store
+from identsync.store.tables import calendar_link, mirror_item
 
 NAME = "there"
 
@@ -68,8 +69,8 @@ class Network:
     def forget_patience(self) -> None:
         """Let what waits for a later try be tried by the next run, and every calendar be looked at."""
         with self.store.write() as connection:
-            connection.execute(text("UPDATE mirror_item SET retry_ms=NULL"))
-            connection.execute(text("UPDATE calendar_link SET looked_ms=NULL"))
+            connection.execute(update(mirror_item).values(retry_ms=None))
+            connection.execute(update(calendar_link).values(looked_ms=None))
 
     async def go(self, scope: int = 1, before: Callable[[Run], None] | None = None) -> Outcome:
         """Run the task of a branch once, now, as an engine would."""

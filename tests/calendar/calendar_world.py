@@ -38,6 +38,7 @@ from identsync.store.tables import (
     mirror_item,
     mirror_stream,
     network_key,
+    rate_slot,
     task_slot,
 )
 
@@ -161,7 +162,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.engine = _memory()
-        tables = [mirror_item, mirror_stream, calendar_link, calendar_account, network_key, task_slot]
+        tables = [mirror_item, mirror_stream, calendar_link, calendar_account, network_key, rate_slot, task_slot]
         metadata.create_all(self.engine, tables=tables)
         self.clinic_engine = _memory()
         contract.contract.create_all(self.clinic_engine)

@@ -1,6 +1,7 @@
 """Each trap of Google Calendar that the sheet knows (facts/calendar.md, A8), by its name."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from identsync.errors import Later, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply
 from identsync.flows.mirror import Confirmed
 from identsync.integrations.calendar import keeping
-from identsync.integrations.calendar.event import Conflict, Found, Missing, Name, Unwanted, Written
+from identsync.integrations.calendar.event import Barred, Conflict, Found, Missing, Name, Unwanted, Written
 from identsync.integrations.calendar.wire import google_batch
 from identsync.integrations.calendar.wire.google import _written
 from identsync.integrations.calendar.wire.google_answer import error_of
@@ -334,6 +335,33 @@ async def test_the_doctors_own_calendar_is_out_of_sight(doctor: Doctor, process)
     assert process.books()["foreign_touched"] == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (429, "rateLimitExceeded", Limited),
+        (403, "quotaExceeded", Limited),
+        (401, "authError", Refused),
+        (403, "forbidden", None),
+        (403, "accessNotConfigured", None),
+        (404, "notFound", None),
+    ],
+)
+async def test_what_concerns_the_whole_account_is_told_to_all_of_it(
+    doctor: Doctor, process, status: int, reason: str, kind: type | None
+):
+    process.fault("fail", "get", status=status, reason=reason, times=None)
+    with contextlib.suppress(Limited, Refused):
+        await doctor.wire.get(name(1))
+    assert doctor.account.heard == ([] if kind is None else [kind])
+
+
+async def test_a_grant_that_was_revoked_is_told_to_all_of_its_account(doctor: Doctor):
+    await doctor.account.access.revoke()
+    with pytest.raises(Refused):
+        await doctor.wire.get(name(1))
+    assert doctor.account.heard == [Refused]
+
+
 # -- answers that are none -----------------------------------------------------------------------------------------
 
 
@@ -370,7 +398,7 @@ async def test_a_server_error_is_later(doctor: Doctor, process, status: int):
         (503, "backendError", Unavailable),
         (403, "userRateLimitExceeded", Limited),
         (429, "rateLimitExceeded", Limited),
-        (403, "forbidden", Refused),
+        (403, "forbidden", Barred),
         (401, "authError", Refused),
         (418, "teapot", Unexpected),
     ],
@@ -381,6 +409,10 @@ async def test_a_part_of_a_batch_may_fail_alone(doctor: Doctor, process, status:
     with pytest.raises(kind) as caught:
         await doctor.wire.fetch(FEW)
     assert type(caught.value) is kind
+    if kind in {Refused, Limited}:
+        assert kind in doctor.account.heard
+    else:
+        assert doctor.account.heard == []
 
 
 async def test_a_batch_with_a_part_refused_for_its_token_is_asked_again(doctor: Doctor, process):

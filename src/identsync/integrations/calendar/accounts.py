@@ -10,6 +10,7 @@ from identsync.integrations.calendar.books import CLINIC, Account, Link
 from identsync.integrations.calendar.chosen import stream_of, wish_of
 from identsync.integrations.calendar.connecting import COLOURS, app_of, endpoints_of, root_of, slug, title_of
 from identsync.integrations.calendar.event import NoCalendar
+from identsync.integrations.calendar.gate import release
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import held
 from identsync.integrations.calendar.seal import opened, seal
@@ -117,6 +118,7 @@ def admit(
     with store.write() as connection:
         now = store.now_ms()
         books.put_account(connection, name, replace(account, sealed=sealed), now)
+        release(connection, name)
         if link is None:
             return
         if fresh:

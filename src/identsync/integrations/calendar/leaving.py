@@ -11,6 +11,7 @@ from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import PROBLEM, Link
 from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.event import Calendar, NoCalendar
+from identsync.integrations.calendar.gate import release
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.language import kept
@@ -71,7 +72,8 @@ def begin(
 
 
 def hasten(connection: Connection, name: str, destination: CalendarDestination, doctors: Collection[int]) -> None:
-    """Let whatever of these doctors has failed be tried by the next run, without waiting out its patience."""
+    """Let whatever of these doctors has failed be tried by the next run, without waiting out its patience or a gate."""
+    release(connection, name)
     keys: dict[int, list[int]] = {}
     for one in held(connection, name, destination, doctors):
         keys.setdefault(one.scope, []).append(one.key)
