@@ -95,6 +95,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(cores + 2, 6)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A long text is its length in a test's name, which is put into the environment: Windows takes 32,767 letters."""
+    return f"{type(val).__name__} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 200 else None
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that start a crowd of processes never run beside each other, and one worker has the browser."""
     for marker in ("processes", "browser") if item.config.pluginmanager.hasplugin("xdist") else ():

@@ -21,7 +21,7 @@ from identsync.integrations.calendar.event import Name
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, read
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import run_log, task_slot
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -123,8 +123,8 @@ def played(
         scene.play("yandex")
         return scene.ways
 
-    url, ways = filled(dialect, f"{name} {time.time_ns() // (5 * MINUTE * 1_000_000)}", fill)
-    scene = Scene(open_store(url), clinic, settings, dict(ways))
+    store, ways = filled(dialect, f"{name} {time.time_ns() // (5 * MINUTE * 1_000_000)}", fill)
+    scene = Scene(store, clinic, settings, dict(ways))
     scene.slot("yandex")
     return scene
 

@@ -45,7 +45,6 @@ def scene(filled: Callable[..., Any], clinic_file: Path) -> Iterator[Scene]:
     engine = create_engine(f"sqlite:///{clinic_file}")
     scene = played(filled, "sqlite", "every state, as a browser sees it", ClinicSource(engine), SETTINGS)
     yield scene
-    scene.store.close()
     engine.dispose()
 
 

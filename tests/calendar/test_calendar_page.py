@@ -55,7 +55,6 @@ def scene(dialect: str, filled: Callable[..., Any], scene_file: Path) -> Iterato
     settings = {"yandex": YANDEX, "google": GOOGLE}
     scene = played(filled, dialect, "every state of a calendar", ClinicSource(engine), settings)
     yield scene
-    scene.store.close()
     engine.dispose()
 
 

@@ -182,11 +182,14 @@ def test_views_are_printed_for_a_person(cli: Cli) -> None:
         assert "clinic_appointment" in told.stdout
 
 
-def test_an_administrator_gets_what_he_has_to_run(cli: Cli) -> None:
+def test_an_administrator_gets_what_he_has_to_run(cli: Cli, folder: Path) -> None:
     told = cli("database", "setup", "--login", "clinic\\sync]", "--views", "ident")
     assert told.returncode == 0, told.stderr
     assert "CREATE USER [clinic\\sync]]]" in told.stdout
     assert "GRANT SELECT ON [ident].clinic_appointment" in told.stdout
+    written = cli("database", "setup", "--login", "clinic\\sync]", "--views", "ident", "--output", "для БД.sql")
+    assert (written.stdout, "для БД.sql" in written.stderr) == ("", True)
+    assert (folder / "для БД.sql").read_text(encoding="utf-8-sig") == told.stdout
     fixed = cli("database", "setup", "--dialect", "postgresql", "--fixed").stdout
     assert fixed.index("CREATE TABLE identsync.task_slot") < fixed.index("ON ALL TABLES IN SCHEMA")
     wrong = cli("database", "tables", "--since", "9")

@@ -19,7 +19,7 @@ from identsync.store import Store
 from identsync.store.tables import phone_call, phone_missed
 
 from . import desk_seed as seed
-from .calls import ringing, tell
+from .calls import MINUTE, ringing, tell
 
 PAGE = PAGES[0]
 
@@ -132,6 +132,11 @@ def played(
 
 @pytest.fixture
 def desk_of_a_day(dialect: str, filled: Callable[..., Any], calls_clinic: Path) -> Iterator[Desk]:
-    """A desk in the evening, on SQLite and on PostgreSQL: the calls of the day are in the books."""
-    with played(filled, dialect, calls_clinic, "a day of calls", Desk.day) as desk:
+    """A desk at six in the evening, on SQLite and on PostgreSQL: the calls of the day are in the books."""
+
+    def play(desk: Desk) -> None:
+        desk.now_ms -= (desk.now_ms - 15 * 60 * MINUTE) % (24 * 60 * MINUTE)
+        desk.day()
+
+    with played(filled, dialect, calls_clinic, "a day of calls", play) as desk:
         yield desk

@@ -17,7 +17,7 @@ from identsync.integrations.leads import INTEGRATION as LEADS
 from identsync.integrations.telephony import INTEGRATION, recordings
 from identsync.integrations.telephony.call import Employee
 from identsync.integrations.telephony.settings import Line
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import lead, outbox, phone_call, phone_dial, phone_seat
 
 from . import desk_seed as seed
@@ -68,13 +68,11 @@ def house(filled: Callable[..., Any], calls_clinic: Path, tmp_path: Path) -> Ite
 
     own_clinic = tmp_path / "clinic.db"
     shutil.copy(calls_clinic, own_clinic)  # a test writes into it
-    url, _nothing = filled("sqlite", f"calls of the last hours {time.time_ns() // 300_000_000_000}", fill)
-    store = open_store(url)
+    store, _nothing = filled("sqlite", f"calls of the last hours {time.time_ns() // 300_000_000_000}", fill)
     with at_desk(store, own_clinic) as desk:
         desk.settings = {name: kept(line, tmp_path) for name, line in seed.LINES.items()}
         with console_of(desk, "Анна") as console:
             yield House(desk, console)
-    store.close()
 
 
 def test_a_ring_is_on_another_page_by_itself_and_goes_when_the_caller_hangs_up(house: House, tab: Tab) -> None:  # noqa: F811

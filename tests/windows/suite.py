@@ -84,9 +84,8 @@ def test(wine: Machine, python: Path, arguments: list[str]) -> int:
         code = session(wine, house, [*command, "--cache-clear"], uri, 3300)
         if code == 1:
             print("poe windows: what failed, once more", flush=True)
-            code = session(
-                wine, house, [*command, "-n", "0", "--last-failed", "--last-failed-no-failures=none"], uri, 600
-            )
+            again = ["-n", "1", "--last-failed", "--last-failed-no-failures=none"]  # a worker: it knows tests by group
+            code = session(wine, house, [*command, *again], uri, 600)
     return code
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import rich_utils
 
 from identsync import places
 from identsync.cli import DONE, ELSEWHERE, PROBLEMS
@@ -42,16 +43,14 @@ OfMachine = Annotated[
 Login = Annotated[str, typer.Option(help=_("имя входа движка на сервере базы"))]
 Schema = Annotated[str, typer.Option(help=_("схема таблиц движка, как в настройках"))]
 Json = Annotated[bool, typer.Option("--json", help=_("ответ одним объектом JSON"))]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help=_("в какой файл записать; без него - напечатать"))]
 
 
 def application() -> typer.Typer:
     """Return the command line, described in the chosen language."""
-    app = typer.Typer(
-        help=_("Движок интеграций стоматологической клиники. Язык: --lang ru или --lang en."),
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-    )
+    _name_the_panels()
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback(help=_("Движок интеграций стоматологической клиники."))(spoken)
     app.command(help=_("Создать файл настроек с пояснениями"))(init)
     app.command(help=_("Проверить настройки, базы, представления и все внешние сервисы"))(check)
     app.command(help=_("Испытать ограничитель на этой базе данных"))(doctor)
@@ -80,6 +79,23 @@ def application() -> typer.Typer:
     secret.command("remove", help=_("Удалить секрет"))(secret_remove)
     app.add_typer(secret, name="secret")
     return app
+
+
+def _name_the_panels() -> None:
+    """Tell typer its own words in the chosen language."""
+    rich_utils.ARGUMENTS_PANEL_TITLE = _("Что указать")
+    rich_utils.OPTIONS_PANEL_TITLE = _("Ключи")
+    rich_utils.COMMANDS_PANEL_TITLE = _("Команды")
+    rich_utils.ERRORS_PANEL_TITLE = _("Ошибка")
+    rich_utils.DEFAULT_STRING = _("[без него: {}]")
+    rich_utils.REQUIRED_LONG_STRING = _("[обязательно]")
+    rich_utils.RICH_HELP = _("Подробно: [blue]{command_path} {help_option}[/]")
+
+
+def spoken(
+    lang: Annotated[str | None, typer.Option(metavar="ru|en", help=_("язык; можно и после команды"))] = None,
+) -> None:
+    """Describe ``--lang``, which is taken from the arguments before they come here: help texts speak it, too."""
 
 
 def init(
@@ -179,11 +195,12 @@ def status(settings: SettingsFile = None, json: Json = False) -> None:
 def clinic_views(
     dialect: Annotated[DialectName, typer.Option(help=_("вид базы данных"))] = DialectName.MSSQL,
     profile: Annotated[str, typer.Option(help=_("чьи таблицы отображать"))] = "ident",
+    output: Output = None,
 ) -> None:
     """Print the SQL of the clinic's views."""
     from identsync.clinic.views import views
 
-    typer.echo(views(dialect.value, profile))
+    _put_out(views(dialect.value, profile), output)
 
 
 def clinic_check(settings: SettingsFile = None) -> None:
@@ -204,19 +221,21 @@ def database_setup(
     schema: Schema = "identsync",
     views: Annotated[str | None, typer.Option(help=_("схема представлений клиники; без неё - обычная"))] = None,
     fixed: Annotated[bool, typer.Option("--fixed", help=_("вход не может менять таблицы: их меняет человек"))] = False,
+    output: Output = None,
 ) -> None:
     """Print the SQL that gives the engine its place and its rights, for a database administrator."""
     from identsync.clinic.views import reading
     from identsync.store.rights import rights
 
-    typer.echo(rights(dialect.value, login, schema, fixed=fixed))
-    typer.echo(reading(dialect.value, login, views or USUAL_SCHEMA[dialect]), nl=False)
+    ours = rights(dialect.value, login, schema, fixed=fixed)
+    _put_out(f"{ours}\n{reading(dialect.value, login, views or USUAL_SCHEMA[dialect])}".rstrip(), output)
 
 
 def database_tables(
     dialect: Annotated[ServerName, typer.Option(help=_("вид базы данных"))] = ServerName.MSSQL,
     schema: Schema = "identsync",
     since: Annotated[str | None, typer.Option(help=_("версия, которая уже есть: печатать то, что после неё"))] = None,
+    output: Output = None,
 ) -> None:
     """Print the SQL of the engine's tables, or of what has changed since a revision."""
     from identsync.store.migrate import script
@@ -224,7 +243,16 @@ def database_tables(
 
     if since is not None and since not in REVISIONS:
         raise typer.BadParameter(_("такой версии нет; есть {known}", known=", ".join(REVISIONS)))
-    typer.echo(script(dialect.value, schema, since))
+    _put_out(script(dialect.value, schema, since), output)
+
+
+def _put_out(sql: str, file: Path | None) -> None:
+    """Print, or write as UTF-8 that SQL Server's programs recognise: PowerShell's ``>`` would spoil Cyrillic."""
+    if file is None:
+        typer.echo(sql)
+        return
+    file.write_text(f"{sql}\n", encoding="utf-8-sig")
+    say(_("Записано: {file}", file=file))
 
 
 def secret_set(name: SecretName, machine: OfMachine = False) -> None:
