@@ -1,7 +1,6 @@
 """Each trap of Google Calendar that the sheet knows (facts/calendar.md, A8), by its name."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -333,33 +332,6 @@ async def test_the_doctors_own_calendar_is_out_of_sight(doctor: Doctor, process)
         with pytest.raises(Refused):
             await question
     assert process.books()["foreign_touched"] == 0
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "kind"),
-    [
-        (429, "rateLimitExceeded", Limited),
-        (403, "quotaExceeded", Limited),
-        (401, "authError", Refused),
-        (403, "forbidden", None),
-        (403, "accessNotConfigured", None),
-        (404, "notFound", None),
-    ],
-)
-async def test_what_concerns_the_whole_account_is_told_to_all_of_it(
-    doctor: Doctor, process, status: int, reason: str, kind: type | None
-):
-    process.fault("fail", "get", status=status, reason=reason, times=None)
-    with contextlib.suppress(Limited, Refused):
-        await doctor.wire.get(name(1))
-    assert doctor.account.heard == ([] if kind is None else [kind])
-
-
-async def test_a_grant_that_was_revoked_is_told_to_all_of_its_account(doctor: Doctor):
-    await doctor.account.access.revoke()
-    with pytest.raises(Refused):
-        await doctor.wire.get(name(1))
-    assert doctor.account.heard == [Refused]
 
 
 # -- answers that are none -----------------------------------------------------------------------------------------
