@@ -5,7 +5,10 @@ import contextlib
 import pytest
 from accounts import Doctor, name
 
-from identsync.errors import Limited, Refused
+from identsync.errors import Limited, Refused, Unavailable, Unexpected
+from identsync.integrations.calendar.event import Barred
+
+FEW = [name(1), name(2), name(3)]
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,23 @@ async def test_a_grant_that_was_revoked_is_told_to_all_of_its_account(doctor: Do
     with pytest.raises(Refused):
         await doctor.wire.get(name(1))
     assert doctor.account.heard == [Refused]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (503, "backendError", Unavailable),
+        (403, "userRateLimitExceeded", Limited),
+        (429, "rateLimitExceeded", Limited),
+        (403, "forbidden", Barred),
+        (401, "authError", Refused),
+        (418, "teapot", Unexpected),
+    ],
+)
+async def test_a_part_of_a_batch_may_fail_alone(doctor: Doctor, process, status: int, reason: str, kind: type):
+    await doctor.written(1, 2, 3)
+    process.fault("part", "part get", skip=1, status=status, reason=reason, times=None)
+    with pytest.raises(kind) as caught:
+        await doctor.wire.fetch(FEW)
+    assert type(caught.value) is kind
+    assert set(doctor.account.heard) == {kind} & {Limited, Refused}

@@ -11,7 +11,7 @@ from identsync.errors import Later, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply
 from identsync.flows.mirror import Confirmed
 from identsync.integrations.calendar import keeping
-from identsync.integrations.calendar.event import Barred, Conflict, Found, Missing, Name, Unwanted, Written
+from identsync.integrations.calendar.event import Conflict, Found, Missing, Name, Unwanted, Written
 from identsync.integrations.calendar.wire import google_batch
 from identsync.integrations.calendar.wire.google import _written
 from identsync.integrations.calendar.wire.google_answer import error_of
@@ -362,29 +362,6 @@ async def test_a_server_error_is_later(doctor: Doctor, process, status: int):
     with pytest.raises(Unavailable) as caught:
         await doctor.wire.put(name(1), event(1), None)
     assert caught.value.after_ms == 3000
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "kind"),
-    [
-        (503, "backendError", Unavailable),
-        (403, "userRateLimitExceeded", Limited),
-        (429, "rateLimitExceeded", Limited),
-        (403, "forbidden", Barred),
-        (401, "authError", Refused),
-        (418, "teapot", Unexpected),
-    ],
-)
-async def test_a_part_of_a_batch_may_fail_alone(doctor: Doctor, process, status: int, reason: str, kind: type):
-    await doctor.written(1, 2, 3)
-    process.fault("part", "part get", skip=1, status=status, reason=reason, times=None)
-    with pytest.raises(kind) as caught:
-        await doctor.wire.fetch(FEW)
-    assert type(caught.value) is kind
-    if kind in {Refused, Limited}:
-        assert kind in doctor.account.heard
-    else:
-        assert doctor.account.heard == []
 
 
 async def test_a_batch_with_a_part_refused_for_its_token_is_asked_again(doctor: Doctor, process):
