@@ -102,6 +102,18 @@ def test_a_doctor_of_a_branch_that_is_not_chosen_is_let_go_when_a_person_says_so
     assert (world.links()[1].state, world.links()[1].address) == ("off", "")
 
 
+def test_a_branch_that_is_not_chosen_and_whose_computer_is_off_is_emptied_by_another(world: World):
+    for scope in (1, 2):
+        world.go(scope)
+        ran(world, scope)
+    served(world, 2)
+    world.go(2)
+    assert counted(world)[1] == 5, "its own task may be about to do so"
+    world.now += LONG
+    world.go(2)
+    assert counted(world) == {1: 0, 3: 5, EVERYWHERE: 5}
+
+
 # -- closed in the clinic ----------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
-"""Branches that were closed in the clinic: no client runs their tasks, so one of the others takes over what they left.
+"""Branches that were closed: no client runs their tasks, so one of the others takes over what they left.
 
-A branch is closed where neither the clinic's branches nor its staff know it, and nobody may still work there: its task
-has not run for an hour, or none of its doctors has a calendar that is kept. What it wrote is not wanted by its heir,
-whose run takes it back; the calendars stay, so that a branch that was missing by mistake is filled again.
+A branch is closed where neither the clinic's branches nor its staff know it, or the settings do not choose it, and
+nobody may still work there: its task has not run for an hour, or none of its doctors has a calendar that is kept. What
+it wrote is not wanted by its heir, whose run takes it back; the calendars stay, so that a branch that was missing by
+mistake is filled again.
 """
 
 from collections.abc import Collection
@@ -35,7 +36,7 @@ async def take_over(run: "Run", name: str, destination: CalendarDestination) -> 
     if not silent:
         return
     branches, known = await run.clinic_read(_known)
-    closed = silent - known
+    closed = {branch for branch in silent if branch not in known or not serves(destination, branch)}
     if closed and heir(destination, branches) == run.scope:
         await run.write(lambda connection: _inherit(connection, name, closed, run.scope, run.now_ms()))
 

@@ -47,9 +47,13 @@ class Gate:
         """Wait for a request's turn; Refused as long as the gate is shut, Limited where the turn is far off."""
         if not self.open:
             await self._unlocked()
-        if self.day is not None:
-            await self.day.take()
-        await self.pace.take()
+        try:
+            if self.day is not None:
+                await self.day.take()
+            await self.pace.take()
+        except Limited as error:
+            words = _("сейчас не наша очередь: сервер просил подождать или им заняты другие программы")
+            raise Limited(words, after_ms=error.after_ms) from None
 
     async def _unlocked(self) -> None:
         try:
