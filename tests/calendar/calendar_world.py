@@ -27,7 +27,7 @@ from identsync.errors import Limited, Refused, StaleFence, Unavailable, Unexpect
 from identsync.flows.mirror import approve
 from identsync.integrations.calendar import books, chosen, desks, keeping, leaving, task
 from identsync.integrations.calendar.books import Account, Link
-from identsync.integrations.calendar.event import Changes, Event, Found, Name, Unwanted, Written
+from identsync.integrations.calendar.event import Barred, Changes, Event, Found, Name, Unwanted, Written
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import homes, read
 from identsync.integrations.calendar.wire import discovery
@@ -49,7 +49,7 @@ OWNER = 2  # the doctor with an account of his own
 LOST = ("lost request", "lost answer", "garbage, not done", "garbage, done")
 WRITES = {"put", "remove", "delete calendar"}
 FAULTS = (
-    *LOST, "no connection", "limited", "refused", "unwanted", "no etag", "stale", "empty", "edited meanwhile",
+    *LOST, "no connection", "limited", "refused", "barred", "unwanted", "no etag", "stale", "empty", "edited meanwhile",
     "deleted meanwhile", "taken over", "paused meanwhile", "leaving meanwhile", "dies before", "dies after",
 )  # fmt: skip
 
@@ -287,6 +287,8 @@ class World:
                 raise Limited("slow", after_ms=300)
             case "refused":
                 raise Refused("who are you")
+            case "barred":
+                raise Barred("not here")
             case "dies before":
                 self._die()
             case "taken over":

@@ -1,7 +1,7 @@
 """What a server asks of everybody is heard by every run: wait an hour, this password is wrong, not in this calendar."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from sqlalchemy import create_engine
 
 from identsync.clinic.source import ClinicSource
 from identsync.demo.caldav.process import CalDavProcess
-from identsync.engine.integration import Status
+from identsync.engine.integration import PageContext, Status
 from identsync.flows.http import Http
-from identsync.integrations.calendar import accounts, books, gate, leaving
+from identsync.integrations.calendar import accounts, books, gate, leaving, orders
 from identsync.integrations.calendar.books import Account
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wire.caldav import CalDav
@@ -144,6 +144,21 @@ async def test_a_password_that_is_refused_is_not_tried_again_by_anybody_for_an_h
     hasten(network)
     assert (await network.go(1)).status is Status.OK
     assert {link.state for link in network.links().values()} == {"on"}
+
+
+@pytest.mark.parametrize("order", [orders.look, orders.everything])
+async def test_a_person_on_the_page_need_not_wait(
+    network: Network, stub: CalDavProcess, order: Callable[[PageContext, Mapping[str, str]], str]
+):
+    await network.go()
+    moved(network)
+    stub.fault("fail", status=401, times=None)
+    await network.go()
+    stub.ask("DELETE", "faults")
+    assert (await network.go()).status is Status.ASK
+    context = PageContext(network.store, network.clinic, {NAME: network.destination}, "test", network.now_ms())
+    order(context, {"to": NAME, "branch": "1", "doctor": str(min(network.links()))})
+    assert (await network.go()).status is Status.OK
 
 
 async def test_another_password_in_the_settings_is_tried_at_once(
