@@ -12,6 +12,7 @@ from typing import Any
 
 LANGUAGES = ("ru", "en")
 _catalogue: Mapping[str, str] = {}
+_chosen = "ru"
 
 
 def preferred(environment: Mapping[str, str]) -> str:
@@ -24,12 +25,17 @@ def preferred(environment: Mapping[str, str]) -> str:
 
 def speak(language: str | None = None) -> str:
     """Choose the language of this process ('ru', 'en', None = as the environment asks) and return it."""
-    global _catalogue  # noqa: PLW0603  one language a process, read everywhere
+    global _catalogue, _chosen
     chosen = language or preferred(os.environ)
     if chosen not in LANGUAGES:
         raise ValueError(f"no such language: {chosen}")
-    _catalogue = _read(chosen) if chosen != "ru" else {}
+    _catalogue, _chosen = _read(chosen) if chosen != "ru" else {}, chosen
     return chosen
+
+
+def spoken() -> str:
+    """Return the language of this process, 'ru' or 'en'."""
+    return _chosen
 
 
 def _(sentence: str, **values: object) -> str:

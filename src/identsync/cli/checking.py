@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from identsync import integrations, places
@@ -14,6 +15,7 @@ from identsync.errors import ContractError, IdentsyncError, Problem, SettingsErr
 from identsync.language import _
 from identsync.places import Scope
 from identsync.settings import Settings, secret
+from identsync.store.unreached import why
 from identsync.values import is_reference
 from identsync.vault import find
 
@@ -136,9 +138,16 @@ async def _room(integration: Integration, context: PageContext) -> Sequence[Prob
     if integration.check is None:
         return ()
     try:
-        return await integration.check(context.settings, context)
+        found = await integration.check(context.settings, context)
     except Exception as error:
         return explained(f"[{integration.name}]", error)
+    return [replace(one, where=_as_in_the_file(one.where)) for one in found]
+
+
+def _as_in_the_file(where: str) -> str:
+    """Spell 'leads.site' and 'leads.site key' with the brackets that stand in the settings."""
+    table, space, key = where.partition(" ")
+    return where if where.startswith("[") else f"[{table}]{space}{key}"
 
 
 def explained(where: str, error: Exception) -> Sequence[Problem]:
@@ -148,6 +157,8 @@ def explained(where: str, error: Exception) -> Sequence[Problem]:
     if isinstance(error, IdentsyncError):
         return [Problem(where, str(error), error.hint)]
     cause = getattr(error, "orig", None) or error
+    if known := why(cause):
+        return [Problem(where, *known)]
     return [Problem(where, _("не получилось: {kind}", kind=type(cause).__name__), _("проверьте адрес, права и сеть"))]
 
 

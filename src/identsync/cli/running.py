@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from identsync import integrations, places
 from identsync.cli.words import log_to_stderr, say
 from identsync.client import Client, loop_factory, opened_clinic, opened_store, tasks_of
-from identsync.engine.integration import Outcome, Role, Task
+from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.errors import Problem, SettingsError
-from identsync.language import _
+from identsync.language import _, said, spoken
 from identsync.service.life import Ending, live, told
 from identsync.settings import Settings, load
 
@@ -128,9 +128,27 @@ async def _once(settings: Settings, store: "Store", clinic: "ClinicSource", task
     if not isinstance(outcome, Outcome):
         say(_("{kind}, филиал {scope}: не сейчас ({why})", kind=task.kind, scope=task.scope, why=outcome))
         return None
-    counts = ", ".join(f"{name} {count}" for name, count in outcome.counts.items() if count)
-    say(f"{task.kind} {task.scope}: {outcome.status} {counts} {outcome.note}".rstrip())
+    say(_ended(task, outcome))
     return outcome
+
+
+def _ended(task: Task, outcome: Outcome) -> str:
+    """Say how a run ended: '{task}, {where}: {how}; {counts}; {note}'."""
+    from identsync.console.i18n import catalog
+    from identsync.console.words import said_counts
+
+    how = {
+        Status.OK: _("выполнено"),
+        Status.PARTIAL: _("принято не всё"),
+        Status.LATER: _("повторится само"),
+        Status.ASK: _("нужно решение человека"),
+        Status.LATE: _("не успела и остановлена"),
+        Status.LOST: _("перешла к другой программе"),
+        Status.RELEASED: _("не закончена и передана"),
+    }.get(outcome.status, _("не удалась"))
+    where = _("филиал {scope}", scope=task.scope) if task.scope else _("вся сеть")
+    counts = ", ".join(said_counts(catalog(spoken()), outcome.counts))
+    return f"{task.kind}, {where}: " + "; ".join(filter(None, (how, counts, said(outcome.note))))
 
 
 def _spare_arenas() -> None:

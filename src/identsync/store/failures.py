@@ -9,6 +9,8 @@ import re
 from enum import Enum
 
 from identsync.errors import Unavailable
+from identsync.language import _
+from identsync.store.unreached import why
 
 
 class Reaction(Enum):
@@ -85,11 +87,14 @@ def sqlstate(error: BaseException) -> str:
 
 
 def unavailable(error: BaseException) -> Unavailable:
-    """Make the error the engine understands; only codes go into its text, for a driver's message may quote data."""
+    """Make the error the engine understands; of a driver's message only codes are told on, for it may quote data."""
     origin = getattr(error, "orig", None) or error
-    kind = reaction(error)
-    code = sqlstate(origin) or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
-    return Unavailable(f"the database did not answer: {kind.value} ({code})", sent=kind is Reaction.LOST)
+    kind, state = reaction(error), sqlstate(origin)
+    code = state or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
+    what, hint = why(origin, state) or (_("база данных не ответила"), "")
+    made = Unavailable(f"{what} ({kind.value}, {code})", sent=kind is Reaction.LOST)
+    made.hint = hint
+    return made
 
 
 def _is_odbc(error: BaseException) -> bool:
