@@ -9,6 +9,7 @@ import pytest
 
 from identsync.demo.google.options import Options
 from identsync.demo.google.process import GoogleProcess
+from identsync.errors import IdentsyncError
 from identsync.flows.http import Http
 from identsync.integrations.calendar.event import Event, Found, Name
 from identsync.integrations.calendar.wire.google import Google, GoogleCalendar
@@ -44,10 +45,14 @@ class Account:
     user: str
     access: Access
     permits: int = 0
+    heard: list[type] = field(default_factory=list)  # kinds of failures that concern the whole account
     google: Google = field(init=False)
 
     def __post_init__(self) -> None:
-        self.google = Google(self.http, self.access, self.permit, self.process.url)
+        self.google = Google(self.http, self.access, self.permit, self.process.url, heard=self.hear)
+
+    async def hear(self, error: IdentsyncError) -> None:
+        self.heard.append(type(error))
 
     async def permit(self) -> None:
         self.permits += 1

@@ -27,11 +27,20 @@ from identsync.errors import Limited, Refused, StaleFence, Unavailable, Unexpect
 from identsync.flows.mirror import approve
 from identsync.integrations.calendar import books, chosen, desks, keeping, leaving, task
 from identsync.integrations.calendar.books import Account, Link
-from identsync.integrations.calendar.event import Changes, Event, Found, Name, Unwanted, Written
+from identsync.integrations.calendar.event import Barred, Changes, Event, Found, Name, Unwanted, Written
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import homes, read
 from identsync.integrations.calendar.wire import discovery
-from identsync.store.tables import calendar_account, calendar_link, metadata, mirror_item, mirror_stream, network_key
+from identsync.store.tables import (
+    calendar_account,
+    calendar_link,
+    metadata,
+    mirror_item,
+    mirror_stream,
+    network_key,
+    rate_slot,
+    task_slot,
+)
 
 NAME, HOME = "there", "https://there.example/"
 TODAY = time.time_ns() // 86_400_000_000_000
@@ -40,7 +49,7 @@ OWNER = 2  # the doctor with an account of his own
 LOST = ("lost request", "lost answer", "garbage, not done", "garbage, done")
 WRITES = {"put", "remove", "delete calendar"}
 FAULTS = (
-    *LOST, "no connection", "limited", "refused", "unwanted", "no etag", "stale", "empty", "edited meanwhile",
+    *LOST, "no connection", "limited", "refused", "barred", "unwanted", "no etag", "stale", "empty", "edited meanwhile",
     "deleted meanwhile", "taken over", "paused meanwhile", "leaving meanwhile", "dies before", "dies after",
 )  # fmt: skip
 
@@ -153,7 +162,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.engine = _memory()
-        tables = [mirror_item, mirror_stream, calendar_link, calendar_account, network_key]
+        tables = [mirror_item, mirror_stream, calendar_link, calendar_account, network_key, rate_slot, task_slot]
         metadata.create_all(self.engine, tables=tables)
         self.clinic_engine = _memory()
         contract.contract.create_all(self.clinic_engine)
@@ -278,6 +287,8 @@ class World:
                 raise Limited("slow", after_ms=300)
             case "refused":
                 raise Refused("who are you")
+            case "barred":
+                raise Barred("not here")
             case "dies before":
                 self._die()
             case "taken over":

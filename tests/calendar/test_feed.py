@@ -4,7 +4,9 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,12 @@ from identsync.engine.loop import Engine
 from identsync.integrations.calendar import INTEGRATION, books, feed, leaving
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.event import Event
-from identsync.integrations.calendar.feed import CANCELLED_MS, Published
+from identsync.integrations.calendar.published import CANCELLED_MS, Published, written
 from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
 from identsync.integrations.calendar.shelf import Folder
+from identsync.language import said
 from identsync.store import Store, open_store
-from identsync.store.tables import mirror_item
+from identsync.store.tables import mirror_item, task_slot
 
 DAYS = 12
 TODAY = time.time_ns() // 86_400_000_000_000
@@ -93,9 +96,15 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path, clone: Callable[[str], str]) -> Iterator[Scene]:
+    with scened(tmp_path, clone("sqlite")) as scene:
+        yield scene
+
+
+@contextmanager
+def scened(tmp_path: Path, url: str) -> Iterator[Scene]:
     engine = create_engine(f"sqlite:///{tmp_path / 'clinic.db'}")
     generate(engine, GeneratorSettings(branches=2, doctors=2, days=DAYS, seed=5, first_day=TODAY - 2))
-    store = open_store(clone("sqlite"))
+    store = open_store(url)
     folder = tmp_path / "подписки врачей"
     folder.mkdir()
     yield Scene(store, ClinicSource(engine), engine, published(folder=str(folder)))
@@ -203,7 +212,7 @@ def _age(connection: Any, doctor: int, ms: int) -> None:
     row = connection.execute(mirror_item.select().where(mirror_item.c.key == doctor)).one()
     old = Published.unpack(row.payload)
     gone = tuple((one, since - ms) for one, since in old.cancelled)
-    older = Published(old.token, old.what, old.events, gone).pack()
+    older = Published(old.token, old.what, old.place, old.events, gone).pack()
     aged = {"payload": older, "changed_ms": row.changed_ms - ms}
     connection.execute(update(mirror_item).where(mirror_item.c.key == doctor).values(aged))
 
@@ -227,6 +236,95 @@ def test_what_only_left_the_window_or_came_back_is_not_cancelled() -> None:
     other = published(folder="/x", what="busy")
     assert after.next("t", other, [event("busy", now)], now + 2).cancelled == (), "other names altogether"
     assert Published.unpack(after.pack()) == after
+
+
+def stamps(destination: CalendarDestination, runs: list[tuple[list[Event], int]]) -> list[datetime]:
+    """Publish one event, run by run; its DTSTAMP in each file."""
+    before, told = Published("t", destination.what), []
+    for events, now in runs:
+        before = Published.unpack(before.next("t", destination, events, now).pack())
+        [one] = Calendar.from_ical(written(destination, events, before)).walk("VEVENT")
+        told.append(one["DTSTAMP"].dt)
+    return told
+
+
+def test_a_visit_that_comes_back_is_newer_than_its_cancelling() -> None:
+    now = 1_800_000_000_000
+    visit = replaced(event("v" * 32, now + 3_600_000), changed_ms=now - DAY_MS)
+    told = stamps(published(folder="/x"), [([visit], now), ([], now + 60_000), ([visit], now + 120_000)])
+    assert sorted(set(told)) == told
+
+
+@pytest.mark.parametrize("changed_ms", [0, 1_790_000_000_000])
+def test_what_has_changed_is_newer_whatever_the_clinic_says_and_what_has_not_is_not(
+    changed_ms: int,
+) -> None:
+    """A busy run has no time of its change at all."""
+    now = 1_800_000_000_000
+    short = replaced(event("v" * 32, now + 3_600_000), changed_ms=changed_ms)
+    long = replaced(short, end_ms=short.end_ms + 1_800_000)
+    runs = [([short], now), ([short], now + 60_000), ([long], now + 120_000), ([long], now + 180_000)]
+    first, again, longer, still = stamps(published(folder="/x", what="busy"), runs)
+    assert first == again < longer == still
+    assert first.year > 2000
+
+
+async def test_another_folder_in_the_settings_takes_the_files_along(scene: Scene, tmp_path: Path) -> None:
+    old = folder_of(scene)
+    (tmp_path / "new").mkdir()
+    await scene.go()
+    doctor, other = sorted(scene.links)
+    scene.write(lambda connection: books.set_state(connection, "ical", other, "paused", 1))
+    scene.destination = replace(scene.destination, folder=str(tmp_path / "new"))
+    assert (await scene.go()).status is Status.OK
+    assert names(scene) == {scene.links[doctor].address}
+    assert {file.stem for file in old.iterdir()} == {scene.links[other].address}, "his stays as it is"
+    scene.write(lambda connection: leaving.begin(connection, "ical", scene.destination, [doctor, other], 1))
+    await scene.go()
+    assert names(scene) == {file.stem for file in old.iterdir()} == set()
+    assert {link.state for link in scene.links.values()} == {"off"}
+
+
+async def test_a_folder_that_is_out_of_reach_is_told_to_a_person(scene: Scene, tmp_path: Path) -> None:
+    old = folder_of(scene)
+    (tmp_path / "new").mkdir()
+    await scene.go()
+    old.rename(tmp_path / "away")
+    scene.destination = replace(scene.destination, folder=str(tmp_path / "new"))
+    assert (await scene.go()).status is Status.OK
+    assert len(names(scene)) == 2
+    assert all(str(old) in said(link.problem or "") for link in scene.links.values())
+
+
+async def test_another_address_on_the_same_server_takes_the_files_along(scene: Scene, shared: WebDav) -> None:
+    scene.destination = on_webdav(shared)
+    await scene.go()
+    before = set(shared.files)
+    assert len(before) == 2
+    scene.destination = replace(scene.destination, url=f"{shared.url}/")
+    assert (await scene.go()).status is Status.OK
+    assert set(shared.files) == before, "the same place, spelled otherwise"
+    scene.destination = replace(scene.destination, url=f"{shared.url}/new")
+    assert (await scene.go()).status is Status.OK
+    assert set(shared.files) == {f"new/{name}" for name in before}
+
+
+async def test_another_server_is_not_shown_the_password_of_the_old_one_nor_the_other_way_round(
+    scene: Scene, shared: WebDav
+) -> None:
+    scene.destination = on_webdav(shared)
+    await scene.go()
+    before, asked = set(shared.files), len(shared.requests)
+    with webdav() as another:
+        scene.destination = replace(scene.destination, url=another.url)
+        assert (await scene.go()).status is Status.OK
+        assert set(another.files) == before
+    assert (set(shared.files), len(shared.requests)) == (before, asked)
+    assert all(shared.url in said(link.problem or "") for link in scene.links.values()), "a person is told"
+
+
+def names(scene: Scene) -> set[str]:
+    return {file.stem for file in folder_of(scene).iterdir()}
 
 
 async def test_a_new_address_takes_the_old_file_away_however_often(scene: Scene) -> None:
@@ -374,3 +472,40 @@ async def test_an_old_address_is_not_thought_gone_because_a_proxy_says_404(scene
     await scene.go()
     assert scene.links[doctor].token is None
     assert {name.removesuffix(".ics") for name in shared.files} == {link.address for link in scene.links.values()}
+
+
+def feeds_of(scene: Scene) -> set[int]:
+    """Whose files are in the folder."""
+    folder = Path(scene.destination.folder or "")
+    return {link.doctor for link in scene.links.values() if (folder / f"{link.address}.ics").exists()}
+
+
+async def test_a_branch_that_is_not_chosen_any_more_publishes_nothing_and_chosen_again_the_same_addresses(scene: Scene):
+    for branch in (1, 2):
+        await scene.go(branch)
+    addresses = {link.address for link in scene.links.values()}
+    for chosen in [2], []:
+        scene.destination = replace(scene.destination, branches=chosen)
+        for branch in (1, 2):
+            assert (await scene.go(branch)).status is Status.OK
+        staff = scene.clinic.staff()
+        assert feeds_of(scene) == {doctor.id for doctor in staff if doctor.branch_id in (chosen or [1, 2])}
+    assert {link.address for link in scene.links.values()} == addresses
+
+
+async def test_the_files_of_a_closed_branch_go_and_who_works_elsewhere_keeps_his(
+    tmp_path: Path, clone: Callable[[str], str], dialect: str
+):
+    with scened(tmp_path, clone(dialect)) as scene:
+        both, only = (doctor.id for doctor in scene.clinic.staff() if doctor.branch_id == 1)
+        scene.sql("INSERT INTO clinic_staff SELECT 2, doctor_id, name, '' FROM clinic_staff WHERE doctor_id=:d", d=both)
+        for branch in (1, 2):
+            await scene.go(branch)
+        for table in ("clinic_branch", "clinic_staff", "clinic_appointment"):
+            scene.sql(f"DELETE FROM {table} WHERE branch_id=1")
+        await scene.go(2)  # the doctor has moved in
+        scene.write(lambda connection: connection.execute(update(task_slot).values(finished_ms=0)))
+        for _ in range(2):
+            assert (await scene.go(2)).status is Status.OK
+        assert feeds_of(scene) == scene.links.keys() - {only}
+        assert both in scene.links

@@ -364,25 +364,6 @@ async def test_a_server_error_is_later(doctor: Doctor, process, status: int):
     assert caught.value.after_ms == 3000
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "kind"),
-    [
-        (503, "backendError", Unavailable),
-        (403, "userRateLimitExceeded", Limited),
-        (429, "rateLimitExceeded", Limited),
-        (403, "forbidden", Refused),
-        (401, "authError", Refused),
-        (418, "teapot", Unexpected),
-    ],
-)
-async def test_a_part_of_a_batch_may_fail_alone(doctor: Doctor, process, status: int, reason: str, kind: type):
-    await doctor.written(1, 2, 3)
-    process.fault("part", "part get", skip=1, status=status, reason=reason, times=None)
-    with pytest.raises(kind) as caught:
-        await doctor.wire.fetch(FEW)
-    assert type(caught.value) is kind
-
-
 async def test_a_batch_with_a_part_refused_for_its_token_is_asked_again(doctor: Doctor, process):
     await doctor.written(1, 2, 3)
     process.order("expire", what="access")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import Engine, create_engine, event, insert, select, text, update
 
@@ -18,6 +19,7 @@ from identsync.clinic.contract import (
     contract,
 )
 from identsync.clinic.source import FIELDS, ClinicSource, Doctor
+from identsync.core.columns import digest
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.wanted import Wanted, Wish, homes, read, when
@@ -132,6 +134,47 @@ def test_each_step_of_the_policy_shows_so_much(clinic: Engine, show: tuple[str, 
     book(clinic, 1, 600, service=" Кариес\t", room="Кабинет 4", comment="Боится\r\nсверла\x07")
     (one,) = events(clinic, show=show)
     assert (one.summary, one.description, one.location) == told
+
+
+@pytest.mark.parametrize(
+    "name", ["Пётр", "Анна-Мария", "Жан\u2011Поль", "Н'Гала", " Ли ", "Пётр Ильич", "Анна  Ильинична"]
+)
+def test_a_first_name_is_one_word_and_a_patronymic_perhaps(clinic: Engine, name: str) -> None:
+    rename(clinic, name)
+    (one,) = events(clinic, show=("first_name",))
+    assert one.summary == name.split(maxsplit=1)[0]
+
+
+def test_a_name_whose_letters_are_composed_is_a_name(clinic: Engine) -> None:
+    rename(clinic, "Андреи\u0306")
+    (one,) = events(clinic, show=("first_name",))
+    assert one.summary == "Андрей"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Иванова Мария Петровна", "Мария Иванова", "Мария\u00a0Иванова", "Мария\nИванова", "Мария,Иванова",
+     "Иванова,Мария", "Мария/Иванова", "Мария.Иванова", "Мария2", "-", "Мария +7 900 123-45-67"],
+)  # fmt: skip
+def test_what_is_more_than_a_first_name_is_not_shown_as_one(clinic: Engine, name: str) -> None:
+    """Russian records put the surname first, so no part of it may be told."""
+    rename(clinic, name)
+    assert [one.summary for one in events(clinic, show=("first_name",))] == ["Занято"]
+    (both,) = events(clinic, show=("first_name", "initials"))
+    letters = ["И.", *([f"{name[0]}."] if name[0].isalpha() else [])]
+    assert both.summary == " ".join(letters)
+
+
+def test_names_that_were_told_before_they_had_to_be_one_word_are_written_anew_and_nothing_else() -> None:
+    plain, named = (Wish(show=show).words() for show in (("service",), ("service", "first_name")))
+    assert plain == digest(orjson.dumps([1, ("service",), "Занято", "Резерв", "Смена"]))
+    assert named != digest(orjson.dumps([1, ("first_name", "service"), "Занято", "Резерв", "Смена"]))
+
+
+def rename(clinic: Engine, name: str) -> None:
+    with clinic.begin() as connection:
+        connection.execute(text("UPDATE clinic_patient SET name=:name, patronymic=''"), {"name": name})
+    book(clinic, 1, 600)
 
 
 def test_initials_leave_the_database_as_letters(clinic: Engine) -> None:

@@ -1,4 +1,4 @@
-"""A small strict WebDAV in a thread: one folder, one account; what is PUT there is served to everybody by GET."""
+"""A small strict WebDAV in a thread: folders ical and ical/new, one account; what is PUT there everybody may GET."""
 
 import base64
 import threading
@@ -13,7 +13,10 @@ _KEY = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 @dataclass
 class WebDav:
-    """``files`` by name; ``statuses`` are answered instead of doing anything, in order; ``requests`` as they came."""
+    """``files`` by name, those of the second folder by new/name; ``statuses`` are answered instead of doing anything.
+
+    ``requests`` as they came.
+    """
 
     port: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
@@ -26,6 +29,8 @@ class WebDav:
 
     def answer(self, verb: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         folder, _slash, name = path.lstrip("/").rpartition("/")
+        if folder == "ical/new":
+            folder, name = "ical", f"new/{name}"
         if headers.get("authorization") != _KEY:
             return (200, self.files[name]) if verb == "GET" and name in self.files else (401, b"")
         if self.statuses:

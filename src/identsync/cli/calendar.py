@@ -1,5 +1,6 @@
 """``identsync calendar``: calendars of doctors connected, shown, paused, emptied; imports are late."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -113,13 +114,29 @@ def _turn(name: str, doctor: int | None, state: str, file: Path | None) -> None:
     with ExitStack() as stack:
         here = desk(stack, file, name)
         with here.store.write() as connection:
-            known = books.links(connection, name)
-            chosen = [one for one in known if doctor in {None, one}]
+            links = books.links(connection, name).values()
+            known = {one.doctor: one.state for one in links if doctor in {None, one.doctor}}
+            fits = _fits(state, known, one=doctor is not None)
+            chosen = [one for one, now in known.items() if now in fits]
             for one in chosen:
                 books.set_state(connection, name, one, state, here.store.now_ms())
             if state == "on":
                 hasten(connection, name, here.destination, chosen)
-    _end(bool(chosen), doctor, _("Календарей: {count}, теперь {state}.", count=len(chosen), state=state_word(state)))
+    if doctor in known and known[doctor] not in {*fits, state}:
+        say(_("Врач {doctor}: {state}, так его не переключить.", doctor=doctor, state=state_word(known[doctor])))
+        raise typer.Exit(PROBLEMS)
+    _end(bool(known), doctor, _("Календарей: {count}, теперь {state}.", count=len(chosen), state=state_word(state)))
+
+
+def _fits(state: str, known: Mapping[int, str], *, one: bool) -> set[str]:
+    """Return the states from which calendars are put into another one.
+
+    A purge that is on its way is not undone so, and who had left comes back by his number only, or with everybody.
+    """
+    if state == "paused":
+        return {"on", "refused"}
+    back = one or set(known.values()) == {"off"}
+    return {"paused", "refused", "off"} if back else {"paused", "refused"}
 
 
 def _end(done: bool, doctor: int | None, good: str) -> None:

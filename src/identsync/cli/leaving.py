@@ -14,7 +14,7 @@ from identsync.cli.running import run_now
 from identsync.cli.words import log_to_stderr, say
 from identsync.errors import IdentsyncError
 from identsync.flows.http import Http
-from identsync.integrations.calendar import accounts, books, leaving
+from identsync.integrations.calendar import accounts, books, closed, leaving
 from identsync.integrations.calendar.leaving import Held
 from identsync.integrations.calendar.task import task_of
 from identsync.language import _, said
@@ -95,11 +95,13 @@ def _left(here: Desk, doctors: Collection[int]) -> dict[int, int]:
 
 
 def _ran(here: Desk, scope: int, branches: "dict[int, Branch]") -> bool:
-    """Run the task of a branch, under the limiter; False where another client does it."""
+    """Run the task of a branch, or of a closed one's heir, under the limiter; False where another client does it."""
     if scope not in branches:
         say(_("филиала {scope} больше нет в клинике", scope=scope))
+    runs = scope if scope in branches else closed.heir(here.destination, branches)
+    if runs is None:
         return True
-    task = task_of(here.name, here.destination, branches[scope])
+    task = task_of(here.name, here.destination, branches[runs])
     return run_now(here.settings, here.store, here.clinic, task) is not None
 
 

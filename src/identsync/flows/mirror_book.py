@@ -230,6 +230,23 @@ def send_again(connection: Connection, stream: str, scope: int) -> None:
     _doubt(connection, book, book.confirmed.keys)
 
 
+def inherit(connection: Connection, stream: str, scope: int, heir: int, now_ms: int) -> None:
+    """Let the scope ``heir`` answer for all that a scope has on the other side; it is doubted, its brake forgotten."""
+    item, old, new = mirror_item.c, weighed(connection, stream, scope), weighed(connection, stream, heir)
+    known = select(item.key).where(item.stream == stream, item.scope == heir)
+    of_old = item.stream == stream, item.scope == scope
+    for both in portions(list(connection.execute(known).scalars())):
+        connection.execute(delete(mirror_item).where(*of_old, item.key.in_(both)))
+    moved = list(connection.execute(select(item.key).where(*of_old)).scalars())
+    connection.execute(update(mirror_item).where(*of_old).values(scope=heir, retry_ms=None, attempts=0))
+    doubted = updated(
+        new.confirmed, dict.fromkeys([*moved, *(set(old.confirmed.keys) - set(new.confirmed.keys))], DOUBT)
+    )
+    _put_stream(connection, new.at, {"confirmed": doubted.pack(), "changed_ms": now_ms})
+    for name in {"", *old.weights}:
+        connection.execute(delete(mirror_stream).where(_of_stream), old.named(name))
+
+
 @dataclass(frozen=True, slots=True)
 class Brakes:
     """What the brake stopped: (weight, last accepted, now) of each; whether a person has allowed all of it."""

@@ -19,6 +19,7 @@ from identsync.integrations.calendar.connecting import (
 )
 from identsync.integrations.calendar.elsewhere import placed
 from identsync.integrations.calendar.event import NoCalendar
+from identsync.integrations.calendar.gate import release
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import held
 from identsync.integrations.calendar.seal import opened, seal
@@ -179,6 +180,7 @@ def admit(
         books.put_account(connection, name, replace(account, sealed=sealed), now)
         if account.doctor == CLINIC and fresh:
             _leave(connection, name, destination, now)
+        release(connection, name)
         if link is None:
             return
         see_that_nobody_writes_there(books.others(connection, name), link.address)
@@ -197,6 +199,7 @@ def settle(store: "Store", name: str, destination: CalendarDestination, home: st
         now = store.now_ms()
         if fresh:
             _leave(connection, name, destination, now)
+        release(connection, name)
         if destination.user is None:
             books.drop_account(connection, name, CLINIC)
         else:

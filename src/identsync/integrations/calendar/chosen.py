@@ -32,6 +32,11 @@ def wish_of(destination: CalendarDestination) -> Wish:
     )  # fmt: skip
 
 
+def serves(destination: CalendarDestination, branch: int) -> bool:
+    """Say whether the calendars of a branch are kept at a destination."""
+    return not destination.branches or branch in destination.branches
+
+
 def at_home(clinic: "ClinicSource", destination: CalendarDestination, branch: int) -> dict[int, "Doctor"]:
     """Return the doctors of a destination whose home is ``branch``."""
     staff = clinic.staff()
@@ -43,9 +48,12 @@ def weights_of(destination: CalendarDestination, links: Iterable[Link], scope: i
     """Name what the brake watches by what was chosen, which is no loss: settings, who takes part, who moved house.
 
     Links tell who takes part in ``scope``, not the staff, which may be read wrongly. ``all`` is called so whatever is
-    chosen: as long as anybody takes part, nothing at all is never believed.
+    chosen: as long as anybody takes part, nothing at all is never believed. A branch that the settings do not choose
+    wants nothing by a person's will: nothing is watched there.
     """
     d = destination
+    if not serves(d, scope):
+        return {}
     present = sorted(link.doctor for link in links if link.scope == scope and link.state not in GONE)
     chosen = [present, d.doctors, d.branches, d.back_days, d.days, d.what, d.reserves, d.shifts]
     weights = {f"e{digest(orjson.dumps(chosen)) & 0xFFFFFFFF:08x}": events}

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from identsync.core.columns import Columns
 from identsync.flows.mirror_book import DOUBT, Book, Row, payloads
 from identsync.integrations.calendar.event import Event
-from identsync.integrations.calendar.feed import Published
 from identsync.integrations.calendar.keeping import Kept
+from identsync.integrations.calendar.published import Published
 from identsync.integrations.calendar.wanted import Wanted
 
 MINUTE_MS = 60_000

@@ -1,7 +1,7 @@
 """Desks: one doctor's calendar in one run, opened with the right account, and why it stands still where it does.
 
-A refused password, a deleted calendar or a limit of one account stops that doctor's desk and no other. What concerns
-everybody (the clinic's account refused, no connection) ends the run.
+A refused password of his own, a deleted calendar or one that may not be entered stops that doctor's desk and no other.
+What concerns everybody (the clinic's account refused or limited, no connection) ends the run.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -9,13 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from identsync.engine.channel import Channel
 from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable, Unexpected
 from identsync.flows.mirror import Later, Unknown, Verdict
 from identsync.integrations.calendar.books import CLINIC, PROBLEM, Account, Link
-from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.connecting import app_of, endpoints_of, root_of
-from identsync.integrations.calendar.event import Calendar, NoCalendar
+from identsync.integrations.calendar.event import Barred, Calendar, NoCalendar
+from identsync.integrations.calendar.gate import Gate, gate, mark_of
 from identsync.integrations.calendar.seal import opened
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.language import kept, said
@@ -23,17 +22,13 @@ from identsync.language import keyed as _
 from identsync.values import secret
 
 if TYPE_CHECKING:
-    from identsync.engine.permits import Permits
     from identsync.engine.run import Run
     from identsync.flows.http import Http
     from identsync.integrations.calendar.wire.dav import Dav
     from identsync.integrations.calendar.wire.google import Google
 
-Permit = Callable[[], Awaitable[None]]
-DAY_S = 86_400
 SILENT = 2  # answers in a row that were lost or made no sense, after which a desk rests until the next run
 BROKEN = 3  # desks in a row that could not be reached, after which the run ends
-_CHANNEL = 64  # characters of a channel's name
 
 
 @dataclass(slots=True)
@@ -41,6 +36,7 @@ class Line:
     """The line to the other side, as all desks of a run know it."""
 
     broken: int = 0  # desks in a row that could not be reached
+    works: bool = False  # something was done at one of them
 
 
 @dataclass(slots=True)
@@ -54,6 +50,7 @@ class Desk:
     still: str | None = None
     after_ms: int | None = None
     asks: bool = False  # a person must do something
+    barred: bool = False  # the account may not enter this calendar
     look_again: bool = False
     silent: int = 0
 
@@ -66,7 +63,7 @@ class Desk:
     def stop(self, error: IdentsyncError) -> None:
         """Let this desk stand still for the rest of the run."""
         self.still = error.args[0]  # with its key, where it has one: what is kept is read in other languages too
-        self.asks = isinstance(error, AskPerson)
+        self.asks, self.barred = isinstance(error, AskPerson), isinstance(error, Barred)
         self.after_ms = getattr(error, "after_ms", None)
 
     def end(self) -> None:
@@ -82,7 +79,7 @@ class Desk:
         except NoCalendar:
             raise
         except (AskPerson, Limited) as error:
-            if self.shared:
+            if self.shared and not isinstance(error, Barred):
                 raise
             self.stop(error)
             return Later(error.args[0], self.after_ms)
@@ -91,6 +88,7 @@ class Desk:
         except Unexpected as error:  # what it makes of this doctor's events is nobody else's affair
             return self._lost(error)
         self.silent = self.line.broken = 0
+        self.line.works = True
         return verdict
 
     def _lost(self, error: Unavailable | Unexpected) -> Verdict:
@@ -122,8 +120,6 @@ class Reception:
     line: Line = field(default_factory=Line)
     _davs: dict[int, "Dav"] = field(default_factory=dict)
     _googles: dict[int, "Google"] = field(default_factory=dict)
-    _paces: dict[int, "Permits"] = field(default_factory=dict)
-    _day: "Permits | None" = None
 
     def account_of(self, doctor: int) -> int | None:
         """Return whose account a doctor's calendar is in: his own, the clinic's (0), or None: he has to connect one."""
@@ -181,8 +177,8 @@ class Reception:
 
         if whose not in self._davs:
             user, password = self._opened(whose)
-            permit = await self._permit(whose)
-            self._davs[whose] = Dav(self.http, user, password, permit, deadline=self.destination.timeout / 1000)
+            here, deadline = await self._gate(whose, user, password), self.destination.timeout / 1000
+            self._davs[whose] = Dav(self.http, user, password, here.permit, here.heard, deadline=deadline)
         return self._davs[whose]
 
     async def google(self, whose: int) -> "Google":
@@ -191,10 +187,10 @@ class Reception:
         from identsync.integrations.calendar.wire.google_access import Access
 
         if whose not in self._googles:
-            _login, token = self._opened(whose)
+            login, token = self._opened(whose)
             access = Access(self.http, app_of(self.destination), token, endpoints=endpoints_of(self.destination))
-            permit = await self._permit(whose)
-            self._googles[whose] = Google(self.http, access, permit, root_of(self.destination))
+            here = await self._gate(whose, login, token)
+            self._googles[whose] = Google(self.http, access, here.permit, root_of(self.destination), heard=here.heard)
         return self._googles[whose]
 
     def _opened(self, whose: int) -> tuple[str, str]:
@@ -207,35 +203,8 @@ class Reception:
         assert destination.password is not None
         return destination.user, secret(destination.password)
 
-    async def _permit(self, whose: int) -> Permit:
-        pace = await self._pace(whose)
-        day = await self._quota()
-
-        async def permit() -> None:
-            if day is not None:
-                await day.take()
-            await pace.take()
-
-        return permit
-
-    async def _pace(self, whose: int) -> "Permits":
-        if whose not in self._paces:
-            rate = self.destination.pace
-            channel = Channel(self._channel(f"/{whose}" if whose else ""), rate=rate, burst=max(2, round(rate)))
-            self._paces[whose] = await self.stack.enter_async_context(self.run.permits(channel))
-        return self._paces[whose]
-
-    async def _quota(self) -> "Permits | None":
-        """A tenth of the day's quota may go at once, the rest evenly: the whole is never exceeded in any day."""
-        quota = self.destination.day_quota
-        if quota and self._day is None:
-            burst = max(1, quota // 10)
-            channel = Channel(self._channel("/day"), rate=max(1, quota - burst) / DAY_S, burst=burst)
-            self._day = await self.stack.enter_async_context(self.run.permits(channel))
-        return self._day
-
-    def _channel(self, suffix: str) -> str:
-        return stream_of(self.name)[: _CHANNEL - len(suffix)] + suffix
+    async def _gate(self, whose: int, login: str, password: str) -> Gate:
+        return await gate(self.run, self.stack, self.name, self.destination, whose, mark_of(login, password))
 
 
 @asynccontextmanager
@@ -251,11 +220,16 @@ async def reception(
 
 
 def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[tuple[Link, Link]]:
-    """Return the links that change with a run, before and after: refused, to be looked at again, in step."""
-    changed = []
+    """Return the links that change with a run, before and after: refused, to be looked at again, in step.
+
+    Where several desks were refused and none worked it is the server that has a bad day, not each of them.
+    """
+    changed, desks = [], list(desks)
+    asking = [desk for desk in desks if desk.asks]
+    all_barred = len(asking) > 1 and all(desk.barred for desk in asking) and not asking[0].line.works
     for desk in desks:
         link = desk.link
-        if desk.asks and link.state in {"on", "leaving"}:
+        if desk.asks and link.state in {"on", "leaving"} and not all_barred:
             state = "refused" if link.state == "on" else link.state
             link = replace(link, state=state, problem=kept(desk.still or "", PROBLEM))
         elif settled and desk.still is None and link.state == "on":

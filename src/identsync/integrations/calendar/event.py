@@ -4,11 +4,11 @@ A wire (``wire/caldav.py``, ``wire/google.py``) speaks for one calendar of one d
 the other side said. ``keeping.py`` decides.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from identsync.errors import AskPerson
+from identsync.errors import AskPerson, IdentsyncError, Refused
 
 NO_ETAG = 'W/""'
 """Stands for the etag of what is there without one: a weak one, which no server is asked to match."""
@@ -47,6 +47,18 @@ class Found:
 
 class NoCalendar(AskPerson):
     """The calendar itself is not there: deleted by a person, or its address is wrong."""
+
+
+class Barred(Refused):
+    """The account is let in, but not here (403): it concerns one calendar, where Refused concerns all of an account."""
+
+
+Heard = Callable[[IdentsyncError], Awaitable[None]]
+"""What a wire tells of a failure that concerns its whole account, before it raises it."""
+
+
+async def unheard(_error: IdentsyncError) -> None:
+    """Tell nobody: who connects an account or checks it is told by the error itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 A file is named by a token of 160 random bits, the link's address: who knows it reads the calendar. ``rotate`` puts
 another one in its place; tokens that were given up stand in the link's ``token`` until their files are gone. What was
-published is kept with the item: an event that the clinic has cancelled stands in the file as such for three days, for
-readers that merge, and is then left out.
+published, and where, is kept with the item (published.py): a file is taken away from a place that the settings have
+left, or a person is told where it lies.
 """
 
 import secrets
@@ -23,11 +23,12 @@ from identsync.integrations.calendar.books import CLINIC, Link
 from identsync.integrations.calendar.chosen import GONE, brakes_of, weights_of, wish_of
 from identsync.integrations.calendar.desks import Reception, reception
 from identsync.integrations.calendar.event import Event
-from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
+from identsync.integrations.calendar.published import Published, is_folder, place_of, same_host, written
+from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.shelf import Cloud, Folder, Shelf
 from identsync.integrations.calendar.wanted import Wanted, read
-from identsync.integrations.calendar.wire import ical
-from identsync.language import _
+from identsync.language import kept as kept_words
+from identsync.language import keyed as _
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,10 +37,8 @@ if TYPE_CHECKING:
     from identsync.integrations.calendar.task import Books
 
 TOKEN_BYTES = 20
-CANCELLED_MS = 3 * DAY_MS
-_MAPPING = 1  # of a file's contents; another one publishes all files anew
+_MAPPING = 2  # of a file's contents; another one publishes all files anew
 _RETIRED = 40  # tokens that wait for their removal: more do not fit the column
-Row = tuple[str, int, int, bool, int]  # name, start, end, free, changed
 
 
 # -- tokens and addresses --------------------------------------------------------------------------------------------
@@ -67,62 +66,13 @@ def rotate(connection: "Connection", name: str, doctor: int, now_ms: int) -> boo
     return books.set_link(connection, name, doctor, values)
 
 
-# -- what stands in a file -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What stands, or may stand, in a doctor's file; ``cancelled`` with the epoch ms since when."""
-
-    token: str
-    what: str  # an event for each visit, or each busy run: the names of one are none of the other
-    events: tuple[Row, ...] = ()
-    cancelled: tuple[tuple[Row, int], ...] = ()
-
-    def pack(self) -> bytes:
-        """Return it as the mirror keeps it."""
-        return orjson.dumps([self.token, self.what, self.events, self.cancelled])
-
-    @classmethod
-    def unpack(cls, packed: bytes) -> "Published":
-        """Read what pack() made."""
-        token, what, events, cancelled = orjson.loads(packed)
-        gone = tuple((_row(row), since) for row, since in cancelled)
-        return cls(token, what, tuple(_row(row) for row in events), gone)
-
-    def next(self, token: str, destination: CalendarDestination, events: Sequence[Event], now_ms: int) -> "Published":
-        """Return what stands there after ``events`` have been published; only what lies in the window is told of."""
-        rows = tuple((event.name, event.start_ms, event.end_ms, event.free, event.changed_ms) for event in events)
-        there = {row[0] for row in rows}
-        first, last = now_ms - (destination.back_days - 1) * DAY_MS, now_ms + (destination.days - 1) * DAY_MS
-        vanished = [(row, now_ms) for row in self.events if row[2] > first and row[1] < last]
-        old = [(row, since) for row, since in self.cancelled if since > now_ms - CANCELLED_MS]
-        gone = [(row, since) for row, since in (*old, *vanished) if row[0] not in there]
-        same = self.what == destination.what
-        return Published(token, destination.what, rows, tuple(gone) if same else ())
-
-
-def _row(row: Sequence[object]) -> Row:
-    name, start, end, free, changed = row
-    return name, start, end, free, changed  # type: ignore[return-value]
-
-
-def written(destination: CalendarDestination, events: Iterable[Event], published: Published) -> bytes:
-    """Return a file; neither its name nor its title tells whose it is."""
-    cancelled = [
-        Event(name, start, end, destination.busy_text, free=free, changed_ms=max(changed, since))
-        for (name, start, end, free, changed), since in published.cancelled
-    ]
-    return b"".join(ical.feed(events, name=destination.title or _("Приём"), cancelled=cancelled))
-
-
 # -- one run ---------------------------------------------------------------------------------------------------------
 
 
 async def publish(run: "Run", name: str, destination: CalendarDestination, found: "Books") -> Outcome:
     """Bring the files of the doctors at home in the run's branch in step with the clinic."""
     async with reception(run, name, destination, found.accounts) as here:
-        feeds = _Feeds(here, found, await _shelf(here))
+        feeds = _Feeds(here, found, await _shelf(here, place_of(destination)))
         await feeds.introduce()
         await feeds.retire()
         await feeds.look()
@@ -131,12 +81,8 @@ async def publish(run: "Run", name: str, destination: CalendarDestination, found
     return outcome
 
 
-async def _shelf(here: Reception) -> Shelf:
-    destination = here.destination
-    if destination.folder is not None:
-        return Folder(Path(destination.folder))
-    assert destination.url is not None
-    return Cloud(await here.dav(CLINIC), destination.url)
+async def _shelf(here: Reception, place: str) -> Shelf:
+    return Folder(Path(place)) if is_folder(place) else Cloud(await here.dav(CLINIC), place)
 
 
 @dataclass(slots=True)
@@ -216,7 +162,8 @@ class _Feeds:
 
     def _digest(self, doctor: int, wanted: Wanted) -> int:
         columns, destination = wanted.columns, self.here.destination
-        told = [_MAPPING, self.found.links[doctor].address, destination.title, destination.busy_text]
+        address, place = self.found.links[doctor].address, place_of(destination)
+        told = [_MAPPING, address, place, destination.title, destination.busy_text]
         return digest(orjson.dumps([told, [(key, columns.get(key)) for key in self.keys[doctor]]]))
 
     async def deliver(self) -> Outcome:
@@ -260,7 +207,7 @@ class _Feeds:
 
     def _next(self, doctor: int, before: bytes | None) -> Published:
         destination, token = self.here.destination, self.found.links[doctor].address
-        there = Published.unpack(before) if before else Published(token, destination.what)
+        there = Published.unpack(before) if before else Published(token, destination.what, place_of(destination))
         return there.next(token, destination, self.events[doctor], self.run.now_ms())
 
     async def _deliver(self, item: Item) -> Verdict:
@@ -269,8 +216,26 @@ class _Feeds:
             return Later(_("на паузе"), 0)  # a person has ordered so since this run began
         published = self._next(item.key, item.known)
         content = written(self.here.destination, self.events[item.key], published)
+        cleared = await self._left_behind(item)  # first: it may be the same place, spelled otherwise
         verdict = await self.shelf.put(published.token, content)
+        if isinstance(verdict, Confirmed) and not isinstance(cleared, Confirmed):
+            return cleared
         return replace(verdict, payload=published.pack()) if isinstance(verdict, Confirmed) else verdict
+
+    async def _left_behind(self, item: Item) -> Verdict:
+        """Take a doctor's file away from the place where it lay, if the settings name another one now."""
+        before, place = Published.unpack(item.known) if item.known else None, place_of(self.here.destination)
+        if before is None or before.place in {"", place}:
+            return Confirmed()
+        try:
+            if is_folder(before.place) or same_host(before.place, place):
+                return await (await _shelf(self.here, before.place)).remove(before.token)
+        except AskPerson:
+            pass  # it is not to be reached from here any more: a person has to
+        words = _("прежний файл мог остаться там, где подписки лежали раньше: {place}", place=before.place)
+        problem = {"problem": kept_words(words, books.PROBLEM)}
+        await self._write(lambda connection, _now: books.set_link(connection, self.here.name, item.key, problem))
+        return Confirmed()
 
     async def _remove(self, item: Item) -> Verdict:
         """Remove the file of a doctor who shall have none, unless another branch publishes it by now."""
@@ -280,6 +245,7 @@ class _Feeds:
         tokens = {link.address} if link is not None else set()
         tokens |= {Published.unpack(item.known).token} if item.known else set()
         verdicts = [await self.shelf.remove(token) for token in sorted(tokens) if token]
+        verdicts.append(await self._left_behind(item))
         return next((verdict for verdict in verdicts if not isinstance(verdict, Confirmed)), Confirmed())
 
     async def close(self, outcome: Outcome) -> None:
@@ -304,4 +270,4 @@ class _Feeds:
         await self.run.write(lambda connection: write(connection, self.run.now_ms()))
 
 
-Writing = Callable[["Connection", int], None]
+Writing = Callable[["Connection", int], object]

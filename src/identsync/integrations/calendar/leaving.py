@@ -11,12 +11,13 @@ from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import PROBLEM, Link
 from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.event import Calendar, NoCalendar
+from identsync.integrations.calendar.gate import release
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.language import kept
 from identsync.language import keyed as _
 from identsync.store.lists import portions
-from identsync.store.tables import mirror_item
+from identsync.store.tables import calendar_link, mirror_item
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Doctor
@@ -50,6 +51,17 @@ def held(
     return found
 
 
+def remains(connection: Connection, name: str, destination: CalendarDestination, scope: int) -> bool:
+    """Say whether there is anything left to do in a branch whose calendars are kept no longer."""
+    item, link = mirror_item.c, calendar_link.c
+    items = select(item.key).where(item.stream == stream_of(name), item.scope == scope)
+    undone = link.state == "leaving"
+    if destination.kind == "feed":
+        undone |= link.token.is_not(None)  # addresses that were given up
+    links = select(link.doctor_id).where(link.destination == name, link.scope == scope, undone)
+    return any(connection.execute(one.limit(1)).first() is not None for one in (items, links))
+
+
 def begin(
     connection: Connection, name: str, destination: CalendarDestination, doctors: Collection[int], now_ms: int
 ) -> None:
@@ -60,7 +72,8 @@ def begin(
 
 
 def hasten(connection: Connection, name: str, destination: CalendarDestination, doctors: Collection[int]) -> None:
-    """Let whatever of these doctors has failed be tried by the next run, without waiting out its patience."""
+    """Let whatever of these doctors has failed be tried by the next run, without waiting out its patience or a gate."""
+    release(connection, name)
     keys: dict[int, list[int]] = {}
     for one in held(connection, name, destination, doctors):
         keys.setdefault(one.scope, []).append(one.key)

@@ -11,6 +11,7 @@ from identsync.flows.mirror import approve, doubt, kept, send_again
 from identsync.integrations.calendar import books, feed
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.chosen import stream_of
+from identsync.integrations.calendar.gate import release
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import hasten
 from identsync.integrations.calendar.settings import CalendarDestination
@@ -47,6 +48,7 @@ def everything(context: PageContext, form: Mapping[str, str]) -> str:
     place = _place(context, form)
     with context.store.write() as connection:
         send_again(connection, place.stream, place.scope)
+        release(connection, place.name)
         slots.run_now(connection, place.stream, place.scope)
     return _("Все календари филиала отправятся заново.")
 

@@ -29,12 +29,13 @@ from identsync.flows.mirror import (
 )
 from identsync.integrations.calendar import books, keeping
 from identsync.integrations.calendar.books import Account, Link
-from identsync.integrations.calendar.chosen import GONE, at_home, brakes_of, stream_of, weights_of, wish_of
+from identsync.integrations.calendar.chosen import GONE, at_home, brakes_of, serves, stream_of, weights_of, wish_of
+from identsync.integrations.calendar.closed import take_over
 from identsync.integrations.calendar.connecting import make, title_of
 from identsync.integrations.calendar.desks import Desk, Reception, reception, standing
 from identsync.integrations.calendar.event import Calendar, Conflict, Event, Name, NoCalendar, Unwanted
 from identsync.integrations.calendar.keeping import Kept, Look
-from identsync.integrations.calendar.leaving import held, taken_leave
+from identsync.integrations.calendar.leaving import held, remains, taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, read, when
 from identsync.language import kept as kept_words
@@ -50,25 +51,26 @@ BUDGET_MS = 150_000
 DEADLINE_MS = 600_000
 MOST_WAIT_MS = 600_000  # between tries of an event: a cancelled visit is not shown much longer than need be
 ORDERS_MS = 2_000  # after which a run asks again whether a person has paused a calendar
+RARE_MS = 3_600_000  # between looks whether anything is left of a branch that is not chosen
 WHOLE_MS = 86_400_000  # a day: its first look at a calendar trusts no token
 
 
 def tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Branch"]) -> list[Task]:
-    """Return one task for each destination and branch whose doctors have calendars there."""
-    return [
-        task_of(name, destination, branch)
-        for name, destination in settings.items()
-        for branch in branches
-        if not destination.branches or branch.id in destination.branches
-    ]
+    """Return one task for each destination and branch.
+
+    One that the settings do not choose has a rare one: what was written for it when they did is to be taken back.
+    """
+    return [task_of(name, destination, branch) for name, destination in settings.items() for branch in branches]
 
 
 def task_of(name: str, destination: CalendarDestination, branch: "Branch") -> Task:
     """Return the task of a destination in a branch."""
     title = f"{_('Календари')}: {destination.title or name}"
-    deadline = DEADLINE_MS + 4 * destination.timeout
+    interval, deadline = destination.interval, DEADLINE_MS + 4 * destination.timeout
+    if not serves(destination, branch.id):
+        interval = max(interval, RARE_MS)
     work = partial(_run, name=name, destination=destination)
-    return Task(stream_of(name), branch.id, destination.interval, destination.lease, deadline, work, title)
+    return Task(stream_of(name), branch.id, interval, destination.lease, deadline, work, title)
 
 
 @dataclass(slots=True)
@@ -88,6 +90,11 @@ class Books:
 
 
 async def _run(run: "Run", name: str, destination: CalendarDestination) -> Outcome:
+    await take_over(run, name, destination)
+    if not serves(destination, run.scope):
+        there = await run.read(lambda connection: remains(connection, name, destination, run.scope))
+        if not there:
+            return Outcome()
     found = await open_books(run, name, destination)
     if destination.kind == "feed":
         from identsync.integrations.calendar.feed import publish

@@ -7,12 +7,14 @@ is in the digest, with the policy and the words of the destination: a change of 
 """
 
 import hmac
+import re
 import struct
 from base64 import b32hexencode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 MAPPING = 1
 """The version of what stands below: a new one rewrites every event."""
+_ONE_WORD = 2  # since when a first name is told only where it is one word: what was told before is rewritten
+_WORD = r"[^\W\d_]+(?:[-\u2010\u2011'\u2019][^\W\d_]+)*"
+_FIRST_NAME = re.compile(rf"({_WORD})(?:\s+[^\W\d_]+(?:ич|вна|чна))?", re.IGNORECASE)  # and a patronymic perhaps
 SUMMARY, DESCRIPTION, LOCATION = 200, 2000, 200
 """Characters of each at most; Google takes 1,024 of a summary and 8,192 of a description."""
 
@@ -41,8 +46,9 @@ class Wish:
 
     The window is ``back_days`` before today and ``days`` from today on, by the clock of each branch. ``what``: an event
     an appointment, or one a run of busy time. ``show`` is of clinic.source.FIELDS: ``first_name`` is the patient's name
-    alone, ``initials`` the first letters of surname, name and patronymic ("И. П. С."), both together "Пётр И.";
-    ``service`` stands behind it, ``room`` is the place, ``comment`` the description. Busy runs show nothing.
+    alone, where it is a single word (a patronymic may follow), ``initials`` the first letters of surname, name and
+    patronymic ("И. П. С."), both together "Пётр И."; ``service`` stands behind it, ``room`` is the place, ``comment``
+    the description. Busy runs show nothing.
     """
 
     branches: Collection[int] = frozenset()
@@ -65,7 +71,8 @@ class Wish:
     def words(self) -> int:
         """Give a signed 64-bit number that stands for the policy and the words."""
         texts = (self.busy_text, self.reserve_text, self.shift_text)
-        return digest(orjson.dumps([MAPPING, self.fields, *map(clean, texts)]))
+        more = (_ONE_WORD,) if "first_name" in self.fields else ()
+        return digest(orjson.dumps([MAPPING, self.fields, *map(clean, texts), *more]))
 
 
 def homes(staff: Iterable["Doctor"], wish: Wish) -> dict[int, int]:
@@ -197,6 +204,8 @@ def _told(fields: Sequence[str], values: Sequence[str | None]) -> Mapping[str, s
 def _patient(told: Mapping[str, str]) -> str:
     letters = [told.get(part, "")[:1].upper() for part in ("surname", "name", "patronymic")]
     initials = [f"{letter}." for letter in letters if letter.isalpha()]
-    if first_name := told.get("first_name", "").partition(" ")[0]:  # some write all names into one field
+    # Some write all names into one field, and in Russian records the surname comes first.
+    if named := _FIRST_NAME.fullmatch(normalize("NFC", told.get("first_name", ""))):
+        first_name = named[1]
         return f"{first_name} {letters[0]}." if letters[0].isalpha() else first_name
     return " ".join(initials)

@@ -14,6 +14,7 @@ from identsync.errors import Unavailable
 from identsync.flows.answer import retry_after
 from identsync.integrations.calendar.event import (
     Answer,
+    Barred,
     Changes,
     Conflict,
     Event,
@@ -36,7 +37,6 @@ from identsync.integrations.calendar.wire.dav import (
     path_of,
     preconditions,
     reason,
-    refused,
     unexpected,
 )
 from identsync.integrations.calendar.wire.listing import Listing, etag_of, found_in, is_collection, name_of
@@ -259,7 +259,8 @@ class CalDav:
             return Conflict()
         if not why or why & _RIGHTS:
             hint = _("Дайте учётной записи право менять этот календарь или подключите другой.")
-            raise refused(method, url, reply, _("записывать в этот календарь не разрешено (403)"), hint)
+            words = located(method, url, _("записывать в этот календарь не разрешено (403)"))
+            raise Barred(words, hint=hint, raw=reply.text)
         return Unwanted(reason(reply))
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
-from identsync.errors import Refused, Unexpected
+from identsync.errors import Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import titled
+from identsync.integrations.calendar.event import Barred, Heard, unheard
 from identsync.integrations.calendar.wire.providers import advice
 from identsync.language import keyed as _
 
@@ -70,9 +71,13 @@ class Multistatus:
 class Dav:
     """An account on a server. ``permit`` is awaited before each request; nothing is ever sent twice."""
 
-    def __init__(self, http: "Http", user: str, password: str, permit: Permit, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, http: "Http", user: str, password: str, permit: Permit, heard: Heard = unheard, *,
+        deadline: float = DEADLINE,
+    ) -> None:  # fmt: skip
         self._http = http
         self._permit = permit
+        self._heard = heard
         self._deadline = deadline
         self._key = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
@@ -89,9 +94,17 @@ class Dav:
         await self._permit()
         signed = {**(headers or {}), "Authorization": self._key}
         known = {401, *REDIRECTS, *passing}
-        reply = await self._http.ask(method, url, signed, body, passing=known, deadline=self._deadline)
+        try:
+            reply = await self._http.ask(method, url, signed, body, passing=known, deadline=self._deadline)
+        except Refused as error:  # 403
+            raise Barred(error.args[0], hint=error.hint, raw=error.raw) from None
+        except (Limited, Unavailable) as error:
+            await self._heard(error)
+            raise
         if reply.status == 401:
-            raise refused(method, url, reply, _("сервер не принимает имя и пароль (401)"))
+            wrong = refused(method, url, reply, _("сервер не принимает имя и пароль (401)"))
+            await self._heard(wrong)
+            raise wrong
         if reply.status in REDIRECTS and reply.status not in passing:
             raise unexpected(method, url, _("сервер отсылает на другой адрес ({status})", status=reply.status))
         return reply

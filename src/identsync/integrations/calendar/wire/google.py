@@ -22,17 +22,19 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from identsync.errors import Refused, Unexpected
+from identsync.errors import Limited, Refused, Unavailable, Unexpected
 from identsync.integrations.calendar.event import (
     Answer,
     Changes,
     Conflict,
     Event,
     Found,
+    Heard,
     Missing,
     Name,
     Unwanted,
     Written,
+    unheard,
 )
 from identsync.integrations.calendar.wire import google_answer as told
 from identsync.integrations.calendar.wire import google_batch as batch
@@ -78,6 +80,7 @@ class Google:
     permit: Permit
     root: str = ROOT
     deadline: float = 45.0  # seconds for one request
+    heard: Heard = unheard
 
     async def make_calendar(self, title: str, zone: str, mark: str = "") -> str:
         """Make a calendar in the time zone ``zone`` (IANA) and return its id; not idempotent, so never repeated here.
@@ -110,20 +113,41 @@ class Google:
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> "Reply":
         """Send one request; once more, with a new token, where the token was refused: then nothing has been done."""
-        token = await self.access.token()
+        await self.permit()
+        token = await self._told(self.access.token())
         reply = await self._send(token, method, target, headers, body)
         if reply.status == 401:
-            reply = await self._send(await self.access.renewed(token), method, target, headers, body)
+            await self.permit()
+            token = await self._told(self.access.renewed(token))
+            reply = await self._send(token, method, target, headers, body)
+        await self.hear(reply)
         return reply
+
+    async def hear(self, reply: "Reply") -> None:
+        """Tell what concerns the whole account: a token that is refused although it is new, a pace that is too fast."""
+        if reply.status in {401, 403, 429}:
+            error = told.error_of(reply)
+            if reply.status == 401 or isinstance(error, Limited):
+                await self.heard(error)
+
+    async def _told(self, token: Awaitable[str]) -> str:
+        try:
+            return await token
+        except (Refused, Limited) as error:
+            await self.heard(error)
+            raise
 
     async def _send(
         self, token: str, method: str, target: str, headers: Mapping[str, str] | None, body: bytes
     ) -> "Reply":
-        await self.permit()
         headers = {"Authorization": f"Bearer {token}", **(_JSON if body else {}), **(headers or {})}
-        return await self.http.ask(
-            method, self.root + target, headers, body, passing=told.PASSING, deadline=self.deadline
-        )
+        try:
+            return await self.http.ask(
+                method, self.root + target, headers, body, passing=told.PASSING, deadline=self.deadline
+            )
+        except Unavailable as error:
+            await self.heard(error)
+            raise
 
 
 class GoogleCalendar:
@@ -180,11 +204,12 @@ class GoogleCalendar:
     async def _batch(self, names: list[Name]) -> list[Found | None]:
         if not names:
             return []
-        token = await self._google.access.token()
-        replies = await self._parts(names)
+        replies, token = await self._parts(names), await self._google.access.token()
         if any(reply.status == 401 for reply in replies):  # the envelope was taken, its parts were refused
             await self._google.access.renewed(token)
             replies = await self._parts(names)
+        for reply in replies:
+            await self._google.hear(reply)
         return [_read(reply) for reply in replies]
 
     async def _parts(self, names: list[Name]) -> "list[Reply]":

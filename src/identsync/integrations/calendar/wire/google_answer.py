@@ -14,7 +14,7 @@ import orjson
 
 from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply, retry_after
-from identsync.integrations.calendar.event import NoCalendar
+from identsync.integrations.calendar.event import Barred, NoCalendar
 from identsync.language import keyed as _
 
 PASSING = frozenset(range(400, 500)) - {408}  # what Http leaves to us
@@ -27,6 +27,7 @@ _PACE = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "R
 _USAGE = {"quotaExceeded", "calendarUsageLimitsExceeded"}
 _DAILY = {"dailyLimitExceeded", "dailyLimitExceededUnreg"}
 NO_RIGHT = {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
+_NO_SERVICE = {"accessNotConfigured", "SERVICE_DISABLED"}
 _EVENT = {"forbiddenForNonOrganizer", "eventTypeRestriction"}  # a 403 about what was sent
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
 
@@ -84,7 +85,8 @@ def error_of(reply: Reply, now: datetime | None = None) -> IdentsyncError:
         return Unavailable(words, sent=True, after_ms=retry_after(reply.headers))
     if reply.status in {401, 403}:
         words = _("Google отказал в доступе ({status} {codes})", status=reply.status, codes=told.said)
-        return Refused(words, hint=_hint(reply.status, told), raw=told.message)
+        kind = Refused if reply.status == 401 or told.is_one_of(NO_RIGHT | _NO_SERVICE) else Barred
+        return kind(words, hint=_hint(reply.status, told), raw=told.message)
     words = _("Google ответил не так, как обещает ({status} {codes})", status=reply.status, codes=told.said)
     return Unexpected(words)
 
@@ -129,7 +131,7 @@ def _until_the_quota_is_new(now: datetime) -> int:
 
 
 def _hint(status: int, told: Trouble) -> str:
-    if told.is_one_of({"accessNotConfigured", "SERVICE_DISABLED"}):
+    if told.is_one_of(_NO_SERVICE):
         return _("Включите Google Calendar API в проекте Google Cloud, которому принадлежит приложение.")
     if status == 401 or told.is_one_of(NO_RIGHT):
         return _("Подключите календарь врача заново и на странице Google не снимайте галочку доступа к календарю.")
