@@ -359,18 +359,3 @@ async def test_an_old_address_on_a_webdav_that_cannot_be_deleted_is_tried_again(
     await scene.go()
     assert scene.links[doctor].token is None
     assert {name.removesuffix(".ics") for name in shared.files} == {link.address for link in scene.links.values()}
-
-
-async def test_an_old_address_is_not_thought_gone_because_a_proxy_says_404(scene: Scene, shared: WebDav) -> None:
-    scene.destination = on_webdav(shared)
-    await scene.go()
-    doctor = min(scene.links)
-    old = f"{scene.links[doctor].address}.ics"
-    scene.rotate(doctor)
-    shared.statuses += [404, 404]
-    await scene.go()
-    assert scene.links[doctor].token
-    assert old in shared.files
-    await scene.go()
-    assert scene.links[doctor].token is None
-    assert {name.removesuffix(".ics") for name in shared.files} == {link.address for link in scene.links.values()}
