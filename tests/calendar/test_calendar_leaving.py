@@ -7,14 +7,22 @@ from typing import Any
 
 import pytest
 from calendar_network import NAME, Network, generated
-from servers import PASSWORD, USER, foreign
+from servers import PASSWORD, USER, foreign, permit
 from sqlalchemy import create_engine
+from webdav import PASSWORD as DAV_PASSWORD
+from webdav import USER as DAV_USER
+from webdav import webdav
 
 from identsync.clinic.source import ClinicSource
 from identsync.demo.caldav.process import CalDavProcess
+from identsync.errors import Unavailable
+from identsync.flows.http import Http
+from identsync.flows.mirror import Confirmed
 from identsync.integrations.calendar import leaving
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.integrations.calendar.shelf import Cloud
+from identsync.integrations.calendar.wire.dav import Dav
 from identsync.language import said
 from identsync.store import open_store
 
@@ -161,3 +169,14 @@ async def test_a_removal_costs_one_request_and_one_more_where_it_was_gone(networ
     before = stub.books()["requests"]
     await network.go()
     assert stub.books()["requests"] == before + 4
+
+
+async def test_an_old_subscription_is_not_thought_gone_because_a_proxy_says_404(http: Http):
+    with webdav() as server:
+        cloud = Cloud(Dav(http, DAV_USER, DAV_PASSWORD, permit), server.url)
+        assert await cloud.remove("gone") == Confirmed(), "somebody else has deleted the file"
+        server.statuses += [404, 404]
+        with pytest.raises(Unavailable) as caught:
+            await cloud.remove("token")
+    assert not caught.value.sent
+    assert "token" not in str(caught.value), "an address is a secret"
