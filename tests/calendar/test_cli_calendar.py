@@ -1,100 +1,21 @@
 """``identsync calendar`` as people use it: real processes against a strict calendar server and a strict Google."""
 
 import http.client
-import io
-import json
 import os
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from cli_clinic import ENVIRONMENT, Clinic  # type: ignore[import-not-found]
 from servers import PASSWORD, USER, foreign  # type: ignore[import-not-found]
-from sqlalchemy import text
 
-from identsync.cli import leaving, main, running, words
 from identsync.demo.caldav.process import CalDavProcess
-from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.demo.google.process import GoogleProcess
 from identsync.integrations.calendar import books
 from identsync.store import open_store, slots
-from identsync.store.connect import database_url, store_engine
 
-SEAL = "общий ключ всей сети клиник"
-ENVIRONMENT = {"IDENTSYNC_LANG": "ru", "IDENTSYNC_SETTINGS": "identsync.toml", "SEAL": SEAL, "CLINIC": PASSWORD}
 OWNER = "doctor@example.com"
-TODAY = time.time_ns() // 86_400_000_000_000
-
-
-@dataclass
-class Clinic:
-    """A folder with settings and a clinic of one branch with two doctors beside them."""
-
-    folder: Path
-    patch: pytest.MonkeyPatch
-    shown: pytest.CaptureFixture[str]
-
-    def settings(self, table: str) -> None:
-        text = '[client]\nbranch = 1\nlog = "error"\n[database]\nurl = "sqlite:///identsync.db"\n[console]\nport = 0\n'
-        (self.folder / "identsync.toml").write_text(f"{text}[calendar.own]\n{table}\n", encoding="utf-8")
-
-    def __call__(self, *arguments: str, given: str = "", **environment: str) -> tuple[int, str]:
-        """Run a command with a text on its standard input; return exit code and all it said."""
-        with self.patch.context() as patch:
-            patch.chdir(self.folder)
-            for name, value in (ENVIRONMENT | environment).items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8"))
-            for module in (running, leaving):
-                patch.setattr(module, "log_to_stderr", lambda _level: None)  # the journal here is the suite's own
-            patch.setattr(words, "log_to_stderr", lambda _level: None)
-            with pytest.raises(SystemExit) as ended:
-                main(list(arguments))
-        out, said = self.shown.readouterr()
-        assert PASSWORD not in out + said
-        return int(ended.value.code or 0), out + said
-
-    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """Run a command as a process."""
-        pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(
-            [sys.executable, "-m", "identsync", *arguments],
-            cwd=self.folder, encoding="utf-8", env=os.environ | ENVIRONMENT | environment, **pipes,
-        )  # fmt: skip
-
-    def listed(self) -> dict[int, dict[str, Any]]:
-        code, out = self("calendar", "list", "--json")
-        assert code == 0
-        [destination] = json.loads(out[out.index("{\n") :])["destinations"]
-        return {doctor["doctor"]: doctor for doctor in destination["doctors"]}
-
-    def read(self, fn: Callable[[Any], Any]) -> Any:
-        store = open_store(f"sqlite:///{self.folder / 'identsync.db'}")
-        try:
-            with store.read() as connection:
-                return fn(connection)
-        finally:
-            store.close()
-
-
-@pytest.fixture
-def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Clinic:
-    engine = store_engine(database_url(f"sqlite:///{tmp_path / 'identsync.db'}"))
-    generate(engine, GeneratorSettings(branches=1, doctors=2, days=4, seed=1, first_day=TODAY - 1))
-    engine.dispose()
-    return Clinic(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def own(clinic: Clinic, stub: CalDavProcess) -> Clinic:
-    """Doctors connect accounts of their own."""
-    clinic.settings(f'kind = "caldav"\nurl = "{stub.url.rstrip("/")}"\nseal = "env:SEAL"\nrate = 500.0')
-    return clinic
 
 
 def there(stub: CalDavProcess) -> dict[str, str]:
@@ -254,66 +175,6 @@ def test_the_clinics_account_is_emptied_and_nobody_is_given_a_calendar_again(
     assert clinic("once", "calendar/own")[0] == 0
     assert len(stub.calendars()) == 2
     assert len(there(stub)) > 20
-
-
-def test_what_a_branch_had_written_that_was_closed_is_purged_with_the_rest(clinic: Clinic, stub: CalDavProcess) -> None:
-    url = stub.url.rstrip("/")
-    clinic.settings(f'kind = "caldav"\nurl = "{url}"\nuser = "{USER}"\npassword = "env:CLINIC"\nrate = 500.0')
-    engine = store_engine(database_url(f"sqlite:///{clinic.folder / 'identsync.db'}"))
-    with engine.begin() as connection:
-        connection.execute(text("INSERT INTO clinic_branch VALUES (7, '', 'Europe/Moscow', NULL, NULL)"))
-        connection.execute(text("INSERT INTO clinic_staff VALUES (7, 70, 'N', '')"))
-        connection.execute(text("UPDATE clinic_appointment SET branch_id=7, doctor_id=70 WHERE doctor_id=2"))
-        connection.execute(text("DELETE FROM clinic_staff WHERE doctor_id=2"))
-    assert clinic("once", "calendar/own")[0] == 0
-    assert len(stub.calendars()) == 2
-    with engine.begin() as connection:
-        for table in ("clinic_branch", "clinic_staff", "clinic_appointment"):
-            connection.execute(text(f"DELETE FROM {table} WHERE branch_id=7"))
-    engine.dispose()
-    code, said = clinic("calendar", "purge", "own", "--yes")
-    assert code == 0, said
-    assert "Удалено всё" in said
-    assert stub.calendars() == []
-
-
-def put(clinic: Clinic, **states: str) -> None:
-    """Let the links of doctors d1, d2... be in these states."""
-    store = open_store(f"sqlite:///{clinic.folder / 'identsync.db'}")
-    store.migrate()
-    with store.write() as connection:
-        for doctor, state in states.items():
-            link = books.Link(int(doctor[1:]), 1, f"https://there.example/{doctor}/", own=True, state=state)
-            books.put_link(connection, "own", link, 1)
-    store.close()
-
-
-def states(clinic: Clinic) -> list[str]:
-    links = clinic.read(lambda connection: books.links(connection, "own"))
-    return [links[doctor].state for doctor in sorted(links)]
-
-
-def test_a_pause_of_all_and_its_end_bring_nobody_back_who_had_left_and_cancel_no_purge(own: Clinic) -> None:
-    put(own, d1="on", d2="refused", d3="off", d4="leaving", d5="paused")
-    code, said = own("calendar", "pause", "own")
-    assert (code, "2" in said) == (0, True)
-    assert states(own) == ["paused", "paused", "off", "leaving", "paused"]
-    code, said = own("calendar", "resume", "own")
-    assert (code, "3" in said) == (0, True)
-    assert states(own) == ["on", "on", "off", "leaving", "on"]
-    code, said = own("calendar", "resume", "own")
-    assert (code, "0" in said) == (0, True), "there is nothing to go on with, and nothing wrong"
-
-
-def test_one_doctor_who_had_left_is_brought_back_by_his_number_unless_his_calendar_is_being_emptied(
-    own: Clinic,
-) -> None:
-    put(own, d1="off", d2="leaving", d3="on")
-    assert own("calendar", "resume", "own", "--doctor", "1")[0] == 0
-    for command in ("pause", "resume"):
-        code, said = own("calendar", command, "own", "--doctor", "2")
-        assert (code, "удаляется" in said) == (1, True)
-    assert states(own) == ["on", "leaving", "on"]
 
 
 def test_purge_waits_for_another_client_and_says_so(own: Clinic, stub: CalDavProcess) -> None:

@@ -5,8 +5,9 @@
 from collections.abc import Iterator
 
 import pytest
+from cli_clinic import Clinic  # type: ignore[import-not-found]
 from servers import PASSWORD, USER  # type: ignore[import-not-found]
-from test_cli_calendar import Clinic, clinic, cloud, consent, google, own, there  # type: ignore[import-not-found]
+from test_cli_calendar import cloud, consent, google, there  # type: ignore[import-not-found]
 
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.demo.google.process import GoogleProcess
