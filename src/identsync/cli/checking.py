@@ -147,7 +147,11 @@ def explained(where: str, error: Exception) -> Sequence[Problem]:
         return error.problems
     if isinstance(error, IdentsyncError):
         return [Problem(where, str(error), error.hint)]
+    from identsync.store.failures import is_refusal, unavailable
+
     cause = getattr(error, "orig", None) or error
+    if is_refusal(cause):
+        return [Problem(where, str(unavailable(cause)))]
     return [Problem(where, _("не получилось: {kind}", kind=type(cause).__name__), _("проверьте адрес, права и сеть"))]
 
 

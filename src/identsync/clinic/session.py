@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from identsync.clinic import contract
 from identsync.errors import ContractError, IdentsyncError, Problem, Unavailable
 from identsync.language import _
+from identsync.store.failures import Reaction, is_refusal, reaction
 
 _STEPS = 200_000  # instructions of SQLite's machine between two looks at the clock: a few milliseconds
 
@@ -81,7 +82,11 @@ def _translated(engine: Engine, schema: str | None, error: Exception) -> Identsy
     driver: Any = engine.dialect.dbapi
     cause = error.orig if isinstance(error, DBAPIError) else error
     kind = type(cause).__name__
-    if isinstance(cause, driver.ProgrammingError) or str(cause).startswith("no such "):  # SQLite's way to say it
+    if is_refusal(cause):
+        return Unavailable(_("база клиники не пускает: проверьте имя, пароль и базу ({kind})", kind=kind), sent=False)
+    # A server that is starting, or has no room, speaks in the class of a missing relation: its number tells them apart.
+    wrong = isinstance(cause, driver.ProgrammingError) and reaction(cause) is Reaction.DEFECT
+    if wrong or str(cause).startswith("no such "):  # SQLite's way to say it
         return ContractError(_problems(engine, schema) or [Problem("clinic", _("не читается ({kind})", kind=kind))])
     if isinstance(cause, driver.Error) or isinstance(error, PoolTimeout):
         return Unavailable(_("база клиники не отвечает ({kind})", kind=kind), sent=False)

@@ -174,7 +174,8 @@ class Keeper:
 
     def _failed(self, job: Job, error: Exception) -> None:
         """Answer a failure. A mistake, unlike a database that is away, is one item's: the others go by themselves."""
-        log.warning("the limiter did not answer", error=type(error).__name__)
+        told = {"why": str(error)} if isinstance(error, Unavailable) else {}  # codes only, it quotes nothing
+        log.warning("the limiter did not answer", error=type(error).__name__, **told)
         again = [] if isinstance(error, Unavailable) else self._apart(job, error)
         if again:
             for each in again:
