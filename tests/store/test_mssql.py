@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 from golden_texts import FOLDER, NAMES, TURNS, texts
 from sql_server import DATABASES, SQL_SERVER
+from sqlalchemy import event, make_url
 from sqlfluff.core import Linter
 from test_store_failures import ERRORS, OdbcError, limiter
 
 from identsync.errors import Unavailable
 from identsync.store import Denied, Fence
+from identsync.store.connect import store_engine
 from identsync.store.limiter import LOCKED, ClaimAsk, Ending, Limiter, Renewal, SeatAsk, mssql, mssql_turn
 from identsync.store.limiter.link import Link
+from tsql import Cursor, Driver
 
 TEXTS = texts()
 SHAPES = [*TURNS.values(), *((*shape, 2) for shape in product((0, 1), repeat=4) if any(shape)), (2, 8, 8, 8, 1)]
@@ -113,6 +116,22 @@ def test_no_code_relies_on_a_row_count() -> None:
         assert module.__file__
         with open(module.__file__, encoding="utf-8") as file:
             assert ".rowcount" not in file.read()
+
+
+def test_no_statement_of_the_store_waits_for_a_lock_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Pooled(Driver):
+        def execute(self, sql: str) -> Cursor:
+            said.append(sql)
+            return Cursor()
+
+    engine = store_engine(make_url("mssql+pyodbc:///?odbc_connect=nowhere"))
+    event.listen(engine, "do_connect", lambda *_: Pooled())
+    monkeypatch.setattr(engine.dialect, "initialize", lambda _: None)
+    with engine.connect():
+        assert said == ["SET LOCK_TIMEOUT 15000; SET NOCOUNT OFF;"]
+    engine.dispose()
 
 
 # -- a driver that fails ---------------------------------------------------------------------------------------------
