@@ -116,8 +116,11 @@ class FakeCursor:
     def __init__(self, script: list) -> None:
         self.script, self.statements = script, []
 
+    def setinputsizes(self, sizes):
+        self.sizes = sizes
+
     def execute(self, text, values):
-        assert text.count("=?;") == len(values)
+        assert text.count("=?;") == len(values) == len(self.sizes)
         self.statements.append(text)
         step = self.script.pop(0)
         if isinstance(step, Exception):
