@@ -80,7 +80,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 def _translated(engine: Engine, schema: str | None, error: Exception) -> IdentsyncError | None:
     driver: Any = engine.dialect.dbapi
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause: Any = error.orig if isinstance(error, DBAPIError) else error
     kind = type(cause).__name__
     if is_refusal(cause):
         return Unavailable(_("база клиники не пускает: проверьте имя, пароль и базу ({kind})", kind=kind), sent=False)
