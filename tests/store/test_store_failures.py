@@ -178,6 +178,14 @@ def test_sql_server_link_failure_opens_another_connection():
     assert link.closed == 1
 
 
+def test_a_refused_login_is_not_tried_again_at_once():
+    """A few wrong passwords in a row lock an account on SQL Server."""
+    one, link = limiter(ERRORS["login refused"][0], WON)
+    with pytest.raises(Unavailable):
+        one.claim("k", 1, **ASK)
+    assert len(link.cursor().statements) == 1
+
+
 def test_sql_server_query_timeout_is_not_repeated():
     one, link = limiter(ERRORS["query timeout"][0])
     with pytest.raises(Unavailable):

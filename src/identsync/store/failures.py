@@ -108,6 +108,7 @@ def unavailable(error: BaseException) -> Unavailable:
 
 def is_refusal(error: BaseException) -> bool:
     """Tell whether the server let nobody in: a wrong name, password or database, or one that is not open yet."""
+    error = getattr(error, "orig", None) or error
     if not _REFUSED.isdisjoint(_numbers(error)) or sqlstate(error) in {"28000", "28P01"}:
         return True
     attempt = getattr(error, "pgconn", None)  # psycopg: of a connection that did not come about, without a SQLSTATE
