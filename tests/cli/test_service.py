@@ -2,18 +2,24 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clients import asked, client, environment, journals, left_behind  # type: ignore[import-not-found]
+from sqlalchemy import Engine, event
 
 from conftest import Cli  # type: ignore[import-not-found]
+from identsync.client import Client
+from identsync.service import life
 from identsync.service.journal import KEPT, SESSIONS, Journal, Terminal, of_session
 from identsync.service.life import Ending
 
@@ -113,6 +119,38 @@ async def test_a_thread_that_may_not_return_waits_for_the_hand_over() -> None:
     assert not closing.done()
     ending.over()
     await closing
+
+
+class Recovering(sqlite3.ProgrammingError):
+    """What SQL Server's driver says in the morning, in the class that a mistake in a statement has."""
+
+    def __init__(self) -> None:
+        super().__init__("42000", "[42000] Cannot open database. The login failed. (4060) (SQLDriverConnect)")
+
+
+async def test_databases_that_are_in_recovery_at_the_start_are_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "identsync.db", folder / "clinic.db")
+    settings = folder / "identsync.toml"
+    settings.write_text(settings.read_text() + '[clinic]\nurl = "sqlite:///clinic.db"\n')
+    monkeypatch.setattr(life, "FIRST_RETRY_S", 0.01)
+    refused, said = set[str](), list[str]()
+
+    def refuse(_dialect: Any, _record: Any, cargs: tuple[str], _cparams: Any) -> None:
+        name = Path(cargs[0]).name
+        if name not in refused:
+            refused.add(name)
+            raise Recovering
+
+    event.listen(Engine, "do_connect", refuse)
+    try:
+        ending = Ending()
+        await life.live(Client(settings), ending, say=said.append, started=ending.ask)
+    finally:
+        event.remove(Engine, "do_connect", refuse)
+    assert refused == {"identsync.db", "clinic.db"}
+    assert ["нет такой базы, или она не открыта" in text for text in said] == [True, True, False]
 
 
 async def test_an_end_that_is_not_asked_for_is_waited_for_no_longer_than_said() -> None:

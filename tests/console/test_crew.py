@@ -130,5 +130,5 @@ def test_clients_are_known_by_their_computer_until_they_are_long_gone(store: Sto
     assert len(found[B]) == clients.NAME
     with store.write() as connection:
         connection.execute(update(client).values(started_ms=client.c.started_ms - 100 * 86_400_000))
-        slots.trim(connection, 90)
+        slots.trim_clients(connection, 90)
         assert set(clients.computers(connection, [A, B])) == {B}

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from engine.model import Backup
 from identsync.engine import events as ev
 from identsync.engine.integration import Role
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from engine.process import Process
     from engine.simulator import Simulation
 
+BACKUP_MS = 10_000
 _CLIENT = ("kill", "leave", "pause", "suspend", "block", "sicken", "poison")
 
 
@@ -17,10 +19,13 @@ class Faults:
 
     def __init__(self, sim: "Simulation") -> None:
         self.sim = sim
+        self.backups: list[Backup] = []
 
     def second(self) -> None:
         sim, world, chance = self.sim, self.sim.world, self.sim.random
-        for what in ("restart", "read_only", "jump", "desert", "poke", "hold"):
+        if world.restore and sim.time % BACKUP_MS < 1_000:
+            self.backups.append(sim.db.backup())
+        for what in ("restart", "read_only", "jump", "desert", "poke", "hold", "restore"):
             if chance.random() < getattr(world, what):
                 getattr(self, what)()
         rates = [getattr(world, what) for what in _CLIENT]
@@ -44,6 +49,16 @@ class Faults:
     def read_only(self) -> None:
         """A fail-over: connections live, nothing can be written."""
         self.sim.closed(self.sim.random.randrange(500, 8_000))
+
+    def restore(self) -> None:
+        """The database is lost; somebody puts a backup in its place: every number goes back to what it was then."""
+        sim = self.sim
+        if self.backups:
+            backup = sim.random.choice(self.backups)
+            sim.db.restart()
+            sim.db.restore(backup)
+            sim.watch.restored(since=backup[0])
+            self.restart()
 
     def jump(self) -> None:
         """Somebody sets the clock of the database server."""

@@ -5,6 +5,10 @@ then run once more for each time the clock was set back, never more. A clock set
 next renewal a holder may trust a lease that the database has already given on; the fence keeps its writes out. Nothing
 else is excused.
 
+A database that is restored from a backup forgets: fences, protocols and who is there go back to what they were, and the
+journal with them. Until its next renewal a holder may trust a lease that the database no longer knows. Where the clock
+was set back besides, rows come back from the future, and one that is out of reach is asked for once in a horizon.
+
 A slot that the seat's holder cannot run (it is too old, or its runs hang) is adopted by a follower when it looks next,
 so it may wait for the longest sleep of a follower on top.
 """
@@ -14,10 +18,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from engine.model import Entry
+from engine.model import SEAT, Entry
 from engine.world import BASE_MS, POLICY, SEAT_LEASE_MS
 from identsync.demo.checker import Effect, Grid, JournalRow, Life, check
 from identsync.engine.integration import Role, Status
+from identsync.engine.seat import horizon
 from identsync.engine.state import NEVER, Spec, margin
 from identsync.store.limiter import Claim
 from identsync.store.limiter.grid import phase_ms
@@ -43,10 +48,12 @@ class Watch:
         self.sim = sim
         self.violations: list[str] = []
         self.turns: list[tuple[int, int]] = []  # true time, by how much
+        self.restores: list[int] = []
         self.closures: list[tuple[int, int]] = []  # the database did not answer
         self.pauses: defaultdict[Slot, list[tuple[int, int]]] = defaultdict(list)
         self.pokes: defaultdict[Slot, list[int]] = defaultdict(list)
         self._fences: dict[Slot, tuple[int, str]] = {}
+        self._highest: dict[Slot, int] = {}  # before a restore too
         self._protos: dict[Slot, int] = {}
         self._stamps: defaultdict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._quiet: tuple[int, int] = (0, 0)  # statements and grants when the last seconds began
@@ -64,6 +71,14 @@ class Watch:
 
     def turned(self, ms: int) -> None:
         self.turns.append((self.sim.time, ms))
+
+    def restored(self, since: int) -> None:
+        """The database is what it was at ``since``: whatever has run meanwhile, the journal does not know it."""
+        rows = self.sim.db.rows
+        self.restores.append(self.sim.time)
+        self.closed(since, self.sim.time)
+        self._fences = {slot: (row.fence, row.holder or "") for slot, row in rows.items() if slot[0] != SEAT}
+        self._protos = {slot: row.proto for slot, row in rows.items()}
 
     def poked(self, kind: str, scope: int) -> None:
         self.pokes[kind, scope].append(self.sim.time)
@@ -103,6 +118,7 @@ class Watch:
         if claim.fence == fence:
             return
         self._fences[kind, scope] = (claim.fence, holder)
+        self._highest[kind, scope] = max(claim.fence, self._highest.get((kind, scope), 0))
         if self.sim.db.rows[kind, scope].paused:
             self.violation(f"{holder} is granted {where}, which is paused")
         if proto < self._protos.setdefault((kind, scope), proto):
@@ -138,7 +154,7 @@ class Watch:
         if process.role is Role.DOCTOR:
             self.violation(f"doctor {process.name} starts a run")
         spec = process.state.slots[slot].spec
-        if self._fences.get((spec.kind, spec.scope), (0, ""))[0] < fence:
+        if self._highest.get((spec.kind, spec.scope), 0) < fence:
             self.violation(f"{process.name} starts {spec.kind}/{spec.scope} under fence {fence}, never granted")
 
     def stepped(self, process: "Process") -> None:
@@ -146,7 +162,8 @@ class Watch:
         for slot in process.state.slots:
             if slot.run is not None:
                 key = (slot.spec.kind, slot.spec.scope)
-                fence, newest = self._trusted(process, key), self.sim.db.rows[key].fence
+                fence, row = self._trusted(process, key), self.sim.db.rows.get(key)
+                newest = row.fence if row else 0
                 if fence and fence < newest:
                     self.violation(f"{process.name} trusts {key} {fence}, newest is {newest}")
 
@@ -172,7 +189,8 @@ class Watch:
     # -- who was well when
 
     def _turned_since(self, at: int) -> bool:
-        return bool(self.turns) and self.turns[-1][0] >= at
+        turned = bool(self.turns) and self.turns[-1][0] >= at
+        return turned or (bool(self.restores) and self.restores[-1] >= at)
 
     def _disturbed_since(self, at: int) -> bool:
         return self._turned_since(at) or (bool(self.closures) and self.closures[-1][1] > at)
@@ -259,6 +277,7 @@ class Watch:
             mine = [row for row in rows if (row.kind, row.scope) == slot]
             slack = spec.deadline_ms + 4_000 + TAKEOVER_MS * (1 if spec.scope else 2)
             slack += POLICY.backoff_cap_ms if sim.world.old or sim.world.poison else 0
+            slack += horizon(spec) if self.turns and self.restores else 0
             since = calm + 2 * KNOWN_MS // 3 if spec.scope in sim.deserted else 0
             verdict = check(mine, {slot: _grid(spec)}, lives=self._unpaused(slot, since), slack_ms=slack)
             yield from _lines(verdict.faults(), ("double", "roles"))

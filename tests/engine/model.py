@@ -1,7 +1,7 @@
 """The limiter as a dict: what store/limiter/law.py says in SQL, in plain Python, with a clock that a test may turn."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.world import BASE_MS
@@ -79,6 +79,10 @@ class Writing:
     open: bool = True
 
 
+Presence = dict[int, dict[str, tuple[int, int]]]
+Backup = tuple[int, dict[Key, Row], Presence, dict[tuple[str, int, int], Entry]]
+
+
 class TornError(Exception):
     """The connection broke between two items of a turn."""
 
@@ -99,7 +103,7 @@ class Database:
     offset: int = BASE_MS
     rows: dict[Key, Row] = field(default_factory=dict)
     slots: dict[int, dict[str, Row]] = field(default_factory=dict)
-    presence: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    presence: Presence = field(default_factory=dict)
     journal: dict[tuple[str, int, int], Entry] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     writings: set[Writing] = field(default_factory=set)
@@ -253,22 +257,42 @@ class Database:
         return row.lock
 
     def commit(self, writing: Writing) -> None:
-        row = self.rows[writing.kind, writing.scope]
         if writing.open:
+            row = self.rows[writing.kind, writing.scope]
             self.effects.append(Effect(writing.kind, writing.scope, writing.fence, row.fence, self.time))
         self.rollback(writing)
 
     def rollback(self, writing: Writing) -> None:
         writing.open = False
         self.writings.discard(writing)
-        row = self.rows[writing.kind, writing.scope]
-        if row.lock is writing:
+        row = self.rows.get((writing.kind, writing.scope))
+        if row is not None and row.lock is writing:
             row.lock = None
 
     def restart(self) -> None:
         """Connections fail and what was not committed is lost."""
         for writing in list(self.writings):
             self.rollback(writing)
+
+    # -- its administrator
+
+    def backup(self) -> Backup:
+        """Return a copy of all that is committed."""
+        rows = {key: replace(row, lock=None) for key, row in self.rows.items()}
+        journal = {key: replace(entry) for key, entry in self.journal.items()}
+        return self.time, rows, {scope: dict(present) for scope, present in self.presence.items()}, journal
+
+    def restore(self, backup: Backup) -> None:
+        """Go back to a copy; what persons have paused they pause again."""
+        held = [key for key, row in self.rows.items() if row.paused]
+        _, rows, presence, journal = backup
+        self.rows, self.slots = {}, {}
+        self.presence = {scope: dict(present) for scope, present in presence.items()}
+        self.journal = {key: replace(entry) for key, entry in journal.items()}
+        for (kind, scope), row in rows.items():
+            self.rows[kind, scope] = self.slots.setdefault(scope, {})[kind] = replace(row, paused=False)
+        for key in held:
+            self.row(*key).paused = True
 
     # -- persons
 

@@ -75,6 +75,13 @@ def losers_keep_their_own_time(state: State, event: Any, now: int) -> Stepped:
     return step(state, event, now)
 
 
+def a_lower_fence_is_a_doubled_answer(state: State, event: Any, now: int) -> Stepped:
+    """What a restored database grants is dropped, until its fences have come to where they were."""
+    if isinstance(event, ev.Claimed) and event.claim.granted and event.claim.fence <= state.slots[event.slot].fence:
+        event = ev.Woke()
+    return step(state, event, now)
+
+
 def no_jitter(state: State, event: Any, now: int) -> Stepped:
     """Who starts together stays together."""
     with patch.object(Draft, "jitter", lambda _, low, __: low):
@@ -266,9 +273,10 @@ class Mutant:
         return [text for text in found if self.says in text]
 
 
-HARSH = replace(World(), kill=0.02, pause=0.03, restart=0.03, lose=0.1, slow=0.1, hang=0.1, jump=0.0)
+HARSH = replace(World(), restore=0.0, kill=0.02, pause=0.03, restart=0.03, lose=0.1, slow=0.1, hang=0.1, jump=0.0)
 TURNED = replace(World(), jump=0.1)
 SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3)
+RESTORED = replace(QUIET, branches=1, clients=1, seconds=200, restore=0.1, roles=(Role.ADMINISTRATOR,))
 TOGETHER = replace(QUIET, branches=1, clients=120, start_ms=20, roles=(Role.ADMINISTRATOR,))
 MUTANTS: Mapping[str, Mutant] = {
     "exception_is_ownership": Mutant("trusts", exception_is_ownership, world=replace(SICK, lose=0.2)),
@@ -278,6 +286,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "time_never_up": Mutant("starved", time_never_up, world=replace(HARSH, hang=0.5)),
     "no_back_off": Mutant("times in a second", no_back_off, world=replace(HARSH, slow=0.0)),
     "losers_keep_their_own_time": Mutant("starved", losers_keep_their_own_time, world=replace(SICK, kill=0.05)),
+    "a_lower_fence_is_a_doubled_answer": Mutant("missed", a_lower_fence_is_a_doubled_answer, world=RESTORED),
     "loop_renews": Mutant("without a cause", simulation=LoopRenews, world=replace(QUIET, block=0.1, hang=0.3)),
     "no_jitter": Mutant("stampede", no_jitter, world=TOGETHER),
     "everybody_asks": Mutant("statements for", everybody_asks, world=replace(QUIET, clients=24)),

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, func, select, text
 
 from identsync.engine import events as ev
 from identsync.engine.channel import Channel
@@ -19,7 +19,8 @@ from identsync.engine.run import Run
 from identsync.engine.state import Policy
 from identsync.errors import AskPerson, Later, StaleFence
 from identsync.store import Denied, Store, open_store, slots
-from identsync.store.tables import run_log, task_slot
+from identsync.store.tables import client as client_table
+from identsync.store.tables import presence, run_log, task_slot
 
 LEASES = 3 if sys.platform == "win32" else 1  # how long they are: Wine gives a thread its turn late
 QUICK = Policy(seat_lease_ms=900 * LEASES, cancel_grace_ms=250, finish_grace_ms=100, error_base_ms=50)
@@ -76,6 +77,48 @@ async def test_a_task_runs_once_and_is_journaled(store: Store) -> None:
     (row,) = journal(store)
     assert (row.outcome, row.counts, row.role, row.holder) == ("ok", '{"seen": 3, "written": 2}', 0, client.client)
     assert row.due_ms <= row.started_ms <= row.finished_ms
+
+
+async def test_a_database_restored_from_a_backup_is_worked_in_at_once(store: Store) -> None:
+    async with engine(store, task(fine, interval=500)) as client:
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.fence == 20 and e.slot == 0)
+        with store.write() as connection:  # what stood there after the first run
+            connection.execute(run_log.delete().where(run_log.c.kind == "test/one", run_log.c.fence > 1))
+            was = {"fence": 1, "holder": None, "request": None}
+            connection.execute(task_slot.update().where(task_slot.c.kind == "test/one").values(**was))
+        grant = await heard(client, lambda e: isinstance(e, ev.Claimed) and e.slot == 0 and e.claim.granted)
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.fence == grant.claim.fence)
+    assert [(row.fence, row.outcome) for row in journal(store)][:2] == [(1, "ok"), (2, "ok")]
+
+
+async def test_an_old_journal_goes_in_portions_each_a_transaction_of_its_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "PORTION", 10)
+    old = {"kind": "test/old", "scope": 1, "holder": "h", "role": 0, "due_ms": 1, "started_ms": 1, "outcome": "ok"}
+    seen = {"scope": 1, "role": 0, "seen_ms": 1}
+    with store.write() as connection:
+        connection.execute(run_log.insert(), [old | {"fence": i, "started_ms": i // 3} for i in range(45)])
+        connection.execute(presence.insert(), [seen | {"client": f"c{i}"} for i in range(25)])
+        connection.execute(client_table.insert(), [seen_once(i) for i in range(25)])
+    committed: list[int] = []
+
+    def count(connection: Any) -> None:
+        committed.append(connection.execute(select(func.count()).select_from(run_log)).scalar())
+
+    event.listen(store.engine, "commit", count)
+    async with engine(store, task(fine)) as client:
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 1)
+    event.remove(store.engine, "commit", count)
+    (row,) = journal(store, "journal")
+    assert (row.outcome, row.counts) == ("ok", '{"deleted": 45}')
+    assert len(set(committed)) >= 4
+    with store.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(client_table)) == 0
+
+
+def seen_once(i: int) -> dict[str, Any]:
+    return {c.name: f"c{i}" if c.name == "client" else 1 for c in client_table.c if not c.nullable}
 
 
 def raising(error: Exception) -> Work:

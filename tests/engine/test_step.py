@@ -147,7 +147,8 @@ def test_a_lost_answer_is_asked_for_under_the_same_request() -> None:
     one.take(ev.ClaimFailed(0, request)).take(ev.Woke(), after=1_000)
     assert one.only(ev.AskClaim).request == request
     assert one.granted().only(ev.StartRun)
-    assert one.granted(fence=1).all(ev.StartRun) == []  # the first answer after all
+    first = ev.Claimed(0, request, one.now, Claim(True, 1, DB + 10_000, DB, due_ms=DB - 7_000))
+    assert one.take(first).all(ev.StartRun) == []  # the first answer after all
 
 
 def test_a_late_grant_is_given_back() -> None:
@@ -156,6 +157,24 @@ def test_a_late_grant_is_given_back() -> None:
     one.take(ev.Claimed(0, request, one.now - 20_000, Claim(True, 1, DB + 10_000, DB, due_ms=DB)))
     assert one.all(ev.StartRun) == []
     assert one.only(ev.FinishRun).release
+
+
+def test_a_grant_of_a_restored_database_is_run_though_its_fence_is_lower() -> None:
+    one = One(specs=SPECS[:1]).take(ev.Started()).seated().granted(fence=5_000)
+    one.take(ev.RunEnded(0, 5_000, Outcome())).take(ev.Finished(0, 5_000, True))
+    one.take(ev.Woke(), after=60_000).seated()
+    assert asked(one) == {0}
+    assert one.granted(fence=4_281).only(ev.StartRun).fence == 4_281
+
+
+def test_a_doubled_grant_starts_nothing_and_gives_nothing_back() -> None:
+    one = One(specs=SPECS[:1]).take(ev.Started()).seated()
+    request = one.state.slots[0].request
+    again = ev.Claimed(0, request, one.now, Claim(True, 7, DB + 10_000, DB, due_ms=DB))
+    one.take(again).only(ev.StartRun)
+    assert one.take(again).all(ev.StartRun) == one.all(ev.FinishRun) == []
+    one.take(ev.RunEnded(0, 7, Outcome())).take(ev.Finished(0, 7, True))
+    assert one.take(again).all(ev.StartRun) == one.all(ev.FinishRun) == []
 
 
 def test_trust_counts_from_before_the_request() -> None:

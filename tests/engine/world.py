@@ -43,6 +43,7 @@ class World:
     desert: float = 0.01
     poke: float = 0.1
     hold: float = 0.02
+    restore: float = 0.004
     # per statement
     lose: float = 0.02
     double: float = 0.02
@@ -58,6 +59,7 @@ class World:
 FAULTS = (
     "kill", "leave", "pause", "suspend", "block", "sicken", "poison", "restart", "read_only", "jump", "desert",
     "poke", "hold", "lose", "double", "slow", "torn", "hang", "stubborn", "fail", "retry",
+    "restore",
 )  # fmt: skip
 QUIET = replace(World(), deserted=0.0, **dict.fromkeys(FAULTS, 0.0))
 assert {field.name for field in fields(World)} >= set(FAULTS)

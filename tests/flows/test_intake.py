@@ -43,6 +43,15 @@ class TestWindows:
         assert window.start_ms == NOW - DAY
 
 
+def test_a_clock_that_stood_in_the_future_costs_no_row_of_a_later_absence(store: Store) -> None:
+    world = World()
+    run_once(store, world, PERIODS, NOW + 365 * DAY)  # and is set right
+    run_once(store, world, PERIODS, NOW)
+    world.lead("of the absence", NOW + DAY)
+    run_once(store, world, PERIODS, NOW + 10 * DAY)  # nobody was there for days
+    assert stored(store) == ["of the absence"]
+
+
 class TestRows:
     def test_everything_once_over_pages_and_windows(self, store: Store) -> None:
         world = World()

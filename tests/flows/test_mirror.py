@@ -182,6 +182,17 @@ def test_an_item_that_waits_long_does_not_put_off_the_next_run_of_all_others(wor
     assert (outcome.status, outcome.counts["later"], outcome.retry_ms) == (Status.PARTIAL, 1, None)
 
 
+@pytest.mark.parametrize("fault", ["rejected", "later"])
+def test_a_clock_that_stood_in_the_future_leaves_no_item_alone_for_ever(world: World, fault: str):
+    right = world.now
+    world.now += 70 * 365 * 86_400_000
+    world.faults = [fault]
+    assert world.go().status is Status.PARTIAL
+    world.now = right + 1000
+    assert world.go().status is Status.OK
+    assert world.street == world.desired
+
+
 def test_named_times_are_obeyed(world: World):
     world.faults = ["limited"]
     outcome = world.go()

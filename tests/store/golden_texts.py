@@ -13,7 +13,7 @@ TURNS = {
     "turn_claim": (0, 0, 0, 1, 0),
     "turn_of_each_by_a_director": (1, 1, 1, 1, 1),
     "turn_two_seats": (2, 0, 0, 0, 0),
-    "turn_four_claims_two_endings_a_seat": (1, 2, 0, 4, 0),
+    "turn_four_claims_four_endings_a_seat": (1, 4, 0, 4, 0),
 }
 
 

@@ -1,5 +1,6 @@
 """What errors of the three drivers mean; SQL Server's are made by hand, in the shape pyodbc gives them."""
 
+import re
 import sqlite3
 
 import psycopg
@@ -36,6 +37,23 @@ ERRORS = {
     "server away": (odbc("08001", "Login timeout expired", 0), Reaction.LOST),
     "query timeout": (odbc("HYT00", "Query timeout expired", 0), Reaction.LATER),
     "read-only after fail-over": (odbc("25000", "because the database is read-only", 3906), Reaction.LOST),
+    "database not open yet": (odbc("42000", "Cannot open database. The login failed.", 4060, 18456), Reaction.LOST),
+    "login refused": (odbc("28000", "Login failed for user 'x'.", 18456), Reaction.LOST),
+    "in recovery": (
+        odbc("42000", "Database is being recovered. Waiting until recovery is finished.", 922),
+        Reaction.LOST,
+    ),
+    "in a restore": (odbc("42000", "It is in the middle of a restore.", 927), Reaction.LOST),
+    "moved to another server": (odbc("42000", "Unable to access availability database", 983), Reaction.LOST),
+    "session killed": (odbc("HY000", "the session is in the kill state.", 596), Reaction.LOST),
+    "file full": (odbc("42000", "Could not allocate space", 1105), Reaction.LATER),
+    "log full": (odbc("42000", "The transaction log is full due to LOG_BACKUP.", 9002), Reaction.LATER),
+    "no memory": (odbc("42000", "There is insufficient system memory", 701), Reaction.LATER),
+    "no locks": (odbc("42000", "cannot obtain a LOCK resource", 1204), Reaction.LATER),
+    "a row that reads like a number": (
+        odbc("23000", "The duplicate key value is (701).", 2627, 3621),
+        Reaction.DUPLICATE,
+    ),
     "syntax": (odbc("42000", "Incorrect syntax near 'x'", 102), Reaction.DEFECT),
     "pg deadlock": (psycopg.errors.DeadlockDetected("x"), Reaction.AGAIN),
     "pg serialization": (psycopg.errors.SerializationFailure("x"), Reaction.AGAIN),
@@ -46,6 +64,9 @@ ERRORS = {
     "pg frozen": (psycopg.errors.IdleInTransactionSessionTimeout("x"), Reaction.LOST),
     "pg socket": (psycopg.OperationalError("server closed the connection unexpectedly"), Reaction.LOST),
     "pg closed": (psycopg.InterfaceError("the connection is closed"), Reaction.LOST),
+    "pg disk full": (psycopg.errors.DiskFull("x"), Reaction.LATER),
+    "pg no memory": (psycopg.errors.OutOfMemory("x"), Reaction.LATER),
+    "pg broken disk": (psycopg.errors.IoError("x"), Reaction.LATER),
     "pg cancelled": (psycopg.errors.QueryCanceled("x"), Reaction.LATER),
     "pg syntax": (psycopg.errors.SyntaxError("x"), Reaction.DEFECT),
     "ours": (ValueError("(1205)"), Reaction.DEFECT),
@@ -81,6 +102,14 @@ def test_the_error_quotes_no_data():
     assert str(error) == "база данных не ответила (lost, 08S01)"
 
 
+@pytest.mark.parametrize("name", ["database not open yet", "login refused"])
+def test_a_refused_login_is_said_so_and_tried_again(name):
+    error = unavailable(ERRORS[name][0])
+    assert re.match("сервер не принял вход или пароль|на сервере нет такой базы, или она не открыта", str(error))
+    assert error.hint
+    assert not error.sent
+
+
 class FakeCursor:
     """A DBAPI cursor that plays a script: an error to raise, or rows to answer."""
 
@@ -89,8 +118,11 @@ class FakeCursor:
     def __init__(self, script: list) -> None:
         self.script, self.statements = script, []
 
+    def setinputsizes(self, sizes):
+        self.sizes = sizes
+
     def execute(self, text, values):
-        assert text.count("=?;") == len(values)
+        assert text.count("=?;") == len(values) == len(self.sizes)
         self.statements.append(text)
         step = self.script.pop(0)
         if isinstance(step, Exception):
@@ -146,6 +178,14 @@ def test_sql_server_link_failure_opens_another_connection():
     one, link = limiter(ERRORS["link"][0], WON)
     assert one.claim("k", 1, **ASK).fence == 4
     assert link.closed == 1
+
+
+def test_a_refused_login_is_not_tried_again_at_once():
+    """A few wrong passwords in a row lock an account on SQL Server."""
+    one, link = limiter(ERRORS["login refused"][0], WON)
+    with pytest.raises(Unavailable):
+        one.claim("k", 1, **ASK)
+    assert len(link.cursor().statements) == 1
 
 
 def test_sql_server_query_timeout_is_not_repeated():

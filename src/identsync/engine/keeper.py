@@ -16,9 +16,10 @@ from identsync.engine.agenda import Agenda, Job
 from identsync.engine.clock import monotonic_ms
 from identsync.engine.events import Claimed, DropRun, Event, LeaveSeats, RenewFailed, StartRun, Turn
 from identsync.engine.integration import Role
-from identsync.engine.state import NEVER, Spec
+from identsync.engine.state import Spec
 from identsync.errors import Unavailable
 from identsync.language import _
+from identsync.store import idle
 from identsync.store.limiter import Denied, Fence, Limiter
 
 T = TypeVar("T")
@@ -123,11 +124,16 @@ class Keeper:
         while (jobs := self._next()) is not None:
             for job in jobs:
                 self._perform(job) if isinstance(job, Job) else self._run(job)
+            if not jobs and self._limiter is not None:
+                self._limiter.close()  # the next statement opens it again
         if self._limiter is not None:
             self._limiter.close()
 
     def _next(self) -> list[Job | _Errand] | None:
-        """Wait for something to do: a statement of the agenda and an errand take turns; None = closed."""
+        """Wait for something to do: a statement of the agenda and an errand take turns; None = closed.
+
+        Nothing: so long was there nothing to do that the connection is better closed, as the store's idle ones are.
+        """
         with self._changed:
             while True:
                 now = monotonic_ms()
@@ -140,7 +146,9 @@ class Keeper:
                 if self._closed:
                     return None
                 assert isinstance(job, int)
-                self._changed.wait(None if job == NEVER else (job - now) / 1000)
+                wait = (job - now) / 1000
+                if not self._changed.wait(min(wait, idle.IDLE_S)) and wait > idle.IDLE_S:
+                    return []
 
     def _run(self, errand: _Errand) -> None:
         try:
@@ -166,7 +174,8 @@ class Keeper:
 
     def _failed(self, job: Job, error: Exception) -> None:
         """Answer a failure. A mistake, unlike a database that is away, is one item's: the others go by themselves."""
-        log.warning("the limiter did not answer", error=type(error).__name__)
+        told = {"why": str(error)} if isinstance(error, Unavailable) else {}  # codes only, it quotes nothing
+        log.warning("the limiter did not answer", error=type(error).__name__, **told)
         again = [] if isinstance(error, Unavailable) else self._apart(job, error)
         if again:
             for each in again:

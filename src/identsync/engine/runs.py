@@ -28,12 +28,13 @@ GIVEN_BACK = (Status.RELEASED, Status.LOST)
 
 
 def claimed(d: Draft, event: Claimed) -> None:
-    """Take in the answer to an ask; late answers are given back, doubled ones dropped."""
+    """Take in the answer to an ask; late answers are given back, doubled ones dropped.
+
+    The request tells whether an answer is awaited, not the fence: that of a database restored from a backup goes back.
+    """
     slot, claim = d.slots[event.slot], event.claim
-    if claim.granted and claim.fence <= slot.fence:
-        return  # a doubled answer
     if event.request != slot.request:
-        if claim.granted:  # an answer so late that it was given up: nothing was started under it
+        if claim.granted and claim.fence > slot.fence:  # so late that it was given up: nothing was started under it
             _give_back(d, event.slot, claim.fence)
         return
     poked = slot.poked

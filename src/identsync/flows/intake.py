@@ -129,9 +129,14 @@ class _Intake(Generic[T]):
         self._periods = periods
         self._counts = _Counts()
         self._cursor: int | None = None
+        self._stored: int | None = None  # what the table says
 
     async def all(self) -> Outcome:
-        self._cursor = await self._run.read(lambda connection: cursor(connection, self._stream, self._run.scope))
+        self._stored = await self._run.read(lambda connection: cursor(connection, self._stream, self._run.scope))
+        if (
+            self._stored is not None
+        ):  # in the future where the database's clock stood there: it is put back with a write
+            self._cursor = min(self._stored, self._run.now_ms())
         for window in self._periods.windows(self._cursor, self._run.now_ms()):
             await self._window(window)
         counts = _as_counts(self._counts)
@@ -182,10 +187,11 @@ class _Intake(Generic[T]):
     async def _write(self, rows: list[Row[T]], bad: Mapping[str, tuple[Any, list[Flaw]]], reached: int | None) -> None:
         fresh, strange = await self._run.read(lambda connection: self._fresh(connection, rows, bad))
         enriched = await self._source.enrich(fresh) if fresh else []
-        moved = reached if reached != self._cursor else None
+        moved = reached if reached != self._stored else None
         if enriched or strange or moved is not None:
             await self._run.write(lambda connection: self._commit(connection, enriched, strange, moved))
-        self._cursor = self._cursor if moved is None else moved
+        if moved is not None:
+            self._cursor = self._stored = moved
         self._counts.new += len(enriched)
         self._counts.rejected += len(strange)
         self._counts.repeated += len(rows) - len(enriched)

@@ -269,9 +269,11 @@ class _Flow:
         return [*(key for key in line if key not in behind), *failed]
 
     def _due(self, key: int) -> bool:
-        row = self.book.rows.get(key)
-        if row is None or row.retry_ms is None or row.retry_ms <= self.run.now_ms():
+        row, now = self.book.rows.get(key), self.run.now_ms()
+        if row is None or row.retry_ms is None or row.retry_ms <= now:
             return True
+        if row.retry_ms > now + self.patience.longest(rejected=row.state == "rejected"):
+            return True  # the database's clock stood in the future
         wanted = self.desired.get(key)
         if row.state == "rejected" and row.digest != (GONE if wanted is None else wanted):
             return True
@@ -395,7 +397,7 @@ class _Flow:
                 return self._ended(row, "rejected", reason, now + self.patience.rejected_ms)
             case Later(reason, after) | Unknown(reason, after):
                 state = "later" if isinstance(hand.verdict, Later) else "unknown"
-                wait = self.patience.after(hand.attempts) if after is None else after
+                wait = self.patience.after(hand.attempts) if after is None else min(after, self.patience.named_ms)
                 return self._ended(row, state, reason, now + wait)
         state = "unknown" if hand.before == DOUBT else "later"
         return self._ended(replace(row, attempts=hand.attempts - 1), state, None, None)

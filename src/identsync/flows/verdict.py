@@ -52,11 +52,19 @@ Verdict = Confirmed | Rejected | Later | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Milliseconds until the next try: doubling from ``first_ms`` to ``most_ms``; a rejected item rests long."""
+    """Milliseconds until the next try: doubling from ``first_ms`` to ``most_ms``; a rejected item rests long.
+
+    A wait that the other side or the room names is obeyed up to ``named_ms``.
+    """
 
     first_ms: int = 60_000
     most_ms: int = 3_600_000
     rejected_ms: int = 24 * 3_600_000
+    named_ms: int = 7 * 24 * 3_600_000
+
+    def longest(self, *, rejected: bool) -> int:
+        """Return what no wait is longer than; one that is was reckoned by a clock that stood in the future."""
+        return max(self.rejected_ms if rejected else 0, self.named_ms, self.most_ms + self.most_ms // 5)
 
     def after(self, attempts: int) -> int:
         """Give the wait after so many tries in a row, 20 % more or less so that many clients do not come together."""

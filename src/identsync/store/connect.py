@@ -18,6 +18,8 @@ _SQLITE_LIMITER_BUSY_S = 2.0  # then the limiter says that nothing is known; a l
 _POSTGRESQL_SETUP = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
 # A limiter's ask that meets a locked row says so, it does not hang; its statements are planned once.
 _POSTGRESQL_LIMITER = ["SET lock_timeout=100", "SET statement_timeout=10000", "SET plan_cache_mode=force_generic_plan"]
+# Nor does any other statement wait for a lock without end there; answers are counted, whatever was said before.
+_SQL_SERVER_SETUP = "SET LOCK_TIMEOUT 15000; SET NOCOUNT OFF;"
 _LIMITER_S = 10  # the same on SQL Server, where the driver counts
 _POOL_S = 10  # where all of the store's connections are in use, so long may one more be waited for
 # A server that went away without a word is noticed in half a minute, not in the two hours that TCP takes by itself.
@@ -106,6 +108,8 @@ def _on_connect(engine: Engine, *, autocommit: bool) -> None:
         event.listen(engine, "connect", lambda connection, _: _set_up_postgresql(connection, texts))
     elif autocommit:
         event.listen(engine, "connect", lambda connection, _: setattr(connection, "timeout", _LIMITER_S))
+    else:
+        event.listen(engine, "connect", _set_up_sql_server)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
@@ -132,6 +136,10 @@ def _set_up_postgresql(connection: Any, texts: list[str]) -> None:
     before, connection.autocommit = connection.autocommit, True
     connection.execute("; ".join(texts))
     connection.autocommit = before
+
+
+def _set_up_sql_server(connection: Any, _record: Any) -> None:
+    connection.execute(_SQL_SERVER_SETUP).close()
 
 
 def _begin(connection: Connection) -> None:

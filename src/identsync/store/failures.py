@@ -31,7 +31,13 @@ _NATIVE = {
     2627: Reaction.DUPLICATE,
     2601: Reaction.DUPLICATE,
     3906: Reaction.LOST,  # read-only after a fail-over: connect again, elsewhere
+    596: Reaction.LOST,  # the session was killed
+    # The server is starting, or the database in recovery, in a restore or moving to another server.
+    **dict.fromkeys((4060, 4064, 18456, 922, 927, 976, 983, 40613), Reaction.LOST),
+    **dict.fromkeys((1105, 9002), Reaction.LATER),  # file or log is full
+    **dict.fromkeys((701, 802, 1204, 8645), Reaction.LATER),  # no memory, no locks left
 }
+_REFUSED = {4060, 4064, 18456}  # what a wrong name or password looks like, too
 _STATE = {
     "40001": Reaction.AGAIN,
     "40P01": Reaction.AGAIN,
@@ -43,7 +49,11 @@ _STATE = {
     "57P05": Reaction.LOST,
     "25006": Reaction.LOST,
     "25P03": Reaction.LOST,  # idle_in_transaction_session_timeout: this client was frozen in the middle of a write
+    "53000": Reaction.LATER,
+    "53100": Reaction.LATER,  # disk full
+    "53200": Reaction.LATER,  # no memory
     "53300": Reaction.LATER,
+    "58030": Reaction.LATER,  # input or output
     "57014": Reaction.LATER,
     "HYT00": Reaction.LATER,
     "HYT01": Reaction.LOST,
@@ -57,7 +67,7 @@ _SQLITE = {
     14: Reaction.LATER,  # cannot open
 }
 _SQLITE_DUPLICATE = {1555, 2067}  # SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE
-_NUMBER = re.compile(r"\((\d+)\)")
+_NUMBER = re.compile(r"\((\d+)\)(?= \(SQL|;|$)")  # the server's own, not one that its sentence quotes from a row
 _CONNECTION_WORDS = {"OperationalError", "InterfaceError"}
 
 
@@ -68,9 +78,9 @@ def reaction(error: BaseException) -> Reaction:
     if code is not None:
         return Reaction.DUPLICATE if code in _SQLITE_DUPLICATE else _SQLITE.get(code & 0xFF, Reaction.DEFECT)
     state = sqlstate(error)
-    for number in _NUMBER.findall(str(error)) if _is_odbc(error) else ():
-        if int(number) in _NATIVE:
-            return _NATIVE[int(number)]
+    for number in _numbers(error):
+        if number in _NATIVE:
+            return _NATIVE[number]
     if state.startswith("08"):
         return Reaction.LOST
     if not state and hasattr(error, "sqlstate") and type(error).__name__ in _CONNECTION_WORDS:
@@ -89,12 +99,26 @@ def sqlstate(error: BaseException) -> str:
 def unavailable(error: BaseException) -> Unavailable:
     """Make the error the engine understands; of a driver's message only codes are told on, for it may quote data."""
     origin = getattr(error, "orig", None) or error
-    kind, state = reaction(error), sqlstate(origin)
+    kind, state, refused = reaction(error), sqlstate(origin), is_refusal(origin)
     code = state or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
-    what, hint = why(origin, state) or (_("база данных не ответила"), "")
-    made = Unavailable(f"{what} ({kind.value}, {code})", sent=kind is Reaction.LOST)
+    what, hint = why(origin, state) or (why(origin, "28000") if refused else None) or (_("база данных не ответила"), "")
+    made = Unavailable(f"{what} ({kind.value}, {code})", sent=kind is Reaction.LOST and not refused)
     made.hint = hint
     return made
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether the server let nobody in: a wrong name, password or database, or one that is not open yet."""
+    error = getattr(error, "orig", None) or error
+    if not _REFUSED.isdisjoint(_numbers(error)) or sqlstate(error) in {"28000", "28P01"}:
+        return True
+    attempt = getattr(error, "pgconn", None)  # psycopg: of a connection that did not come about, without a SQLSTATE
+    return bool(attempt is not None and attempt.used_password)
+
+
+def _numbers(error: BaseException) -> list[int]:
+    """SQL Server's own numbers, in the order of its messages."""
+    return [int(number) for number in _NUMBER.findall(str(error.args[1]))] if _is_odbc(error) else []
 
 
 def _is_odbc(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, QueuePool, event
 
-IDLE_S = 20.0
+IDLE_S = 20.0  # of the limiter's connection too (engine/keeper.py)
 
 
 class Idle:

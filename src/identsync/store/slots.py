@@ -4,11 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, func, literal_column, or_, select, update
 
 from identsync.store.limiter import SEAT, Present
 from identsync.store.tables import client, presence, run_log, task_slot
 
+PORTION = 2_000
+"""Rows deleted in one transaction: SQL Server locks the whole table from 5,000 on, and a lease must outlive it."""
 _DAY_MS = 86_400_000
 _NEAR_MS = 600_000
 
@@ -133,12 +135,29 @@ def journal(connection: Connection, limit: int, kind: str | None = None) -> list
 
 
 def trim(connection: Connection, days: int) -> int:
-    """Delete runs older than ``days``, and clients not seen for as long; how many runs went."""
+    """Delete ``PORTION`` of the runs older than ``days``, the oldest first; how many went, fewer = these were all."""
+    return _oldest_go(connection, run_log, run_log.c.started_ms, clock(connection) - days * _DAY_MS)
+
+
+def trim_clients(connection: Connection, days: int) -> int:
+    """Delete ``PORTION`` of the clients not seen for ``days``; how many went, fewer = these were all."""
     before = clock(connection) - days * _DAY_MS
-    connection.execute(delete(presence).where(presence.c.seen_ms < before))
+    unseen = _oldest_go(connection, presence, presence.c.seen_ms, before)
+    if unseen >= PORTION:
+        return unseen
     gone = client.c.client.not_in(select(presence.c.client))
-    connection.execute(delete(client).where(client.c.started_ms < before, gone))
-    return connection.execute(delete(run_log).where(run_log.c.started_ms < before)).rowcount
+    return _oldest_go(connection, client, client.c.started_ms, before, gone)
+
+
+def _oldest_go(
+    connection: Connection, table: Table, column: ColumnElement[int], before: ColumnElement[int],
+    *only: ColumnElement[bool],
+) -> int:  # fmt: skip
+    """Delete rows by a range of their time: as many locks as a portion has rows, on every database."""
+    old = and_(column < before, *only)
+    last = connection.scalar(select(column).where(old).order_by(column).offset(PORTION - 1).limit(1))
+    where = old if last is None else and_(column <= last, *only)
+    return connection.execute(delete(table).where(where)).rowcount
 
 
 def clock(connection: Connection) -> ColumnElement[int]:

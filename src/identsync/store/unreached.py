@@ -39,7 +39,7 @@ def _words(kind: str) -> tuple[str, str] | None:
                 "проверьте вход в url; пароль запишите снова: identsync secret set ИМЯ"
             )
         case "name":
-            return _("на сервере нет такой базы, или этот вход её не видит"), _(
+            return _("на сервере нет такой базы, или она не открыта для этого входа"), _(
                 "проверьте имя базы в url; новую делает администратор сервера: identsync database setup"
             )
         case "door":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from identsync.errors import Unavailable
-from identsync.store.failures import Reaction, reaction, unavailable
+from identsync.store.failures import Reaction, is_refusal, reaction, unavailable
 from identsync.store.limiter.dialect import Dialect
 from identsync.store.limiter.link import Link
 
@@ -66,4 +66,6 @@ class Asking:
             raise error
         elif kind is Reaction.DUPLICATE and not again_after_duplicate:
             raise _DuplicateError from error
+        if is_refusal(error):
+            return False  # at once it would be refused again, and some servers lock an account after a few tries
         return kind in {Reaction.AGAIN, Reaction.BUSY, Reaction.LOST, Reaction.DUPLICATE}

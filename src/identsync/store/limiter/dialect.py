@@ -3,7 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar
+
+from identsync.store.limiter import law
 
 Parameters = Mapping[str, Any]
 Row = Sequence[Any]
@@ -85,6 +88,17 @@ class Dialect:
     def postpone(self, cursor: Any, p: Parameters) -> None:
         """Put off a channel's next permit."""
         self.run(cursor, "postpone", p)
+
+
+def rounded(rows: Sequence[Row]) -> int:
+    """Round the number of asks up to 1, 4 or 8: so there are few texts, and few plans on the server."""
+    return len(rows) if len(rows) < 2 else 4 if len(rows) < 5 else 8
+
+
+def padded(ask: Sequence[str], rows: Sequence[Row]) -> list[Any]:
+    """Give the values of the asks, then of the spare ones: about a slot that is never there."""
+    spare = tuple("" if name in law.STRINGS else 1 for name in ask)
+    return [*chain.from_iterable(rows), *(spare * (rounded(rows) - len(rows)))]
 
 
 def marks(text: str, form: str) -> str:

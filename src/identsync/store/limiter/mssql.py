@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from identsync.store.limiter import law
 from identsync.store.limiter.dialect import Dialect, Parameters, Row, Turn, marks
-from identsync.store.limiter.mssql_turn import Shape, batch, shape, text, values
+from identsync.store.limiter.mssql_turn import Shape, answered, batch, columns, shape, sizes, text, values
 
 CLOCK = "DATEDIFF_BIG(MILLISECOND,'19700101',SYSUTCDATETIME())"
 _LOOKS = 200  # of one statement that waits for a free seat: a minute
@@ -112,7 +112,7 @@ class SQLServer(Dialect):
 
     def __init__(self, clock: str, tables: Mapping[str, str]) -> None:
         super().__init__(clock, tables)
-        self._turns: dict[Shape, str] = {}
+        self._turns: dict[Shape, tuple[str, list[str]]] = {}
 
     def _compile(self, text: str) -> tuple[str, list[str]]:
         return text, _parameters(text)
@@ -120,15 +120,16 @@ class SQLServer(Dialect):
     def run(self, cursor: Any, statement: str, p: Parameters) -> list[Row]:
         """Run one batch; values go by position, in the order in which the batch takes them."""
         compiled, names = self._texts[statement]
-        return self._rows(cursor, compiled, [p[name] for name in names])
+        return self._rows(cursor, compiled, names, [p[name] for name in names])
 
     def turn(self, cursor: Any, turn: Turn) -> list[Row]:
         """All of the turn in one batch."""
         form = shape(turn)
         if form not in self._turns:
-            self._turns[form] = self._named(text(form))
-        return self._rows(cursor, self._turns[form], values(turn))
+            self._turns[form] = self._named(text(form)), columns(form)
+        return answered(turn, self._rows(cursor, *self._turns[form], values(turn)))
 
-    def _rows(self, cursor: Any, text: str, values: list[Any]) -> list[Row]:
+    def _rows(self, cursor: Any, text: str, names: list[str], values: list[Any]) -> list[Row]:
+        cursor.setinputsizes(sizes(names, values))
         cursor.execute(text, values)
         return cursor.fetchall() if cursor.description else []

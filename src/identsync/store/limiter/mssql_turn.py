@@ -4,10 +4,13 @@ A block that meets a lock (1222) or loses a deadlock (1205) costs only its own a
 variable of its column's type. Slots are looked up by their whole key, one row a statement, and a denied claim takes no
 update lock. OUTPUT always goes INTO a table variable (else error 334 where somebody adds a trigger); what changed is
 read from there, never from a row count. A table variable is not rolled back, hence the order of the statements.
+The server keeps a plan for each text and types of its values: so blocks are counted up to 1, 4 or 8, the spare ones
+about a slot that is never there, and each value has its column's type whatever it is.
 """
 
 # ruff: noqa: S608 (only names of our own tables and the clock are put into these texts; values are parameters)
 
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,8 +22,11 @@ from identsync.store.limiter.dialect import (
     RENEWAL_ROW,
     SEAT_ROW,
     SLOT_ROW,
+    Row,
     Turn,
+    padded,
     replaced,
+    rounded,
 )
 
 Shape = tuple[int, int, int, int, int]  # seats, endings, renewals, claims; role
@@ -29,6 +35,12 @@ TYPES = {
     "outcome": "varchar(16)",
     "counts": "varchar(max)",
     "note": "nvarchar(400)",
+}
+VARCHAR, WVARCHAR, BIGINT, LONGEST = 12, -9, -5, 8000  # ODBC's numbers; the longest varchar that is not (max)
+SIZES = {
+    **dict.fromkeys(("kind", "channel", "client", "holder", "request"), (VARCHAR, 64, 0)),
+    "outcome": (VARCHAR, 16, 0),
+    "note": (WVARCHAR, 400, 0),
 }
 HEAD = "SET NOCOUNT ON; SET XACT_ABORT ON; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
 _LOCKS = "SET LOCK_TIMEOUT 50;"  # ms that one ask may wait for its row
@@ -113,13 +125,39 @@ _PARTS = (
 
 
 def shape(turn: Turn) -> Shape:
-    """Tell which text the turn needs."""
-    return len(turn.seats), len(turn.endings), len(turn.renewals), len(turn.claims), turn.role
+    """Tell which text the turn needs: asks in blocks of 1, 4 or 8, so that there are few plans."""
+    return len(turn.seats), rounded(turn.endings), rounded(turn.renewals), rounded(turn.claims), turn.role
 
 
 def values(turn: Turn) -> list[Any]:
     """Give the values in the order in which the batch takes them."""
-    return [turn.client, *chain(*turn.seats, *turn.endings, *turn.renewals, *turn.claims)]
+    asks = ((law.ENDING_ASK, turn.endings), (law.RENEWAL_ASK, turn.renewals), (law.CLAIM_ASK, turn.claims))
+    return [turn.client, *chain(*turn.seats), *chain(*(padded(ask, rows) for ask, rows in asks))]
+
+
+def columns(form: Shape) -> list[str]:
+    """Give the columns of these values."""
+    asks = (ask * count for (_part, _letter, ask, *_texts), count in zip(_PARTS, form[:4], strict=True))
+    return ["client", *chain(*asks)]
+
+
+def sizes(names: Sequence[str], given: Sequence[Any]) -> list[tuple[int, int, int]]:
+    """Give ODBC's type, size and digits of each value, which pyodbc would else reckon from the value: a plan for each.
+
+    What is longer than a varchar holds goes as varchar(max).
+    """
+    return [_size(name, value) for name, value in zip(names, given, strict=True)]
+
+
+def _size(name: str, value: Any) -> tuple[int, int, int]:
+    if name == "counts":
+        return VARCHAR, LONGEST if len(value) <= LONGEST else 0, 0
+    return SIZES.get(name, (BIGINT, 0, 0))
+
+
+def answered(turn: Turn, rows: Iterable[Row]) -> list[Row]:
+    """Leave out what answers spare asks: each ending has an answer."""
+    return [row for row in rows if row[0] != ENDING_ROW or row[1] < len(turn.endings)]
 
 
 def text(form: Shape) -> str:

@@ -22,9 +22,10 @@ from identsync.store.limiter.dialect import (
     RENEWAL_ROW,
     SEAT_ROW,
     SLOT_ROW,
-    Row,
     Turn,
+    padded,
     replaced,
+    rounded,
 )
 
 NOW = "WITH n AS MATERIALIZED (SELECT {clock} AS now)"
@@ -122,12 +123,11 @@ RENEWAL = Part(
     ),
 )
 PARTS = (SEAT, ENDING, RENEWAL, CLAIM)
-_SPARE = {part.letter: tuple("" if name in law.STRINGS else 1 for name in part.ask) for part in PARTS}
 
 
 def shape(turn: Turn) -> Shape:
     """Tell which text the turn needs."""
-    endings, renewals, claims = _arity(turn.endings), _arity(turn.renewals), _arity(turn.claims)
+    endings, renewals, claims = rounded(turn.endings), rounded(turn.renewals), rounded(turn.claims)
     return len(turn.seats), endings, renewals, claims, turn.role, len(turn) == 1
 
 
@@ -137,10 +137,7 @@ def values(turn: Turn) -> list[Any]:
     for row in turn.seats:
         found += row
     for part, rows in ((ENDING, turn.endings), (RENEWAL, turn.renewals), (CLAIM, turn.claims)):
-        for row in rows:
-            found += row
-        if len(rows) > 1:
-            found += _SPARE[part.letter] * (_arity(rows) - len(rows))
+        found += padded(part.ask, rows)
     return found
 
 
@@ -205,7 +202,3 @@ def _padded(selects: Sequence[tuple[str, str]]) -> Iterator[str]:
     width = max(map(len, lists))
     for columns, (_, source) in zip(lists, selects, strict=True):
         yield f"SELECT {', '.join(columns + ['0'] * (width - len(columns)))} FROM {source}"
-
-
-def _arity(rows: Sequence[Row]) -> int:
-    return len(rows) if len(rows) < 2 else 4 if len(rows) < 5 else 8

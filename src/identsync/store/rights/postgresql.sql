@@ -8,6 +8,9 @@
 --     url = "postgresql+psycopg://{login}@СЕРВЕР/identsync"
 --     password = "secret:database"
 -- Проверка: identsync check, потом identsync doctor --database.
+--
+-- Соединения (max_connections): программа без дела держит не больше двух, а большинство ни одного; за работой обычно
+-- два-три, никогда больше двенадцати. Сто программ одной сети умещаются в обычные 100, если работают не все сразу.
 
 CREATE ROLE {name} LOGIN PASSWORD 'ВПИШИТЕ ПАРОЛЬ';
 CREATE DATABASE identsync ENCODING 'UTF8' TEMPLATE template0;
