@@ -2,16 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from warm import Warm, fresh
+from warm import Cli, Warm, fresh
 
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.store.connect import database_url, store_engine
-
-Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

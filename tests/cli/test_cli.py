@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from sqlalchemy import text
+from warm import Cli
 
-from conftest import Cli  # type: ignore[import-not-found]
 from identsync.demo.site.process import SiteProcess
 from identsync.engine.integration import Role
 from identsync.store import open_store

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warm import Cli
 
-from conftest import Cli  # type: ignore[import-not-found]
 from identsync import places
 from identsync.cli import main, words
 from identsync.vault import vault

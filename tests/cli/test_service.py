@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from clients import asked, client, environment, journals, left_behind  # type: ignore[import-not-found]
 from sqlalchemy import Engine, event
+from warm import Cli
 
-from conftest import Cli  # type: ignore[import-not-found]
 from identsync.client import Client
 from identsync.service import life
 from identsync.service.journal import KEPT, SESSIONS, Journal, Terminal, of_session

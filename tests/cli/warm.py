@@ -10,12 +10,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 Done = subprocess.CompletedProcess[str]
+Cli = Callable[..., Done]
 # Nothing of identsync that says sentences: their language is chosen by a command's own environment.
 IMPORTED = (
     "alembic.command", "httpx", "identsync.core", "identsync.store", "rich.console", "rich.table", "sqlalchemy",
