@@ -303,6 +303,7 @@ class _Outbox(Generic[T]):
 
     def _commit(self, connection: Connection, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> set[int]:
         now = self.run.now_ms()
+        book.lock(connection, [*(hand.ready.row.id for hand in ended), *(each.row.id for each in decided)])
         self._settle(connection, ended, now)
         ready = [each for each in decided if isinstance(each, Ready)]
         book.skip(connection, [(each.row, each.reason) for each in decided if isinstance(each, Skip)], now)
@@ -352,7 +353,7 @@ class _Outbox(Generic[T]):
         self.closing = True
         hands = list(self.hands)
         if hands:
-            await self._lands(lambda connection: self._settle(connection, hands, self.run.now_ms()), aside=True)
+            await self._lands(lambda connection: self._commit(connection, hands, ()), aside=True)
 
     def _tell(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> None:
         names: dict[type[Any], str] = {
