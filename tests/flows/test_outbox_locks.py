@@ -4,68 +4,27 @@ The database is asked who waits, so both sides stand where they would meet. SQLi
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Select, select
 
 from identsync.errors import Unavailable
 from identsync.flows import outbox_book as book
 from identsync.flows.outbox import Draft
 from identsync.flows.sending import Accepted, Fate, Receipt
-from identsync.store import Store, open_store
+from identsync.store import Store
 from identsync.store.tables import outbox
 
 from .outbox_world import HOUR, STREAM, World
+from .waiting import meet
 
 NOW = 1_000_000
 
 
-@pytest.fixture
-def postgres_store(clone: Callable[[str], str]) -> Iterator[Store]:
-    store = open_store(clone("postgresql"))
-    yield store
-    store.close()
-
-
-@contextmanager
-def in_the_way(store: Store, row_id: int) -> Iterator[None]:
-    """Somebody else has this row until the end of the block."""
-    with store.write() as connection:
-        connection.execute(select(outbox.c.id).where(outbox.c.id == row_id).with_for_update())
-        yield
-
-
-def waits(store: Store, many: int) -> None:
-    """Return once so many sessions wait for a lock."""
-    here = "FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'"
-    found = -1
-    while found != many:
-        with store.read() as connection:
-            found = connection.execute(text(f"SELECT count(*) {here}")).scalar_one()
-
-
-def meet(store: Store, row_id: int, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
-    """Let ``first`` stop at that row, then ``second`` come to it; give what both return, or raise, when it is free."""
-    told: list[Any] = [None, None]
-
-    def go(at: int, what: Callable[[], Any]) -> None:
-        try:
-            told[at] = what()
-        except Exception as error:
-            told[at] = error
-
-    threads = [threading.Thread(target=go, args=each) for each in enumerate((first, second))]
-    with in_the_way(store, row_id):
-        for many, thread in enumerate(threads, 1):
-            thread.start()
-            waits(store, many)
-    for thread in threads:
-        thread.join()
-    return told
+def row(key: str) -> Select[Any]:
+    return select(outbox.c.id).where(outbox.c.key == key)
 
 
 def planned(store: Store, *keys: str) -> dict[str, int]:
@@ -102,9 +61,9 @@ def taken(store: Store, keys: str) -> dict[str, book.Taken]:
 def test_a_person_who_stops_a_lot_and_the_run_that_sends_it_both_come_through(
     postgres_store: Store, what: Callable[..., int], after: str
 ) -> None:
-    ids = planned(postgres_store, *"abcd")
+    planned(postgres_store, *"abcd")
     world = World(engine=postgres_store.engine, batch=9, look=9, skipped={"d"})
-    clicked, outcome = meet(postgres_store, ids["a"], of_lot(postgres_store, what), lambda: asyncio.run(world.run()))
+    clicked, outcome = meet(postgres_store, row("a"), of_lot(postgres_store, what), lambda: asyncio.run(world.run()))
     assert clicked == 4
     assert not isinstance(outcome, Unavailable)
     assert (world.rests, world.street) == ([], {})
@@ -113,7 +72,7 @@ def test_a_person_who_stops_a_lot_and_the_run_that_sends_it_both_come_through(
 
 @pytest.mark.postgresql
 def test_two_people_who_stop_and_release_a_lot_both_come_through(postgres_store: Store) -> None:
-    ids = planned(postgres_store, *"abcd")
+    planned(postgres_store, *"abcd")
     with postgres_store.write() as connection:
         book.hold(connection, STREAM, 3, NOW)
         connection.execute(outbox.update().where(outbox.c.key == "a").values(reason="moved behind the others"))
@@ -122,7 +81,7 @@ def test_two_people_who_stop_and_release_a_lot_both_come_through(postgres_store:
         with postgres_store.write() as connection:
             return book.free(connection, STREAM, 3, 9, NOW, NOW)
 
-    told = meet(postgres_store, ids["a"], free, of_lot(postgres_store, book.cancel_lot))
+    told = meet(postgres_store, row("a"), free, of_lot(postgres_store, book.cancel_lot))
     assert told[0] == 4
     assert not isinstance(told[1], Unavailable)
 
@@ -130,7 +89,7 @@ def test_two_people_who_stop_and_release_a_lot_both_come_through(postgres_store:
 @pytest.mark.postgresql
 def test_a_receipt_that_meets_the_answer_it_belongs_to_is_not_lost(postgres_store: Store) -> None:
     """Pushed receipts come while their rows are settled, in whatever order."""
-    ids = planned(postgres_store, *"abc")
+    planned(postgres_store, *"abc")
     rows = taken(postgres_store, "abc")
 
     def settle() -> None:
@@ -142,5 +101,5 @@ def test_a_receipt_that_meets_the_answer_it_belongs_to_is_not_lost(postgres_stor
         with postgres_store.write() as connection:
             return book.receive(connection, STREAM, "channel", receipts, NOW)
 
-    assert meet(postgres_store, ids["a"], settle, receive) == [None, 3]
+    assert meet(postgres_store, row("a"), settle, receive) == [None, 3]
     assert states(postgres_store) == dict.fromkeys("abc", "delivered")
