@@ -1,10 +1,12 @@
-"""A server that misbehaves on demand, over a real socket."""
+"""A server that misbehaves on demand, over a real socket; a PostgreSQL alone, for what SQLite has no room for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+
+from identsync.store import Store, open_store
 
 
 @dataclass
@@ -81,3 +83,11 @@ async def _rogue() -> AsyncIterator[Rogue]:
     yield one
     server.close()
     await server.wait_closed()
+
+
+@pytest.fixture
+def postgres_store(clone: Callable[[str], str]) -> Iterator[Store]:
+    """A store where two may write at a time."""
+    store = open_store(clone("postgresql"))
+    yield store
+    store.close()

@@ -39,6 +39,7 @@ class World:
     writes: int = 0
     dies_at_write: tuple[int, bool] | None = None  # number of the write, and whether it is committed first
     stale_at_write: int | None = None
+    silent_at_writes: dict[int, bool] = field(default_factory=dict)  # numbers, and whether they are committed
 
     def __post_init__(self) -> None:
         self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
@@ -126,6 +127,7 @@ class WorldRun:
     scope: int = 7
     lost: bool = False
     counts: dict[str, int] = field(default_factory=dict)
+    log: Any = field(default_factory=lambda: SimpleNamespace(warning=lambda *_, **__: None))
 
     @property
     def fence(self) -> Any:
@@ -140,7 +142,7 @@ class WorldRun:
         with self.world.engine.connect() as connection:
             return fn(connection)
 
-    async def write(self, fn: Callable[[Connection], Any]) -> Any:
+    async def write(self, fn: Callable[[Connection], Any], *, aside: bool = False) -> Any:
         await asyncio.sleep(0)
         world = self.world
         world.writes += 1
@@ -151,10 +153,15 @@ class WorldRun:
             raise Died
         if world.fence != self.number:
             raise StaleFence("taken over")
+        heard = world.silent_at_writes.get(world.writes)
+        if heard is False:
+            raise Unavailable("the connection is lost")
         with world.engine.begin() as connection:
             result = fn(connection)
         if world.writes == number:
             raise Died
+        if heard:
+            raise Unavailable("the connection is lost")
         return result
 
     def progress(self, **counts: int) -> None:

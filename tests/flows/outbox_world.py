@@ -40,6 +40,7 @@ class World:
     writes: int = 0
     dies_at_write: tuple[int, bool] | None = None
     stale_at_write: int | None = None
+    silent_at_writes: dict[int, bool] = field(default_factory=dict)  # numbers, and whether they are committed
     look: int = 3
     batch: int = 2
     window: int = 2
@@ -48,12 +49,15 @@ class World:
     meanwhile: Any = None  # called once, between the reading of a batch and its announcing
     submits: int = 0
     runs: list[WorldRun] = field(default_factory=list)
+    engine: Any = None  # None: a database in memory of its own
+    rests: list[float] = field(default_factory=list)  # seconds between the tries of writes
     announced: list[str] = field(default_factory=list)
     settled: list[tuple[str, Verdict]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-        metadata.create_all(self.engine, tables=[table, outbox_event, outbox_receipt])
+        if self.engine is None:
+            self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+            metadata.create_all(self.engine, tables=[table, outbox_event, outbox_receipt])
 
     def plan(self, *keys: str, **how: Any) -> dict[str, int]:
         drafts = [Draft(**{"key": key, "due_ms": self.now, "until_ms": self.now + HOUR} | how) for key in keys]
@@ -67,7 +71,15 @@ class World:
         self.fence += 1
         run = WorldRun(self, self.fence)
         self.runs.append(run)
-        return await outbox(run, STREAM, self, **{"patience": Patience(100, 1000)} | options)  # type: ignore[arg-type]
+        return await self.under(run, **options)
+
+    async def under(self, run: Any, **options: Any) -> Outcome:
+        return await outbox(run, STREAM, self, **{"patience": Patience(100, 1000), "rest": self.rest} | options)
+
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.rests.append(seconds)
+        self.now += int(1000 * seconds)
 
     async def prepare(self, rows: Sequence[Row]) -> list[Any]:
         await asyncio.sleep(0)

@@ -70,6 +70,7 @@ class Walk:
         world.faults = draw.choices((None, *DONE, *NOT_DONE), k=draw.randint(0, 5))
         world.dies_at_write = (world.writes + draw.randint(1, 4), draw.random() < 0.5) if draw.random() < 0.2 else None
         world.stale_at_write = world.writes + draw.randint(1, 4) if draw.random() < 0.2 else None
+        world.silent_at_writes = {world.writes + n: draw.random() < 0.5 for n in range(1, 9) if draw.random() < 0.2}
         with contextlib.suppress(Died, IdentsyncError, ZeroDivisionError):
             world.go()
 
@@ -78,6 +79,7 @@ class Walk:
         world = self.world
         world.faults = self.draw.choices((None, None, "hangs, done", "hangs, not done"), k=4)
         world.dies_at_write = world.stale_at_write = None
+        world.silent_at_writes = {world.writes + n: self.draw.random() < 0.5 for n in range(1, 3)}
         turns = self.draw.randint(1, 25)
 
         async def cancelled() -> None:
@@ -85,7 +87,7 @@ class Walk:
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, IdentsyncError):
                 await task
 
         asyncio.run(cancelled())
@@ -98,6 +100,7 @@ class Walk:
         key, decision = self.draw.choice(KEYS), self.draw.choice(("cancel", "again"))
         self.world.meanwhile = lambda: self.decides(key, decision)
         self.world.faults, self.world.dies_at_write, self.world.stale_at_write = [], None, None
+        self.world.silent_at_writes = {}
         self.world.go()
         self.world.meanwhile = None
 
@@ -139,7 +142,7 @@ class Walk:
     def runs_clean(self) -> None:
         """Without faults one run leaves nothing in hand and nothing due."""
         world = self.world
-        world.faults, world.dies_at_write, world.stale_at_write = [], None, None
+        world.faults, world.dies_at_write, world.stale_at_write, world.silent_at_writes = [], None, None, {}
         world.go()
         assert "submitting" not in world.states().values()
         due = [row.key for row in world.rows().values() if row.state == "planned" and row.due_ms <= world.now]

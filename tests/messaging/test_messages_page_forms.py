@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 
 from identsync.errors import IdentsyncError
+from identsync.integrations.messaging import bulk as mailing
 from identsync.integrations.messaging import consent, quiet, rules
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.page_drafts import DRAFTS
@@ -296,6 +298,31 @@ def test_a_mailing_is_started_paused_resumed_and_stopped_and_a_colleague_is_not_
         assert desk.version() != before
     with pytest.raises(IdentsyncError, match="другой сотрудник"):
         desk.do("bulk_move", {"id": number, "how": "pause"})
+
+
+def test_a_click_that_meets_the_sender_in_the_database_needs_no_second_click(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.do("bulk_save", bulk(desk) | {"do": "start"})
+    number = desk.view(tab="bulk", campaign="new-1")["lines"][0]["campaign"].id
+    pause, tied = mailing.pause, [True]
+
+    def tied_once(*told: Any, **more: Any) -> int:
+        held = pause(*told, **more)
+        if tied.pop():
+            tied.append(False)
+            raise DBAPIError("UPDATE", {}, TiedError())
+        return held
+
+    monkeypatch.setattr(mailing, "pause", tied_once)
+    assert desk.do("bulk_move", {"id": number, "how": "pause"}) == "Рассылка на паузе"
+    assert desk.view(tab="bulk")["lines"][0]["state"].name == "paused"
+
+
+class TiedError(Exception):
+    """The database undid a transaction to break a deadlock."""
+
+    sqlstate = "40P01"
 
 
 def test_a_draft_of_a_mailing_keeps_its_audience(desk: Desk) -> None:

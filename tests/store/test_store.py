@@ -3,9 +3,9 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CreateTable, insert, select, text, update
+from sqlalchemy import CreateTable, delete, insert, select, text, update
 from sqlalchemy.dialects import mssql as sql_server
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from identsync.errors import SchemaError, SettingsError, Unavailable
 from identsync.store import Fence, open_store, slots
@@ -181,3 +181,41 @@ def test_no_connection_waits_for_ever(clone):
         parameters = connection.connection.driver_connection.info.get_parameters()
     assert (parameters["keepalives_idle"], parameters["connect_timeout"]) == ("10", "10")
     store.close()
+
+
+class TiedError(Exception):
+    """The database undid a transaction to break a deadlock."""
+
+    sqlstate = "40P01"
+
+
+def test_a_persons_change_that_loses_a_deadlock_is_made_again_once(store):
+    values = {"kind": "k", "scope": 1, "eligible_ms": 0, "stamp_ms": 0}
+    tries = []
+
+    def change(connection, ties):
+        connection.execute(insert(task_slot).values(**values))
+        tries.append(1)
+        if len(tries) <= ties:
+            raise DBAPIError("UPDATE", {}, TiedError())
+        return "done"
+
+    assert store.change(lambda connection: change(connection, 1)) == "done"
+    with store.write() as connection:
+        assert connection.execute(delete(task_slot)).rowcount == 1
+    tries.clear()
+    with pytest.raises(Unavailable):
+        store.change(lambda connection: change(connection, 2))
+    assert len(tries) == 2
+
+
+def test_a_change_that_fails_otherwise_is_not_made_again(store):
+    tries = []
+
+    def change(connection):
+        tries.append(1)
+        raise Unavailable("the connection is lost: it may have been committed")
+
+    with pytest.raises(Unavailable):
+        store.change(change)
+    assert tries == [1]

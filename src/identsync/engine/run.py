@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from identsync.engine.clock import monotonic_ms
 from identsync.engine.permits import PATIENCE_MS, SPAN_MS, Channels, Permits
+from identsync.engine.worker import Worker
 from identsync.errors import StaleFence
 from identsync.store.sever import sever
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
     from identsync.engine.channel import Channel
     from identsync.engine.integration import Task
-    from identsync.engine.worker import Worker
     from identsync.store import Store
     from identsync.store.limiter import Fence
 
@@ -61,13 +61,21 @@ class Run:
         """Return ``fn(connection)``, called in the database thread in a read transaction on the engine's tables."""
         return await self._blocking(lambda: self._within(self.store.read(), fn))
 
-    async def write(self, fn: "Callable[[Connection], T]") -> T:
+    async def write(self, fn: "Callable[[Connection], T]", *, aside: bool = False) -> T:
         """Return ``fn(connection)``, called in a transaction that commits only under this run's fence.
 
         Raises StaleFence, with nothing written, where another client holds the task now. Keep it short: it holds the
-        task's row, and on SQLite the only write lock there is.
+        task's row, and on SQLite the only write lock there is. ``aside`` is for a cancelled run, which has seconds: it
+        does not wait for the calls of other runs in the database thread, only for its own.
         """
-        return await self._blocking(lambda: self._within(self.store.write(self.fence), fn))
+        if not aside or self._worker.busy_with(self):
+            return await self._blocking(lambda: self._within(self.store.write(self.fence), fn))
+        self._check()
+        worker = Worker("identsync-aside")
+        try:
+            return await worker.call(lambda: self._within(self.store.write(self.fence), fn), self)
+        finally:
+            worker.close(0)
 
     async def clinic_read(self, fn: "Callable[[ClinicSource], T]") -> T:
         """Return ``fn(clinic)``, called in the database thread."""

@@ -6,6 +6,9 @@ byte goes out; so after a crash, a lost answer or a change of mind the differenc
 ``mirror_item`` is for people and for pacing: state, answer, attempts, when to try again, the room's payload.
 
 More weights than one are kept as rows named 'stream:weight' with no columns of their own.
+
+A person may write while a run does. Both lock what they change before they read it: items by their keys, the lowest
+first, then the stream's row; and rows of several weights by their names.
 """
 
 from array import array
@@ -29,6 +32,18 @@ _of_item = and_(
     mirror_item.c.stream == bindparam("of_stream"),
     mirror_item.c.scope == bindparam("of_scope"),
     mirror_item.c.key == bindparam("of_key"),
+)
+_CONFIRMED = (
+    select(mirror_stream.c.confirmed)
+    .where(_of_stream)
+    .with_for_update()
+    .with_hint(mirror_stream, "WITH (UPDLOCK, HOLDLOCK)", "mssql")
+)
+_LOCKED_ITEMS = (
+    select(mirror_item.c.key)
+    .order_by(mirror_item.c.key)
+    .with_for_update()
+    .with_hint(mirror_item, "WITH (UPDLOCK, ROWLOCK)", "mssql")
 )
 _key_of_item: dict[str, Any] = {name: bindparam(f"of_{name}") for name in ("stream", "scope", "key")}
 
@@ -139,20 +154,26 @@ def save(
 
     ``before`` is what the writer knows to stand there: what somebody has come to doubt since then stays doubted.
     """
-    _save_rows(connection, book, list(rows), now_ms)
+    written = list(rows)
+    known = _locked_items(connection, book, [*(row.key for row in written), *removed])
+    _save_rows(connection, book, written, known, now_ms)
     if removed:
         connection.execute(delete(mirror_item).where(_of_item), [book.at | {"of_key": key} for key in removed])
-    doubted = _doubted_since(connection, book, before)
+    doubted = _doubted_since(_locked(connection, book.at), before)
     confirmed = updated(book.confirmed, {key: DOUBT for key in doubted if key in book.confirmed})
     _put_stream(connection, book.at, {"confirmed": confirmed.pack(), "changed_ms": now_ms})
     return confirmed
 
 
-def _doubted_since(connection: Connection, book: Book, before: Columns) -> Sequence[int]:
-    packed = connection.execute(select(mirror_stream.c.confirmed).where(_of_stream), book.at).scalar()
-    if packed is None:
+def _locked(connection: Connection, at: Mapping[str, Any]) -> Columns | None:
+    """Read the columns as they are until the transaction ends; None where nothing was sent yet."""
+    packed = connection.execute(_CONFIRMED, dict(at)).scalar()
+    return None if packed is None else Columns.unpack(packed)
+
+
+def _doubted_since(there: Columns | None, before: Columns) -> Sequence[int]:
+    if there is None:
         return ()
-    there = Columns.unpack(packed)
     return [key for key in before.difference(there).changed if there.get(key) == DOUBT]
 
 
@@ -160,10 +181,10 @@ def save_weights(
     connection: Connection, book: Book, weights: Mapping[str, Weight], dropped: Iterable[str], now_ms: int
 ) -> None:
     """Write the weights, each in its own row; ``dropped`` are names no longer used."""
-    for name, weight in weights.items():
+    for name, weight in sorted(weights.items()):
         values = {"weight": weight.accepted, "asked_weight": weight.asked, "approved_weight": weight.approved}
         _put_stream(connection, book.named(name), values | {"changed_ms": now_ms})
-    for name in filter(None, dropped):
+    for name in sorted(filter(None, dropped)):
         connection.execute(delete(mirror_stream).where(_of_stream), book.named(name))
 
 
@@ -193,27 +214,30 @@ def keep(connection: Connection, stream: str, scope: int, kept: Mapping[int, byt
     """Put these payloads in place of the ones that are kept of the items."""
     at = {"of_stream": stream, "of_scope": scope}
     if kept:
-        values = [at | {"of_key": key, "payload": payload} for key, payload in kept.items()]
+        values = [at | {"of_key": key, "payload": payload} for key, payload in sorted(kept.items())]
         connection.execute(update(mirror_item).where(_of_item).values(payload=bindparam("payload")), values)
 
 
 def doubt(connection: Connection, stream: str, scope: int, keys: Collection[int]) -> int:
     """Let the next run deliver these keys again, whatever the other side is thought to have; say how many there are."""
-    return _doubt(connection, load(connection, stream, scope), keys)
+    return _doubt(connection, Book(stream, scope).at, keys)
 
 
-def _doubt(connection: Connection, book: Book, keys: Collection[int]) -> int:
-    known: dict[int, int | None] = {key: DOUBT for key in keys if key in book.confirmed}
+def _doubt(connection: Connection, at: Mapping[str, Any], keys: Collection[int] | None) -> int:
+    confirmed = _locked(connection, at) or Columns()
+    known: dict[int, int | None] = {
+        key: DOUBT for key in (confirmed.keys if keys is None else keys) if key in confirmed
+    }
     if known:
-        doubted = updated(book.confirmed, known)
-        connection.execute(update(mirror_stream).where(_of_stream).values(confirmed=doubted.pack()), book.at)
+        doubted = updated(confirmed, known).pack()
+        connection.execute(update(mirror_stream).where(_of_stream).values(confirmed=doubted), dict(at))
     return len(known)
 
 
 def approve(connection: Connection, stream: str, scope: int) -> bool:
     """Allow, once, the shrinking that the brake stopped; False where nothing waits for a person."""
     book = load(connection, stream, scope)
-    asked = {name: weight.asked for name, weight in book.weights.items() if weight.asked is not None}
+    asked = {name: weight.asked for name, weight in sorted(book.weights.items()) if weight.asked is not None}
     for name, value in asked.items():
         connection.execute(update(mirror_stream).where(_of_stream).values(approved_weight=value), book.named(name))
     return bool(asked)
@@ -224,10 +248,13 @@ def send_again(connection: Connection, stream: str, scope: int) -> None:
 
     Needs no fence: a run that is going on keeps what is doubted meanwhile.
     """
-    book = load(connection, stream, scope)
-    at = mirror_item.c.stream == stream, mirror_item.c.scope == scope
-    connection.execute(update(mirror_item).where(*at).values(retry_ms=None, attempts=0))
-    _doubt(connection, book, book.confirmed.keys)
+    item = mirror_item.c
+    of_stream = item.stream == stream, item.scope == scope
+    waiting = _LOCKED_ITEMS.where(*of_stream, or_(item.retry_ms.is_not(None), item.attempts != 0))
+    for some in portions(connection.execute(waiting).scalars().all()):
+        rows = update(mirror_item).where(*of_stream, item.key.in_(some))
+        connection.execute(rows.values(retry_ms=None, attempts=0))
+    _doubt(connection, Book(stream, scope).at, None)
 
 
 def inherit(connection: Connection, stream: str, scope: int, heir: int, now_ms: int) -> None:
@@ -271,8 +298,7 @@ def updated(columns: Columns, changes: Mapping[int, int | None]) -> Columns:
     return columns.with_(array("q", keys), array("q", digests), array("q", removed))
 
 
-def _save_rows(connection: Connection, book: Book, rows: list[Row], now_ms: int) -> None:
-    known = _known(connection, book, [row.key for row in rows])
+def _save_rows(connection: Connection, book: Book, rows: list[Row], known: Collection[int], now_ms: int) -> None:
     for group in (True, False):
         values = [_values(book, row, now_ms) for row in rows if (row.key in known) is group]
         # Rows of one executemany must name the same columns: what a row does not say (None) keeps its old value.
@@ -282,10 +308,7 @@ def _save_rows(connection: Connection, book: Book, rows: list[Row], now_ms: int)
             if group:
                 connection.execute(update(mirror_item).where(_of_item).values(written), same)
             else:
-                keys: dict[str, Any] = {
-                    name.removeprefix("of_"): bindparam(name) for name in ("of_stream", "of_scope", "of_key")
-                }
-                connection.execute(insert(mirror_item).values(keys | written), same)
+                connection.execute(insert(mirror_item).values(_key_of_item | written), same)
 
 
 def _values(book: Book, row: Row, now_ms: int) -> dict[str, Any]:
@@ -300,11 +323,11 @@ def _values(book: Book, row: Row, now_ms: int) -> dict[str, Any]:
     return values
 
 
-def _known(connection: Connection, book: Book, keys: Sequence[int]) -> set[int]:
+def _locked_items(connection: Connection, book: Book, keys: Sequence[int]) -> set[int]:
+    """Lock the items that are there until the transaction ends; give their keys."""
     item, known = mirror_item.c, set[int]()
-    for portion in portions(keys):
-        some = item.key.in_(portion)
-        found = select(item.key).where(item.stream == book.stream, item.scope == book.scope, some)
+    for some in portions(sorted(keys)):
+        found = _LOCKED_ITEMS.where(item.stream == book.stream, item.scope == book.scope, item.key.in_(some))
         known.update(connection.execute(found).scalars())
     return known
 

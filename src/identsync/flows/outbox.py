@@ -10,6 +10,8 @@ What holds:
 - What is to be sent is read again right before (``prepare``); if it cannot go out soon after that, because the client
   slept or the channel is slow, it does not go out but is read once more.
 - "Certainly not done" goes back to *planned*; everything doubtful is *unknown*.
+- What is known of rows in hand is written until it stands there, however often the database fails meanwhile: all of it
+  goes by token and state, so a try that was committed unheard changes nothing the second time.
 
 Rows are announced in small batches, each together with the results of those that have ended, while others are on their
 way.
@@ -17,7 +19,7 @@ way.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -44,6 +46,7 @@ FRESH_MS = 60_000  # a row goes out this long after it was read again, or it is 
 SOON_MS = 1_000  # until a run goes on whose time was up
 BUDGET_MS = 120_000
 ANSWER_S, WRITE_S = 2.5, 1.5  # a cancelled run has five seconds: what is on its way may be answered and written down
+PAUSES_S = (0.2, 1, 2, 5, 10)  # between the tries of a write; the last one until the run is cancelled or stale
 PATIENCE = Patience(first_ms=15_000, most_ms=1_800_000)
 COUNTS = ("accepted", "refused", "not_taken", "unknown", "skipped", "waiting", "left")
 
@@ -107,9 +110,13 @@ async def outbox(
     patience: Patience = PATIENCE,
     budget_ms: int = BUDGET_MS,
     fresh_ms: int = FRESH_MS,
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Outcome:
-    """Send what is due of ``stream`` and say how that went; raises what ``prepare`` raised, and StaleFence."""
-    return await _Outbox(run, stream, sender, patience, run.now_ms() + budget_ms, fresh_ms).walk()
+    """Send what is due of ``stream`` and say how that went; raises what ``prepare`` raised, and StaleFence.
+
+    ``rest`` waits so many seconds before a write that failed is tried again.
+    """
+    return await _Outbox(run, stream, sender, patience, run.now_ms() + budget_ms, fresh_ms, rest).walk()
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +141,7 @@ class _Outbox(Generic[T]):
     patience: Patience
     until: int
     fresh_ms: int
+    rest: Callable[[float], Awaitable[None]]
     ahead: list[Row] = field(default_factory=list)
     decided: list[Decided[T]] = field(default_factory=list)  # at ``decided_ms``, of what comes next
     decided_ms: int = 0
@@ -154,8 +162,8 @@ class _Outbox(Generic[T]):
             await self.run.write(lambda connection: book.bury(connection, stream, scope, fence, self.run.now_ms()))
         try:
             await self._send()
-        except asyncio.CancelledError:
-            with suppress(TimeoutError, errors.IdentsyncError):
+        except (asyncio.CancelledError, Exception):
+            with suppress(Exception):  # the first one counts
                 await asyncio.wait_for(self._wind_up(), WRITE_S)
             raise
         return await self._outcome()
@@ -233,7 +241,7 @@ class _Outbox(Generic[T]):
         """Write results and decisions in one transaction; give the rows that may go out."""
         announced = [_Hand(each, self.decided_ms) for each in decided if isinstance(each, Ready)]
         self.hands += announced  # first: where we are cancelled meanwhile they are taken back, written or not
-        good = await self.run.write(lambda connection: self._commit(connection, ended, decided))
+        good = await self._lands(lambda connection: self._commit(connection, ended, decided))
         taken = [hand for hand in announced if hand.ready.row.id in good]
         done = {*ended, *announced} - {*taken}
         self.hands = [hand for hand in self.hands if hand not in done]
@@ -241,6 +249,17 @@ class _Outbox(Generic[T]):
             self.dry = False
         self._tell(ended, decided)
         return taken
+
+    async def _lands(self, fn: Callable[[Connection], set[int]], *, aside: bool = False) -> set[int]:
+        """Write until it stands there; what ends that is the engine, which cancels the run, or StaleFence."""
+        tries = 0
+        while True:
+            try:
+                return await self.run.write(fn, aside=aside)
+            except errors.Unavailable as error:
+                self.run.log.warning("what was sent is not written down yet", error=str(error), tries=tries + 1)
+            await self.rest(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
+            tries += 1
 
     async def _prepare(self) -> Sequence[Decided[T]]:
         """Give the next decisions; those made too long ago are made again."""
@@ -255,12 +274,15 @@ class _Outbox(Generic[T]):
         return taken
 
     async def _decide(self) -> list[Decided[T]]:
-        """Decide on the next rows that are due; an error of ``prepare`` stops the run after what is in hand."""
-        rows = await self._rows()
-        late = [Skip(row, book.TOO_LATE) for row in rows if row.until_ms <= self.run.now_ms()]
-        gone = {each.row.id for each in late}
-        timely = [row for row in rows if row.id not in gone]
+        """Decide on the next rows that are due; an error of reading them stops the run after what is in hand."""
+        late: list[Skip] = []
+        timely: list[Row] = []
         try:
+            for row in await self._rows():
+                if row.until_ms <= self.run.now_ms():
+                    late.append(Skip(row, book.TOO_LATE))
+                else:
+                    timely.append(row)
             return [*late, *(await self.sender.prepare(timely) if timely else ())]
         except Exception as error:
             self.stop = error
@@ -281,6 +303,7 @@ class _Outbox(Generic[T]):
 
     def _commit(self, connection: Connection, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> set[int]:
         now = self.run.now_ms()
+        book.lock(connection, [*(hand.ready.row.id for hand in ended), *(each.row.id for each in decided)])
         self._settle(connection, ended, now)
         ready = [each for each in decided if isinstance(each, Ready)]
         book.skip(connection, [(each.row, each.reason) for each in decided if isinstance(each, Skip)], now)
@@ -330,7 +353,7 @@ class _Outbox(Generic[T]):
         self.closing = True
         hands = list(self.hands)
         if hands:
-            await self.run.write(lambda connection: self._settle(connection, hands, self.run.now_ms()))
+            await self._lands(lambda connection: self._commit(connection, hands, ()), aside=True)
 
     def _tell(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> None:
         names: dict[type[Any], str] = {

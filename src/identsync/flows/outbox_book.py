@@ -9,14 +9,16 @@
 
 A row is committed as *submitting* before the first byte goes out, together with a token of that attempt. A person's
 decision names the state it was made on (``changed_ms``), so that two of them, or one and a run, do not undo each other.
+Whoever changes several rows in one transaction locks them by their ids first, the lowest first (``lock``).
 """
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, insert, select, update
 
 from identsync.errors import AskPerson, Unexpected
 from identsync.flows.intake import printable
@@ -86,6 +88,15 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
+def lock(connection: Connection, ids: Iterable[int]) -> None:
+    """Lock rows until the transaction ends, in the order that holds for everybody: nobody waits in a circle."""
+    wanted = sorted(set(ids))
+    for some in portions(wanted) if len(wanted) > 1 else ():
+        rows = select(outbox.c.id).where(among(connection, outbox.c.id, some)).order_by(outbox.c.id)
+        rows = rows.with_for_update(key_share=True).with_hint(outbox, "WITH (UPDLOCK, ROWLOCK)", "mssql")
+        connection.execute(rows).all()
+
+
 def plan(connection: Connection, stream: str, scope: int, drafts: Sequence[Draft], now_ms: int) -> dict[str, int]:
     """Write down what is not there yet by its key; give the ids of the new rows by key."""
     new = {draft.key: draft for draft in drafts}
@@ -136,7 +147,8 @@ def has_dead(connection: Connection, stream: str, scope: int, fence: int) -> boo
 def bury(connection: Connection, stream: str, scope: int, fence: int, now_ms: int) -> int:
     """Make the rows that an earlier run had in its hands unknown; give their number."""
     values = {"state": "unknown", "reason": DIED, "changed_ms": now_ms}
-    return connection.execute(update(outbox).where(*_dead(stream, scope, fence)).values(values)).rowcount
+    dead = connection.execute(select(outbox.c.id).where(*_dead(stream, scope, fence))).scalars().all()
+    return _change(connection, dead, ("submitting",), values)
 
 
 def take(connection: Connection, taken: Sequence[Taken], fence: int, now_ms: int) -> set[int]:
@@ -156,7 +168,7 @@ def take(connection: Connection, taken: Sequence[Taken], fence: int, now_ms: int
         for each in taken
     ]
     tokens = {each.token: each.row.id for each in taken}
-    if connection.execute(_TAKE, values).rowcount == len(values):  # some drivers count the last row alone: then ask
+    if _executed(connection, _TAKE, values) == len(values):  # some drivers count the last row alone: then ask
         return set(tokens.values())
     good: set[int] = set()
     for ids in portions(tokens.values()):
@@ -179,7 +191,7 @@ def settle(connection: Connection, ended: Sequence[tuple[Taken, Verdict, int]], 
     """Write down how attempts ended (with the time of a next one for ``NotTaken``); each only on its own token."""
     if not ended:
         return
-    connection.execute(_SETTLE, [_ended(taken, verdict, due, now_ms) for taken, verdict, due in ended])
+    _executed(connection, _SETTLE, [_ended(taken, verdict, due, now_ms) for taken, verdict, due in ended])
     accepted = {(taken.channel, v.provider_id) for taken, v, _due in ended if isinstance(v, Accepted) and v.provider_id}
     if accepted:
         _claim_early(connection, accepted, now_ms)
@@ -188,8 +200,7 @@ def settle(connection: Connection, ended: Sequence[tuple[Taken, Verdict, int]], 
 def release(connection: Connection, taken: Sequence[Taken], now_ms: int) -> None:
     """Take back rows of which no byte went out: they are as they were before."""
     if taken:
-        values = [{"of_id": t.row.id, "of_token": t.token, "now": now_ms} for t in taken]
-        connection.execute(_RELEASE, values)
+        _executed(connection, _RELEASE, [{"of_id": t.row.id, "of_token": t.token, "now": now_ms} for t in taken])
 
 
 def receive(connection: Connection, stream: str, channel: str, receipts: Sequence[Receipt], now_ms: int) -> int:
@@ -198,6 +209,7 @@ def receive(connection: Connection, stream: str, channel: str, receipts: Sequenc
     A receipt never takes back an end: delivered stays delivered, whatever comes later, twice or in the wrong order.
     """
     done = 0
+    lock(connection, _spoken_of(connection, stream, channel, receipts))
     for receipt in receipts:
         row = _row_of(connection, stream, channel, receipt)
         if row is None:
@@ -210,21 +222,23 @@ def receive(connection: Connection, stream: str, channel: str, receipts: Sequenc
 def adopt_by_address(connection: Connection, stream: str, channel: str, now_ms: int) -> int:
     """Give receipts of nobody to unknown rows: where exactly one lost row went to that address; give their number."""
     r, done = outbox_receipt.c, 0
-    orphans = select(outbox_receipt).where(r.stream == stream, r.channel == channel, r.address.is_not(None))
-    for orphan in connection.execute(orphans.where(r.outbox_id.is_(None))).all():
-        lost = (
-            outbox.c.stream == stream,
-            outbox.c.channel == channel,
-            outbox.c.state == "unknown",
-            outbox.c.provider_id.is_(None),
-            outbox.c.address == orphan.address,
-            outbox.c.submitted_ms <= orphan.received_ms,
-        )
-        rows = connection.execute(select(outbox).where(*lost).limit(2)).all()
+    of_nobody = r.stream == stream, r.channel == channel, r.address.is_not(None), r.outbox_id.is_(None)
+    orphans = connection.execute(select(outbox_receipt).where(*of_nobody)).all()
+    lock(connection, [row.id for orphan in orphans for row in _lost(connection, orphan)])
+    for orphan in orphans:
+        rows = _lost(connection, orphan)
         if len(rows) == 1:
             done += _apply(connection, rows[0], _receipt_of(orphan), now_ms)
             _belongs(connection, orphan.id, rows[0].id)
     return done
+
+
+def _lost(connection: Connection, orphan: Any) -> Sequence[Any]:
+    """Give the unknown rows that a receipt of nobody may belong to: two at most."""
+    o = outbox.c
+    of_channel = o.stream == orphan.stream, o.channel == orphan.channel, o.state == "unknown", o.provider_id.is_(None)
+    there = o.address == orphan.address, o.submitted_ms <= orphan.received_ms
+    return connection.execute(select(outbox).where(*of_channel, *there).limit(2)).all()
 
 
 class Changed(AskPerson):
@@ -266,24 +280,20 @@ def decide(
 
 def hold(connection: Connection, stream: str, lot: int, now_ms: int) -> int:
     """Hold what is planned of a lot; give the number of rows."""
-    return _lot(connection, stream, lot, "planned", {"state": "held", "changed_ms": now_ms})
+    return _lot(connection, stream, lot, ("planned",), {"state": "held", "changed_ms": now_ms})
 
 
 def cancel_lot(connection: Connection, stream: str, lot: int, now_ms: int) -> int:
     """Cancel what has not gone out of a lot; give the number of rows."""
-    values = {"state": "cancelled", "changed_ms": now_ms}
-    return sum(_lot(connection, stream, lot, state, values) for state in OPEN)
+    return _lot(connection, stream, lot, OPEN, {"state": "cancelled", "changed_ms": now_ms})
 
 
 def free(connection: Connection, stream: str, lot: int, most: int, due_ms: int, now_ms: int) -> int:
     """Release up to ``most`` held rows of a lot, the first planned first; give their number."""
-    o, freed = outbox.c, 0
+    o = outbox.c
     here = o.stream == stream, o.lot == lot, o.state == "held"
     ids = connection.execute(select(o.id).where(*here).order_by(o.id).limit(most)).scalars().all()
-    for some in portions(ids):
-        values = {"state": "planned", "due_ms": due_ms, "changed_ms": now_ms}
-        freed += connection.execute(update(outbox).where(o.id.in_(some), o.state == "held").values(values)).rowcount
-    return freed
+    return _change(connection, ids, ("held",), {"state": "planned", "due_ms": due_ms, "changed_ms": now_ms})
 
 
 def note(connection: Connection, row_id: int, state: str, by: str, now_ms: int, text: str = "") -> None:
@@ -297,10 +307,25 @@ def _dead(stream: str, scope: int, fence: int) -> tuple[ColumnElement[bool], ...
     return o.stream == stream, o.scope == scope, o.state == "submitting", o.fence != fence
 
 
-def _lot(connection: Connection, stream: str, lot: int, state: str, values: Mapping[str, Any]) -> int:
+def _lot(connection: Connection, stream: str, lot: int, states: Sequence[str], values: Mapping[str, Any]) -> int:
     o = outbox.c
-    here = o.stream == stream, o.lot == lot, o.state == state
-    return connection.execute(update(outbox).where(*here).values(values)).rowcount
+    here = o.stream == stream, o.lot == lot, o.state.in_(states)
+    return _change(connection, connection.execute(select(o.id).where(*here)).scalars().all(), states, values)
+
+
+def _change(connection: Connection, ids: Sequence[int], states: Sequence[str], values: Mapping[str, Any]) -> int:
+    """Change those of the rows that are still in one of these states, the lowest id first; give their number."""
+    changed = 0
+    for some in portions(sorted(ids)):
+        lock(connection, some)
+        still = among(connection, outbox.c.id, some), outbox.c.state.in_(states)
+        changed += connection.execute(update(outbox).where(*still).values(values)).rowcount
+    return changed
+
+
+def _executed(connection: Connection, statement: Update, values: Sequence[dict[str, Any]]) -> int:
+    """Execute a statement for each row, the lowest id first; give how many it changed, as far as the driver tells."""
+    return connection.execute(statement, sorted(values, key=itemgetter("of_id"))).rowcount
 
 
 def _columns(draft: Draft) -> dict[str, Any]:
@@ -323,7 +348,7 @@ def _values(row: Row, now_ms: int, state: str, due_ms: int, reason: str) -> dict
 
 def _moved(connection: Connection, values: Sequence[dict[str, Any]]) -> None:
     if values:
-        connection.execute(_MOVE, list(values))
+        _executed(connection, _MOVE, values)
 
 
 def _ended(taken: Taken, verdict: Verdict, due_ms: int, now_ms: int) -> dict[str, Any]:
@@ -342,6 +367,19 @@ def _ended(taken: Taken, verdict: Verdict, due_ms: int, now_ms: int) -> dict[str
 
 def _cut(text: str) -> str | None:
     return printable(text)[: ANSWER // 2].strip() or None  # a character may be two of the column's units
+
+
+def _spoken_of(connection: Connection, stream: str, channel: str, receipts: Sequence[Receipt]) -> set[int]:
+    """Give the ids of the rows that several receipts belong to."""
+    o, ids = outbox.c, set[int]()
+    if len(receipts) < 2:
+        return ids
+    for some in portions([receipt.token for receipt in receipts if receipt.token]):
+        ids.update(connection.execute(select(o.id).where(o.stream == stream, o.token.in_(some))).scalars())
+    mine = o.stream == stream, o.channel == channel
+    for some in portions([receipt.provider_id[:200] for receipt in receipts if receipt.provider_id]):
+        ids.update(connection.execute(select(o.id).where(*mine, o.provider_id.in_(some))).scalars())
+    return ids
 
 
 def _row_of(connection: Connection, stream: str, channel: str, receipt: Receipt) -> Any:

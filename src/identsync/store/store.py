@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Lock, local
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +16,8 @@ from identsync.store.failures import Reaction, reaction, unavailable
 from identsync.store.limiter import Fence, Limiter, mssql, postgresql, sqlite
 from identsync.store.limiter.dialect import Dialect
 from identsync.store.limiter.link import Link
+
+T = TypeVar("T")
 
 _DIALECTS: Mapping[str, tuple[Callable[..., Dialect], str, str]] = {
     "sqlite": (sqlite.SQLite, sqlite.CLOCK, sqlite.FENCE),
@@ -91,6 +93,20 @@ class Store:
                 if fence is not None:
                     self._verify(connection, fence)
                 yield connection
+
+    def change(self, fn: Callable[[Connection], T]) -> T:
+        """Return ``fn(connection)``, called in a transaction that writes; where it loses a deadlock, called once more.
+
+        For what a person clicked; ``fn`` does nothing but what the database undoes.
+        """
+        try:
+            with self.write() as connection:
+                return fn(connection)
+        except Unavailable as error:
+            if error.__cause__ is None or reaction(error.__cause__) is not Reaction.AGAIN:
+                raise
+        with self.write() as connection:
+            return fn(connection)
 
     @contextmanager
     def _understanding(self) -> Iterator[None]:

@@ -80,8 +80,8 @@ def cancel(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> 
 
 def reread_contract(connection: Connection, organisation: str) -> bool:
     """Forget the contract of an organisation: its next run reads it anew. False = there was none."""
+    hurry(connection, organisation, ".books")  # first: a run has locked its slot before it writes
     gone = connection.execute(delete(egisz_contract).where(egisz_contract.c.organisation == organisation)).rowcount
-    hurry(connection, organisation, ".books")
     return bool(gone)
 
 
@@ -99,6 +99,9 @@ def _decide(
     decision: str, by: str, told: str = "",
 ) -> None:  # fmt: skip
     i = egisz_item.c
+    organisation = connection.execute(select(i.organisation).where(i.id == id)).scalar()
+    if organisation is not None and decision not in ("arrived", "number"):
+        hurry(connection, organisation)  # first: a run has locked its slot before it writes
     # A moment that has passed since would tell nobody that the row is another now.
     changed = max(now_ms, seen + 1)
     found = connection.execute(
@@ -106,15 +109,12 @@ def _decide(
     )
     if not found.rowcount:
         raise _what_happened(connection, id)
-    organisation = connection.execute(select(i.organisation).where(i.id == id)).scalar_one()
     connection.execute(
         insert(egisz_exchange).values(
             organisation=organisation, item_id=id, operation=decision, at_ms=now_ms, took_ms=0, fate=PERSON,
             words=f"{by}{told}"[:400], request="", answer="",
         )
     )  # fmt: skip
-    if decision not in ("arrived", "number"):
-        hurry(connection, organisation)
 
 
 def _what_happened(connection: Connection, id: int) -> IdentsyncError:

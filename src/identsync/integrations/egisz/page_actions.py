@@ -41,8 +41,8 @@ def number(context: PageContext, form: Mapping[str, str]) -> str:
     """Write down the number of РЭМД."""
     id, seen = _row(form)
     written = form.get("number", "")
-    with context.store.write() as connection:
-        decisions.number(connection, id, seen, written, words.who(context), context.now_ms)
+    who, now = words.who(context), context.now_ms
+    context.store.change(lambda connection: decisions.number(connection, id, seen, written, who, now))
     return _("Номер записан") if written.strip() else _("Номер убран")
 
 
@@ -51,15 +51,13 @@ def reread(context: PageContext, form: Mapping[str, str]) -> str:
     organisation = form.get("org", "")
     if organisation not in (context.settings or {}):
         raise IdentsyncError(_("Такой организации нет в настройках"), hint=_("Обновите страницу."))
-    with context.store.write() as connection:
-        decisions.reread_contract(connection, organisation)
+    context.store.change(lambda connection: decisions.reread_contract(connection, organisation))
     return _("Контракт прочитаем заново при ближайшем запуске")
 
 
 def _decided(context: PageContext, form: Mapping[str, str], decide: Decide, said: str) -> str:
     id, seen = _row(form)
-    with context.store.write() as connection:
-        decide(connection, id, seen, words.who(context), context.now_ms)
+    context.store.change(lambda connection: decide(connection, id, seen, words.who(context), context.now_ms))
     return said
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from identsync.flows import outbox_book
 from identsync.flows.intake import printable
 from identsync.integrations.messaging.message import Attachment, Balance, Missing, Reply, Sent
+from identsync.store.lists import portions
 from identsync.store.tables import message, message_channel, message_file, message_reply, outbox
 
 DAY_MS = 86_400_000
 ASKED_DAYS = 7  # what nothing was heard of for so long is asked about no more
 AT_ONCE = 2_000
 FEW = 20  # messages of a day from which on a share says something
-MANY = 500  # parameters in one list
 
 
 def stream_of(medium: str) -> str:
@@ -85,9 +86,14 @@ def missing(connection: Connection, channel: str, now_ms: int) -> list[Missing]:
 
 def not_there(connection: Connection, tokens: Sequence[str], reason: str, now_ms: int) -> None:
     """Keep it as evidence that the other side does not know these: a person still decides."""
-    for at in range(0, len(tokens), MANY):
-        here = outbox.c.token.in_(tokens[at : at + MANY]), outbox.c.state == "unknown", outbox.c.reason != reason
-        connection.execute(update(outbox).where(*here).values(reason=reason, changed_ms=now_ms))
+    o, ids = outbox.c, list[int]()
+    for some in portions(tokens):
+        here = o.token.in_(some), o.state == "unknown", o.reason != reason
+        ids += connection.execute(select(o.id).where(*here)).scalars()
+    for some in portions(sorted(ids)):
+        outbox_book.lock(connection, some)
+        still = o.id.in_(some), o.state == "unknown"
+        connection.execute(update(outbox).where(*still).values(reason=reason, changed_ms=now_ms))
 
 
 def failing(connection: Connection, channel: str, now_ms: int) -> int:

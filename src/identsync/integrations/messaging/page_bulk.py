@@ -127,8 +127,7 @@ def move(context: PageContext, form: Mapping[str, str]) -> str:
     if number is None or how is None:
         raise IdentsyncError(_("Такой рассылки нет"))
     try:
-        with context.store.write() as connection:
-            how(connection, number, now_ms=context.now_ms)
+        context.store.change(lambda connection: how(connection, number, now_ms=context.now_ms))
     except Changed:
         raise _changed() from None
     return {"pause": _("Рассылка на паузе"), "resume": _("Рассылка идёт дальше"), "stop": _("Рассылка остановлена")}[

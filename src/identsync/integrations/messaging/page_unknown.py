@@ -67,8 +67,7 @@ def decide_one(context: PageContext, form: Mapping[str, str]) -> str:
     if row_id is None or seen is None or decision not in DECISIONS:
         raise IdentsyncError(_("Такого сообщения нет"))
     try:
-        with context.store.write() as connection:
-            _decide(connection, context, row_id, seen, decision)
+        context.store.change(lambda connection: _decide(connection, context, row_id, seen, decision))
     except Changed:
         raise _changed(context, row_id) from None
     return SAID[decision]
@@ -91,8 +90,7 @@ def decide_many(context: PageContext, form: Mapping[str, str]) -> str:
 
 def _try(context: PageContext, row_id: int, seen: int, decision: str) -> bool:
     try:
-        with context.store.write() as connection:
-            _decide(connection, context, row_id, seen, decision)
+        context.store.change(lambda connection: _decide(connection, context, row_id, seen, decision))
     except Changed:
         return False
     return True

@@ -123,8 +123,7 @@ def note(context: PageContext, form: Mapping[str, str]) -> str:
 
 def _do(context: PageContext, work: Any) -> None:
     try:
-        with context.store.write() as connection:
-            work(connection)
+        context.store.change(work)
     except missed.Changed as changed:
         raise words.conflict(changed) from None
 

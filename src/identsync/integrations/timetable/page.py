@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from identsync.clinic.clock import minute_now
 from identsync.core.board import Boards
@@ -164,19 +164,25 @@ def attention(context: PageContext) -> int:
 def allow(context: PageContext, form: Mapping[str, str]) -> str:
     """Let a stopped site be sent the smaller timetable, once."""
     stream, scope = _site(context, form)
-    with context.store.write() as connection:
-        if not approve(connection, stream, scope):
-            return _("Решение уже не нужно.")
-        slots.run_now(connection, stream, scope)
+
+    def write(connection: Connection) -> bool:
+        slots.run_now(connection, stream, scope)  # first: a run has locked its slot before it writes
+        return approve(connection, stream, scope)
+
+    if not context.store.change(write):
+        return _("Решение уже не нужно.")
     return _("Разрешено. Отправится через несколько секунд.")
 
 
 def again(context: PageContext, form: Mapping[str, str]) -> str:
     """Send everything anew, whatever the site is thought to have."""
     stream, scope = _site(context, form)
-    with context.store.write() as connection:
-        send_again(connection, stream, scope)
+
+    def write(connection: Connection) -> None:
         slots.run_now(connection, stream, scope)
+        send_again(connection, stream, scope)
+
+    context.store.change(write)
     return _("Расписание отправится заново через несколько секунд.")
 
 
