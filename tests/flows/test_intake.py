@@ -8,9 +8,10 @@ from sqlalchemy import select
 from identsync.engine.integration import Status
 from identsync.errors import StaleFence, Unavailable, Unexpected
 from identsync.flows.flaw import loaded
-from identsync.flows.intake import OPEN_END_MS, Periods, fingerprint, printable
+from identsync.flows.intake import OPEN_END_MS, Periods, fingerprint
 from identsync.store import Store
 from identsync.store.tables import intake_reject
+from identsync.store.texts import printable
 
 from .intake_world import DAY, HOUR, Killed, World, cursor_of, rejected, run_once, stored
 

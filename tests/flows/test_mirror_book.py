@@ -118,3 +118,13 @@ def test_nothing_is_doubted_of_a_stream_that_has_sent_nothing(store: Store) -> N
     again(store)()
     assert doubt(store)() == 0
     assert digests(store) == {}
+
+
+def test_whatever_the_other_side_says_is_written_down(store: Store) -> None:
+    """An answer that its column did not take would stop the mirror for good: it is the same at the next try."""
+    strange = "a\0b\ud800" + "😀" * 300
+    save(store, FIRST, Columns(), Row(1, 11, "rejected", label=strange, answer=strange))
+    with store.read() as connection:
+        label, answer = connection.execute(select(mirror_item.c.label, mirror_item.c.answer)).one()
+    assert (label[:3], answer[:3]) == ("ab\ufffd", "ab\ufffd")
+    assert (len(label.encode("utf-16-le")), len(answer.encode("utf-16-le"))) == (2 * 199, 2 * 399)

@@ -139,9 +139,33 @@ def test_a_receipt_of_nobody_is_not_given_to_one_of_two(store: Store) -> None:
     assert {row(store, key).state for key in "ab"} == {"unknown"}
 
 
-def test_what_is_heard_is_cut_and_printable(store: Store) -> None:
-    sent(store, "a", Refused("no", "\0\ud800" + "x" * 999))
-    assert len(row(store, "a").answer) <= 400
+STRANGE = "a\0b\ud800" + "😀" * 300
+
+
+def test_whatever_the_other_side_says_is_written_down(store: Store) -> None:
+    """What a column did not take would lose the verdicts of a whole batch."""
+    for key, verdict in {"a": Refused(STRANGE, STRANGE), "b": NotTaken(STRANGE, 0, STRANGE)}.items():
+        sent(store, key, verdict)
+        found = row(store, key)
+        assert found.reason == found.answer
+        assert len(found.reason.encode("utf-16-le")) == 2 * 399
+    sent(store, "c", Lost(STRANGE, "\0"))
+    assert (row(store, "c").reason[:4], row(store, "c").answer) == ("ab\ufffd😀", None)
+
+
+def test_a_message_is_known_by_whatever_the_other_side_calls_it(store: Store) -> None:
+    sent(store, "a", Accepted(STRANGE))
+    assert receive(store, Receipt(Fate.DELIVERED, STRANGE, token=STRANGE, to=STRANGE, reason=STRANGE)) == 1
+    assert row(store, "a").state == "delivered"
+    early = Receipt(Fate.DELIVERED, f"early {STRANGE}", token="x" * 99, to=STRANGE, reason=STRANGE, answer=STRANGE)
+    assert receive(store, early) == 0
+    sent(store, "b", Accepted(f"early {STRANGE}"))
+    assert row(store, "b").state == "delivered"
+
+
+def test_a_person_of_any_name_may_decide(store: Store) -> None:
+    with store.write() as connection:
+        book.note(connection, 1, "planned", STRANGE, NOW, STRANGE)
 
 
 # -- people

@@ -25,6 +25,7 @@ from identsync.flows.flaw import Flaw, dumped
 from identsync.language import _
 from identsync.store.lists import portions
 from identsync.store.tables import intake_cursor, intake_reject
+from identsync.store.texts import printable
 
 if TYPE_CHECKING:
     from identsync.engine.run import Run
@@ -232,23 +233,6 @@ def cursor(connection: Connection, stream: str, scope: int) -> int | None:
     here = intake_cursor.c.stream == stream, intake_cursor.c.scope == scope
     found: int | None = connection.execute(select(intake_cursor.c.cursor_ms).where(*here)).scalar()
     return found
-
-
-def printable(text: str) -> str:
-    """Return a text every database takes: no NUL (PostgreSQL), no half of a surrogate pair (no UTF-8)."""
-    text = text.replace("\0", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def cut(text: str, units: int) -> str:
-    """Cut a text to so many UTF-16 units, as SQL Server counts them, never through a character."""
-    if len(text) * 2 <= units:
-        return text
-    return text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore")
 
 
 def spelled(raw: object) -> str:

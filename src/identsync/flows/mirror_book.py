@@ -21,6 +21,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select,
 from identsync.core.columns import Columns
 from identsync.store.lists import portions
 from identsync.store.tables import mirror_item, mirror_stream
+from identsync.store.texts import fitting
 
 DOUBT = -(2**63)
 """Stands for 'may have arrived': equal to no digest, so such a key always differs."""
@@ -315,9 +316,9 @@ def _values(book: Book, row: Row, now_ms: int) -> dict[str, Any]:
     values = book.at | {"of_key": row.key, "digest": row.digest, "state": row.state, "attempts": row.attempts}
     values |= {"retry_ms": row.retry_ms, "changed_ms": now_ms}
     if row.label is not None:
-        values["label"] = row.label[:200]
+        values["label"] = fitting(row.label, 200)
     if row.answer is not None:
-        values["answer"] = row.answer[:400]
+        values["answer"] = fitting(row.answer, 400)
     if row.payload is not None:
         values["payload"] = row.payload
     return values

@@ -13,24 +13,54 @@ Whoever changes several rows in one transaction locks them by their ids first, t
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, insert, select, update
 
 from identsync.errors import AskPerson, Unexpected
-from identsync.flows.intake import printable
-from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
+from identsync.flows.outbox_rows import ANSWER, ID, change, lock, said
+from identsync.flows.receipts import adopt_by_address, claim_early, receive
+from identsync.flows.sending import Accepted, Lost, NotTaken, Refused, Verdict
 from identsync.store.lists import among, plan_anew, portions, write_many
-from identsync.store.tables import outbox, outbox_event, outbox_receipt
+from identsync.store.tables import outbox, outbox_event
+from identsync.store.texts import fitting
 
-T = TypeVar("T")
+__all__ = [
+    "DECISIONS",
+    "DIED",
+    "FINAL",
+    "OPEN",
+    "TOO_LATE",
+    "Changed",
+    "Draft",
+    "Row",
+    "Taken",
+    "adopt_by_address",
+    "bury",
+    "cancel_lot",
+    "decide",
+    "due",
+    "free",
+    "has_dead",
+    "hold",
+    "lock",
+    "next_due",
+    "note",
+    "plan",
+    "postpone",
+    "receive",
+    "release",
+    "settle",
+    "skip",
+    "take",
+    "token",
+    "written",
+]  # fmt: skip
 
-ANSWER = 400  # characters kept of what the other side said
 OPEN = ("planned", "held")
-SENT = ("accepted", "unknown", "submitting")
 FINAL = ("delivered", "failed", "expired", "skipped", "cancelled")
 
 
@@ -88,15 +118,6 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
-def lock(connection: Connection, ids: Iterable[int]) -> None:
-    """Lock rows until the transaction ends, in the order that holds for everybody: nobody waits in a circle."""
-    wanted = sorted(set(ids))
-    for some in portions(wanted) if len(wanted) > 1 else ():
-        rows = select(outbox.c.id).where(among(connection, outbox.c.id, some)).order_by(outbox.c.id)
-        rows = rows.with_for_update(key_share=True).with_hint(outbox, "WITH (UPDLOCK, ROWLOCK)", "mssql")
-        connection.execute(rows).all()
-
-
 def plan(connection: Connection, stream: str, scope: int, drafts: Sequence[Draft], now_ms: int) -> dict[str, int]:
     """Write down what is not there yet by its key; give the ids of the new rows by key."""
     new = {draft.key: draft for draft in drafts}
@@ -148,7 +169,7 @@ def bury(connection: Connection, stream: str, scope: int, fence: int, now_ms: in
     """Make the rows that an earlier run had in its hands unknown; give their number."""
     values = {"state": "unknown", "reason": DIED, "changed_ms": now_ms}
     dead = connection.execute(select(outbox.c.id).where(*_dead(stream, scope, fence))).scalars().all()
-    return _change(connection, dead, ("submitting",), values)
+    return change(connection, dead, ("submitting",), values)
 
 
 def take(connection: Connection, taken: Sequence[Taken], fence: int, now_ms: int) -> set[int]:
@@ -192,53 +213,16 @@ def settle(connection: Connection, ended: Sequence[tuple[Taken, Verdict, int]], 
     if not ended:
         return
     _executed(connection, _SETTLE, [_ended(taken, verdict, due, now_ms) for taken, verdict, due in ended])
-    accepted = {(taken.channel, v.provider_id) for taken, v, _due in ended if isinstance(v, Accepted) and v.provider_id}
+    told = [(taken.channel, fitting(v.provider_id, ID)) for taken, v, _due in ended if isinstance(v, Accepted)]
+    accepted = {(channel, number) for channel, number in told if number}
     if accepted:
-        _claim_early(connection, accepted, now_ms)
+        claim_early(connection, accepted, now_ms)
 
 
 def release(connection: Connection, taken: Sequence[Taken], now_ms: int) -> None:
     """Take back rows of which no byte went out: they are as they were before."""
     if taken:
         _executed(connection, _RELEASE, [{"of_id": t.row.id, "of_token": t.token, "now": now_ms} for t in taken])
-
-
-def receive(connection: Connection, stream: str, channel: str, receipts: Sequence[Receipt], now_ms: int) -> int:
-    """Apply what the other side says; what fits no row yet is kept for the row that may still come. Give the applied.
-
-    A receipt never takes back an end: delivered stays delivered, whatever comes later, twice or in the wrong order.
-    """
-    done = 0
-    lock(connection, _spoken_of(connection, stream, channel, receipts))
-    for receipt in receipts:
-        row = _row_of(connection, stream, channel, receipt)
-        if row is None:
-            _keep(connection, stream, channel, receipt, now_ms)
-            continue
-        done += _apply(connection, row, receipt, now_ms)
-    return done
-
-
-def adopt_by_address(connection: Connection, stream: str, channel: str, now_ms: int) -> int:
-    """Give receipts of nobody to unknown rows: where exactly one lost row went to that address; give their number."""
-    r, done = outbox_receipt.c, 0
-    of_nobody = r.stream == stream, r.channel == channel, r.address.is_not(None), r.outbox_id.is_(None)
-    orphans = connection.execute(select(outbox_receipt).where(*of_nobody)).all()
-    lock(connection, [row.id for orphan in orphans for row in _lost(connection, orphan)])
-    for orphan in orphans:
-        rows = _lost(connection, orphan)
-        if len(rows) == 1:
-            done += _apply(connection, rows[0], _receipt_of(orphan), now_ms)
-            _belongs(connection, orphan.id, rows[0].id)
-    return done
-
-
-def _lost(connection: Connection, orphan: Any) -> Sequence[Any]:
-    """Give the unknown rows that a receipt of nobody may belong to: two at most."""
-    o = outbox.c
-    of_channel = o.stream == orphan.stream, o.channel == orphan.channel, o.state == "unknown", o.provider_id.is_(None)
-    there = o.address == orphan.address, o.submitted_ms <= orphan.received_ms
-    return connection.execute(select(outbox).where(*of_channel, *there).limit(2)).all()
 
 
 class Changed(AskPerson):
@@ -293,12 +277,13 @@ def free(connection: Connection, stream: str, lot: int, most: int, due_ms: int, 
     o = outbox.c
     here = o.stream == stream, o.lot == lot, o.state == "held"
     ids = connection.execute(select(o.id).where(*here).order_by(o.id).limit(most)).scalars().all()
-    return _change(connection, ids, ("held",), {"state": "planned", "due_ms": due_ms, "changed_ms": now_ms})
+    return change(connection, ids, ("held",), {"state": "planned", "due_ms": due_ms, "changed_ms": now_ms})
 
 
 def note(connection: Connection, row_id: int, state: str, by: str, now_ms: int, text: str = "") -> None:
     """Write to a row's history; ``by`` '' = the engine."""
-    values = {"outbox_id": row_id, "at_ms": now_ms, "state": state, "by": by[:100], "note": printable(text)[:ANSWER]}
+    values = {"outbox_id": row_id, "at_ms": now_ms, "state": state}
+    values |= {"by": fitting(by, 100), "note": fitting(text, ANSWER)}
     connection.execute(insert(outbox_event).values(values))
 
 
@@ -310,17 +295,7 @@ def _dead(stream: str, scope: int, fence: int) -> tuple[ColumnElement[bool], ...
 def _lot(connection: Connection, stream: str, lot: int, states: Sequence[str], values: Mapping[str, Any]) -> int:
     o = outbox.c
     here = o.stream == stream, o.lot == lot, o.state.in_(states)
-    return _change(connection, connection.execute(select(o.id).where(*here)).scalars().all(), states, values)
-
-
-def _change(connection: Connection, ids: Sequence[int], states: Sequence[str], values: Mapping[str, Any]) -> int:
-    """Change those of the rows that are still in one of these states, the lowest id first; give their number."""
-    changed = 0
-    for some in portions(sorted(ids)):
-        lock(connection, some)
-        still = among(connection, outbox.c.id, some), outbox.c.state.in_(states)
-        changed += connection.execute(update(outbox).where(*still).values(values)).rowcount
-    return changed
+    return change(connection, connection.execute(select(o.id).where(*here)).scalars().all(), states, values)
 
 
 def _executed(connection: Connection, statement: Update, values: Sequence[dict[str, Any]]) -> int:
@@ -356,98 +331,13 @@ def _ended(taken: Taken, verdict: Verdict, due_ms: int, now_ms: int) -> dict[str
     values |= {"provider": None, "reason": None, "answer": None, "due": taken.row.due_ms}
     match verdict:
         case Accepted(provider_id):
-            return values | {"state": "accepted", "provider": provider_id[:200] or None}
+            return values | {"state": "accepted", "provider": fitting(provider_id, ID) or None}
         case Refused(reason, answer):
-            return values | {"state": "failed", "reason": reason[:ANSWER], "answer": _cut(answer)}
+            return values | {"state": "failed"} | said(reason, answer)
         case NotTaken(reason, _after, answer):
-            return values | {"state": "planned", "reason": reason[:ANSWER], "answer": _cut(answer), "due": due_ms}
+            return values | {"state": "planned", "due": due_ms} | said(reason, answer)
         case Lost(reason, answer):
-            return values | {"state": "unknown", "reason": reason[:ANSWER], "answer": _cut(answer)}
-
-
-def _cut(text: str) -> str | None:
-    return printable(text)[: ANSWER // 2].strip() or None  # a character may be two of the column's units
-
-
-def _spoken_of(connection: Connection, stream: str, channel: str, receipts: Sequence[Receipt]) -> set[int]:
-    """Give the ids of the rows that several receipts belong to."""
-    o, ids = outbox.c, set[int]()
-    if len(receipts) < 2:
-        return ids
-    for some in portions([receipt.token for receipt in receipts if receipt.token]):
-        ids.update(connection.execute(select(o.id).where(o.stream == stream, o.token.in_(some))).scalars())
-    mine = o.stream == stream, o.channel == channel
-    for some in portions([receipt.provider_id[:200] for receipt in receipts if receipt.provider_id]):
-        ids.update(connection.execute(select(o.id).where(*mine, o.provider_id.in_(some))).scalars())
-    return ids
-
-
-def _row_of(connection: Connection, stream: str, channel: str, receipt: Receipt) -> Any:
-    o = outbox.c
-    marks: list[ColumnElement[bool]] = []
-    if receipt.token:
-        marks.append(o.token == receipt.token)
-    if receipt.provider_id:
-        marks.append(and_(o.channel == channel, o.provider_id == receipt.provider_id[:200]))
-    for mark in marks:
-        row = connection.execute(select(outbox).where(o.stream == stream, mark).limit(1)).first()
-        if row is not None:
-            return row
-    return None
-
-
-def _apply(connection: Connection, row: Any, receipt: Receipt, now_ms: int) -> int:
-    """Write a receipt to its row, if it tells more than what is known."""
-    if row.state not in SENT or (receipt.fate is Fate.ACCEPTED and row.state == "accepted"):
-        return 0
-    values: dict[str, Any] = {"state": str(receipt.fate), "changed_ms": max(now_ms, row.changed_ms + 1)}
-    values |= {"reason": receipt.reason[:ANSWER] or None, "answer": _cut(receipt.answer)}
-    if receipt.provider_id and row.provider_id is None:
-        values["provider_id"] = receipt.provider_id[:200]
-    stands = outbox.c.id == row.id, outbox.c.state == row.state
-    return connection.execute(update(outbox).where(*stands).values(values)).rowcount
-
-
-def _keep(connection: Connection, stream: str, channel: str, receipt: Receipt, now_ms: int) -> None:
-    r = outbox_receipt.c
-    same = r.stream == stream, r.channel == channel, r.provider_id == receipt.provider_id[:200]
-    if connection.execute(select(r.id).where(*same, r.fate == str(receipt.fate)).limit(1)).first() is not None:
-        return
-    values = {
-        "stream": stream,
-        "channel": channel,
-        "provider_id": receipt.provider_id[:200],
-        "token": receipt.token or None,
-        "address": receipt.to or None,
-        "fate": str(receipt.fate),
-        "reason": receipt.reason[:ANSWER] or None,
-        "answer": _cut(receipt.answer),
-        "received_ms": now_ms,
-    }
-    connection.execute(insert(outbox_receipt).values(values))
-
-
-def _claim_early(connection: Connection, accepted: Collection[tuple[str, str]], now_ms: int) -> None:
-    """Apply the receipts that were faster than the answer they belong to."""
-    r = outbox_receipt.c
-    for channel in {channel for channel, _id in accepted}:
-        for ids in portions([number[:200] for of, number in accepted if of == channel]):
-            waiting = r.channel == channel, r.outbox_id.is_(None), r.provider_id.in_(ids)
-            for early in connection.execute(select(outbox_receipt).where(*waiting).order_by(r.id)).all():
-                receipt = _receipt_of(early)
-                row = _row_of(connection, early.stream, channel, receipt)
-                if row is not None:
-                    _apply(connection, row, receipt, now_ms)
-                    _belongs(connection, early.id, row.id)
-
-
-def _receipt_of(row: Any) -> Receipt:
-    return Receipt(Fate(row.fate), row.provider_id, reason=row.reason or "", answer=row.answer or "")
-
-
-def _belongs(connection: Connection, receipt_id: int, row_id: int) -> None:
-    mine = outbox_receipt.c.id == receipt_id
-    connection.execute(update(outbox_receipt).where(mine).values(outbox_id=row_id))
+            return values | {"state": "unknown"} | said(reason, answer)
 
 
 _WRITTEN = select(outbox.c.key, outbox.c.id, outbox.c.stream)

@@ -19,6 +19,7 @@ from identsync.integrations.egisz.wire.contract import Contract, Endpoint
 from identsync.integrations.egisz.wire.contract_fetch import fetch
 from identsync.language import _
 from identsync.store.tables import egisz_book, egisz_contract
+from identsync.store.texts import fitting
 
 if TYPE_CHECKING:
     from identsync.engine.run import Run
@@ -97,7 +98,7 @@ def differences(known: Mapping[str, Kept], now: Mapping[str, bytes]) -> dict[str
     except Unexpected as error:
         told = [str(error)]
     words = "; ".join(told) or _("описание службы другое, известные поля прежние")
-    return dict.fromkeys(changed, words[:400])
+    return dict.fromkeys(changed, fitting(words, 400))
 
 
 def _save(connection: Connection, organisation: str, wsdl: Mapping[str, bytes], now_ms: int) -> None:
@@ -115,7 +116,7 @@ def _update(connection: Connection, organisation: str, versions: Mapping[str, st
     for service, version in versions.items():
         here = c.organisation == organisation, c.service == service
         change = update(egisz_contract).where(*here)
-        connection.execute(change.values(version=version[:100], drift=drift.get(service)))
+        connection.execute(change.values(version=fitting(version, 100), drift=drift.get(service)))
 
 
 def _hash(wsdl: bytes) -> str:
@@ -138,7 +139,7 @@ def keep(connection: Connection, organisation: str, news: Iterable[Book]) -> Non
     b = egisz_book.c
     for book in news:
         connection.execute(delete(egisz_book).where(b.organisation == organisation, b.oid == book.oid))
-        values = {"organisation": organisation, "oid": book.oid, "version": book.version[:60]}
+        values = {"organisation": organisation, "oid": book.oid, "version": fitting(book.version, 60)}
         codes = msgspec.json.encode(dict(book.codes))
         connection.execute(insert(egisz_book).values(values | {"fetched_ms": book.fetched_ms, "codes": codes}))
 

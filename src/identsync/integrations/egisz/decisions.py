@@ -9,6 +9,7 @@ from identsync.errors import IdentsyncError
 from identsync.integrations.egisz.exchange import PERSON
 from identsync.store import slots
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
+from identsync.store.texts import fitting
 
 NUMBER_MOST = 60
 TAKEN = ("taken", "warned")
@@ -112,7 +113,7 @@ def _decide(
     connection.execute(
         insert(egisz_exchange).values(
             organisation=organisation, item_id=id, operation=decision, at_ms=now_ms, took_ms=0, fate=PERSON,
-            words=f"{by}{told}"[:400], request="", answer="",
+            words=fitting(f"{by}{told}", 400), request="", answer="",
         )
     )  # fmt: skip
 

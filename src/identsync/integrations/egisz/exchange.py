@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert
 from identsync.engine.clock import monotonic_ms
 from identsync.integrations.egisz.case import Fate, Reply
 from identsync.store.tables import egisz_exchange
+from identsync.store.texts import fitting, printable
 
 KEPT_MS = 90 * 86_400_000
 PERSON = "person"
@@ -35,8 +36,8 @@ async def told(asked: Awaitable[Reply], entries: list[Entry], item: int | None, 
     reply = await asked
     took = monotonic_ms() - began
     words = reply.words or "; ".join(filter(None, (each.words for each in reply.complaints)))
-    request, answer = reply.request[:LONGEST], reply.answer[:LONGEST]
-    entries.append(Entry(item, operation, now_ms, took, reply.fate, words[:400], request, answer))
+    request, answer = printable(reply.request[:LONGEST]), printable(reply.answer[:LONGEST])
+    entries.append(Entry(item, operation, now_ms, took, reply.fate, fitting(words, 400), request, answer))
     return reply
 
 

@@ -14,6 +14,7 @@ from identsync.integrations.geocoding.place import Precision
 from identsync.language import _
 from identsync.store.lists import portions
 from identsync.store.tables import geo_fix, geo_place
+from identsync.store.texts import fitting
 
 STREAM = "geocoding/places"
 PERSON = "person"
@@ -87,9 +88,9 @@ def _values(book: Book, row: Row, now_ms: int) -> dict[str, Any]:
     values: dict[str, Any] = {"of_key": row.key, "digest": book.confirmed.get(row.key), "state": row.state}
     values |= {"attempts": row.attempts, "retry_ms": row.retry_ms, "changed_ms": now_ms}
     if row.label is not None:
-        values["address"] = row.label[:400]
+        values["address"] = fitting(row.label, 400)
     if row.answer is not None:
-        values["answer"] = row.answer[:400] or None
+        values["answer"] = fitting(row.answer, 400) or None
     if row.payload is not None:
         values |= msgspec.structs.asdict(_decode(row.payload)) | {"asked_ms": now_ms}
     return values
@@ -173,7 +174,11 @@ def fixes(connection: Connection) -> dict[int, Fix]:
 def fix(connection: Connection, key: int, correction: Fix, *, by: str, now_ms: int) -> None:
     """Write down a correction in place of an earlier one; the next run asks, or takes the pin."""
     unfix(connection, key)
-    values = {"address": correction.address, "latitude": correction.latitude, "longitude": correction.longitude}
+    values = {
+        "address": correction.address and fitting(correction.address, 400),
+        "latitude": correction.latitude,
+        "longitude": correction.longitude,
+    }
     connection.execute(insert(geo_fix).values(key=key, by=by[:100], made_ms=now_ms, **values))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select, update
 
 from identsync.errors import AskPerson, Unexpected
-from identsync.flows.intake import printable
 from identsync.store.tables import intake_reject, lead, lead_event
+from identsync.store.texts import fitting
 
 
 def _(text: str) -> str:
@@ -77,4 +77,4 @@ def _changed(connection: Connection, lead_id: int) -> AskPerson:
 
 
 def _cut(note: str) -> str | None:
-    return printable(note).strip()[: NOTE_LENGTH // 2] or None  # a character may be two of the column's units
+    return fitting(note.strip(), NOTE_LENGTH).strip() or None

@@ -15,8 +15,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from identsync.flows.flaw import Flaw
-from identsync.flows.intake import Row, Window, cut, printable
+from identsync.flows.intake import Row, Window
 from identsync.flows.phone import callable_number
+from identsync.store.texts import cut, printable
 
 METHOD = "GetTickets"
 KEY_HEADER = "IDENT-Integration-Key"

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from identsync.flows import outbox_book
-from identsync.flows.intake import printable
 from identsync.integrations.messaging.message import Attachment, Balance, Missing, Reply, Sent
 from identsync.store.lists import portions
 from identsync.store.tables import message, message_channel, message_file, message_reply, outbox
+from identsync.store.texts import fitting, printable
 
 DAY_MS = 86_400_000
 ASKED_DAYS = 7  # what nothing was heard of for so long is asked about no more
@@ -40,7 +40,7 @@ def announce(connection: Connection, written: Sequence[Written]) -> None:
     values = [
         {
             "of_id": w.outbox_id,
-            "subject": w.subject[:400] or None,
+            "subject": fitting(w.subject, 400) or None,
             "text": w.text,
             "parts": w.parts,
             "kopecks": w.kopecks,
@@ -87,8 +87,8 @@ def missing(connection: Connection, channel: str, now_ms: int) -> list[Missing]:
 def not_there(connection: Connection, tokens: Sequence[str], reason: str, now_ms: int) -> None:
     """Keep it as evidence that the other side does not know these: a person still decides."""
     o, ids = outbox.c, list[int]()
-    for some in portions(tokens):
-        here = o.token.in_(some), o.state == "unknown", o.reason != reason
+    for spoken_of in portions(tokens):
+        here = o.token.in_(spoken_of), o.state == "unknown", o.reason != reason
         ids += connection.execute(select(o.id).where(*here)).scalars()
     for some in portions(sorted(ids)):
         outbox_book.lock(connection, some)
@@ -109,9 +109,9 @@ def failing(connection: Connection, channel: str, now_ms: int) -> int:
 def heard(connection: Connection, channel: str, replies: Sequence[Reply], now_ms: int) -> list[Reply]:
     """Write down what people wrote back; give those that are new."""
     r = message_reply.c
-    keys = [reply.key[:64] for reply in replies]
-    here = set(connection.execute(select(r.key).where(r.channel == channel, r.key.in_(keys))).scalars())
-    new = list({reply.key[:64]: reply for reply in replies if reply.key[:64] not in here}.values())
+    keyed = {_key(reply): reply for reply in reversed(replies)}
+    here = set(connection.execute(select(r.key).where(r.channel == channel, r.key.in_(keyed))).scalars())
+    new = [reply for reply in replies if keyed.get(_key(reply)) is reply and _key(reply) not in here]
     if new:
         connection.execute(insert(message_reply), [_reply(channel, reply, now_ms) for reply in new])
     return new
@@ -121,7 +121,7 @@ def looked(connection: Connection, channel: str, now_ms: int, **values: Any) -> 
     """Keep how a channel does: ``balance``, ``problem`` (None = none)."""
     balance: Balance | None = values.pop("balance", None)
     if balance is not None:
-        values |= {"balance_kopecks": balance.kopecks, "balance_words": printable(balance.words)[:200] or None}
+        values |= {"balance_kopecks": balance.kopecks, "balance_words": fitting(balance.words, 200) or None}
     values |= {"looked_ms": now_ms}
     if connection.execute(update(message_channel).where(message_channel.c.channel == channel).values(values)).rowcount:
         return
@@ -133,11 +133,15 @@ def channels(connection: Connection) -> Mapping[str, Any]:
     return {row.channel: row for row in connection.execute(select(message_channel))}
 
 
+def _key(reply: Reply) -> str:
+    return fitting(reply.key, 64).encode("ascii", "replace").decode()
+
+
 def _reply(channel: str, reply: Reply, now_ms: int) -> dict[str, Any]:
     return {
         "channel": channel,
-        "key": reply.key[:64],
-        "sender": printable(reply.sender)[:320],
+        "key": _key(reply),
+        "sender": fitting(reply.sender, 320),
         "text": printable(reply.text)[:4_000],
         "at_ms": reply.at_ms,
         "received_ms": now_ms,

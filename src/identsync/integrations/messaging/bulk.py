@@ -21,6 +21,7 @@ from identsync.integrations.messaging.message import Medium
 from identsync.integrations.messaging.rules import NAME, Mistaken, Template, templates
 from identsync.integrations.messaging.template import Mistake
 from identsync.store.tables import message_campaign, outbox
+from identsync.store.texts import fitting
 
 __all__ = [
     "EVERYBODY", "Audience", "Campaign", "Progress", "Reckoning", "campaign", "campaigns", "pause", "preview",
@@ -84,7 +85,7 @@ def save(connection: Connection, wanted: Campaign, *, by: str, now_ms: int) -> i
     if wrong := list(_wrong(wanted, template)):
         raise Mistaken(wrong)
     values: dict[str, Any] = {
-        "name": wanted.name.strip()[:NAME],
+        "name": fitting(wanted.name.strip(), NAME),
         "template_id": wanted.template_id,
         "filter": msgspec.json.encode(wanted.audience).decode(),
         "per_day": wanted.per_day,

@@ -20,6 +20,7 @@ from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.phone import number
 from identsync.store.lists import among, plan_anew, portions
 from identsync.store.tables import message_consent, message_stop
+from identsync.store.texts import fitting
 
 ADDRESS = "address"
 """Kind of the rows that say: this e-mail address is the patient's own."""
@@ -123,10 +124,10 @@ def is_stop(text: str) -> bool:
 
 def normal(medium: Medium, address: str) -> str:
     """Return an address as it is compared: E.164, or a mail address in lower case."""
-    address = address.strip()
+    address = fitting(address.strip(), 320)
     if medium is Medium.EMAIL:
-        return address.lower()[:320]
-    return number(address)[0] or number("+" + address.lstrip("+"))[0] or address[:320]
+        return address.lower()
+    return number(address)[0] or number("+" + address.lstrip("+"))[0] or address
 
 
 @dataclass(frozen=True, slots=True)

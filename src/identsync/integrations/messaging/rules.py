@@ -12,6 +12,7 @@ from identsync.errors import AskPerson
 from identsync.integrations.messaging import template as texts
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.store.tables import message_rule, message_template
+from identsync.store.texts import fitting
 
 NAME = 100
 MOST_BEFORE = 60 * 24 * 60
@@ -98,7 +99,7 @@ def save_template(connection: Connection, template: Template, *, by: str, now_ms
     if wrong := template.mistakes():
         raise Mistaken(wrong)
     values = {
-        "name": template.name.strip()[:NAME],
+        "name": fitting(template.name.strip(), NAME),
         "medium": str(template.medium),
         "kind": str(template.kind),
         "subject": texts.one_line(template.subject),
@@ -130,7 +131,7 @@ def save_rule(connection: Connection, rule: Rule, *, by: str, now_ms: int) -> in
     if wrong := list(_wrong(rule, template)):
         raise Mistaken(wrong)
     values = {
-        "name": rule.name.strip()[:NAME],
+        "name": fitting(rule.name.strip(), NAME),
         "template_id": rule.template_id,
         "before_minutes": rule.before_minutes,
         "filter": msgspec.json.encode(rule.filter).decode(),

@@ -28,6 +28,7 @@ from identsync.integrations.messaging.portions import release_portions
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.whether import Go, decide
 from identsync.language import _
+from identsync.store.texts import fitting
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch
@@ -185,7 +186,7 @@ class Post:
     async def _tell_problems(self) -> None:
         now = self._run.now_ms()
         for name, error in self._resting.items():
-            words = str(error)[:400]
+            words = fitting(str(error), 400)
             await self._run.write(partial(books.looked, channel=name, now_ms=now, problem=words))
 
     async def _channel(self) -> str:

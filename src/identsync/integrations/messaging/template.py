@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from identsync.flows.intake import printable
 from identsync.integrations.messaging.message import Kind, Medium
+from identsync.store.texts import printable
 
 
 def _(text: str) -> str:

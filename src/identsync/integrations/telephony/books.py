@@ -17,7 +17,6 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from identsync.flows import outbox as flow
-from identsync.flows.intake import cut, printable
 from identsync.flows.sending import Fate, Receipt
 from identsync.integrations.telephony import missed, number
 from identsync.integrations.telephony.call import Call, Direction, Employee, Reason, State
@@ -25,6 +24,7 @@ from identsync.integrations.telephony.settings import Line
 from identsync.store import pulse
 from identsync.store.lists import portions
 from identsync.store.tables import outbox, phone_call, phone_line, phone_link
+from identsync.store.texts import cut, fitting, printable
 
 PULSE = "calls"
 SAME_MS = 20_000  # two PBXs tell of one call at most so far apart
@@ -101,7 +101,7 @@ def write(
 def heard(connection: Connection, name: str, now_ms: int, problem: str | None) -> None:
     """Note that a line was heard, or why it is not."""
     if problem is not None:
-        _note(connection, name, {"problem": printable(problem)[:400], "listening_ms": None, "changed_ms": now_ms})
+        _note(connection, name, {"problem": fitting(problem, 400), "listening_ms": None, "changed_ms": now_ms})
         return
     since = func.coalesce(phone_line.c.listening_ms, now_ms)
     values = {"problem": None, "heard_ms": now_ms, "changed_ms": now_ms}
@@ -179,17 +179,17 @@ class _Book:
             "direction": str(call.direction),
             "state": str(call.state),
             "reason": str(call.reason) if call.state is State.MISSED else "",
-            "phone": cut(printable(outside.shown), 60),
+            "phone": fitting(outside.shown, 60),
             "e164": outside.e164,
             "phone_key": outside.key,
-            "ours": cut(printable(call.line), 60),
+            "ours": fitting(call.line, 60),
             "start_ms": call.start_ms,
             "answered_ms": call.answered_ms,
             "ended_ms": call.ended_ms,
             "rang": _people(call.rang),
             "talked": _people(call.talked),
             "extension": _ascii(last.extension) or None,
-            "employee": cut(printable(last.name), 100) or None,
+            "employee": fitting(last.name, 100) or None,
             "recordings": _list(call.recordings),
             "token": call.token if _TOKEN.fullmatch(call.token) else None,
             "called_back": None if call.calls_back is None else int(call.calls_back),
@@ -317,7 +317,7 @@ def _ascii(text: str) -> str:
 
 def _people(employees: Sequence[Employee]) -> str:
     """Spell employees as JSON, as many as fit the column."""
-    pairs = [[cut(printable(each.extension), 40), cut(printable(each.name), 60)] for each in employees]
+    pairs = [[fitting(each.extension, 40), fitting(each.name, 60)] for each in employees]
     while not _fits(text := orjson.dumps(pairs).decode(), 400):
         pairs.pop()
     return text
@@ -331,7 +331,7 @@ def _list(texts: Sequence[str]) -> str:
 
 
 def _object(pairs: Sequence[tuple[str, str]]) -> str:
-    kept = {printable(name[:20]): cut(printable(value), 200) for name, value in pairs}
+    kept = {printable(name[:20]): fitting(value, 200) for name, value in pairs}
     while not _fits(text := orjson.dumps(kept).decode(), 1_000):
         kept.popitem()
     return text

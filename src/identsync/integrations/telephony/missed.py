@@ -22,10 +22,10 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from identsync.errors import AskPerson
-from identsync.flows.intake import printable
 from identsync.integrations.telephony.call import Direction, State
 from identsync.store import pulse
 from identsync.store.tables import phone_call, phone_event, phone_missed
+from identsync.store.texts import fitting
 
 DAY_MS = 86_400_000
 RECENT_MS = 3 * DAY_MS
@@ -108,7 +108,7 @@ def close(connection: Connection, entry_id: int, outcome: str, note: str, by: st
     """Say what came of it, one of :data:`OUTCOMES`; raises Changed where it is another's or done."""
     if outcome not in OUTCOMES:
         raise ValueError(outcome)
-    words = printable(note.strip())[:NOTE] or None
+    words = fitting(note.strip(), NOTE) or None
     values = {"outcome": outcome, "state": "closed", "closed_by": by[:100], "closed_ms": now_ms}
     kept = {"note": words} if words else {}
     _act(connection, entry_id, by, values | kept | {"open_key": _over(entry_id)}, now_ms)
@@ -117,7 +117,7 @@ def close(connection: Connection, entry_id: int, outcome: str, note: str, by: st
 
 def note(connection: Connection, entry_id: int, text: str, by: str, now_ms: int) -> None:
     """Write a note to an entry, open or done, whoever has it."""
-    words = printable(text.strip())[:NOTE]
+    words = fitting(text.strip(), NOTE)
     _change(connection, entry_id, {"note": words}, now_ms)
     _note(connection, entry_id, "note", by, now_ms, words)
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from identsync.flows.intake import printable
+from identsync.store.texts import printable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_MS, LATEST_MS = 946_684_800_000, 4_102_444_800_000  # 2000 to 2100: a time beyond is none
