@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,6 +17,8 @@ from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import hasten
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.store import slots
+
+T = TypeVar("T")
 
 
 def _(text: str) -> str:
@@ -36,20 +39,20 @@ class _Place:
 def allow(context: PageContext, form: Mapping[str, str]) -> str:
     """Let a stopped branch take the smaller number of events, once."""
     place = _place(context, form)
-    with context.store.write() as connection:
-        if not approve(connection, place.stream, place.scope):
-            return _("Решение уже не нужно.")
-        slots.run_now(connection, place.stream, place.scope)
+    if not _ordered(context, place, place.scope, lambda connection: approve(connection, place.stream, place.scope)):
+        return _("Решение уже не нужно.")
     return _("Разрешено. Отправится через несколько секунд.")
 
 
 def everything(context: PageContext, form: Mapping[str, str]) -> str:
     """Send all events of the branch anew, whatever is thought to be there."""
     place = _place(context, form)
-    with context.store.write() as connection:
+
+    def write(connection: Connection) -> None:
         send_again(connection, place.stream, place.scope)
         release(connection, place.name)
-        slots.run_now(connection, place.stream, place.scope)
+
+    _ordered(context, place, place.scope, write)
     return _("Все календари филиала отправятся заново.")
 
 
@@ -74,11 +77,12 @@ def look(context: PageContext, form: Mapping[str, str]) -> str:
 def again(context: PageContext, form: Mapping[str, str]) -> str:
     """Send all events of one doctor anew."""
     place, link = _link(context, form)
-    with context.store.write() as connection:
-        keys = _keys(connection, place, link)
-        doubt(connection, place.stream, link.scope, keys)
+
+    def write(connection: Connection) -> None:
         hasten(connection, place.name, place.destination, [link.doctor])
-        slots.run_now(connection, place.stream, link.scope)
+        doubt(connection, place.stream, link.scope, _keys(connection, place, link))
+
+    _ordered(context, place, link.scope, write)
     return _("Календарь отправится заново через несколько секунд.")
 
 
@@ -87,10 +91,12 @@ def rotate(context: PageContext, form: Mapping[str, str]) -> str:
     place, link = _link(context, form)
     if place.destination.kind != "feed":
         raise AskPerson(_("Новая ссылка бывает только у подписки."))
-    with context.store.write() as connection:
+
+    def write(connection: Connection) -> None:
         if not feed.rotate(connection, place.name, link.doctor, context.now_ms):
             raise AskPerson(_("У этого врача здесь нет календаря."))
-        slots.run_now(connection, place.stream, link.scope)
+
+    _ordered(context, place, link.scope, write)
     return _("Ссылка новая. Старая перестанет работать через несколько секунд.")
 
 
@@ -105,11 +111,24 @@ def _set(context: PageContext, form: Mapping[str, str], state: str, fits: Callab
     place, link = _link(context, form)
     if not fits(link):
         raise AskPerson(_("Состояние календаря уже другое: посмотрите ещё раз."))
-    with context.store.write() as connection:
+
+    def write(connection: Connection) -> None:
         books.set_state(connection, place.name, link.doctor, state, context.now_ms)
         if state == "on":
             hasten(connection, place.name, place.destination, [link.doctor])
-        slots.run_now(connection, place.stream, link.scope)
+
+    _ordered(context, place, link.scope, write)
+
+
+def _ordered(context: PageContext, place: _Place, scope: int, write: Callable[[Connection], T]) -> T:
+    """Make the task due, then change what its run writes: a run locks its slot first, too."""
+
+    def change(connection: Connection) -> T:
+        slots.run_now(connection, place.stream, scope)
+        return write(connection)
+
+    done: T = context.store.change(change)
+    return done
 
 
 def _place(context: PageContext, form: Mapping[str, str]) -> _Place:
