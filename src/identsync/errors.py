@@ -111,8 +111,10 @@ class Unavailable(Later):
 
     key = "error.unavailable"
 
-    def __init__(self, message: str, *, sent: bool = True, after_ms: int | None = None, raw: str = "") -> None:
-        super().__init__(message, after_ms=after_ms, raw=raw)
+    def __init__(
+        self, message: str, *, sent: bool = True, after_ms: int | None = None, hint: str = "", raw: str = ""
+    ) -> None:
+        super().__init__(message, after_ms=after_ms, hint=hint, raw=raw)
         self.sent = sent
 
 

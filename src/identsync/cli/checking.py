@@ -15,7 +15,6 @@ from identsync.errors import ContractError, IdentsyncError, Problem, SettingsErr
 from identsync.language import _
 from identsync.places import Scope
 from identsync.settings import Settings, secret
-from identsync.store.unreached import why
 from identsync.values import is_reference
 from identsync.vault import find
 
@@ -156,8 +155,10 @@ def explained(where: str, error: Exception) -> Sequence[Problem]:
         return error.problems
     if isinstance(error, IdentsyncError):
         return [Problem(where, str(error), error.hint)]
+    from identsync.store.failures import unreached
+
     cause = getattr(error, "orig", None) or error
-    if known := why(cause):
+    if known := unreached(cause):
         return [Problem(where, *known)]
     return [Problem(where, _("не получилось: {kind}", kind=type(cause).__name__), _("проверьте адрес, права и сеть"))]
 

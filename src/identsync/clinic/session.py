@@ -12,8 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from identsync.clinic import contract
 from identsync.errors import ContractError, IdentsyncError, Problem, Unavailable
 from identsync.language import _
-from identsync.store.failures import Reaction, is_refusal, reaction
-from identsync.store.unreached import why
+from identsync.store.failures import Reaction, is_refusal, reaction, unreached
 
 _STEPS = 200_000  # instructions of SQLite's machine between two looks at the clock: a few milliseconds
 
@@ -83,15 +82,13 @@ def _translated(engine: Engine, schema: str | None, error: Exception) -> Identsy
     driver: Any = engine.dialect.dbapi
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
     kind = type(cause).__name__
-    refused = is_refusal(cause)
     # A server that is starting, or has no room, speaks in the class of a missing relation: its number tells them apart.
-    wrong = not refused and isinstance(cause, driver.ProgrammingError) and reaction(cause) is Reaction.DEFECT
+    wrong = isinstance(cause, driver.ProgrammingError) and reaction(cause) is Reaction.DEFECT and not is_refusal(cause)
     if wrong or str(cause).startswith("no such "):  # SQLite's way to say it
         return ContractError(_problems(engine, schema) or [Problem("clinic", _("не читается ({kind})", kind=kind))])
-    if known := why(cause, "28000" if refused else ""):
-        away = Unavailable(_("база клиники: {what} ({kind})", what=known[0], kind=kind), sent=False)
-        away.hint = known[1]
-        return away
+    if known := unreached(cause):
+        what, hint = known
+        return Unavailable(_("база клиники: {what} ({kind})", what=what, kind=kind), sent=False, hint=hint)
     if isinstance(cause, driver.Error) or isinstance(error, PoolTimeout):
         return Unavailable(_("база клиники не отвечает ({kind})", kind=kind), sent=False)
     return None

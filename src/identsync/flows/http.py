@@ -198,9 +198,9 @@ class Http:
             raise call.unexpected(words) from None
         except httpx.HTTPError as error:
             words = _("ответ потерян") if call.sent else _("нет связи")
-            lost = Unavailable(call.words(_("{what} ({code})", what=words, code=_cause(error))), sent=call.sent)
-            lost.hint = _("проверьте адрес в настройках, интернет и брандмауэр; если там перерыв, подождите")
-            raise lost from None
+            hint = _("проверьте адрес в настройках, интернет и брандмауэр; если там перерыв, подождите")
+            told = call.words(_("{what} ({code})", what=words, code=_cause(error)))
+            raise Unavailable(told, sent=call.sent, hint=hint) from None
 
 
 def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "httpx.URL":

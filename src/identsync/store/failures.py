@@ -99,12 +99,16 @@ def sqlstate(error: BaseException) -> str:
 def unavailable(error: BaseException) -> Unavailable:
     """Make the error the engine understands; of a driver's message only codes are told on, for it may quote data."""
     origin = getattr(error, "orig", None) or error
-    kind, state, refused = reaction(error), sqlstate(origin), is_refusal(origin)
-    code = state or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
-    what, hint = why(origin, state) or (why(origin, "28000") if refused else None) or (_("база данных не ответила"), "")
-    made = Unavailable(f"{what} ({kind.value}, {code})", sent=kind is Reaction.LOST and not refused)
-    made.hint = hint
-    return made
+    kind, what, hint = reaction(error), *(unreached(error) or (_("база данных не ответила"), ""))
+    code = sqlstate(origin) or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
+    sent = kind is Reaction.LOST and not is_refusal(origin)
+    return Unavailable(f"{what} ({kind.value}, {code})", sent=sent, hint=hint)
+
+
+def unreached(error: BaseException) -> tuple[str, str] | None:
+    """Say why a database let nobody in and what to do, see ``store/unreached.py``; None for any other error."""
+    origin = getattr(error, "orig", None) or error
+    return why(origin, sqlstate(origin), refused=is_refusal(origin))
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -1,14 +1,19 @@
 """Slots, seats and the journal as people see them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, func, literal_column, or_, select, update
 
 from identsync.store.limiter import SEAT, Present
 from identsync.store.tables import client, presence, run_log, task_slot
 
+if TYPE_CHECKING:
+    from identsync.store.store import Store
+
+T = TypeVar("T")
 PORTION = 2_000
 """Rows deleted in one transaction: SQL Server locks the whole table from 5,000 on, and a lease must outlive it."""
 _DAY_MS = 86_400_000
@@ -113,6 +118,19 @@ def run_now(connection: Connection, kind: str, scope: int) -> bool:
     idle = or_(task_slot.c.holder.is_(None), task_slot.c.eligible_ms <= now)
     where = and_(_slot(kind, scope), idle, task_slot.c.paused == 0)
     return bool(connection.execute(update(task_slot).where(where).values(eligible_ms=now, stamp_ms=now)).rowcount)
+
+
+def order(store: "Store", kind: str, scope: int, change: Callable[[Connection], T]) -> T:
+    """Make a slot due and do in the same transaction what a person orders; gives what ``change`` returned.
+
+    The slot comes first, for a run has locked its own before it writes. See ``Store.change``.
+    """
+
+    def both(connection: Connection) -> T:
+        run_now(connection, kind, scope)
+        return change(connection)
+
+    return store.change(both)
 
 
 def pause(connection: Connection, kind: str, scope: int, paused: bool) -> bool:

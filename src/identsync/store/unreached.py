@@ -20,14 +20,16 @@ _SIGNS = {
     "silence": r"timeout expired|timed out|\(10060\)|hyt00",
     "file": r"unable to open database file",
 }
-_CODES = {"28P01": "login", "28000": "login", "3D000": "name"}
 
 
-def why(error: BaseException, state: str = "") -> tuple[str, str] | None:
-    """Return what is wrong and what to do for an error of connecting; None for any other."""
+def why(error: BaseException, state: str = "", *, refused: bool = False) -> tuple[str, str] | None:
+    """Return what is wrong and what to do for an error of connecting; None for any other.
+
+    SQLSTATE, and that the server ``refused`` (failures.is_refusal), count where the text tells nothing.
+    """
     text = str(error).casefold()
     found = (kind for kind, signs in _SIGNS.items() if re.search(signs, text))
-    return _words(next(found, _CODES.get(state, "")))
+    return _words(next(found, "name" if state == "3D000" else "login" if refused else ""))
 
 
 def _words(kind: str) -> tuple[str, str] | None:

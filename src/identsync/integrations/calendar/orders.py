@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,8 +16,6 @@ from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.leaving import hasten
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.store import slots
-
-T = TypeVar("T")
 
 
 def _(text: str) -> str:
@@ -39,7 +36,8 @@ class _Place:
 def allow(context: PageContext, form: Mapping[str, str]) -> str:
     """Let a stopped branch take the smaller number of events, once."""
     place = _place(context, form)
-    if not _ordered(context, place, place.scope, lambda connection: approve(connection, place.stream, place.scope)):
+    stream, scope = place.stream, place.scope
+    if not slots.order(context.store, stream, scope, lambda connection: approve(connection, stream, scope)):
         return _("Решение уже не нужно.")
     return _("Разрешено. Отправится через несколько секунд.")
 
@@ -52,7 +50,7 @@ def everything(context: PageContext, form: Mapping[str, str]) -> str:
         send_again(connection, place.stream, place.scope)
         release(connection, place.name)
 
-    _ordered(context, place, place.scope, write)
+    slots.order(context.store, place.stream, place.scope, write)
     return _("Все календари филиала отправятся заново.")
 
 
@@ -82,7 +80,7 @@ def again(context: PageContext, form: Mapping[str, str]) -> str:
         hasten(connection, place.name, place.destination, [link.doctor])
         doubt(connection, place.stream, link.scope, _keys(connection, place, link))
 
-    _ordered(context, place, link.scope, write)
+    slots.order(context.store, place.stream, link.scope, write)
     return _("Календарь отправится заново через несколько секунд.")
 
 
@@ -96,7 +94,7 @@ def rotate(context: PageContext, form: Mapping[str, str]) -> str:
         if not feed.rotate(connection, place.name, link.doctor, context.now_ms):
             raise AskPerson(_("У этого врача здесь нет календаря."))
 
-    _ordered(context, place, link.scope, write)
+    slots.order(context.store, place.stream, link.scope, write)
     return _("Ссылка новая. Старая перестанет работать через несколько секунд.")
 
 
@@ -117,18 +115,7 @@ def _set(context: PageContext, form: Mapping[str, str], state: str, fits: Callab
         if state == "on":
             hasten(connection, place.name, place.destination, [link.doctor])
 
-    _ordered(context, place, link.scope, write)
-
-
-def _ordered(context: PageContext, place: _Place, scope: int, write: Callable[[Connection], T]) -> T:
-    """Make the task due, then change what its run writes: a run locks its slot first, too."""
-
-    def change(connection: Connection) -> T:
-        slots.run_now(connection, place.stream, scope)
-        return write(connection)
-
-    done: T = context.store.change(change)
-    return done
+    slots.order(context.store, place.stream, link.scope, write)
 
 
 def _place(context: PageContext, form: Mapping[str, str]) -> _Place:

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from identsync.clinic.clock import minute_now
 from identsync.core.board import Boards
@@ -164,12 +164,7 @@ def attention(context: PageContext) -> int:
 def allow(context: PageContext, form: Mapping[str, str]) -> str:
     """Let a stopped site be sent the smaller timetable, once."""
     stream, scope = _site(context, form)
-
-    def write(connection: Connection) -> bool:
-        slots.run_now(connection, stream, scope)  # first: a run has locked its slot before it writes
-        return approve(connection, stream, scope)
-
-    if not context.store.change(write):
+    if not slots.order(context.store, stream, scope, lambda connection: approve(connection, stream, scope)):
         return _("Решение уже не нужно.")
     return _("Разрешено. Отправится через несколько секунд.")
 
@@ -177,12 +172,7 @@ def allow(context: PageContext, form: Mapping[str, str]) -> str:
 def again(context: PageContext, form: Mapping[str, str]) -> str:
     """Send everything anew, whatever the site is thought to have."""
     stream, scope = _site(context, form)
-
-    def write(connection: Connection) -> None:
-        slots.run_now(connection, stream, scope)
-        send_again(connection, stream, scope)
-
-    context.store.change(write)
+    slots.order(context.store, stream, scope, lambda connection: send_again(connection, stream, scope))
     return _("Расписание отправится заново через несколько секунд.")
 
 
