@@ -9,6 +9,7 @@ from sqlalchemy import select
 from identsync.engine.integration import Status
 from identsync.errors import AskPerson, Limited, Unexpected
 from identsync.flows import outbox_book as book
+from identsync.flows import receipts as heard
 from identsync.flows.outbox import Draft, Row
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused
 from identsync.store import Store
@@ -41,7 +42,7 @@ def sent(store: Store, key: str, verdict: Any, **how: Any) -> str:
 
 def receive(store: Store, *receipts: Receipt) -> int:
     with store.write() as connection:
-        return book.receive(connection, STREAM, "channel", receipts, NOW + 2)
+        return heard.receive(connection, STREAM, "channel", receipts, NOW + 2)
 
 
 def row(store: Store, key: str) -> Any:
@@ -124,8 +125,8 @@ def test_a_receipt_of_nobody_belongs_to_the_only_lost_row_of_that_address(store:
     sent(store, "b", Lost("cut off"))
     receive(store, Receipt(Fate.DELIVERED, "77", to="to a"), Receipt(Fate.DELIVERED, "78", to="somebody"))
     with store.write() as connection:
-        assert book.adopt_by_address(connection, STREAM, "channel", NOW + 3) == 1
-        assert book.adopt_by_address(connection, STREAM, "channel", NOW + 4) == 0
+        assert heard.adopt_by_address(connection, STREAM, "channel", NOW + 3) == 1
+        assert heard.adopt_by_address(connection, STREAM, "channel", NOW + 4) == 0
     assert (row(store, "a").state, row(store, "b").state) == ("delivered", "unknown")
 
 
@@ -134,8 +135,8 @@ def test_a_receipt_of_nobody_is_not_given_to_one_of_two(store: Store) -> None:
     sent(store, "b", Lost("cut off"))
     with store.write() as connection:
         connection.execute(outbox.update().values(address="the same"))
-        book.receive(connection, STREAM, "channel", [Receipt(Fate.DELIVERED, "77", to="the same")], NOW)
-        assert book.adopt_by_address(connection, STREAM, "channel", NOW + 3) == 0
+        heard.receive(connection, STREAM, "channel", [Receipt(Fate.DELIVERED, "77", to="the same")], NOW)
+        assert heard.adopt_by_address(connection, STREAM, "channel", NOW + 3) == 0
     assert {row(store, key).state for key in "ab"} == {"unknown"}
 
 

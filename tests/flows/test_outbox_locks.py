@@ -12,6 +12,7 @@ from sqlalchemy import Select, select
 
 from identsync.errors import Unavailable
 from identsync.flows import outbox_book as book
+from identsync.flows import receipts as heard
 from identsync.flows.outbox import Draft
 from identsync.flows.sending import Accepted, Fate, Receipt
 from identsync.store import Store
@@ -100,7 +101,7 @@ def test_a_receipt_that_meets_the_answer_it_belongs_to_is_not_lost(postgres_stor
     def receive() -> int:
         receipts = [Receipt(Fate.DELIVERED, f"id {key}", f"token {key}") for key in reversed(keys)]
         with postgres_store.write() as connection:
-            return book.receive(connection, STREAM, "channel", receipts, NOW)
+            return heard.receive(connection, STREAM, "channel", receipts, NOW)
 
     assert meet(postgres_store, row("a"), settle, receive) == [None, len(keys)]
     assert states(postgres_store) == dict.fromkeys(keys, "delivered")

@@ -15,6 +15,7 @@ import pytest
 from identsync.errors import IdentsyncError
 from identsync.flows import outbox as flow
 from identsync.flows import outbox_book as book
+from identsync.flows import receipts as heard
 from identsync.flows.sending import Fate, Receipt
 
 from .mirror_world import Died
@@ -134,7 +135,7 @@ class Walk:
         receipt = Receipt(self.draw.choice(list(Fate)), provider_id=number)
         with self.world.engine.begin() as connection:
             for _ in range(self.draw.randint(1, 2)):
-                book.receive(connection, STREAM, "channel", [receipt], self.world.now)
+                heard.receive(connection, STREAM, "channel", [receipt], self.world.now)
         row = self.world.rows()[self.world.street[number]]
         if row.state in ("delivered", "failed", "expired"):
             self.ended.setdefault(row.key, row.state)

@@ -134,9 +134,7 @@ class _Intake(Generic[T]):
 
     async def all(self) -> Outcome:
         self._stored = await self._run.read(lambda connection: cursor(connection, self._stream, self._run.scope))
-        if (
-            self._stored is not None
-        ):  # in the future where the database's clock stood there: it is put back with a write
+        if self._stored is not None:  # ahead of us where the database's clock once was: a write puts it back
             self._cursor = min(self._stored, self._run.now_ms())
         for window in self._periods.windows(self._cursor, self._run.now_ms()):
             await self._window(window)

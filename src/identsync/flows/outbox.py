@@ -29,7 +29,9 @@ from sqlalchemy import Connection
 from identsync import errors
 from identsync.engine.integration import Outcome, Status
 from identsync.flows import outbox_book as book
-from identsync.flows.outbox_book import Changed, Draft, Row, Taken, decide, plan, receive
+from identsync.flows.outbox_book import Changed, Draft, Row, Taken, decide, plan
+from identsync.flows.outbox_rows import lock
+from identsync.flows.receipts import receive
 from identsync.flows.sending import Accepted, Lost, NotTaken, Refused, Verdict
 from identsync.flows.verdict import Patience
 from identsync.language import _
@@ -303,7 +305,7 @@ class _Outbox(Generic[T]):
 
     def _commit(self, connection: Connection, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> set[int]:
         now = self.run.now_ms()
-        book.lock(connection, [*(hand.ready.row.id for hand in ended), *(each.row.id for each in decided)])
+        lock(connection, [*(hand.ready.row.id for hand in ended), *(each.row.id for each in decided)])
         self._settle(connection, ended, now)
         ready = [each for each in decided if isinstance(each, Ready)]
         book.skip(connection, [(each.row, each.reason) for each in decided if isinstance(each, Skip)], now)

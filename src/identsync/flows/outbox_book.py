@@ -9,7 +9,7 @@
 
 A row is committed as *submitting* before the first byte goes out, together with a token of that attempt. A person's
 decision names the state it was made on (``changed_ms``), so that two of them, or one and a run, do not undo each other.
-Whoever changes several rows in one transaction locks them by their ids first, the lowest first (``lock``).
+Whoever changes several rows in one transaction locks them by their ids first, the lowest first (``outbox_rows.lock``).
 """
 
 import secrets
@@ -21,44 +21,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, insert, select, update
 
 from identsync.errors import AskPerson, Unexpected
-from identsync.flows.outbox_rows import ANSWER, ID, change, lock, said
-from identsync.flows.receipts import adopt_by_address, claim_early, receive
+from identsync.flows.outbox_rows import ANSWER, ID, change, said
+from identsync.flows.receipts import claim_early
 from identsync.flows.sending import Accepted, Lost, NotTaken, Refused, Verdict
 from identsync.store.lists import among, plan_anew, portions, write_many
 from identsync.store.tables import outbox, outbox_event
 from identsync.store.texts import fitting
-
-__all__ = [
-    "DECISIONS",
-    "DIED",
-    "FINAL",
-    "OPEN",
-    "TOO_LATE",
-    "Changed",
-    "Draft",
-    "Row",
-    "Taken",
-    "adopt_by_address",
-    "bury",
-    "cancel_lot",
-    "decide",
-    "due",
-    "free",
-    "has_dead",
-    "hold",
-    "lock",
-    "next_due",
-    "note",
-    "plan",
-    "postpone",
-    "receive",
-    "release",
-    "settle",
-    "skip",
-    "take",
-    "token",
-    "written",
-]  # fmt: skip
 
 OPEN = ("planned", "held")
 FINAL = ("delivered", "failed", "expired", "skipped", "cancelled")

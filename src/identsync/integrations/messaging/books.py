@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from identsync.flows import outbox_book
+from identsync.flows.outbox_rows import change
 from identsync.integrations.messaging.message import Attachment, Balance, Missing, Reply, Sent
 from identsync.store.lists import portions
 from identsync.store.tables import message, message_channel, message_file, message_reply, outbox
@@ -87,13 +87,10 @@ def missing(connection: Connection, channel: str, now_ms: int) -> list[Missing]:
 def not_there(connection: Connection, tokens: Sequence[str], reason: str, now_ms: int) -> None:
     """Keep it as evidence that the other side does not know these: a person still decides."""
     o, ids = outbox.c, list[int]()
-    for spoken_of in portions(tokens):
-        here = o.token.in_(spoken_of), o.state == "unknown", o.reason != reason
+    for some in portions(tokens):
+        here = o.token.in_(some), o.state == "unknown", o.reason != reason
         ids += connection.execute(select(o.id).where(*here)).scalars()
-    for some in portions(sorted(ids)):
-        outbox_book.lock(connection, some)
-        still = o.id.in_(some), o.state == "unknown"
-        connection.execute(update(outbox).where(*still).values(reason=reason, changed_ms=now_ms))
+    change(connection, ids, ("unknown",), {"reason": reason, "changed_ms": now_ms})
 
 
 def failing(connection: Connection, channel: str, now_ms: int) -> int:
@@ -109,9 +106,11 @@ def failing(connection: Connection, channel: str, now_ms: int) -> int:
 def heard(connection: Connection, channel: str, replies: Sequence[Reply], now_ms: int) -> list[Reply]:
     """Write down what people wrote back; give those that are new."""
     r = message_reply.c
-    keyed = {_key(reply): reply for reply in reversed(replies)}
+    keyed: dict[str, Reply] = {}
+    for reply in replies:
+        keyed.setdefault(_key(reply), reply)
     here = set(connection.execute(select(r.key).where(r.channel == channel, r.key.in_(keyed))).scalars())
-    new = [reply for reply in replies if keyed.get(_key(reply)) is reply and _key(reply) not in here]
+    new = [reply for key, reply in keyed.items() if key not in here]
     if new:
         connection.execute(insert(message_reply), [_reply(channel, reply, now_ms) for reply in new])
     return new

@@ -20,6 +20,7 @@ from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable
 from identsync.flows import outbox as flow
 from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
+from identsync.flows.receipts import adopt_by_address
 from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
 from identsync.integrations.messaging import books, consent, reasons
 from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
@@ -178,7 +179,7 @@ class Post:
         stream, now = books.stream_of(self._medium), self._run.now_ms()
 
         def write(connection: Connection) -> None:
-            outbox_book.adopt_by_address(connection, stream, name, now)
+            adopt_by_address(connection, stream, name, now)
             books.looked(connection, name, now, problem=None)
 
         await self._run.write(write)

@@ -110,7 +110,7 @@ class Smpp:
         return ()
 
     async def find(self, lost: Sequence[Missing]) -> Sequence[Receipt | Absent]:  # noqa: ARG002
-        """Find nothing: a receipt that comes for that number tells (``outbox_book.adopt_by_address``)."""
+        """Find nothing: a receipt that comes for that number tells (``receipts.adopt_by_address``)."""
         return ()
 
     async def listen(self, quiet_ms: int) -> None:
