@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from calendar_network import visit
 from calendar_world import HOUR, NAME, TODAY, World
 from msgspec.structs import replace
 from sqlalchemy import delete, insert
@@ -32,11 +33,7 @@ def world() -> Iterator[World]:
 
 
 def book(world: World, id_: int, branch: int, doctor: int, number: int) -> None:
-    world.sql(
-        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
-        "VALUES (:id, :b, :d, 0, :at, 30)",
-        id=id_, b=branch, d=doctor, at=TODAY * 1440 + 40 * number,
-    )  # fmt: skip
+    visit(world.sql, id_, branch, doctor, TODAY * 1440 + 40 * number)
 
 
 def counted(world: World) -> dict[int, int]:

@@ -6,20 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calendar_network import NAME, Network, generated
+from calendar_network import NAME, Network, opened
 from msgspec.structs import replace
 from servers import PASSWORD, USER
-from sqlalchemy import create_engine
 
-from identsync.clinic.source import ClinicSource
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.engine.integration import Status
 from identsync.integrations.calendar import accounts, books, leaving
 from identsync.integrations.calendar.books import CLINIC, Account
 from identsync.integrations.calendar.elsewhere import placed
-from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.language import said
-from identsync.store import open_store
 
 TODAY = time.time_ns() // 86_400_000_000_000
 NEW_USER = "new@clinic.example"
@@ -38,29 +34,16 @@ def other(new_server: CalDavProcess) -> Iterator[CalDavProcess]:
     new_server.ask("POST", "reset")
 
 
-@pytest.fixture(scope="module")
-def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("elsewhere") / "clinic.db"
-    generated(path, TODAY, branches=1)
-    return path
-
-
 @pytest.fixture
 def network(
-    stub: CalDavProcess, clinic_file: Path, clone: Callable[[str], str], dialect: str, tmp_path: Path, monkeypatch: Any
+    stub: CalDavProcess, one_branch: Path, clone: Callable[[str], str], dialect: str, tmp_path: Path, monkeypatch: Any
 ) -> Iterator[Network]:
     monkeypatch.setenv("TEST_CALENDAR", PASSWORD)
     monkeypatch.setenv("TEST_SEAL", "a long key of the whole network")
     path = tmp_path / "clinic.db"
-    path.write_bytes(clinic_file.read_bytes())
-    engine, store = create_engine(f"sqlite:///{path}"), open_store(clone(dialect))
-    destination = CalendarDestination(
-        kind="caldav", url=url_of(stub), user=USER, password="env:TEST_CALENDAR", seal="env:TEST_SEAL", rate=1000.0,
-        days=2, back_days=1,
-    )  # fmt: skip
-    yield Network(store, ClinicSource(engine), engine, destination)
-    store.close()
-    engine.dispose()
+    path.write_bytes(one_branch.read_bytes())
+    with opened(path, clone(dialect), stub.url, seal="env:TEST_SEAL") as network:
+        yield network
 
 
 def url_of(process: CalDavProcess) -> str:

@@ -6,51 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calendar_network import NAME, Network, generated
-from servers import PASSWORD, USER, foreign, permit
-from sqlalchemy import create_engine
+from calendar_network import NAME, Network, opened
+from servers import PASSWORD, foreign, permit
 from webdav import PASSWORD as DAV_PASSWORD
 from webdav import USER as DAV_USER
 from webdav import webdav
 
-from identsync.clinic.source import ClinicSource
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.errors import Unavailable
 from identsync.flows.http import Http
 from identsync.flows.mirror import Confirmed
 from identsync.integrations.calendar import leaving
 from identsync.integrations.calendar.books import Link
-from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.shelf import Cloud
 from identsync.integrations.calendar.wire.dav import Dav
 from identsync.language import said
-from identsync.store import open_store
 
 TODAY = time.time_ns() // 86_400_000_000_000
 
 
-@pytest.fixture(scope="module")
-def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("leaving") / "clinic.db"
-    generated(path, TODAY, branches=1)
-    return path
-
-
 @pytest.fixture
 def network(
-    stub: CalDavProcess, clinic_file: Path, clone: Callable[[str], str], dialect: str, tmp_path: Path, monkeypatch: Any
+    stub: CalDavProcess, one_branch: Path, clone: Callable[[str], str], dialect: str, tmp_path: Path, monkeypatch: Any
 ) -> Iterator[Network]:
     monkeypatch.setenv("TEST_CALENDAR", PASSWORD)
     path = tmp_path / "clinic.db"
-    path.write_bytes(clinic_file.read_bytes())
-    engine, store = create_engine(f"sqlite:///{path}"), open_store(clone(dialect))
-    destination = CalendarDestination(
-        kind="caldav", url=stub.url.rstrip("/"), user=USER, password="env:TEST_CALENDAR", rate=1000.0, days=2,
-        back_days=1,
-    )  # fmt: skip
-    yield Network(store, ClinicSource(engine), engine, destination)
-    store.close()
-    engine.dispose()
+    path.write_bytes(one_branch.read_bytes())
+    with opened(path, clone(dialect), stub.url) as network:
+        yield network
 
 
 @pytest.fixture

@@ -7,22 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calendar_network import NAME, Network, generated
+from calendar_network import NAME, Network, generated, opened
 from msgspec.structs import replace
 from servers import PASSWORD, USER, permit
-from sqlalchemy import create_engine
 
-from identsync.clinic.source import ClinicSource
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.engine.integration import PageContext, Status
 from identsync.flows.http import Http
 from identsync.integrations.calendar import accounts, books, gate, leaving, orders
 from identsync.integrations.calendar.books import Account
-from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wire.caldav import CalDav
 from identsync.integrations.calendar.wire.dav import Dav
 from identsync.language import said
-from identsync.store import open_store
 
 TODAY = time.time_ns() // 86_400_000_000_000
 
@@ -58,14 +54,8 @@ def network(
     monkeypatch.setenv("TEST_CALENDAR", PASSWORD)
     monkeypatch.setenv("TEST_SEAL", "k" * 40)
     generated(tmp_path / "clinic.db", TODAY)
-    engine, store = create_engine(f"sqlite:///{tmp_path / 'clinic.db'}"), open_store(clone(dialect))
-    destination = CalendarDestination(
-        kind="caldav", url=stub.url.rstrip("/"), user=USER, password="env:TEST_CALENDAR", rate=1000.0, days=3,
-        back_days=1,
-    )  # fmt: skip
-    yield Network(store, ClinicSource(engine), engine, destination)
-    store.close()
-    engine.dispose()
+    with opened(tmp_path / "clinic.db", clone(dialect), stub.url, days=3) as network:
+        yield network
 
 
 def moved(network: Network) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from calendar_network import visit
 from calendar_world import HOUR, NAME, TODAY, Shelf, World
 
 from identsync.engine.integration import Status
@@ -26,11 +27,7 @@ def world() -> Iterator[World]:
 
 
 def book(world: World, id_: int, branch: int, doctor: int, number: int) -> None:
-    world.sql(
-        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
-        "VALUES (:id, :b, :d, 0, :at, 30)",
-        id=id_, b=branch, d=doctor, at=TODAY * 1440 + 600 + number * 40,
-    )  # fmt: skip
+    visit(world.sql, id_, branch, doctor, TODAY * 1440 + 600 + number * 40)
 
 
 def right(world: World, *doctors: int) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace as changed
 
 import pytest
 import structlog
+from calendar_network import visit
 from calendar_world import FAULTS, HOUR, LOST, NAME, TODAY, World
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -54,11 +55,7 @@ class Calendars(RuleBasedStateMachine):
 
     def _books(self, branch, doctor, number):
         self.booked += 1
-        self.world.sql(
-            "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
-            "VALUES (:id, :b, :d, 0, :at, 30)",
-            id=self.booked, b=branch, d=doctor, at=_minute(number),
-        )  # fmt: skip
+        visit(self.world.sql, self.booked, branch, doctor, _minute(number))
 
     def _one_of(self, rows, number):
         return rows[number % len(rows)] if rows else None

@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from calendar_network import Network, generated
+from calendar_network import Network, generated, opened, visit
 from losing_line import line_to
 from msgspec.structs import replace
 from servers import PASSWORD, USER, Server, foreign, permit
-from sqlalchemy import create_engine
 
 from claimed import run_now
-from identsync.clinic.source import ClinicSource
 from identsync.engine.integration import Status
 from identsync.flows.http import Http
 from identsync.integrations.calendar import INTEGRATION, books, leaving
@@ -22,7 +20,6 @@ from identsync.integrations.calendar.wire.caldav import CalDav
 from identsync.integrations.calendar.wire.dav import Dav
 from identsync.integrations.calendar.wire.discovery import discover
 from identsync.language import said
-from identsync.store import open_store
 
 TODAY = time.time_ns() // 86_400_000_000_000
 
@@ -45,19 +42,8 @@ def network(
     monkeypatch.setenv("TEST_CALENDAR", PASSWORD)
     path = tmp_path / "clinic.db"
     path.write_bytes(clinic_file.read_bytes())
-    engine, store = create_engine(f"sqlite:///{path}"), open_store(clone("sqlite"))
-    destination = CalendarDestination(
-        kind="caldav",
-        url=server.url.rstrip("/"),
-        user=USER,
-        password="env:TEST_CALENDAR",
-        rate=1000.0,
-        days=2,
-        back_days=1,
-    )
-    yield Network(store, ClinicSource(engine), engine, destination)
-    store.close()
-    engine.dispose()
+    with opened(path, clone("sqlite"), server.url) as network:
+        yield network
 
 
 @pytest.fixture
@@ -78,11 +64,7 @@ async def outside(network: Network, dav: Dav) -> dict[str, Event | None]:
 
 
 def book(network: Network, number: int, doctor: int, minute: int) -> None:
-    network.sql(
-        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
-        "VALUES (:number, 1, :doctor, 0, :minute, 30)",
-        number=number, doctor=doctor, minute=minute,
-    )  # fmt: skip
+    visit(network.sql, number, 1, doctor, minute)
 
 
 async def test_calendars_are_made_and_filled_and_then_left_alone(network: Network, dav: Dav):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polib
 import pytest
+from calendar_network import visit
 from calendar_world import NAME, TODAY, Shelf, World
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,11 +53,7 @@ def stood(error: AskPerson) -> str:
 
 
 def book_today(world: World) -> None:
-    world.sql(
-        "INSERT INTO clinic_appointment (appointment_id, branch_id, doctor_id, kind, start_minute, length_minutes) "
-        "VALUES (1, 1, 1, 0, :at, 30)",
-        at=TODAY * 1440 + 600,
-    )
+    visit(world.sql, 1, 1, 1, TODAY * 1440 + 600)
 
 
 @given(sentences, values, st.sampled_from(["ru", "en"]))

@@ -16,7 +16,7 @@ from identsync.errors import AskPerson
 from identsync.flows.http import Http
 from identsync.integrations.calendar import accounts
 from identsync.integrations.calendar.books import CLINIC, Account, Link
-from identsync.integrations.calendar.connecting import app_of, endpoints_of
+from identsync.integrations.calendar.connecting import app_of, endpoints_of, made
 from identsync.integrations.calendar.seal import seal
 from identsync.language import _
 from identsync.values import secret
@@ -98,7 +98,7 @@ async def _caldav(
             chosen = _named(found, calendar) if calendar else _chosen(found, title)
             if not chosen and not found.homes:
                 raise _homeless()
-            address = chosen or await accounts.made(dav, found.homes[0], who.doctor, mark, title)
+            address = chosen or await made(dav, found.homes[0], who.doctor, mark, title)
             link, fresh = Link(who.doctor, who.scope, address, own=not chosen, state="on"), True
     home = found.homes[0] if found.homes else None
     account = Account(who.doctor, login, home, None)

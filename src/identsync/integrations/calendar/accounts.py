@@ -9,7 +9,6 @@ from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Account, Link
 from identsync.integrations.calendar.chosen import stream_of, wish_of
 from identsync.integrations.calendar.connecting import (
-    COLOURS,
     app_of,
     endpoints_of,
     mark_of,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from identsync.clinic.source import ClinicSource
     from identsync.flows.http import Http
-    from identsync.integrations.calendar.wire.dav import Dav
     from identsync.integrations.calendar.wire.discovery import Account as Found
     from identsync.integrations.calendar.wire.google import Google
     from identsync.store import Store
@@ -125,15 +123,8 @@ def called(store: "Store", name: str, destination: CalendarDestination, who: New
     """Return the mark and the title of the calendar that a doctor is given."""
     with store.write() as connection:
         key = books.make_key(connection, store.now_ms())
-        apart = name if books.others(connection, name) else ""
-    return mark_of(key, name, who.doctor), title_of(destination, who.name, apart)
-
-
-async def made(dav: "Dav", home: str, doctor: int, mark: str, title: str) -> str:
-    """Make a calendar of ours in a CalDAV account; one that was made before is as good."""
-    from identsync.integrations.calendar.wire.discovery import make_calendar
-
-    return await make_calendar(dav, home, mark, title, COLOURS[doctor % len(COLOURS)])
+        others = books.others(connection, name)
+    return mark_of(key, name, who.doctor), title_of(name, destination, who.name, others)
 
 
 def google_of(http: "Http", destination: CalendarDestination, refresh_token: str) -> "Google":

@@ -16,9 +16,10 @@ from identsync.values import secret
 
 if TYPE_CHECKING:
     from identsync.integrations.calendar.desks import Reception
+    from identsync.integrations.calendar.wire.dav import Dav
     from identsync.integrations.calendar.wire.google_access import App, Endpoints
 
-COLOURS = ("#2f6fb2", "#3d8f5f", "#b0632a", "#7a4fa3", "#2a8c93", "#a8475f", "#6b7a2f", "#55648a")
+_COLOURS = ("#2f6fb2", "#3d8f5f", "#b0632a", "#7a4fa3", "#2a8c93", "#a8475f", "#6b7a2f", "#55648a")
 _TITLE = 100
 
 
@@ -31,14 +32,14 @@ def mark_of(key: bytes, destination: str, doctor: int) -> str:
     return "identsync-" + base64.b32hexencode(made)[:16].decode().lower()
 
 
-def title_of(destination: CalendarDestination, doctor_name: str, apart: str = "") -> str:
+def title_of(name: str, destination: CalendarDestination, doctor_name: str, others: Mapping[str, str]) -> str:
     """Return what a calendar is called: the doctor sees it in the list of all that he has.
 
-    ``apart`` tells it from another destination's, where the settings give this one no title.
+    Where there are ``others`` (books.others) and the settings give this destination no title, its name tells it apart.
     """
-    name = " ".join(clean(doctor_name).split())
-    what = destination.title or (f"{_('Приём')} ({apart})" if apart else _("Приём"))
-    return f"{what}: {name}"[:_TITLE]
+    doctor = " ".join(clean(doctor_name).split())
+    what = destination.title or (f"{_('Приём')} ({name})" if others else _("Приём"))
+    return f"{what}: {doctor}"[:_TITLE]
 
 
 def see_that_nobody_writes_there(others: Mapping[str, str], address: str) -> None:
@@ -67,14 +68,18 @@ async def make(
         google, mark = await reception.google(whose), mark_of(key, reception.name, link.doctor)
         address = await google_making.make(google, link.doctor, title, zone, mark)
     else:
-        from identsync.integrations.calendar.wire.discovery import make_calendar
-
         dav = await reception.dav(whose)
         home = await home_of(reception, whose)
-        colour = COLOURS[link.doctor % len(COLOURS)]
-        address = await make_calendar(dav, home, mark_of(key, reception.name, link.doctor), title, colour)
+        address = await made(dav, home, link.doctor, mark_of(key, reception.name, link.doctor), title)
     see_that_nobody_writes_there(others, address)
     return replace(link, address=address, own=True, state="on", problem=None, token=None, looked_ms=None)
+
+
+async def made(dav: "Dav", home: str, doctor: int, mark: str, title: str) -> str:
+    """Make a calendar of ours in a CalDAV account; one that was made before is as good."""
+    from identsync.integrations.calendar.wire.discovery import make_calendar
+
+    return await make_calendar(dav, home, mark, title, _COLOURS[doctor % len(_COLOURS)])
 
 
 async def home_of(reception: "Reception", whose: int) -> str:

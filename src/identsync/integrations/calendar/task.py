@@ -137,7 +137,7 @@ async def _introduce(here: Reception, found: Books) -> None:
             continue
         if link is None or (not link.address and link.state == "on"):
             blank = link or Link(doctor.id, run.scope, address="", own=True, state="on")
-            title = title_of(here.destination, doctor.name, here.name if found.others else "")
+            title = title_of(here.name, here.destination, doctor.name, found.others)
             new = await _made(here, found, blank, title)
             if new is None:
                 continue
