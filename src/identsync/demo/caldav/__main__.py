@@ -8,12 +8,13 @@ import argparse
 import asyncio
 import contextlib
 import os
+from functools import partial
 
 import msgspec
 
 from identsync.demo.caldav.house import House, Options
-from identsync.demo.caldav.server import serve
-from identsync.demo.parent import announce, watch_parent
+from identsync.demo.caldav.server import Calls
+from identsync.demo.exchange import serve
 
 _USERS = '{"doctor@clinic.example": "demo-password"}'
 
@@ -36,15 +37,7 @@ def _house(given: argparse.Namespace) -> House:
 
 async def _main(given: argparse.Namespace) -> None:
     house = _house(given)
-    port, close = await serve(house, given.port)
-    if given.with_parent:
-        loop = asyncio.get_running_loop()
-        watch_parent(lambda: loop.call_soon_threadsafe(house.stop))
-    announce(port=port)
-    try:
-        await house.stopped.wait()
-    finally:
-        await close()
+    await serve(partial(Calls, house), given.port, house.stopped, with_parent=given.with_parent)
 
 
 def main() -> None:

@@ -7,11 +7,12 @@ import argparse
 import asyncio
 import contextlib
 import os
+from functools import partial
 
+from identsync.demo.exchange import serve
 from identsync.demo.google.cloud import Cloud
 from identsync.demo.google.options import Options
-from identsync.demo.google.server import serve
-from identsync.demo.parent import announce, watch_parent
+from identsync.demo.google.server import Calls
 
 
 def _arguments() -> argparse.Namespace:
@@ -27,15 +28,8 @@ async def _main(given: argparse.Namespace) -> None:
     """Keys come from the environment: a command line is seen by every user of the computer."""
     secret = os.environ.get("IDENTSYNC_GOOGLE_SECRET", Options().client_secret)
     cloud = Cloud(Options(consent=given.consent, client_secret=secret), given.seed)
-    port, close = await serve(cloud, os.environ.get("IDENTSYNC_GOOGLE_ADMIN_KEY", "demo-admin"), given.port)
-    if given.with_parent:
-        loop = asyncio.get_running_loop()
-        watch_parent(lambda: loop.call_soon_threadsafe(cloud.stop))
-    announce(port=port)
-    try:
-        await cloud.stopped.wait()
-    finally:
-        await close()
+    key = os.environ.get("IDENTSYNC_GOOGLE_ADMIN_KEY", "demo-admin")
+    await serve(partial(Calls, cloud, key), given.port, cloud.stopped, with_parent=given.with_parent)
 
 
 def main() -> None:

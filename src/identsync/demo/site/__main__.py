@@ -7,9 +7,10 @@ import argparse
 import asyncio
 import contextlib
 import os
+from functools import partial
 
-from identsync.demo.parent import announce, watch_parent
-from identsync.demo.site.server import serve
+from identsync.demo.exchange import serve
+from identsync.demo.site.server import Calls
 from identsync.demo.site.site import Options, Site
 
 
@@ -59,17 +60,11 @@ async def _leads(site: Site) -> None:
 
 async def _main(given: argparse.Namespace) -> None:
     site = Site(_options(given), given.seed)
-    port, close = await serve(site, given.port)
-    if given.with_parent:
-        loop = asyncio.get_running_loop()
-        watch_parent(lambda: loop.call_soon_threadsafe(site.stop))
-    announce(port=port)
     leads = asyncio.create_task(_leads(site))
     try:
-        await site.stopped.wait()
+        await serve(partial(Calls, site), given.port, site.stopped, with_parent=given.with_parent)
     finally:
         leads.cancel()
-        await close()
 
 
 def main() -> None:
