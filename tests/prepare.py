@@ -5,6 +5,7 @@ said, and what needs the thing skips itself, by name. Environment: IDENTSYNC_CHR
 IDENTSYNC_PREPARE=no keeps the system as it is.
 """
 
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -40,6 +41,11 @@ def spin() -> str | None:
 def faketime() -> str | None:
     """Return the path of libfaketime's program: under fire, some clients have a wrong wall clock."""
     return shutil.which("faketime")
+
+
+def odbc() -> str | None:
+    """Return the name of the system's ODBC driver manager: pyodbc is no module without it, here but not on Windows."""
+    return ctypes.util.find_library("odbc32" if sys.platform == "win32" else "odbc")
 
 
 def wine() -> str | None:
@@ -93,6 +99,7 @@ THINGS: dict[str, tuple[Callable[[], str | None], tuple[str, ...]]] = {
     "opensmtpd": (opensmtpd, ("opensmtpd",)),
     "cyrus": (cyrus, ("cyrus-caldav", "cyrus-imapd", "sasl2-bin")),
     "davical": (php, ("davical", "php-cli")),
+    "odbc": (odbc, ("unixodbc",)),
     "wine": (wine, ("wine", "wine64")),
     "compiler": (compiler, ("^libicu[0-9]+$",)),  # each Debian has one version of ICU, and apt knows which
 }

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import (
     BigInteger,
     CursorResult,
@@ -31,9 +32,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ReleaseSavepointClause
 
+import prepare
 from identsync.clinic import cursor
 from identsync.store.limiter import mssql, postgresql, sqlite
 
+DEAF = "" if prepare.odbc() else "the system has no ODBC (python tests/prepare.py odbc)"
+needs_odbc = pytest.mark.skipif(bool(DEAF), reason=DEAF)
 SOURCE = str(Path(__file__).parents[1] / "src" / "identsync")
 ELSEWHERE = (
     "demo",
@@ -126,7 +130,9 @@ def _listening() -> Engine:
 
 
 def listen() -> None:
-    """From now on hear what every engine of SQLite in this process is told."""
+    """From now on hear what every engine of SQLite in this process is told; where pyodbc is a module at all."""
+    if DEAF:
+        return
     engine = _listening()
 
     def hear(connection: Any, clause: Any, many: Any, one: Any, _options: Any) -> None:

@@ -25,7 +25,7 @@ def _is_whole(config: pytest.Config) -> bool:
 
 def give(session: pytest.Session) -> None:
     """Judge what was heard; a fault fails the session, and where there is no compiler that is said."""
-    began, missing = time.time(), fetching.missing()
+    began, missing = time.time(), fetching.missing() or tsql.DEAF
     found = [] if missing else _found()
     if _is_whole(session.config) and not missing and not tsql.heard:
         found = ["nothing was heard: what a run finds clean would be clean because nobody listened"]

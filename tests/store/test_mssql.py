@@ -21,7 +21,7 @@ from identsync.store import Denied, Fence
 from identsync.store.connect import store_engine
 from identsync.store.limiter import LOCKED, ClaimAsk, Ending, Limiter, Renewal, SeatAsk, mssql, mssql_turn
 from identsync.store.limiter.link import Link
-from tsql import Cursor, Driver
+from tsql import Cursor, Driver, needs_odbc
 
 TEXTS = texts()
 SHAPES = [*TURNS.values(), *((*shape, 2) for shape in product((0, 1), repeat=4) if any(shape)), (2, 8, 8, 8, 1)]
@@ -118,6 +118,7 @@ def test_no_code_relies_on_a_row_count() -> None:
             assert ".rowcount" not in file.read()
 
 
+@needs_odbc
 def test_no_statement_of_the_store_waits_for_a_lock_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 

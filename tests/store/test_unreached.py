@@ -1,6 +1,7 @@
 """A database that cannot be reached says why in words, whatever the driver and the server's language."""
 
 import socket
+import sys
 from pathlib import Path
 
 import psycopg
@@ -8,10 +9,11 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from identsync.errors import Unavailable
+from identsync.errors import Stop, Unavailable
 from identsync.language import speak
 from identsync.store import open_store
 from identsync.store.unreached import why
+from tsql import needs_odbc
 
 ODBC = "[Microsoft][ODBC Driver 18 for SQL Server]"
 HEARD = [  # as pyodbc tells it, and as a server whose messages are Russian does
@@ -21,8 +23,12 @@ HEARD = [  # as pyodbc tells it, and as a server whose messages are Russian does
     (f"[08001] {ODBC}TCP Provider: No connection could be made: actively refused it. (10061)", "никто не отвечает"),
     (f"[08001] {ODBC}Named Pipes Provider: Could not open a connection to SQL Server [53]. (53)", "никто не отвечает"),
     (f"[HYT00] {ODBC}Login timeout expired (0) (SQLDriverConnect)", "вовремя"),
-    ("[01000] [unixODBC][Driver Manager]Can't open lib 'X' : file not found (0)", "драйвера ODBC"),
-    ("[IM002] [Microsoft][ODBC Driver Manager] Data source name not found", "драйвера ODBC"),
+    pytest.param(
+        "[01000] [unixODBC][Driver Manager]Can't open lib 'X' : file not found (0)", "драйвера ODBC", marks=needs_odbc
+    ),
+    pytest.param(
+        "[IM002] [Microsoft][ODBC Driver Manager] Data source name not found", "драйвера ODBC", marks=needs_odbc
+    ),
     ('ВАЖНО:  пользователь "x" не прошёл проверку подлинности (по паролю)', "вход или пароль"),
     ('ВАЖНО:  база данных "x" не существует', "нет такой базы"),
     ('FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "x", database "y"', "не пускает"),
@@ -45,6 +51,19 @@ def test_what_a_driver_says_becomes_words_and_something_to_do(text: str, said: s
 def test_a_statement_that_failed_is_not_taken_for_a_server_that_is_away() -> None:
     assert why(psycopg.errors.UniqueViolation('duplicate key value violates unique constraint "a"')) is None
     assert why(RuntimeError(f"[42S02] {ODBC}[SQL Server]Invalid object name 'x'. (208) (SQLExecDirectW)")) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "to_do"),
+    [("mssql+pyodbc://u@h/d?driver=x", "pyodbc", "unixODBC"), ("postgresql+psycopg://u@h/d", "psycopg", "pip install")],
+)
+def test_a_computer_without_the_databases_driver_is_told_what_to_install(
+    url: str, module: str, to_do: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(Stop, match=module) as caught:
+        open_store(url)
+    assert to_do in caught.value.hint
 
 
 def refused(url: str) -> str:

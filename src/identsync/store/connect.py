@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from identsync.errors import Problem, SettingsError
+from identsync.errors import Problem, SettingsError, Stop
+from identsync.language import _
 from identsync.store.failures import Reaction, reaction
 from identsync.store.idle import Idle
 
@@ -68,7 +69,11 @@ def is_network_drive(path: str) -> bool:
 
 
 def store_engine(url: URL) -> Engine:
-    """Make an engine for transactions: READ COMMITTED, BEGIN IMMEDIATE on SQLite, no connection kept while idle."""
+    """Make an engine for transactions: READ COMMITTED, BEGIN IMMEDIATE on SQLite, no connection kept while idle.
+
+    Raises Stop where the database's driver is not on this computer.
+    """
+    _driver(url)
     engine = create_engine(url, pool_size=1, max_overflow=4, pool_timeout=_POOL_S, **_options(url))
     _on_connect(engine, autocommit=False)
     Idle(engine)
@@ -84,6 +89,20 @@ def limiter_engine(url: URL) -> Engine:
     )
     _on_connect(engine, autocommit=True)
     return engine
+
+
+def _driver(url: URL) -> None:
+    try:
+        url.get_dialect().import_dbapi()
+    except ImportError as error:
+        what = _("на этом компьютере нет драйвера базы ({driver})", driver=url.get_driver_name())
+        raise Stop(what, hint=_to_install(url.get_driver_name())) from error
+
+
+def _to_install(driver: str) -> str:
+    if driver == "psycopg":
+        return _("установите его: pip install identsync[postgresql]")
+    return _("установите unixODBC (Debian: apt install unixodbc) и драйвер: ODBC Driver 18 for SQL Server или FreeTDS")
 
 
 def _options(url: URL, busy_s: float = _SQLITE_BUSY_S) -> dict[str, Any]:
