@@ -13,7 +13,7 @@ from identsync.clinic.source import ClinicSource
 from identsync.core.columns import Columns
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.engine.integration import PageContext
-from identsync.flows.mirror_book import DOUBT, Book, Row, Weight, save, save_weights
+from identsync.flows.mirror_book import DOUBT, Book, Row, Weight, of_part, save, save_weights
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import Account, Link
 from identsync.integrations.calendar.chosen import at_home, stream_of, wish_of
@@ -98,6 +98,12 @@ class Scene:
             save_weights(
                 connection, book, {"e1": Weight(6000, asked=900), "all": Weight(6000, asked=900)}, (), self.now_ms
             )
+
+    def brake_alone(self, name: str, doctor: int, branch: int = 1) -> None:
+        """Let a doctor's brake wait for a person."""
+        book = Book(stream_of(name), branch)
+        with self.store.write() as connection:
+            save_weights(connection, book, {of_part(str(doctor)): Weight(40, asked=3)}, (), self.now_ms)
 
     def slot(self, name: str, branch: int = 1, **values: Any) -> None:
         """Write the task's slot, as if the task had run."""

@@ -201,6 +201,20 @@ def test_the_brake_is_released(console: Console, scene: Scene, tab: Tab):  # noq
     expect(card).to_contain_text("Разрешено")
 
 
+def test_one_doctors_brake_is_released_on_his_own_page(console: Console, scene: Scene, tab: Tab):  # noqa: F811
+    who = doctor(scene, "updating")
+    scene.brake_alone("yandex", who)
+    page = tab.page
+    page.goto(f"{console.url}calendar")
+    expect(page.locator(f"#doctor-{who}")).to_contain_text("Ждёт решения")
+    page.goto(f"{console.url}calendar?doctor={who}")
+    card = page.locator("#cal-brake")
+    expect(card).to_contain_text("было 40, стало 3")
+    card.get_by_role("button", name="Разрешить отправку").click()
+    page.get_by_role("button", name="Да").click()
+    expect(card).to_contain_text("Разрешено")
+
+
 def test_what_happens_elsewhere_comes_by_itself(console: Console, scene: Scene, tab: Tab):  # noqa: F811
     page = tab.page
     page.goto(f"{console.url}calendar")

@@ -240,6 +240,21 @@ def test_the_brake_stops_all_and_is_allowed_once(scene: Scene):
     assert orders.allow(scene.context(), {"to": "yandex", "branch": "1"}) == "Решение уже не нужно."
 
 
+def test_a_doctor_who_waits_alone_is_shown_and_allowed_alone(scene: Scene):
+    doctor = form(scene, "updating")["doctor"]
+    before = attention(scene.context())
+    scene.brake_alone("yandex", int(doctor))
+    found = lines(scene)
+    assert (found["updating"].state.name, found["filling"].state.name) == ("braked", "filling")
+    assert attention(scene.context()) == before + 1
+    page = view(scene.context(), {"doctor": doctor})
+    assert (page["shrunk_alone"].accepted, page["shrunk_alone"].asked, page["brakes"].asked) == (40, 3, ())
+    assert orders.allow(scene.context(), form(scene, "filling")) == "Решение уже не нужно."
+    assert orders.allow(scene.context(), form(scene, "updating")).startswith("Разрешено")
+    assert (lines(scene)["updating"].state.name, attention(scene.context())) == ("updating", before)
+    assert due(scene)
+
+
 def test_pause_and_resume(scene: Scene):
     orders.pause(scene.context(), form(scene, "ok"))
     assert (lines(scene)["ok"].state.name, due(scene)) == ("paused", True)

@@ -23,6 +23,7 @@ from identsync.clinic.source import ClinicSource
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.engine.integration import Outcome, Role, Status
 from identsync.engine.loop import Engine
+from identsync.flows.mirror import approve
 from identsync.integrations.calendar import INTEGRATION, books, feed, leaving
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.published import CANCELLED_MS, Published
@@ -440,3 +441,26 @@ async def test_the_files_of_a_closed_branch_go_and_who_works_elsewhere_keeps_his
             assert (await scene.go(2)).status is Status.OK
         assert feeds_of(scene) == scene.links.keys() - {only}
         assert both in scene.links
+
+
+def content(scene: Scene, doctor: int) -> bytes:
+    return (folder_of(scene) / f"{scene.links[doctor].address}.ics").read_bytes()
+
+
+async def test_a_doctor_whose_visits_vanish_keeps_his_file_until_a_person_decides(scene: Scene):
+    await scene.go()
+    doctor, other = sorted(link.doctor for link in scene.links.values() if link.scope == 1)[:2]
+    for number in range(11):
+        scene.appointment(doctor, 900_000 + number, 480 + 40 * number)
+    scene.destination = replace(scene.destination, shrink=100)
+    await scene.go()
+    before, others = content(scene, doctor), content(scene, other)
+    scene.sql("DELETE FROM clinic_appointment WHERE doctor_id=:doctor", doctor=doctor)
+    scene.appointment(other, 900_100, 1200)
+    outcome = await scene.go()
+    assert outcome.status is Status.PARTIAL
+    assert content(scene, doctor) == before
+    assert content(scene, other) != others
+    scene.write(lambda connection: approve(connection, "calendar/ical", 1, str(doctor)))
+    assert (await scene.go()).status is Status.OK
+    assert content(scene, doctor) != before

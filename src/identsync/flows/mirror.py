@@ -36,8 +36,10 @@ from identsync.flows.mirror_book import (
     confirmed,
     doubt,
     inherit,
+    is_part,
     keep,
     kept,
+    of_part,
     payloads,
     save_weights,
     send_again,
@@ -65,6 +67,7 @@ __all__ = [
     "brakes",
     "confirmed",
     "doubt",
+    "held_back",
     "inherit",
     "keep",
     "kept",
@@ -106,6 +109,31 @@ class Together:
 
     deliver: Callable[[Sequence[Item]], Awaitable[Sequence[Verdict]]]
     most: int
+
+
+async def held_back(
+    run: "Run", book: Book, parts: Mapping[str, tuple[int, int]], brake: Brake, *, willed: bool = False
+) -> set[str]:
+    """Return which parts of a stream wait for a person: what is there of them would shrink suspiciously.
+
+    A part comes with what is there now and what is wanted; it is the room that lets it stand still until a person has
+    allowed it (``approve``) or it is whole again. ``willed``: a person has chosen less in the settings.
+    """
+    new: dict[str, Weight] = {}
+    for name, (there, wanted) in parts.items():
+        known = replace(book.weights.get(of_part(name), Weight(there)), accepted=there)
+        if not brake.stops(replace(known, approved=None), wanted):
+            continue
+        if not brake.stops(known, wanted):
+            new[name] = known  # allowed, and not done yet
+        else:
+            new[name] = Weight(there, wanted, wanted if willed else None)
+    named = {of_part(name): weight for name, weight in new.items()}
+    changed = {name: weight for name, weight in named.items() if book.weights.get(name) != weight}
+    dropped = {name for name in book.weights if is_part(name) and name not in named}
+    if changed or dropped:
+        await run.write(lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()))
+    return {name for name, weight in new.items() if weight.approved is None}
 
 
 async def mirror(
@@ -175,7 +203,8 @@ async def _weigh(run: "Run", book: Book, weights: Mapping[str, int], brake: Brak
     if stopped:  # nothing is accepted while one of them waits, and what a person allowed stays allowed
         new = {name: new[name] if new[name].asked is not None else _kept(book, name) for name in new}
     changed = {name: value for name, value in new.items() if book.weights.get(name) != value}
-    dropped = set() if stopped else book.weights.keys() - new.keys() - {""}
+    unnamed = {name for name in book.weights.keys() - new.keys() if name and not is_part(name)}
+    dropped = set() if stopped else unnamed
     if changed or dropped:
         await run.write(lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()))
     if stopped:

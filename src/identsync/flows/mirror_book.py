@@ -27,6 +27,8 @@ DOUBT = -(2**63)
 """Stands for 'may have arrived': equal to no digest, so such a key always differs."""
 GONE = 0
 """The digest of a row that asks for removal."""
+PART = "/"
+"""Begins the names of the weights of parts, which have a brake of their own."""
 
 _of_stream = and_(mirror_stream.c.stream == bindparam("of_stream"), mirror_stream.c.scope == bindparam("of_scope"))
 _of_item = and_(
@@ -235,10 +237,21 @@ def _doubt(connection: Connection, at: Mapping[str, Any], keys: Collection[int] 
     return len(known)
 
 
-def approve(connection: Connection, stream: str, scope: int) -> bool:
-    """Allow, once, the shrinking that the brake stopped; False where nothing waits for a person."""
-    book = load(connection, stream, scope)
-    asked = {name: weight.asked for name, weight in sorted(book.weights.items()) if weight.asked is not None}
+def of_part(name: str) -> str:
+    """Return the name of the weight of a part of a stream."""
+    return f"{PART}{name}"
+
+
+def is_part(weight: str) -> bool:
+    """Say whether that is the weight of a part."""
+    return weight.startswith(PART)
+
+
+def approve(connection: Connection, stream: str, scope: int, part: str | None = None) -> bool:
+    """Allow, once, the shrinking that the brake stopped, of a part alone or of all; False where nothing waits."""
+    book = weighed(connection, stream, scope)
+    waiting = {name: weight.asked for name, weight in sorted(book.weights.items()) if weight.asked is not None}
+    asked = {name: value for name, value in waiting.items() if part is None or name == of_part(part)}
     for name, value in asked.items():
         connection.execute(update(mirror_stream).where(_of_stream).values(approved_weight=value), book.named(name))
     return bool(asked)
@@ -277,18 +290,24 @@ def inherit(connection: Connection, stream: str, scope: int, heir: int, now_ms: 
 
 @dataclass(frozen=True, slots=True)
 class Brakes:
-    """What the brake stopped: (weight, last accepted, now) of each; whether a person has allowed all of it."""
+    """What the brake stopped: (weight, last accepted, now) of each; whether a person has allowed all of it.
+
+    ``parts`` stand still by themselves, each by its name.
+    """
 
     asked: tuple[tuple[str, int, int], ...]
     allowed: bool
+    parts: Mapping[str, Weight] = field(default_factory=dict)
 
 
 def brakes(connection: Connection, stream: str, scope: int) -> Brakes:
     """Tell what waits for a person."""
-    weights = load(connection, stream, scope).weights
-    waiting = {name: weight for name, weight in weights.items() if weight.asked is not None}
+    weights = weighed(connection, stream, scope).weights
+    stopped = {name: weight for name, weight in weights.items() if weight.asked is not None}
+    waiting = {name: weight for name, weight in stopped.items() if not is_part(name)}
+    parts = {name.removeprefix(PART): weight for name, weight in stopped.items() if is_part(name)}
     asked = tuple((name, weight.accepted, weight.asked or 0) for name, weight in sorted(waiting.items()))
-    return Brakes(asked, bool(asked) and all(weight.approved is not None for weight in waiting.values()))
+    return Brakes(asked, bool(asked) and all(weight.approved is not None for weight in waiting.values()), parts)
 
 
 def updated(columns: Columns, changes: Mapping[int, int | None]) -> Columns:

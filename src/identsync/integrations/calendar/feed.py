@@ -26,6 +26,7 @@ from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.published import Published, is_folder, place_of, same_host, written
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.shelf import Cloud, Folder, Shelf
+from identsync.integrations.calendar.vanishing import noted, stopped, vanishing_from_feeds
 from identsync.integrations.calendar.wanted import Wanted, read
 from identsync.language import kept as kept_words
 from identsync.language import keyed as _
@@ -78,7 +79,7 @@ async def publish(run: "Run", name: str, destination: CalendarDestination, found
         await feeds.look()
         outcome = await feeds.deliver()
         await feeds.close(outcome)
-    return outcome
+    return noted(outcome, stopped(feeds.held)) if feeds.held else outcome
 
 
 async def _shelf(here: Reception, place: str) -> Shelf:
@@ -94,6 +95,7 @@ class _Feeds:
     keys: dict[int, list[int]] = field(default_factory=dict)  # of each doctor's events
     events: dict[int, list[Event]] = field(default_factory=dict)  # of the batch in hand
     desired: Columns = field(default_factory=Columns)
+    held: set[int] = field(default_factory=set)  # doctors whose feeds a person has to decide about
 
     @property
     def run(self) -> "Run":
@@ -174,6 +176,7 @@ class _Feeds:
 
         links, events = self.found.links.values(), len(self.wanted.columns)
         weights = weights_of(destination, links, self.run.scope, events)
+        self.held = await vanishing_from_feeds(self.run, self.stream, destination, self.wanted, self.desired, weights)
         return await mirror(
             self.run,
             self.stream,
@@ -192,7 +195,7 @@ class _Feeds:
     async def _make(self, keys: Sequence[int]) -> list[Item]:
         """Give the items of these doctors, without those whose feed stands still."""
         assert self.wanted is not None
-        going = [doctor for doctor in keys if self.found.links[doctor].state == "on"]
+        going = [doctor for doctor in keys if self.found.links[doctor].state == "on" and doctor not in self.held]
         events = dict(self.wanted.events([key for doctor in going for key in self.keys[doctor]]))
         self.events = {
             doctor: sorted((events[key] for key in self.keys[doctor] if key in events), key=lambda e: e.start_ms)
@@ -256,7 +259,7 @@ class _Feeds:
         def note(connection: "Connection", now: int) -> None:
             there = kept(connection, self.stream, scope)
             for doctor, link in books.links(connection, name).items():
-                if link.state == "on" and doctor in in_step:
+                if link.state == "on" and doctor in in_step and doctor not in self.held:
                     books.set_link(connection, name, doctor, {"synced_ms": now})
                 elif (link.state, link.scope) == ("leaving", scope) and doctor not in there and not link.token:
                     books.set_link(connection, name, doctor, {"state": "off", "changed_ms": now})

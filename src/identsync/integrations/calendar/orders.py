@@ -34,10 +34,10 @@ class _Place:
 
 
 def allow(context: PageContext, form: Mapping[str, str]) -> str:
-    """Let a stopped branch take the smaller number of events, once."""
+    """Let a stopped branch, or one doctor's calendar, take the smaller number of events, once."""
     place = _place(context, form)
-    stream, scope = place.stream, place.scope
-    if not slots.order(context.store, stream, scope, lambda connection: approve(connection, stream, scope)):
+    stream, scope, part = place.stream, place.scope, form.get("doctor")
+    if not slots.order(context.store, stream, scope, lambda connection: approve(connection, stream, scope, part)):
         return _("Решение уже не нужно.")
     return _("Разрешено. Отправится через несколько секунд.")
 

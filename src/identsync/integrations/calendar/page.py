@@ -117,6 +117,7 @@ def _doctor(context: PageContext, choice: Choice, picture: Picture, line: Line) 
     account, at = picture.account_of(line.doctor.id), picture.lines.index(line)
     return {
         "line": line,
+        "shrunk_alone": picture.brakes.parts.get(str(line.doctor.id)),
         "answers": answers,
         "day": day_of(picture, line, choice.day, kept),
         "handout": handout_of(choice.destination, line.link, account),

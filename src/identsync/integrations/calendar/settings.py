@@ -112,6 +112,17 @@ class CalendarDestination(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     shrink: Annotated[
         int, Meta(ge=1, le=100, description="Спросить человека, если событий убыло больше, чем на столько процентов")
     ] = 30
+    doctor_shrink: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description=(
+                "То же об одном враче: если предстоящего у него убыло больше, чем на столько процентов (и больше "
+                "десяти событий), его календарь ждёт человека, остальные ведутся"
+            ),
+        ),
+    ] = 80
     timeout: Annotated[Duration, Meta(ge=1_000, le=600_000, description="Сколько ждать полного ответа")] = 45_000
     lease: Annotated[
         Duration, Meta(ge=1_000, le=600_000, description="Через сколько другая программа подхватывает эту работу")

@@ -210,7 +210,8 @@ def _state(picture: Picture, line: Line) -> str:
         return "making" if own else "absent"
     if link.state != "on":
         return link.state
-    if stopped and line.differences:
+    shrunk = picture.brakes.parts.get(str(line.doctor.id))
+    if (stopped and line.differences) or (shrunk is not None and shrunk.approved is None):
         return "braked"
     if picture.slot is not None and picture.slot.paused:
         return "paused"

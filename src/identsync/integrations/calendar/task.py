@@ -37,6 +37,7 @@ from identsync.integrations.calendar.event import Calendar, Conflict, Event, Nam
 from identsync.integrations.calendar.keeping import Kept, Look
 from identsync.integrations.calendar.leaving import held, remains, taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.integrations.calendar.vanishing import noted, stopped, vanishing
 from identsync.integrations.calendar.wanted import Wanted, read, when
 from identsync.language import kept as kept_words
 from identsync.language import keyed as _
@@ -189,6 +190,7 @@ class _Work:
     events: dict[int, Event] = field(default_factory=dict)  # of the batch in hand
     repaired: int = 0
     asked_ms: int = 0  # when people's orders were last read
+    held: set[int] = field(default_factory=set)  # doctors whose calendars a person has to decide about
 
     @property
     def run(self) -> "Run":
@@ -322,6 +324,10 @@ class _Work:
         destination, now = self.here.destination, self.run.now_ms()
         events, links = len(self.wanted.columns), self.found.links.values()
         weights = weights_of(destination, links, self.run.scope, events)
+        self.held = await vanishing(self.run, self.stream, destination, self.wanted, weights)
+        for doctor in self.held:
+            if (desk := await self.desk(doctor)) is not None and desk.still is None:
+                desk.still = _("событий резко стало меньше: ждёт решения человека")
         return await mirror(
             self.run,
             self.stream,
@@ -418,15 +424,14 @@ class _Work:
     def told(self, outcome: Outcome) -> Outcome:
         """Return the outcome with what people should know of calendars that stand still."""
         outcome = self._unmade(outcome)
+        if self.held:
+            outcome = noted(outcome, stopped(self.held))
         asking = [desk.link.doctor for desk in self.desks.values() if desk.asks or desk.link.state == "refused"]
         counts = {**outcome.counts, **({"repaired": self.repaired} if self.repaired else {})}
         if not asking:
             return replace(outcome, counts=counts)
         ids = ", ".join(map(str, sorted(asking)[:10]))
-        remark = _("нужно подключить заново календари врачей: {ids}", ids=ids)
-        note = "; ".join(filter(None, (outcome.note, remark)))
-        status = Status.PARTIAL if outcome.status is Status.OK else outcome.status
-        return replace(outcome, counts=counts, note=note, status=status)
+        return noted(replace(outcome, counts=counts), _("нужно подключить заново календари врачей: {ids}", ids=ids))
 
     def _unmade(self, outcome: Outcome) -> Outcome:
         """Add why a doctor has no calendar yet, to an outcome of those who have one."""

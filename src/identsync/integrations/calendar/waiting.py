@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from identsync.engine.integration import PageContext
+from identsync.flows.mirror_book import is_part
 from identsync.store.tables import calendar_link, mirror_stream, run_log, task_slot
 
 ROOM = "calendar/"
@@ -54,8 +55,11 @@ def _add_brakes(connection: Connection, found: Counter[tuple[str, int]]) -> None
     asked = _weights(stream.stream, stream.scope).where(
         stream.asked_weight.is_not(None), stream.approved_weight.is_(None)
     )
-    stopped = {(name.partition(":")[0].removeprefix(ROOM), scope) for name, scope in connection.execute(asked)}
-    found.update(stopped)
+    stopped = set()  # a branch is one, whatever of it shrank; each doctor who waits alone is another
+    for name, scope in connection.execute(asked):
+        place, _colon, weight = name.removeprefix(ROOM).partition(":")
+        stopped.add((place, scope, weight if is_part(weight) else ""))
+    found.update((place, scope) for place, scope, _part in stopped)
 
 
 def _weights(*columns: ColumnElement[Any]) -> Select[Any]:
