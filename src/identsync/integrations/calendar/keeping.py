@@ -5,6 +5,7 @@ by a look, what lies there is compared by what people see, and only what differs
 read. Each function ends in a verdict of flows.mirror and writes to one calendar only.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,7 @@ TURNS = 5  # writes of one event in one run: more means that somebody else write
 GENERATIONS = 5  # names tried for an event whose name the server does not take back
 REPAIRS = 3  # of one event in a day; then it is left as the other person wants it until the day is over
 DAY_MS = 86_400_000
+_HEX = re.compile("[0-9a-f]+")  # other programs name their events so; of ours one in four thousand million does
 FEW = 5  # events: a calendar that lists nothing although it should hold more is asked a second time
 
 
@@ -153,6 +155,7 @@ class Look:
     keep: dict[int, Kept] = field(default_factory=dict)
     doubt: set[int] = field(default_factory=set)
     strays: list[Name] = field(default_factory=list)  # ours, but of a generation that was given up
+    ghosts: dict[Name, str | None] = field(default_factory=dict)  # ours by all signs, and nowhere in these books: etags
     edited: int = 0  # events that differ from ours by somebody's hand and are to be repaired
     stubborn: int = 0  # edited too often in a day: left alone
     foreign: int = 0
@@ -168,23 +171,29 @@ class Last:
 
 
 async def look(
-    calendar: Calendar, last: Last, mine: Mapping[int, Kept], wanted: Mapping[int, Event], now_ms: int
-) -> Look:
+    calendar: Calendar, last: Last, mine: Mapping[int, Kept], wanted: Mapping[int, Event], now_ms: int,
+    *, own: bool = False,
+) -> Look:  # fmt: skip
     """Compare what lies in a calendar with what is kept, by key, and with the events that were confirmed as ``wanted``.
 
     What is kept and not wanted is on its way already, to be changed or removed: only its etag is noted. A whole listing
     that is suddenly empty is believed only when a second one says the same, and one that lacks some is not believed
     before they are asked for by name. What came and went since the last look no server need tell (Xandikos does not),
-    so what was written since and is not in its answer is asked for by name too.
+    so what was written since and is not in its answer is asked for by name too. In a calendar that is our ``own`` what
+    bears a name of ours and is not kept is read, to tell ghosts (books that were restored know less than was written)
+    from what other people have put there.
     """
     changes = await calendar.changes(last.token)
     if changes.whole and not changes.there and len(mine) > FEW:
         changes = await calendar.changes(None)
-    seen = _Seen(Look(changes.token, foreign=changes.foreign, whole=changes.whole), mine, wanted, now_ms)
+    seen = _Seen(Look(changes.token, foreign=changes.foreign, whole=changes.whole), mine, wanted, now_ms, own)
     suspects = seen.sort(changes)
     if not changes.whole:
         suspects += seen.unheard_of(changes, last.at_ms)
-    seen.compare(await calendar.fetch([mine[key].name for key in suspects]) if suspects else {}, suspects)
+    names = [*(mine[key].name for key in suspects), *seen.unknown]
+    found = await calendar.fetch(names) if names else {}
+    seen.compare(found, suspects)
+    seen.tell_ghosts(found)
     return seen.look
 
 
@@ -194,6 +203,8 @@ class _Seen:
     mine: Mapping[int, Kept]
     wanted: Mapping[int, Event]
     now_ms: int
+    own: bool
+    unknown: list[Name] = field(default_factory=list)
 
     def sort(self, changes: Changes) -> list[int]:
         """Settle what is gone and what is nobody's; return the keys whose etag is not the one that is kept."""
@@ -201,7 +212,9 @@ class _Seen:
         suspects: list[int] = []
         for name, etag in changes.there.items():
             key = by_name.get(name.name)
-            if key is None:
+            if key is None and self.own and not _HEX.fullmatch(name.name):
+                self.unknown.append(name)
+            elif key is None:
                 self.look.foreign += 1
             elif name != self.mine[key].name:
                 self.look.strays.append(name)
@@ -237,6 +250,15 @@ class _Seen:
                 self.look.keep[key] = replace(self.mine[key], etag=there.etag)
             else:
                 self._differs(key, there.etag)
+
+    def tell_ghosts(self, found: Mapping[Name, Found]) -> None:
+        """Tell what we wrote, by its name within as without, from what is somebody else's."""
+        for name in self.unknown:
+            there = found.get(name)
+            if there is not None and there.event is not None and there.event.name == name.name:
+                self.look.ghosts[name] = there.etag
+            elif there is None or not there.cancelled:
+                self.look.foreign += 1
 
     def _differs(self, key: int, etag: str | None) -> None:
         kept = self.mine[key]

@@ -34,6 +34,7 @@ from identsync.integrations.calendar.closed import take_over
 from identsync.integrations.calendar.connecting import make, title_of
 from identsync.integrations.calendar.desks import Desk, Reception, reception, standing
 from identsync.integrations.calendar.event import Calendar, Conflict, Event, Name, NoCalendar, Unwanted
+from identsync.integrations.calendar.ghosts import Ghosts
 from identsync.integrations.calendar.keeping import Kept, Look
 from identsync.integrations.calendar.leaving import held, remains, taken_leave
 from identsync.integrations.calendar.settings import CalendarDestination
@@ -188,9 +189,13 @@ class _Work:
     wanted: Wanted
     desks: dict[int, Desk] = field(default_factory=dict)
     events: dict[int, Event] = field(default_factory=dict)  # of the batch in hand
+    ghosts: Ghosts = field(init=False)
     repaired: int = 0
     asked_ms: int = 0  # when people's orders were last read
     held: set[int] = field(default_factory=set)  # doctors whose calendars a person has to decide about
+
+    def __post_init__(self) -> None:
+        self.ghosts = Ghosts(self.run, self.stream, self.wanted, self.found.others)
 
     @property
     def run(self) -> "Run":
@@ -266,9 +271,11 @@ class _Work:
             async def work(calendar: Calendar) -> Verdict:
                 nonlocal look
                 now = self.run.now_ms()
-                seen = await keeping.look(calendar, _last(desk.link, now), mine, wanted, now)
-                for stray in seen.strays:
-                    if isinstance(await calendar.remove(stray, None), Conflict | Unwanted):
+                own = self.ghosts.may_be_in(desk.link)
+                seen = await keeping.look(calendar, _last(desk.link, now), mine, wanted, now, own=own)
+                ghosts = await self.ghosts.of(desk.link.doctor, seen.ghosts) if seen.ghosts else {}
+                for name, etag in {**dict.fromkeys(seen.strays), **ghosts}.items():
+                    if isinstance(await calendar.remove(name, etag), Conflict | Unwanted):
                         seen.token = None  # it must be met again
                 look = seen
                 return Confirmed()
