@@ -159,6 +159,21 @@ async def test_google_is_asked_whether_it_knows_the_application(
     assert "заново" in revoked.hint
 
 
+async def test_a_calendar_that_two_destinations_keep_is_told_by_both_with_what_to_do(
+    store: Store, tmp_path: Path
+) -> None:
+    """It is refused to whoever connects it now; some were connected before it was."""
+    with store.write() as connection:
+        for name in ("one", "two", "three"):
+            address = "https://there.example/seven/" if name != "three" else "https://there.example/eight/"
+            books.put_link(connection, name, books.Link(7, 1, address, own=False, state="on"), 1)
+    feed = CalendarDestination(kind="feed", folder=str(tmp_path), public_url="https://x.example")
+    found = await check(dict.fromkeys(("one", "two", "three"), feed), SimpleNamespace(store=store))
+    assert [problem.where for problem in found] == ["[calendar.one]", "[calendar.two]"]
+    assert "[calendar.two]" in found[0].what
+    assert found[0].hint.endswith("identsync calendar connect one --doctor 7")
+
+
 async def test_all_destinations_are_tried_whatever_fails(store: Store, tmp_path: Path) -> None:
     settings = {
         "a": CalendarDestination(**caldav(NOBODY, user=USER, password="env:TEST_PASSWORD")),

@@ -447,6 +447,14 @@ def test_events_without_overlap_take_the_whole_width():
     assert {(block.x, block.width) for block in _side_by_side(slips, (9, 18))} == {(0, 100)}
 
 
+def test_a_calendar_that_another_destination_keeps_too_is_told(scene: Scene):
+    link = link_of(scene, "ok")
+    assert view(scene.context(), {})["shared"] == []
+    with scene.store.write() as connection:
+        books.put_link(connection, "google", link, scene.now_ms)
+    assert [(line.doctor.id, other) for line, other in view(scene.context(), {})["shared"]] == [(link.doctor, "google")]
+
+
 def test_links_of_other_destinations_are_not_touched(scene: Scene):
     scene.play("google")
     before = link_of(scene, "ok", "google")

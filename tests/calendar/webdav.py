@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 USER, PASSWORD = "clinic", "pass:wörd"
+_FOLDER = (
+    b'<D:multistatus xmlns:D="DAV:"><D:response><D:href>/ical/</D:href><D:propstat><D:prop><D:resourcetype>'
+    b"<D:collection/></D:resourcetype></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+    b"</D:multistatus>"
+)
 _KEY = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
@@ -44,7 +49,7 @@ class WebDav:
             self.files[name] = body
             return (204 if known else 201), b""
         if verb == "PROPFIND":
-            return (207 if path == "/ical/" else 404), b""
+            return (207, _FOLDER) if path == "/ical/" else (404, b"")
         if verb == "DELETE":
             return (204 if self.files.pop(name, None) is not None else 404), b""
         return 405, b""

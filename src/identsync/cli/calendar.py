@@ -133,8 +133,10 @@ def _fits(state: str, known: Mapping[int, str], *, one: bool) -> set[str]:
 
     A purge that is on its way is not undone so, and who had left comes back by his number only, or with everybody.
     """
+    from identsync.integrations.calendar import books
+
     if state == "paused":
-        return {"on", "refused"}
+        return {one for one in books.STATES if books.pausable(one)}
     back = one or set(known.values()) == {"off"}
     return {"paused", "refused", "off"} if back else {"paused", "refused"}
 

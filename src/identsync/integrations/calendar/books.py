@@ -63,6 +63,16 @@ def others(connection: Connection, destination: str) -> dict[str, str]:
     return {bare(address): name for address, name in found}
 
 
+def shared(connection: Connection, destination: str) -> dict[int, str]:
+    """Return the doctors whose calendar here is kept by another destination too, and which: each deletes the other's.
+
+    It is refused by now; this is of installations that began before.
+    """
+    known = others(connection, destination)
+    kept = {doctor: link.address for doctor, link in links(connection, destination).items() if link.state != "off"}
+    return {doctor: known[bare(address)] for doctor, address in kept.items() if bare(address) in known}
+
+
 def bare(address: str) -> str:
     """Return a calendar's address as two of them are compared."""
     return (address.partition("://")[2] or address).rstrip("/")
@@ -101,6 +111,11 @@ def change_link(connection: Connection, destination: str, old: Link, new: Link, 
     changed = update(calendar_link).where(as_known).values(differs | {"changed_ms": now_ms})
     where = {"at": destination, "of": old.doctor, "as_address": old.address, "as_state": old.state}
     return connection.execute(changed, where).rowcount > 0
+
+
+def pausable(state: str) -> bool:
+    """Say whether a calendar in this state can be put on a pause: one that is on its way out is not kept so."""
+    return state in {"on", "refused"}
 
 
 def set_state(connection: Connection, destination: str, doctor: int, state: str, now_ms: int) -> bool:

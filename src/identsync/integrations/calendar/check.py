@@ -32,17 +32,29 @@ async def check(settings: Mapping[str, CalendarDestination], context: Any) -> li
     problems: list[Problem] = []
     async with Http() as http:
         for name, destination in settings.items():
-            accounts = _accounts(context.store, name)
+            accounts, shared = _written(context.store, name)
             tried = _Destination(http, name, destination, accounts)
             problems += [problem async for problem in tried.problems()]
+            problems += [_shared(name, doctor, other) for doctor, other in shared.items()]
     return problems
 
 
-def _accounts(store: Any, name: str) -> dict[int, Account]:
+def _written(store: Any, name: str) -> tuple[dict[int, Account], dict[int, str]]:
+    """Read the accounts, and the doctors whose calendar another destination keeps too."""
     if store is None:  # the engine's database does not answer: told already
-        return {}
+        return {}, {}
     with store.read() as connection:
-        return books.accounts(connection, name)
+        return books.accounts(connection, name), books.shared(connection, name)
+
+
+def _shared(name: str, doctor: int, other: str) -> Problem:
+    """Tell of a calendar with two masters: it is refused by now, this installation began before."""
+    what = _(
+        "врач {doctor}: в его календарь пишет и [calendar.{other}], каждый стирает записанное другим",
+        doctor=doctor, other=other,
+    )  # fmt: skip
+    command = f"identsync calendar connect {name} --doctor {doctor}"
+    return Problem(f"[calendar.{name}]", what, _("подключите ему здесь другой календарь: {command}", command=command))
 
 
 @dataclass(slots=True)

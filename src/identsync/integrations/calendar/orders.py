@@ -56,7 +56,7 @@ def everything(context: PageContext, form: Mapping[str, str]) -> str:
 
 def pause(context: PageContext, form: Mapping[str, str]) -> str:
     """Let a doctor's calendar stand as it is."""
-    _set(context, form, "paused", lambda link: link.state in {"on", "refused"})
+    _set(context, form, "paused", lambda link: books.pausable(link.state))
     return _("Календарь на паузе: остаётся как есть.")
 
 

@@ -92,6 +92,9 @@ def _frame(context: PageContext, choice: Choice, picture: Picture) -> dict[str, 
         "brakes": picture.brakes,
         "shrunk": list(dict.fromkeys((before, now) for _weight, before, now in picture.brakes.asked)),
         "filling": picture.filling,
+        "shared": [
+            (line, picture.shared[line.doctor.id]) for line in picture.lines if line.doctor.id in picture.shared
+        ],
         "line": None,
         "sheet": choice.sheet,
     }

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 TYPE = "text/calendar; charset=utf-8"
 _GONE = frozenset({404, 410})
 _NO_FOLDER = frozenset({404, 405, 409})
-_ANYTHING = '<D:propfind xmlns:D="DAV:"><D:prop><D:resourcetype/></D:prop></D:propfind>'
 _UNLIKED = frozenset({400, 406, 411, 412, 413, 415, 422, 423})
 
 
@@ -98,9 +97,8 @@ class Cloud:
         return Confirmed()
 
     async def _still_there(self) -> None:
-        """See that the folder is known to who says that a file is gone: a proxy knows neither. Not all can be asked."""
-        reply = await self._dav.ask_xml("PROPFIND", f"{self._url}/", 0, _ANYTHING, passing=_GONE | {403, 405, 501})
-        if reply.status in _GONE:
+        """See that the folder is known to who says that a file is gone: a proxy knows neither."""
+        if (reply := await self._dav.absent(f"{self._url}/")) is not None:
             words = _("сервер не находит ни файла, ни папки, в которой он лежит: похоже, отвечает не он")
             raise Unavailable(words, sent=False, raw=reply.text)
 

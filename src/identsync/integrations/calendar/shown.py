@@ -123,6 +123,7 @@ class Picture:
     slot: slots.SlotView | None
     wanted: Wanted
     compared: Compared
+    shared: Mapping[int, str] = field(default_factory=dict)  # doctors: another destination that keeps their calendar
     lines: list[Line] = field(default_factory=list)
 
     def account_of(self, doctor: int) -> Account | None:
@@ -154,8 +155,9 @@ def picture_of(context: PageContext, name: str, branch: "Branch") -> Picture:
         feed = destination.kind == "feed"
         found = compare_feeds(connection, book, wanted, present) if feed else compare(connection, book, wanted)
         picture = Picture(
-            name, destination, branch, context.now_ms, doctors, links, accounts, book, stopped, slot, wanted, found
-        )
+            name, destination, branch, context.now_ms, doctors, links, accounts, book, stopped, slot, wanted, found,
+            books.shared(connection, name),
+        )  # fmt: skip
         picture.lines = _lines(picture)
         _find_stubborn(connection, picture)
     return picture

@@ -200,10 +200,7 @@ class CalDav:
         return next((row.status for row in others if row.path == path_of(self.url)), None)
 
     async def _still_there(self) -> None:
-        reply = await self._dav.ask_xml("PROPFIND", self.url, 0, _LIST, passing={403, 404, 410})
-        if reply.status == 403:
-            return  # what cannot be seen is not what was deleted
-        if reply.status in {404, 410} or self._denied(multistatus("PROPFIND", self.url, reply)) in {404, 410}:
+        if (reply := await self._dav.absent(self.url)) is not None:
             raise await self._gone(reply)
 
     async def _gone(self, reply: "Reply") -> NoCalendar | Unavailable:

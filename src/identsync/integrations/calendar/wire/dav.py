@@ -30,6 +30,9 @@ _HREF, _STATUS, _PROPSTAT = f"{DAV}href", f"{DAV}status", f"{DAV}propstat"
 XML_TYPE = "application/xml; charset=utf-8"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 DEADLINE = 60.0  # seconds; Yandex is slow in writing
+GONE = frozenset({404, 410})
+_UNSEEN = frozenset({403, 405, 501})
+_ITSELF = '<D:propfind xmlns:D="DAV:"><D:prop><D:resourcetype/></D:prop></D:propfind>'
 _REASON = 200  # characters of a server's words that are kept for people
 
 Permit = Callable[[], Awaitable[None]]
@@ -115,6 +118,19 @@ class Dav:
         """Send a question in XML: always with its type, Xandikos answers 415 without."""
         headers = {"Content-Type": XML_TYPE} | ({} if depth is None else {"Depth": str(depth)})
         return await self.ask(method, url, headers, body.encode(), passing=passing)
+
+    async def absent(self, url: str) -> "Reply | None":
+        """Ask for a calendar or a folder itself; give the answer that says it is not there.
+
+        What may not be seen, and what a server does not let ask for, is not what was deleted.
+        """
+        reply = await self.ask_xml("PROPFIND", url, 0, _ITSELF, passing=GONE | _UNSEEN)
+        if reply.status in GONE:
+            return reply
+        if reply.status in _UNSEEN:
+            return None
+        rows = multistatus("PROPFIND", url, reply).rows  # Xandikos says 404 so, within a 207
+        return reply if any(row.status in GONE and row.path == path_of(url) for row in rows) else None
 
 
 def multistatus(method: str, url: str, reply: "Reply") -> Multistatus:

@@ -18,7 +18,7 @@ fetch                 one name: GET. Up to 20: one batch, each part counts. More
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import orjson
 
@@ -39,6 +39,7 @@ from identsync.integrations.calendar.event import (
 from identsync.integrations.calendar.wire import google_answer as told
 from identsync.integrations.calendar.wire import google_batch as batch
 from identsync.integrations.calendar.wire.google_event import found, id_of, name_of, spelled
+from identsync.integrations.calendar.wire.google_pages import Pages, changes
 from identsync.language import _
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ ROOT = "https://www.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/calendar.app.created"
 BATCH = 20  # names a batch asks for; for more the whole calendar is read, which costs one request for 1,000 events
 PAGE = 2500
-PAGES = 200
 _FULL_PAGE = 1000
 _V3 = "/calendar/v3"
 _BATCH = "/batch/calendar/v3"
@@ -242,64 +242,10 @@ class GoogleCalendar:
             rows |= {
                 str(row.get("id")): row for row in page
             }  # a row that changed meanwhile comes again: the last counts
-        return None if pages.refused else _changes(rows.values(), pages.sync_token, whole=token is None)
+        return None if pages.refused else changes(rows.values(), pages.sync_token, whole=token is None)
 
     def _one(self, name: Name) -> str:
         return f"{self._events}/{id_of(name)}"
-
-
-class Pages:
-    """The pages of a list, one request each; ``refused`` where Google no longer knows a token."""
-
-    def __init__(self, google: Google, path: str, query: dict[str, str]) -> None:
-        self._google = google
-        self._path = path
-        self._query = query
-        self._left = PAGES
-        self.refused = False
-        self.sync_token: str | None = None
-
-    async def next(self) -> list[dict[str, Any]] | None:
-        """Return the rows of the next page; None after the last, and where a token is refused."""
-        if self._left == 0 or self.refused:
-            return None
-        reply = await self._google.ask("GET", f"{self._path}?{urlencode(self._query)}")
-        if reply.status in {400, 410} and ("syncToken" in self._query or "pageToken" in self._query):
-            self.refused = True
-            return None
-        if reply.status == 404:
-            raise told.no_calendar()
-        if reply.status != 200:
-            raise told.error_of(reply)
-        return self._page(told.json_of(reply))
-
-    def _page(self, page: dict[str, Any]) -> list[dict[str, Any]]:
-        following, sync = page.get("nextPageToken"), page.get("nextSyncToken")
-        self._left = self._left - 1 if isinstance(following, str) else 0
-        if isinstance(following, str):
-            if following == self._query.get("pageToken") or self._left == 0:
-                raise Unexpected(_("список событий Google не кончается"))
-            self._query["pageToken"] = following
-        self.sync_token = sync if isinstance(sync, str) else None
-        rows = page.get("items", [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise Unexpected(_("список событий Google не читается"))
-        return rows
-
-
-def _changes(rows: Any, token: str | None, *, whole: bool) -> Changes:
-    there: dict[Name, str | None] = {}
-    gone: list[Name] = []
-    foreign = 0
-    for row in rows:
-        name, deleted = name_of(row.get("id")), row.get("status") == "cancelled"
-        if name is None:
-            foreign += not deleted
-        elif deleted:
-            gone.append(name)
-        else:
-            there[name] = row.get("etag")
-    return Changes(token, there, () if whole else gone, whole, foreign)
 
 
 def _written(reply: "Reply") -> Answer:
