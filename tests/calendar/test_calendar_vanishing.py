@@ -137,3 +137,14 @@ def test_a_branch_that_stops_is_allowed_with_its_doctors_by_one_word(world: Worl
     world.allow()
     assert world.go(1).status is Status.OK
     assert sum(counted(world).values()) == 0
+
+
+def test_one_whose_calendar_is_paused_is_asked_about_when_it_goes_on(world: World):
+    address = world.links()[1].address
+    world.set_state(address, "paused")
+    cancel(world, 1)
+    assert world.go(1).status is Status.OK
+    assert asked(world) == set()
+    world.set_state(address, "on")
+    world.go(1)
+    assert (counted(world)[1], asked(world)) == (MANY, {"1"})

@@ -176,7 +176,10 @@ class _Feeds:
 
         links, events = self.found.links.values(), len(self.wanted.columns)
         weights = weights_of(destination, links, self.run.scope, events)
-        self.held = await vanishing_from_feeds(self.run, self.stream, destination, self.wanted, self.desired, weights)
+        kept = self.found.written(lambda link: link.state == "on")
+        self.held = await vanishing_from_feeds(
+            self.run, self.stream, destination, self.wanted, kept, self.desired, weights
+        )
         return await mirror(
             self.run,
             self.stream,

@@ -331,7 +331,8 @@ class _Work:
         destination, now = self.here.destination, self.run.now_ms()
         events, links = len(self.wanted.columns), self.found.links.values()
         weights = weights_of(destination, links, self.run.scope, events)
-        self.held = await vanishing(self.run, self.stream, destination, self.wanted, weights)
+        kept = self.found.written(lambda link: link.state == "on" and bool(link.address))
+        self.held = await vanishing(self.run, self.stream, destination, self.wanted, kept, weights)
         for doctor in self.held:
             if (desk := await self.desk(doctor)) is not None and desk.still is None:
                 desk.still = _("событий резко стало меньше: ждёт решения человека")

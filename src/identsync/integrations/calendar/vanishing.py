@@ -3,11 +3,11 @@
 A branch may lose a doctor's every visit without being suspicious itself. What counts is what lies in his calendar now
 and has not begun, against what is wanted ahead: events that change their identity are no loss, nor are those whose time
 has come while no client ran. Doctors who are wanted no more (gone from the staff, told to leave, of another branch) are
-not compared: what becomes of them is known.
+not compared, what becomes of them is known; nor are those whose calendars stand still anyway.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,22 +31,23 @@ MINUTE_MS = 60_000
 
 
 async def vanishing(
-    run: "Run", stream: str, destination: CalendarDestination, wanted: Wanted, weights: Iterable[str]
-) -> set[int]:
-    """Return the doctors whose calendars wait for a person; ``weights`` are the branch's, named by what is chosen."""
+    run: "Run", stream: str, destination: CalendarDestination, wanted: Wanted, doctors: Collection[int],
+    weights: Iterable[str],
+) -> set[int]:  # fmt: skip
+    """Return which of the ``doctors`` wait for a person; ``weights`` are the branch's, named by what is chosen."""
 
     def ahead(connection: "Connection") -> tuple[Book, dict[int, int]]:
         book = weighed(connection, stream, run.scope)
         return book, _ahead(connection, book, wanted, run.now_ms())
 
-    return await _held(run, destination, wanted, weights, *await run.read(ahead))
+    return await _held(run, destination, wanted, doctors, weights, *await run.read(ahead))
 
 
 async def vanishing_from_feeds(
-    run: "Run", stream: str, destination: CalendarDestination, wanted: Wanted, desired: "Columns",
-    weights: Iterable[str],
+    run: "Run", stream: str, destination: CalendarDestination, wanted: Wanted, doctors: Collection[int],
+    desired: "Columns", weights: Iterable[str],
 ) -> set[int]:  # fmt: skip
-    """Return the doctors whose feeds wait for a person."""
+    """Return which of the ``doctors`` wait for a person with their feeds."""
 
     def ahead(connection: "Connection") -> tuple[Book, dict[int, int]]:
         book, now = weighed(connection, stream, run.scope), run.now_ms()
@@ -55,7 +56,7 @@ async def vanishing_from_feeds(
         files = {doctor: Published.unpack(one).events for doctor, one in packed.items()}
         return book, {doctor: sum(row[1] >= now for row in events) for doctor, events in files.items()}
 
-    return await _held(run, destination, wanted, weights, *await run.read(ahead))
+    return await _held(run, destination, wanted, doctors, weights, *await run.read(ahead))
 
 
 def _ahead(connection: "Connection", book: Book, wanted: Wanted, now_ms: int) -> dict[int, int]:
@@ -73,14 +74,14 @@ def _ahead(connection: "Connection", book: Book, wanted: Wanted, now_ms: int) ->
 
 
 async def _held(
-    run: "Run", destination: CalendarDestination, wanted: Wanted, weights: Iterable[str], book: Book,
-    there: Mapping[int, int],
+    run: "Run", destination: CalendarDestination, wanted: Wanted, doctors: Collection[int], weights: Iterable[str],
+    book: Book, there: Mapping[int, int],
 ) -> set[int]:  # fmt: skip
     coming = wanted.coming(run.now_ms())
     parts = {
         str(doctor): (count, coming.get(doctor, 0))
         for doctor, count in there.items()
-        if count > FLOOR and doctor in wanted.doctors
+        if count > FLOOR and doctor in doctors
     }
     willed = not book.weights.keys() >= set(weights)  # of what is chosen now nothing was accepted yet
     brake = Brake(destination.doctor_shrink / 100, FLOOR)
