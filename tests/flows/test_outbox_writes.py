@@ -23,14 +23,15 @@ from identsync.store.tables import task_slot
 
 from .outbox_world import World
 
-FENCE = Fence("room/out", 7, 1, "holder")
+FENCE = Fence("room/out", 7, 1, "holder", 1_000)
 
 
 @contextmanager
 def running(store: Store) -> Iterator[tuple[World, Run, Worker]]:
     """A world on a real database, a run as the engine makes it, the engine's database thread."""
     with store.write() as connection:
-        slot = {"kind": FENCE.kind, "scope": 7, "fence": 1, "holder": "holder", "eligible_ms": 0, "stamp_ms": 0}
+        slot = {"kind": FENCE.kind, "scope": 7, "fence": 1, "holder": "holder", "started_ms": 1_000}
+        slot |= {"eligible_ms": 0, "stamp_ms": 0}
         connection.execute(insert(task_slot).values(slot))
     world, worker = World(engine=store.engine), Worker()
     task = Task(FENCE.kind, 7, 60_000, 60_000, 60_000, None)  # type: ignore[arg-type]
