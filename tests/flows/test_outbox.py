@@ -80,9 +80,9 @@ def test_a_lot_is_held_released_in_portions_and_cancelled(store: Store) -> None:
     with store.write() as connection:
         assert book.free(connection, STREAM, 3, 2, NOW, NOW) == 2
         assert {found.key for found in book.due(connection, STREAM, 0, NOW, 9)} == {"a", "b", "mine"}
-        assert book.hold(connection, STREAM, 3, NOW) == 2
+        assert book.hold(connection, book.in_line(connection, STREAM, 3), NOW) == 2
         assert book.free(connection, STREAM, 3, 1, NOW, NOW) == 1
-        assert book.cancel_lot(connection, STREAM, 3, NOW) == 5
+        assert book.cancel(connection, book.in_line(connection, STREAM, 3), NOW) == 5
     assert row(store, "mine").state == "planned"
 
 
