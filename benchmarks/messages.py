@@ -144,7 +144,7 @@ class _Run:
     async def read(self, fn: Callable[[Any], Any]) -> Any:
         return await self.worker.call(lambda: _within(self.store.read(), fn), self)
 
-    async def write(self, fn: Callable[[Any], Any]) -> Any:
+    async def write(self, fn: Callable[[Any], Any], *, aside: bool = False) -> Any:
         return await self.worker.call(lambda: _within(self.store.write(), fn), self)
 
     def progress(self, **counts: int) -> None:

@@ -88,7 +88,7 @@ def _poll(url: str, name: str, branch: int, orders: Pipe) -> None:
             request=f"{name}-{asked}", presence_ttl_ms=60_000,
         )  # fmt: skip
         if claim.granted:
-            fence = Fence(task.kind, branch, claim.fence, name)
+            fence = Fence.of(task.kind, branch, claim, name)
             limiter.finish(fence, interval_ms=task.interval_ms, outcome="ok", counts={}, note="")
     store.close()
 

@@ -31,7 +31,7 @@ class Case:
         self.limiter: Limiter = self.store.limiter()
         self.scopes = range(1, count + 1)
         self.ask = 0
-        self.held: dict[int, int] = {}
+        self.held: dict[int, Fence] = {}
         self.engine = create_engine(url)
         self.lite = self.engine.dialect.name == "sqlite"
         raw: Any = self.engine.raw_connection().driver_connection
@@ -68,7 +68,8 @@ class Case:
         self.ask += 1
         for scope in self.scopes:
             if scope % GROUP < ENDED:
-                self.held[scope] = self.limiter.turn("b", 0, claims=[self.claim(scope)]).claims[0].fence
+                [claim] = self.limiter.turn("b", 0, claims=[self.claim(scope)]).claims
+                self.held[scope] = Fence.of("bench", scope, claim, "b")
 
     def turns(self) -> None:
         """End two runs, claim four slots and renew the seat, in one turn; for all slots."""
@@ -76,14 +77,14 @@ class Case:
         for first in self.scopes[::GROUP]:
             group = range(first, first + GROUP)
             ended = [scope for scope in group if scope % GROUP < ENDED]
-            endings = [Ending(Fence("bench", s, self.held[s], "b"), HOUR, "ok", {"sent": 1}, "") for s in ended]
+            endings = [Ending(self.held[s], HOUR, "ok", {"sent": 1}, "") for s in ended]
             claims = [self.claim(scope) for scope in group if scope not in ended]
             self.limiter.turn("b", 0, seats=[SEAT], endings=endings, claims=claims)
 
     def ends(self) -> None:
         """End the runs, one statement each."""
-        for scope, fence in self.held.items():
-            self.limiter.turn("b", 0, endings=[Ending(Fence("bench", scope, fence, "b"), HOUR, "ok", {}, "")])
+        for fence in self.held.values():
+            self.limiter.turn("b", 0, endings=[Ending(fence, HOUR, "ok", {}, "")])
 
     def update(self, scopes: range) -> None:
         """Do what the driver alone needs for one row by its key."""

@@ -33,7 +33,7 @@ async def run_now(
         if claim.granted:
             break
     assert claim.granted, claim
-    fence, worker = Fence(task.kind, task.scope, claim.fence, holder), Worker()
+    fence, worker = Fence.of(task.kind, task.scope, claim, holder), Worker()
 
     async def permits(work: Callable[[Any], Any]) -> Any:
         return work(limiter)

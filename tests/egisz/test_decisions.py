@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from identsync.clinic.contract_cases import clinic_case
-from identsync.engine.integration import Status
+from identsync.engine.integration import PageContext, Status
+from identsync.errors import IdentsyncError
 from identsync.integrations.egisz import decisions, exchange
 from identsync.integrations.egisz.decisions import Changed
+from identsync.integrations.egisz.page import PAGES
 from identsync.store import Store
 from identsync.store.tables import egisz_exchange, task_slot
 
@@ -75,12 +77,37 @@ def test_a_contract_that_a_person_wants_read_anew_is_read_by_the_next_look(make:
     house.cloud.options(edition="2026")
     assert (house.look().status, house.send().status) == (Status.ASK, Status.ASK)
     kind = f"egisz/{NAME}.books"
-    with house.store.write() as connection:
-        connection.execute(update(task_slot).where(task_slot.c.kind == kind).values(eligible_ms=2**50))
-        assert decisions.reread_contract(connection, NAME)
+    put_off(house.store)
+    PAGES[0].actions["reread"](context(house), {"org": NAME})
     assert granted(house.store, kind)
     assert (house.look().status, house.send().status) == (Status.OK, Status.OK)
     assert house.states() == {"taken": 24}
+
+
+@pytest.mark.parametrize(("decision", "is_order"), [("resend", True), ("number", False)])
+def test_what_a_person_orders_is_due_at_once(make: Callable[..., House], decision: str, is_order: bool) -> None:
+    house = make()
+    house.cloud.fault("refuse", operation="AddCase", code="77")
+    house.send()
+    state = "rejected" if decision == "resend" else "taken"
+    row = next(row for row in house.items().values() if row.state == state)
+    put_off(house.store)
+    PAGES[0].actions[decision](context(house), {"id": str(row.id), "seen": str(row.changed_ms), "number": "7"})
+    assert granted(house.store, f"egisz/{NAME}") is is_order
+
+
+def test_a_decision_on_a_row_that_is_no_longer_there_is_refused(make: Callable[..., House]) -> None:
+    with pytest.raises(IdentsyncError):
+        PAGES[0].actions["resend"](context(make()), {"id": "999", "seen": "1"})
+
+
+def context(house: House) -> PageContext:
+    return PageContext(house.store, house.clinic, {NAME: house.settings}, "Анна", house.store.now_ms())
+
+
+def put_off(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(update(task_slot).values(eligible_ms=2**50))
 
 
 def granted(store: Store, kind: str) -> bool:

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, select, update
@@ -11,6 +12,9 @@ from identsync.clinic.contract import clinic_patient
 from identsync.clinic.contract_cases import clinic_case, clinic_case_diagnosis, clinic_signed
 from identsync.demo.n3_terms.process import TermsProcess
 from identsync.engine.integration import Status
+from identsync.errors import Unavailable
+from identsync.flows import writing
+from identsync.integrations.egisz.shelf import Items
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 
 from . import egisz_house, n3_desk
@@ -100,6 +104,33 @@ def test_a_warning_is_taken_and_never_sent_again(make: Callable[..., House]) -> 
     assert json.loads(warned.complaints)
     house.send()
     assert house.states() == {"warned": 1, "taken": 23}
+    assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
+
+
+def test_a_deadlock_loses_nothing_that_n3_has_said(make: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction that writes it down is undone, once at every step."""
+    house = make()
+    save, undone = Items.save, []
+
+    def undone_once(items: Items, connection: Any, book: Any, rows: Sequence[Any], *rest: Any) -> Any:
+        saved = save(items, connection, book, rows, *rest)
+        if rows not in undone:
+            undone.append(rows)
+            raise Unavailable("the database did not answer (again, 40001)")
+        return saved
+
+    monkeypatch.setattr(Items, "save", undone_once)
+    monkeypatch.setattr(writing, "PAUSES_S", (0.0,))
+    house.cloud.fault("warn", operation="AddCase", times=1)
+    house.cloud.fault("refuse", operation="AddCase", times=1, code="77")
+    assert house.send().status is Status.PARTIAL
+    assert house.states() == {"taken": 22, "warned": 1, "rejected": 1}
+    told = [json.loads(row.complaints) for row in house.items().values() if row.state in ("warned", "rejected")]
+    assert all(told)
+    with house.store.read() as connection:
+        asked = connection.execute(select(egisz_exchange.c.operation)).scalars()
+        assert Counter(asked) == {"AddPatient": 24, "AddCase": 24}
+    house.send()
     assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
 
 

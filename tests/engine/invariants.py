@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from engine.model import SEAT, Entry
+from engine.model import SEAT, Entry, Row, Writing
 from engine.world import BASE_MS, POLICY, SEAT_LEASE_MS
 from identsync.demo.checker import Effect, Grid, JournalRow, Life, check
 from identsync.engine.integration import Role, Status
 from identsync.engine.seat import horizon
 from identsync.engine.state import NEVER, Spec, margin
-from identsync.store.limiter import Claim
+from identsync.store.limiter import Claim, Fence
 from identsync.store.limiter.grid import phase_ms
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Watch:
         self._asks: dict[str, tuple[int, int]] = {}
         self._crowd: Counter[int] = Counter()  # statements in each tenth of a second of the last seconds
         sim.db.granted, sim.db.seen = self.granted, self.seen
+        sim.db.ended, sim.db.written = self.ended, self.written
 
     def violation(self, text: str) -> None:
         self.violations.append(f"seed {self.sim.seed} t={self.sim.time} {text}")
@@ -148,6 +149,23 @@ class Watch:
             if (older := self._trusted(other, (kind, scope))) and older < fence:
                 self.violation(f"{holder} is granted {kind}/{scope} {fence} while {other.name} trusts {older}")
 
+    # -- at every end and every write
+
+    def ended(self, fence: Fence) -> None:
+        """A run is ended by its own task alone, or because that ignores its cancellation."""
+        for process in self.sim.processes:
+            if process.name == fence.holder and process.alive:
+                going = [task for task in process.tasks.values() if task.fence == fence and not task.abandoned]
+                if going:
+                    self.violation(
+                        f"{process.name} ends {fence.kind}/{fence.scope} {fence.number}, which is still at work"
+                    )
+
+    def written(self, writing: Writing, row: Row) -> None:
+        if (writing.fence, writing.started) != (row.fence, row.started):
+            where = f"{writing.kind}/{writing.scope} {writing.fence}"
+            self.violation(f"a stale write of {where}: the row is of another run, {row.fence}")
+
     # -- at every step of a client
 
     def started(self, process: "Process", slot: int, fence: int) -> None:
@@ -174,7 +192,9 @@ class Watch:
         run = process.state.slots[task.slot].run
         over = run is not None and process.local() >= run.deadline  # renewed no more, as a busy loop may hear too late
         if reason is Status.LOST and not over and process.doubt < since and not self._disturbed_since(since):
-            self.violation(f"{process.name} lost {task.spec.kind}/{task.spec.scope} {task.fence} without a cause")
+            self.violation(
+                f"{process.name} lost {task.spec.kind}/{task.spec.scope} {task.fence.number} without a cause"
+            )
 
     def _trusted(self, process: "Process", key: Slot) -> int:
         """The fence under which the process runs that slot's task now and trusts its lease; 0 = none."""
@@ -184,7 +204,7 @@ class Watch:
             return 0
         lease = process.state.slots[i].spec.lease_ms if i is not None else 0
         confirmed = process.true(run.trusted_until - lease + margin(lease))
-        return 0 if self._turned_since(confirmed) else run.fence
+        return 0 if self._turned_since(confirmed) else run.fence.number
 
     # -- who was well when
 

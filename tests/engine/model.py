@@ -10,6 +10,7 @@ from identsync.store.limiter import (
     ClaimAsk,
     Denied,
     Ending,
+    Fence,
     Present,
     Renewal,
     SeatAsk,
@@ -75,6 +76,7 @@ class Writing:
     kind: str
     scope: int
     fence: int
+    started: int
     since: int
     open: bool = True
 
@@ -96,7 +98,8 @@ class Database:
     """Slots, seats, presence and the journal; ``time`` is true virtual time, ``offset`` what its clock is off by.
 
     ``granted``, ``seen`` and ``gone`` hear of what is answered: (client, role, kind, scope, proto,
-    claim), (client, role, scope, ttl), (client, scopes).
+    claim), (client, role, scope, ttl), (client, scopes); ``ended`` and ``written`` of what is committed: (fence),
+    (writing, row).
     """
 
     time: int = 0
@@ -112,6 +115,8 @@ class Database:
     granted: Callable[..., None] = _nothing
     seen: Callable[..., None] = _nothing
     gone: Callable[..., None] = _nothing
+    ended: Callable[..., None] = _nothing
+    written: Callable[..., None] = _nothing
 
     @property
     def now(self) -> int:
@@ -140,16 +145,14 @@ class Database:
         return work(*asked)
 
     def ending(self, end: Ending) -> bool | None:
-        key = (end.fence.kind, end.fence.scope, end.fence.number, end.fence.holder)
-        if self.held(*key):
+        if self.held(end.fence):
             return None
         if end.release:
-            return self.release(*key, end.outcome)
-        return self.finish(*key, end.interval_ms, end.outcome, end.retry_ms)
+            return self.release(end.fence, end.outcome)
+        return self.finish(end.fence, end.interval_ms, end.outcome, end.retry_ms)
 
     def renewal(self, renewal: Renewal) -> Remaining:
-        key = (renewal.fence.kind, renewal.fence.scope, renewal.fence.number, renewal.fence.holder)
-        return LOCKED if self.held(*key) else self.renew(*key, renewal.lease_ms)
+        return LOCKED if self.held(renewal.fence) else self.renew(renewal.fence, renewal.lease_ms)
 
     def asked(self, client: str, role: int, ask: ClaimAsk) -> Claim:
         if self.locked(self.row(ask.kind, ask.scope)):
@@ -208,33 +211,31 @@ class Database:
             return None
         return Denied.WAIT if row.eligible > self.now else Denied.RACED
 
-    def renew(self, kind: str, scope: int, fence: int, holder: str, lease: int) -> int | None:
-        row = self.ours(kind, scope, fence, holder)
+    def renew(self, fence: Fence, lease: int) -> int | None:
+        row = self.ours(fence)
         if row is None or row.eligible <= self.now:
             return None
         row.eligible, row.stamp = self.now + lease, self.now
         return lease
 
-    def finish(
-        self, kind: str, scope: int, fence: int, holder: str, interval: int, outcome: str, retry: int | None = None
-    ) -> bool:
-        row = self.ours(kind, scope, fence, holder)
+    def finish(self, fence: Fence, interval: int, outcome: str, retry: int | None = None) -> bool:
+        row = self.ours(fence)
         if row is None:
-            return self.was(kind, scope, fence, outcome)
-        grid = next_due(kind, scope, interval, self.now)
+            return self.was(fence, outcome)
+        grid = next_due(fence.kind, fence.scope, interval, self.now)
         backoff = self.now + (1_000 << min(row.attempt, 16))
         row.eligible = grid if outcome in (*GOOD, "ask") else min(grid, backoff)
         if retry is not None:
             row.eligible = self.now + retry
         row.attempt = 0 if outcome in GOOD else row.attempt
-        return self.end(row, (kind, scope, fence), outcome, retry)
+        return self.end(row, fence, outcome, retry)
 
-    def release(self, kind: str, scope: int, fence: int, holder: str, outcome: str) -> bool:
-        row = self.ours(kind, scope, fence, holder)
+    def release(self, fence: Fence, outcome: str) -> bool:
+        row = self.ours(fence)
         if row is None:
-            return self.was(kind, scope, fence, outcome)
+            return self.was(fence, outcome)
         row.eligible, row.attempt = self.now, max(0, row.attempt - 1)
-        return self.end(row, (kind, scope, fence), outcome, None)
+        return self.end(row, fence, outcome, None)
 
     def leave(self, client: str, scopes: tuple[int, ...]) -> None:
         self.statements += len(scopes)
@@ -247,12 +248,12 @@ class Database:
 
     # -- tasks' writes: the row is held from the look at the fence to the commit
 
-    def write(self, kind: str, scope: int, fence: int, holder: str) -> "Writing | None":
+    def write(self, fence: Fence) -> "Writing | None":
         """Begin a write; None = the fence is stale, or another write holds the row."""
-        row = self.ours(kind, scope, fence, holder)
+        row = self.ours(fence)
         if row is None or self.locked(row):
             return None
-        row.lock = Writing(kind, scope, fence, self.time)
+        row.lock = Writing(fence.kind, fence.scope, fence.number, fence.started_ms, self.time)
         self.writings.add(row.lock)
         return row.lock
 
@@ -260,6 +261,7 @@ class Database:
         if writing.open:
             row = self.rows[writing.kind, writing.scope]
             self.effects.append(Effect(writing.kind, writing.scope, writing.fence, row.fence, self.time))
+            self.written(writing, row)
         self.rollback(writing)
 
     def rollback(self, writing: Writing) -> None:
@@ -329,22 +331,25 @@ class Database:
             return role == 1 and not any(r == 0 and abs(self.now - at) < ttl for r, at in seen)
         return True
 
-    def ours(self, kind: str, scope: int, fence: int, holder: str) -> Row | None:
+    def ours(self, fence: Fence) -> Row | None:
         """The row, if it is that run's."""
-        row = self.rows.get((kind, scope))
-        return row if row is not None and row.fence == fence and row.holder == holder else None
+        row = self.rows.get((fence.kind, fence.scope))
+        if row is None or (row.fence, row.holder, row.started) != (fence.number, fence.holder, fence.started_ms):
+            return None
+        return row
 
-    def held(self, kind: str, scope: int, fence: int, holder: str) -> bool:
-        row = self.ours(kind, scope, fence, holder)
+    def held(self, fence: Fence) -> bool:
+        row = self.ours(fence)
         return row is not None and self.locked(row)
 
-    def was(self, kind: str, scope: int, fence: int, outcome: str) -> bool:
-        entry = self.journal.get((kind, scope, fence))
-        return entry is not None and entry.outcome == outcome
+    def was(self, fence: Fence, outcome: str) -> bool:
+        entry = self.journal.get((fence.kind, fence.scope, fence.number))
+        return entry is not None and (entry.started, entry.outcome) == (fence.started_ms, outcome)
 
-    def end(self, row: Row, key: tuple[str, int, int], outcome: str, retry: int | None) -> bool:
+    def end(self, row: Row, fence: Fence, outcome: str, retry: int | None) -> bool:
         row.holder = row.request = None
         row.stamp = self.now
-        entry = self.journal[key]
+        entry = self.journal[fence.kind, fence.scope, fence.number]
         entry.outcome, entry.retry, entry.ended = outcome, retry, self.time
+        self.ended(fence)
         return True

@@ -16,7 +16,7 @@ from identsync.engine.draft import Draft
 from identsync.engine.integration import Role
 from identsync.engine.state import NEVER, State, margin
 from identsync.engine.step import step
-from identsync.store.limiter import Claim, Denied
+from identsync.store.limiter import Claim, Denied, Fence
 
 Stepped = tuple[State, tuple[Any, ...]]
 
@@ -95,7 +95,21 @@ def everybody_asks(state: State, event: Any, now: int) -> Stepped:
     return state, actions
 
 
+def an_end_is_known_by_its_number(state: State, event: Any, now: int) -> Stepped:
+    """The end of a task is that of the run which has its fence's number now."""
+    if isinstance(event, ev.RunEnded):
+        run = state.slots[event.slot].run
+        if run is not None and run.fence.number == event.fence.number:
+            event = altered(event, fence=run.fence)
+    return step(state, event, now)
+
+
 # -- databases ------------------------------------------------------------------------------------------------------
+
+
+def _newest(fence: Fence, row: Row) -> Fence:
+    """The fence of whoever has the slot now."""
+    return replace(fence, number=row.fence, holder=row.holder or "", started_ms=row.started)
 
 
 class ClientsClock(Database):
@@ -143,11 +157,11 @@ class SameFenceAfterCrash(Database):
 class RenewalWithoutFence(Database):
     """Rule 4: whoever renews is believed."""
 
-    def renew(self, kind: str, scope: int, fence: int, holder: str, lease: int) -> int | None:
-        row = self.row(kind, scope)
+    def renew(self, fence: Fence, lease: int) -> int | None:
+        row = self.row(fence.kind, fence.scope)
         if row.lock is None and row.holder is not None:
-            return super().renew(kind, scope, row.fence, row.holder, lease)
-        return super().renew(kind, scope, fence, holder, lease)
+            return super().renew(_newest(fence, row), lease)
+        return super().renew(fence, lease)
 
 
 class FinishWithoutFence(Database):
@@ -165,21 +179,33 @@ class FinishWithoutFence(Database):
 
     loose = False
 
-    def ours(self, kind: str, scope: int, fence: int, holder: str) -> Row | None:
-        row = self.row(kind, scope)
+    def ours(self, fence: Fence) -> Row | None:
+        row = self.row(fence.kind, fence.scope)
         loose = self.loose and row.holder is not None and row.lock is None
-        return row if loose else super().ours(kind, scope, fence, holder)
+        return row if loose else super().ours(fence)
 
 
 class EffectWithoutFence(Database):
     """Rule 4: a write is not guarded."""
 
-    def write(self, kind: str, scope: int, fence: int, holder: str) -> Any:
-        row = self.row(kind, scope)
+    def write(self, fence: Fence) -> Any:
+        row = self.row(fence.kind, fence.scope)
         if row.holder is None or row.lock is not None:
-            return super().write(kind, scope, fence, holder)
-        writing = super().write(kind, scope, row.fence, row.holder)
-        writing.fence = fence
+            return super().write(fence)
+        writing = super().write(_newest(fence, row))
+        writing.fence, writing.started = fence.number, fence.started_ms
+        return writing
+
+
+class EffectByNumber(Database):
+    """A write is guarded by the fence's number alone, which a restored database gives the same client again."""
+
+    def write(self, fence: Fence) -> Any:
+        row = self.row(fence.kind, fence.scope)
+        same = (row.fence, row.holder) == (fence.number, fence.holder)
+        writing = super().write(_newest(fence, row) if same else fence)
+        if writing is not None:
+            writing.started = fence.started_ms
         return writing
 
 
@@ -277,6 +303,7 @@ HARSH = replace(World(), restore=0.0, kill=0.02, pause=0.03, restart=0.03, lose=
 TURNED = replace(World(), jump=0.1)
 SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3)
 RESTORED = replace(QUIET, branches=1, clients=1, seconds=200, restore=0.1, roles=(Role.ADMINISTRATOR,))
+ABANDONED = replace(RESTORED, stubborn=0.5, hang=0.5, seconds=260)
 TOGETHER = replace(QUIET, branches=1, clients=120, start_ms=20, roles=(Role.ADMINISTRATOR,))
 MUTANTS: Mapping[str, Mutant] = {
     "exception_is_ownership": Mutant("trusts", exception_is_ownership, world=replace(SICK, lose=0.2)),
@@ -287,6 +314,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "no_back_off": Mutant("times in a second", no_back_off, world=replace(HARSH, slow=0.0)),
     "losers_keep_their_own_time": Mutant("starved", losers_keep_their_own_time, world=replace(SICK, kill=0.05)),
     "a_lower_fence_is_a_doubled_answer": Mutant("missed", a_lower_fence_is_a_doubled_answer, world=RESTORED),
+    "an_end_is_known_by_its_number": Mutant("is still at work", an_end_is_known_by_its_number, world=ABANDONED),
+    "effect_by_number": Mutant("of another run", db=EffectByNumber, world=ABANDONED),
     "loop_renews": Mutant("without a cause", simulation=LoopRenews, world=replace(QUIET, block=0.1, hang=0.3)),
     "no_jitter": Mutant("stampede", no_jitter, world=TOGETHER),
     "everybody_asks": Mutant("statements for", everybody_asks, world=replace(QUIET, clients=24)),

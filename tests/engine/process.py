@@ -14,6 +14,7 @@ from identsync.engine import events as ev
 from identsync.engine.agenda import Agenda
 from identsync.engine.integration import Outcome, Role
 from identsync.engine.state import NEVER, new_state
+from identsync.store.limiter import Fence
 
 if TYPE_CHECKING:
     from engine.simulator import Simulation
@@ -70,7 +71,7 @@ class Process:
         self.poisoned = ""  # a kind whose runs here hang for ever and hear nothing
         self.doubt = 0  # the last time something stood between its keeper and the database
         self.listening: tuple[int, ...] = ()
-        self.tasks: dict[tuple[int, int], Task] = {}
+        self.tasks: dict[tuple[int, Fence], Task] = {}
         self.asking = False
         self.sleep = NEVER
         self._decided = self._decided_at = 0
@@ -200,7 +201,7 @@ class Process:
 
     def start_run(self, action: ev.StartRun) -> None:
         self.agenda.hold(action)
-        self.sim.watch.started(self, action.slot, action.fence)
+        self.sim.watch.started(self, action.slot, action.fence.number)
         key = (action.slot, action.fence)
         self.tasks[key] = Task(self, *key)
 
@@ -209,6 +210,11 @@ class Process:
         if task is not None:
             self.sim.watch.cancelled(self, task, action.reason)
             task.cancel(action.reason)
+
+    def abandon_run(self, action: ev.AbandonRun) -> None:
+        task = self.tasks.get((action.slot, action.fence))
+        if task is not None:
+            task.abandoned = True
 
     def ended(self, task: Task, outcome: Outcome) -> None:
         del self.tasks[task.slot, task.fence]
@@ -230,17 +236,13 @@ class Process:
         self.listening = action.scopes
 
 
-def _nothing(_: Process, __: Any) -> None:
-    return
-
-
 _CARRY_OUT: dict[type, Callable[[Process, Any], None]] = {
     ev.Turn: Process.put,
     ev.LeaveSeats: Process.put,
     ev.DropRun: lambda process, action: process.agenda.drop(action),
     ev.StartRun: Process.start_run,
     ev.CancelRun: Process.cancel_run,
-    ev.AbandonRun: _nothing,
+    ev.AbandonRun: Process.abandon_run,
     ev.Listen: Process.listen,
     ev.Remember: Process.remember,
     ev.SleepUntil: Process.sleep_until,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from engine.model import Writing
 from identsync.engine.integration import Outcome, Status
+from identsync.store.limiter import Fence
 
 if TYPE_CHECKING:
     from engine.process import Process
@@ -14,13 +15,13 @@ _FOREVER_MS = 10_000_000
 class Task:
     """The task's function for one run; its writes go through the fence even when nobody told it to stop."""
 
-    def __init__(self, process: "Process", slot: int, fence: int) -> None:
+    def __init__(self, process: "Process", slot: int, fence: Fence) -> None:
         self.process = process
         self.slot = slot
         self.fence = fence
         self.spec = process.state.slots[slot].spec
         self.reason: Status | None = None
-        self.over = False
+        self.over = self.abandoned = False
         self.writing: Writing | None = None
         sim = process.sim
         chance = sim.random
@@ -67,7 +68,7 @@ class Task:
         sim = self.process.sim
         if self.over or self.writing is not None or not sim.answers():
             return
-        self.writing = sim.db.write(self.spec.kind, self.spec.scope, self.fence, self.process.name)
+        self.writing = sim.db.write(self.fence)
         if self.writing is None:
             self.process.when_awake(lambda: self.end(Outcome(Status.LOST)), loop=True)
             return

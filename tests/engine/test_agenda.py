@@ -11,10 +11,11 @@ from identsync.engine.integration import Outcome
 from identsync.engine.run import Run
 from identsync.engine.state import NEVER, Spec
 from identsync.store import Store
-from identsync.store.limiter import Claim, SeatReply, TurnReply
+from identsync.store.limiter import Claim, Fence, SeatReply, TurnReply
 from identsync.store.limiter.records import LOCKED
 
 SPECS = [Spec(f"t{i}", 1, 60_000, 12_000, 30_000) for i in range(12)]
+FENCES = [Fence(spec.kind, 1, 1, "m", 0) for spec in SPECS]
 SEAT = SeatReply(True, 1, 30_000, 0)
 
 
@@ -22,7 +23,7 @@ def agenda(*held: int, sent: int = 0) -> Agenda:
     """Orders for the runs of these slots, fence 1, renewed each 4 s from ``sent`` on."""
     made = Agenda("m", 0, SPECS, answer_ms=8_000)
     for slot in held:
-        made.hold(ev.StartRun(slot, 1, 12_000, 4_000, 1_000_000, 0, sent))
+        made.hold(ev.StartRun(slot, FENCES[slot], 12_000, 4_000, 1_000_000, 0, sent))
     return made
 
 
@@ -33,7 +34,7 @@ def job(made: Agenda, now: int) -> Job:
 
 
 def end(slot: int) -> ev.FinishRun:
-    return ev.FinishRun(slot, 1, Outcome())
+    return ev.FinishRun(slot, FENCES[slot], Outcome())
 
 
 def renewed(found: Job) -> list[int]:
@@ -45,7 +46,9 @@ def test_a_renewal_goes_alone_when_it_is_due() -> None:
     assert made.next(3_999) == 4_000
     found = job(made, 4_000)
     assert (found.action, renewed(found)) == (ev.Turn(), [0])
-    assert made.answered(found, TurnReply(renewals=(12_000,)), 4_000, 4_002) == (ev.Renewed(0, 1, 4_000, 12_000),)
+    assert made.answered(found, TurnReply(renewals=(12_000,)), 4_000, 4_002) == (
+        ev.Renewed(0, FENCES[0], 4_000, 12_000),
+    )
     assert made.next(4_002) == 8_000
 
 
@@ -91,7 +94,12 @@ def test_a_lost_turn_is_the_failure_of_each_item_and_nothing_is_forgotten() -> N
     made = agenda(5)
     made.put(ev.Turn((ev.AskSeat(1, 1, 9, 9),), (end(0),), (ev.AskClaim(1, "m-1", 9),)), 4_000)
     events = made.failed(job(made, 4_000), 5_000)
-    assert events == (ev.RenewFailed(5, 1), ev.SeatFailed(1, 1), ev.FinishFailed(0, 1), ev.ClaimFailed(1, "m-1"))
+    assert events == (
+        ev.RenewFailed(5, FENCES[5]),
+        ev.SeatFailed(1, 1),
+        ev.FinishFailed(0, FENCES[0]),
+        ev.ClaimFailed(1, "m-1"),
+    )
     assert renewed(job(made, 7_000)) == [5]  # half the usual wait
 
 
@@ -99,14 +107,16 @@ def test_a_locked_row_is_no_answer_and_asked_again_soon() -> None:
     made = agenda(5)
     made.put(ev.Turn(finishes=(end(0),)), 4_000)
     events = made.answered(job(made, 4_000), TurnReply(endings=(None,), renewals=(LOCKED,)), 4_000, 4_001)
-    assert events == (ev.RenewFailed(5, 1), ev.FinishFailed(0, 1))
+    assert events == (ev.RenewFailed(5, FENCES[5]), ev.FinishFailed(0, FENCES[0]))
     assert made.next(4_001) == 4_201
 
 
 def test_a_lost_lease_and_a_run_given_up_are_renewed_no_more() -> None:
     made = agenda(0, 1)
-    assert ev.LeaseLost(0, 1) in made.answered(job(made, 4_000), TurnReply(renewals=(None, 12_000)), 4_000, 4_001)
-    made.drop(ev.DropRun(1, 1))
+    assert ev.LeaseLost(0, FENCES[0]) in made.answered(
+        job(made, 4_000), TurnReply(renewals=(None, 12_000)), 4_000, 4_001
+    )
+    made.drop(ev.DropRun(1, FENCES[1]))
     assert made.next(10_000) == NEVER
 
 

@@ -81,13 +81,13 @@ async def test_a_task_runs_once_and_is_journaled(store: Store) -> None:
 
 async def test_a_database_restored_from_a_backup_is_worked_in_at_once(store: Store) -> None:
     async with engine(store, task(fine, interval=500)) as client:
-        await heard(client, lambda e: isinstance(e, ev.Finished) and e.fence == 20 and e.slot == 0)
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.fence.number == 20 and e.slot == 0)
         with store.write() as connection:  # what stood there after the first run
             connection.execute(run_log.delete().where(run_log.c.kind == "test/one", run_log.c.fence > 1))
             was = {"fence": 1, "holder": None, "request": None}
             connection.execute(task_slot.update().where(task_slot.c.kind == "test/one").values(**was))
         grant = await heard(client, lambda e: isinstance(e, ev.Claimed) and e.slot == 0 and e.claim.granted)
-        await heard(client, lambda e: isinstance(e, ev.Finished) and e.fence == grant.claim.fence)
+        await heard(client, lambda e: isinstance(e, ev.Finished) and e.fence.number == grant.claim.fence)
     assert [(row.fence, row.outcome) for row in journal(store)][:2] == [(1, "ok"), (2, "ok")]
 
 

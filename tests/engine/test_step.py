@@ -11,7 +11,7 @@ from identsync.engine.integration import Outcome, Role, Status
 from identsync.engine.seat import rank_of, spacing
 from identsync.engine.state import NEVER, Policy, Spec, State, new_state
 from identsync.engine.step import step
-from identsync.store.limiter import Claim, Denied, Present, SeatReply, SlotDue
+from identsync.store.limiter import Claim, Denied, Fence, Present, SeatReply, SlotDue
 
 DB = 1_700_000_000_000
 SPECS = [
@@ -20,6 +20,14 @@ SPECS = [
     Spec("n", 0, 60_000, 10_000, 30_000),
 ]
 ME = "m"
+
+
+def fence(spec: Spec = SPECS[0], number: int = 1) -> Fence:
+    """What ``One.granted`` gives that client."""
+    return Fence(spec.kind, spec.scope, number, ME, 0)
+
+
+ONE = fence()
 
 
 class One:
@@ -51,9 +59,9 @@ class One:
         answer = SeatReply(granted, 1, DB + 30_000, DB, slots=slots, **fields)
         return self.take(ev.SeatAnswered(scope, sequence, self.now - 5, answer), after=5)
 
-    def granted(self, slot: int = 0, fence: int = 1, remaining: int = 10_000) -> "One":
+    def granted(self, slot: int = 0, number: int = 1, remaining: int = 10_000, started_ms: int = 0) -> "One":
         request = self.state.slots[slot].request
-        claim = Claim(True, fence, DB + remaining, DB, due_ms=DB - 7_000)
+        claim = Claim(True, number, DB + remaining, DB, started_ms=started_ms, due_ms=DB - 7_000)
         return self.take(ev.Claimed(slot, request, self.now - 3, claim), after=3)
 
 
@@ -63,7 +71,7 @@ def asked(one: One) -> set[int]:
 
 def running() -> One:
     one = One(specs=SPECS[:1]).take(ev.Started()).seated().granted()
-    assert one.only(ev.StartRun).fence == 1
+    assert one.only(ev.StartRun).fence.number == 1
     return one
 
 
@@ -160,11 +168,28 @@ def test_a_late_grant_is_given_back() -> None:
 
 
 def test_a_grant_of_a_restored_database_is_run_though_its_fence_is_lower() -> None:
-    one = One(specs=SPECS[:1]).take(ev.Started()).seated().granted(fence=5_000)
-    one.take(ev.RunEnded(0, 5_000, Outcome())).take(ev.Finished(0, 5_000, True))
+    one = One(specs=SPECS[:1]).take(ev.Started()).seated().granted(number=5_000)
+    one.take(ev.RunEnded(0, fence(number=5_000), Outcome())).take(ev.Finished(0, fence(number=5_000), True))
     one.take(ev.Woke(), after=60_000).seated()
     assert asked(one) == {0}
-    assert one.granted(fence=4_281).only(ev.StartRun).fence == 4_281
+    assert one.granted(number=4_281).only(ev.StartRun).fence.number == 4_281
+
+
+def test_an_abandoned_task_of_before_a_restore_ends_no_run_that_got_its_fence_again() -> None:
+    one = One(specs=SPECS[:1], cancel_grace_ms=5_000).take(ev.Started()).seated().granted(number=5, started_ms=DB)
+    old = one.only(ev.StartRun).fence
+    one.take(ev.Renewed(0, old, one.now, 60_000)).take(ev.Woke(), after=30_000).take(ev.Woke(), after=5_000)
+    assert one.only(ev.AbandonRun).fence == old
+    one.take(ev.Woke(), after=1_000).take(ev.Finished(0, old, False))  # the database is restored: it knows no such run
+    one.take(ev.Woke(), after=60_000).seated()
+    new = one.granted(number=5, started_ms=DB + 90_000).only(ev.StartRun).fence
+    one.take(ev.RunEnded(0, old, Outcome()))
+    one.take(ev.Woke(), after=2_000)
+    assert one.all(ev.FinishRun) == []
+    assert (one.state.slots[0].abandoned, one.state.slots[0].run.fence) == (0, new)  # type: ignore[union-attr]
+    for late in (ev.LeaseLost(0, old), ev.Finished(0, old, True), ev.FinishFailed(0, old)):
+        assert one.take(late).all(ev.CancelRun) == []
+        assert one.state.slots[0].run is not None
 
 
 def test_a_doubled_grant_starts_nothing_and_gives_nothing_back() -> None:
@@ -173,7 +198,7 @@ def test_a_doubled_grant_starts_nothing_and_gives_nothing_back() -> None:
     again = ev.Claimed(0, request, one.now, Claim(True, 7, DB + 10_000, DB, due_ms=DB))
     one.take(again).only(ev.StartRun)
     assert one.take(again).all(ev.StartRun) == one.all(ev.FinishRun) == []
-    one.take(ev.RunEnded(0, 7, Outcome())).take(ev.Finished(0, 7, True))
+    one.take(ev.RunEnded(0, fence(number=7), Outcome())).take(ev.Finished(0, fence(number=7), True))
     assert one.take(again).all(ev.StartRun) == one.all(ev.FinishRun) == []
 
 
@@ -189,45 +214,45 @@ def test_trust_counts_from_before_the_request() -> None:
 
 def test_a_failed_renewal_is_not_ownership_and_a_late_one_shrinks_nothing() -> None:
     one = running()
-    one.take(ev.Renewed(0, 1, one.now, 10_000), after=100)
+    one.take(ev.Renewed(0, ONE, one.now, 10_000), after=100)
     until = one.state.slots[0].run.trusted_until  # type: ignore[union-attr]
-    one.take(ev.RenewFailed(0, 1), after=1_000).take(ev.Renewed(0, 1, one.now - 5_000, 10_000))
+    one.take(ev.RenewFailed(0, ONE), after=1_000).take(ev.Renewed(0, ONE, one.now - 5_000, 10_000))
     assert one.state.slots[0].run.trusted_until == until  # type: ignore[union-attr]
 
 
 def test_a_lost_lease_cancels_and_writes_no_outcome_of_its_own() -> None:
-    one = running().take(ev.LeaseLost(0, 1))
-    assert (one.only(ev.CancelRun).reason, one.only(ev.DropRun).fence) == (Status.LOST, 1)
-    one.take(ev.RunEnded(0, 1, Outcome(Status.LOST)))
+    one = running().take(ev.LeaseLost(0, ONE))
+    assert (one.only(ev.CancelRun).reason, one.only(ev.DropRun).fence) == (Status.LOST, ONE)
+    one.take(ev.RunEnded(0, ONE, Outcome(Status.LOST)))
     assert one.only(ev.FinishRun).release
 
 
 def test_the_deadline_cancels_then_abandons_and_the_slot_goes_on() -> None:
     one = running()
-    one.take(ev.Renewed(0, 1, one.now, 60_000)).take(ev.Woke(), after=30_000)
+    one.take(ev.Renewed(0, ONE, one.now, 60_000)).take(ev.Woke(), after=30_000)
     assert one.only(ev.CancelRun).reason is Status.LATE
     one.take(ev.Woke(), after=5_000)
-    assert one.only(ev.AbandonRun).fence == 1
+    assert one.only(ev.AbandonRun).fence.number == 1
     one.take(ev.Woke(), after=1_000)
     assert one.only(ev.FinishRun).outcome.status is Status.LATE
-    one.take(ev.Finished(0, 1, True))
+    one.take(ev.Finished(0, ONE, True))
     assert (one.state.slots[0].run, one.state.slots[0].abandoned) == (None, 1)
-    assert one.take(ev.RunEnded(0, 1, Outcome())).state.slots[0].abandoned == 0
+    assert one.take(ev.RunEnded(0, ONE, Outcome())).state.slots[0].abandoned == 0
 
 
 def test_after_a_finish_the_next_grid_instant_is_due() -> None:
-    one = running().take(ev.RunEnded(0, 1, Outcome()), after=500)
-    one.take(ev.Finished(0, 1, True), after=2)
+    one = running().take(ev.RunEnded(0, ONE, Outcome()), after=500)
+    one.take(ev.Finished(0, ONE, True), after=2)
     assert one.state.slots[0].due == one.now - 502 - 7_000 + 60_000
 
 
 def test_a_finish_is_repeated_until_it_is_answered() -> None:
-    one = running().take(ev.RunEnded(0, 1, Outcome()))
+    one = running().take(ev.RunEnded(0, ONE, Outcome()))
     for _ in range(5):
-        one.take(ev.FinishFailed(0, 1))
+        one.take(ev.FinishFailed(0, ONE))
         assert one.all(ev.FinishRun) == []
         one.take(ev.Woke(), after=100_000)
-        assert one.only(ev.FinishRun).fence == 1
+        assert one.only(ev.FinishRun).fence.number == 1
 
 
 def test_a_poke_asks_without_the_seat() -> None:
@@ -251,11 +276,13 @@ def test_a_stop_releases_then_leaves_then_ends() -> None:
     one = running().take(ev.Stopping(6_000))
     assert one.all(ev.CancelRun) == []
     assert one.take(ev.Woke(), after=1_000).only(ev.CancelRun).reason is Status.RELEASED
-    assert one.take(ev.RunEnded(0, 1, Outcome(Status.RELEASED))).only(ev.FinishRun).release
-    assert one.take(ev.Finished(0, 1, True)).only(ev.LeaveSeats).scopes == (1,)
+    assert one.take(ev.RunEnded(0, ONE, Outcome(Status.RELEASED))).only(ev.FinishRun).release
+    assert one.take(ev.Finished(0, ONE, True)).only(ev.LeaveSeats).scopes == (1,)
     assert one.take(ev.Left()).only(ev.Stopped)
     claim = Claim(True, 9, DB + 10_000, DB)
-    assert one.take(ev.Claimed(0, "m-9", one.now, claim)).only(ev.FinishRun).fence == 9  # never kept by a dead client
+    assert (
+        one.take(ev.Claimed(0, "m-9", one.now, claim)).only(ev.FinishRun).fence.number == 9
+    )  # never kept by a dead client
 
 
 def test_a_stop_ends_with_its_grace_whatever_happens() -> None:
@@ -292,7 +319,7 @@ CLAIMS = st.builds(
     st.booleans(), st.integers(1, 6), st.integers(-10, 90_000), st.sampled_from([None, *Denied]),
 )  # fmt: skip
 SLOTS = st.integers(0, 2)
-FENCES = st.integers(1, 6)
+RUNS = st.builds(lambda slot, number: (slot, fence(SPECS[slot], number)), SLOTS, st.integers(1, 6))
 REQUESTS = st.integers(1, 8).map(lambda n: f"{ME}-{n}")
 AGO = st.integers(0, 40_000)
 REPLIES = st.builds(
@@ -306,10 +333,12 @@ EVENTS = st.one_of(
     st.just(ev.Started()), st.just(ev.Woke()), st.just(ev.Left()), st.builds(ev.Rang, st.integers(0, 1)),
     st.builds(ev.SeatFailed, st.integers(0, 1), st.integers(1, 4)),
     st.tuples(st.integers(0, 1), st.integers(1, 4), AGO, REPLIES), st.tuples(SLOTS, REQUESTS, AGO, CLAIMS),
-    st.builds(ev.ClaimFailed, SLOTS, REQUESTS), st.tuples(SLOTS, FENCES, AGO, st.integers(1, 10_000)),
-    st.builds(ev.RenewFailed, SLOTS, FENCES), st.builds(ev.LeaseLost, SLOTS, FENCES),
-    st.builds(ev.RunEnded, SLOTS, FENCES, st.sampled_from(Status).map(Outcome)),
-    st.builds(ev.Finished, SLOTS, FENCES, st.booleans()), st.builds(ev.FinishFailed, SLOTS, FENCES),
+    st.builds(ev.ClaimFailed, SLOTS, REQUESTS),
+    st.builds(lambda run, *rest: (*run, *rest), RUNS, AGO, st.integers(1, 10_000)),
+    RUNS.map(lambda run: ev.RenewFailed(*run)), RUNS.map(lambda run: ev.LeaseLost(*run)),
+    st.builds(lambda run, status: ev.RunEnded(*run, Outcome(status)), RUNS, st.sampled_from(Status)),
+    st.builds(lambda run, written: ev.Finished(*run, written), RUNS, st.booleans()),
+    RUNS.map(lambda run: ev.FinishFailed(*run)),
     st.builds(ev.Poked, st.sampled_from("abn"), st.integers(0, 1)), st.builds(ev.Stopping, st.integers(0, 9_000)),
 )  # fmt: skip
 
@@ -320,8 +349,8 @@ def timed(event: Any, now: int) -> Any:
             return ev.SeatAnswered(scope, sequence, now - ago, answer)
         case (slot, request, ago, Claim() as claim):
             return ev.Claimed(slot, request, now - ago, claim)
-        case (slot, fence, ago, remaining):
-            return ev.Renewed(slot, fence, now - ago, remaining)
+        case (slot, run, ago, remaining):
+            return ev.Renewed(slot, run, now - ago, remaining)
     return event
 
 
@@ -344,10 +373,10 @@ def test_any_order_of_events_keeps_the_rules(role: Role, script: list[tuple[int,
             run = one.state.slots[start.slot].run
             assert run is not None
             assert run.trusted_until > one.now
-            assert start.fence > fences.get(start.slot, 0)
+            assert start.fence.number > fences.get(start.slot, 0)
             assert before.slots[start.slot].run is None
             assert not stopping
-            fences[start.slot] = start.fence
+            fences[start.slot] = start.fence.number
         for turn in one.all(ev.Turn):
             touched = [item.slot for item in (*turn.finishes, *turn.claims)]
             assert len(set(touched)) == len(touched) <= 16

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.test_step import DB, One
+from engine.test_step import DB, One, fence
 from identsync.engine import events as ev
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.state import Spec
@@ -71,7 +71,7 @@ def run_of(one: One, slot: int = 0, due_ms: int = DB - 500) -> One:
 
 
 def test_an_end_waits_a_second_for_company() -> None:
-    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, 1, Outcome()), after=100)
+    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, fence(FAST), Outcome()), after=100)
     assert one.all(ev.Turn) == []
     turn = later(one, 1_000)
     assert turn is not None
@@ -79,7 +79,7 @@ def test_an_end_waits_a_second_for_company() -> None:
 
 
 def test_an_end_goes_along_with_a_claim() -> None:
-    one = run_of(holder(-9_000, 100, specs=[SLOW, FAST])).take(ev.RunEnded(0, 1, Outcome()), after=500)
+    one = run_of(holder(-9_000, 100, specs=[SLOW, FAST])).take(ev.RunEnded(0, fence(SLOW), Outcome()), after=500)
     turn = later(one, 598)  # the second task's second is over
     assert turn is not None
     assert ([end.slot for end in turn.finishes], [ask.slot for ask in turn.claims]) == ([0], [1])
@@ -89,29 +89,29 @@ def test_an_end_goes_along_with_a_claim() -> None:
     "outcome", [Outcome(Status.LOST), Outcome(Status.RELEASED), Outcome(Status.LATER, retry_ms=2_000)]
 )
 def test_an_end_that_others_wait_for_goes_at_once(outcome: Outcome) -> None:
-    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, 1, outcome), after=100)
+    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, fence(FAST), outcome), after=100)
     assert len(one.only(ev.Turn).finishes) == 1
 
 
 def test_so_does_one_that_a_person_waits_for() -> None:
     one = holder(14_000, 50_000).take(ev.Poked("fast", 1))
     assert len(one.only(ev.Turn).claims) == 1
-    assert len(run_of(one).take(ev.RunEnded(0, 1, Outcome()), after=100).only(ev.Turn).finishes) == 1
+    assert len(run_of(one).take(ev.RunEnded(0, fence(FAST), Outcome()), after=100).only(ev.Turn).finishes) == 1
 
 
 def test_so_does_one_right_before_the_next_instant() -> None:
     """Told after the instant, the end would skip it."""
-    one = run_of(holder(-9_000, 50_000), due_ms=DB - 13_500).take(ev.RunEnded(0, 1, Outcome()), after=100)
+    one = run_of(holder(-9_000, 50_000), due_ms=DB - 13_500).take(ev.RunEnded(0, fence(FAST), Outcome()), after=100)
     assert len(one.only(ev.Turn).finishes) == 1
 
 
 def test_so_do_all_when_the_client_stops() -> None:
-    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, 1, Outcome()), after=100)
+    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, fence(FAST), Outcome()), after=100)
     assert len(one.take(ev.Stopping(3_000)).only(ev.Turn).finishes) == 1
 
 
 def test_an_end_never_waits_into_the_end_of_its_trust() -> None:
-    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, 1, Outcome()), after=3_900)
+    one = run_of(holder(-9_000, 50_000)).take(ev.RunEnded(0, fence(FAST), Outcome()), after=3_900)
     turn = later(one, 96)  # half the lease is left
     assert turn is not None
     assert len(turn.finishes) == 1
@@ -130,7 +130,7 @@ def test_more_ends_than_a_turn_holds_are_two_turns() -> None:
     for slot in range(10):
         one.granted(slot)
     for slot in range(10):
-        one.take(ev.RunEnded(slot, 1, Outcome()))
+        one.take(ev.RunEnded(slot, fence(specs[slot]), Outcome()))
     one.take(ev.Woke(), after=1_000)
     first, second = one.all(ev.Turn)
     assert [len(first.finishes), len(second.finishes)] == [8, 2]
@@ -139,7 +139,7 @@ def test_more_ends_than_a_turn_holds_are_two_turns() -> None:
 def test_a_run_that_has_ended_leaves_room_for_the_next() -> None:
     specs = [Spec(f"t{i}", 1, MINUTE, 10_000, 30_000) for i in range(2)]
     one = One(specs=specs, max_runs=1).take(ev.Started()).seated().granted(0)
-    one.take(ev.RunEnded(0, 1, Outcome()))
+    one.take(ev.RunEnded(0, fence(specs[0]), Outcome()))
     assert [[end.slot for end in one.only(ev.Turn).finishes], one.only(ev.AskClaim).slot] == [[0], 1]
 
 
@@ -161,8 +161,8 @@ def test_a_slot_that_the_holder_neglects_is_adopted_by_the_follower_that_sees_it
     """The holder's runs ignore their cancellation, or it is too old for the slot: nobody else would ask."""
     one = follower(60_001)
     assert [ask.slot for ask in one.only(ev.Turn).claims] == [0]
-    one = run_of(one).take(ev.RunEnded(0, 1, Outcome()), after=100).take(ev.Woke(), after=1_000)
-    one.take(ev.Finished(0, 1, True))
+    one = run_of(one).take(ev.RunEnded(0, fence(FAST), Outcome()), after=100).take(ev.Woke(), after=1_000)
+    one.take(ev.Finished(0, fence(FAST), True))
     assert 0 < one.state.slots[0].told - one.now <= 15_000  # and from then on in time
     wait = Claim(False, 5, DB + 8_000, DB, why=Denied.WAIT)  # until somebody else runs it
     one.take(ev.Woke(), after=one.state.slots[0].told - one.now)

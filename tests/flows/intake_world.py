@@ -106,11 +106,12 @@ def take(store: Store) -> Fence:
         number = connection.execute(select(task_slot.c.fence).where(*slot)).scalar()
         if number is None:
             values = {"kind": KIND, "scope": SCOPE, "eligible_ms": 0, "stamp_ms": 0, "fence": 1, "holder": "holder-1"}
+            values["started_ms"] = 1
             connection.execute(insert(task_slot).values(values))
-            return Fence(KIND, SCOPE, 1, "holder-1")
+            return Fence(KIND, SCOPE, 1, "holder-1", 1)
         holder = f"holder-{number + 1}"
         connection.execute(task_slot.update().where(*slot).values(fence=number + 1, holder=holder))
-        return Fence(KIND, SCOPE, number + 1, holder)
+        return Fence(KIND, SCOPE, number + 1, holder, 1)
 
 
 def run_once(

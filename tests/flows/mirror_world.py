@@ -40,6 +40,7 @@ class World:
     dies_at_write: tuple[int, bool] | None = None  # number of the write, and whether it is committed first
     stale_at_write: int | None = None
     silent_at_writes: dict[int, bool] = field(default_factory=dict)  # numbers, and whether they are committed
+    rests: list[float] = field(default_factory=list)  # seconds between the tries of writes
 
     def __post_init__(self) -> None:
         self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
@@ -60,8 +61,13 @@ class World:
             make=self.make,
             deliver=Together(self.deliver_some, together) if together else self.deliver,
             remove=self.remove if removing else None,
-            **{"brake": Brake(0.99, 1000), "patience": Patience(100, 1000, 5000)} | options,
+            **{"brake": Brake(0.99, 1000), "patience": Patience(100, 1000, 5000), "rest": self.rest} | options,
         )
+
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.rests.append(seconds)
+        self.now += int(1000 * seconds)
 
     async def make(self, keys: Any) -> list[Item]:
         return [Item(key, self.desired[key], f"item {key}", b"%d" % self.desired[key]) for key in keys]

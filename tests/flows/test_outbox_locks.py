@@ -43,7 +43,7 @@ def states(store: Store) -> dict[str, str]:
 def of_lot(store: Store, what: Callable[..., int]) -> Callable[[], int]:
     def click() -> int:
         with store.write() as connection:
-            return what(connection, STREAM, 3, NOW)
+            return what(connection, book.in_line(connection, STREAM, 3), NOW)
 
     return click
 
@@ -58,7 +58,7 @@ def taken(store: Store, keys: str) -> dict[str, book.Taken]:
 
 
 @pytest.mark.postgresql
-@pytest.mark.parametrize(("what", "after"), [(book.hold, "held"), (book.cancel_lot, "cancelled")])
+@pytest.mark.parametrize(("what", "after"), [(book.hold, "held"), (book.cancel, "cancelled")])
 def test_a_person_who_stops_a_lot_and_the_run_that_sends_it_both_come_through(
     postgres_store: Store, what: Callable[..., int], after: str
 ) -> None:
@@ -75,14 +75,14 @@ def test_a_person_who_stops_a_lot_and_the_run_that_sends_it_both_come_through(
 def test_two_people_who_stop_and_release_a_lot_both_come_through(postgres_store: Store) -> None:
     planned(postgres_store, *"abcd")
     with postgres_store.write() as connection:
-        book.hold(connection, STREAM, 3, NOW)
+        book.hold(connection, book.in_line(connection, STREAM, 3), NOW)
         connection.execute(outbox.update().where(outbox.c.key == "a").values(reason="moved behind the others"))
 
     def free() -> int:
         with postgres_store.write() as connection:
             return book.free(connection, STREAM, 3, 9, NOW, NOW)
 
-    told = meet(postgres_store, row("a"), free, of_lot(postgres_store, book.cancel_lot))
+    told = meet(postgres_store, row("a"), free, of_lot(postgres_store, book.cancel))
     assert told[0] == 4
     assert not isinstance(told[1], Unavailable)
 

@@ -124,7 +124,7 @@ class Walk:
     def lot(self) -> None:
         with self.world.engine.begin() as connection:
             if self.draw.random() < 0.3:
-                book.hold(connection, STREAM, 1, self.world.now)
+                book.hold(connection, book.in_line(connection, STREAM, 1), self.world.now)
             else:
                 book.free(connection, STREAM, 1, 2, self.world.now, self.world.now)
 

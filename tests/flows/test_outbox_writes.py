@@ -16,20 +16,22 @@ from identsync.engine.run import Run
 from identsync.engine.worker import Worker
 from identsync.errors import StaleFence, Unavailable
 from identsync.flows import outbox as flow
+from identsync.flows.writing import PAUSES_S
 from identsync.store import Store
 from identsync.store.limiter import Fence
 from identsync.store.tables import task_slot
 
 from .outbox_world import World
 
-FENCE = Fence("room/out", 7, 1, "holder")
+FENCE = Fence("room/out", 7, 1, "holder", 1_000)
 
 
 @contextmanager
 def running(store: Store) -> Iterator[tuple[World, Run, Worker]]:
     """A world on a real database, a run as the engine makes it, the engine's database thread."""
     with store.write() as connection:
-        slot = {"kind": FENCE.kind, "scope": 7, "fence": 1, "holder": "holder", "eligible_ms": 0, "stamp_ms": 0}
+        slot = {"kind": FENCE.kind, "scope": 7, "fence": 1, "holder": "holder", "started_ms": 1_000}
+        slot |= {"eligible_ms": 0, "stamp_ms": 0}
         connection.execute(insert(task_slot).values(slot))
     world, worker = World(engine=store.engine), Worker()
     task = Task(FENCE.kind, 7, 60_000, 60_000, 60_000, None)  # type: ignore[arg-type]
@@ -80,7 +82,7 @@ def test_a_write_of_which_nothing_was_heard_is_repeated_until_it_lands(number: i
     assert (outcome.counts["accepted"], outcome.counts["refused"]) == (3, 1)
     assert world.effects == dict.fromkeys("abc", 1)
     assert {row.attempts for row in world.rows().values()} == {1}
-    assert world.rests == [*flow.PAUSES_S][: len(world.rests)]
+    assert world.rests == [*PAUSES_S][: len(world.rests)]
     assert len(world.rests) >= 1
 
 
@@ -90,7 +92,7 @@ def test_a_database_that_is_away_for_long_is_asked_at_a_calm_pace_until_the_task
     world.stale_at_write = 12
     with pytest.raises(StaleFence):
         world.go()
-    assert world.rests == [*flow.PAUSES_S, *[flow.PAUSES_S[-1]] * (10 - len(flow.PAUSES_S))]
+    assert world.rests == [*PAUSES_S, *[PAUSES_S[-1]] * (10 - len(PAUSES_S))]
 
 
 def test_what_was_announced_unheard_and_grew_old_is_read_again_before_it_goes_out() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from identsync.flows.outbox import Changed
 from identsync.integrations.messaging import bulk, consent, reasons
@@ -11,6 +12,7 @@ from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.rules import Mistaken, templates
 from identsync.integrations.messaging.template import WARNING
 from identsync.integrations.messaging.whether import Go
+from identsync.store.tables import outbox
 
 from .small_clinic import ANNA, BELOV, DAY, OLEG, SmallClinic, at, small_clinic
 
@@ -147,6 +149,45 @@ def test_a_row_already_in_hand_waits_while_its_campaign_is_paused(clinic: SmallC
     assert {each.reason for each in clinic.decide()} == {reasons.PAUSED}
     clinic.write(bulk.stop, number, now_ms=clinic.now_ms() + 2)
     assert {each.reason for each in clinic.decide()} == {reasons.BULK_STOPPED}
+
+
+@pytest.mark.parametrize(("click", "after"), [(bulk.pause, "held"), (bulk.stop, "cancelled")])
+def test_a_click_on_a_large_campaign_is_short_and_the_planner_does_the_rest(
+    clinic: SmallClinic, monkeypatch: pytest.MonkeyPatch, click: Any, after: str
+) -> None:
+    """What a sender may have decided on already is held with the click; all that it reads later is asked about."""
+    number = start(clinic)
+    clinic.release()
+    first = [row.id for row in clinic.due()][:5]
+    monkeypatch.setattr(bulk, "AT_ONCE", 5)
+    assert clinic.write(click, number, now_ms=clinic.now_ms() + 1) == 5
+    assert {row.id for row in clinic.rows() if row.state == after} == set(first)
+    assert not any(isinstance(each, Go) for each in clinic.decide())
+    clinic.release()
+    assert clinic.read(bulk.progress, number).states == {after: 12}
+
+
+def test_what_is_still_to_be_held_goes_on_where_a_person_resumes_meanwhile(
+    clinic: SmallClinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = start(clinic)
+    clinic.release()
+    monkeypatch.setattr(bulk, "AT_ONCE", 5)
+    clinic.write(bulk.pause, number, now_ms=clinic.now_ms() + 1)
+    halted = clinic.read(bulk.halted)
+    clinic.write(bulk.resume, number, now_ms=clinic.now_ms() + 2)
+    monkeypatch.setattr(bulk, "halted", lambda _: halted)  # the planner had looked before
+    clinic.release()
+    assert clinic.read(bulk.progress, number).states == {"planned": 12}
+
+
+def test_what_a_stopped_campaign_was_still_being_filled_with_is_cancelled(clinic: SmallClinic) -> None:
+    number = start(clinic)
+    clinic.release()
+    clinic.write(bulk.stop, number, now_ms=clinic.now_ms() + 1)
+    clinic.write(lambda connection: connection.execute(update(outbox).values(state="held")))
+    clinic.release()
+    assert clinic.read(bulk.progress, number).states == {"cancelled": 12}
 
 
 def test_all_at_once_and_done(clinic: SmallClinic) -> None:

@@ -20,7 +20,7 @@ SLOT = ("quick", 1)
 
 
 def write(paper: scratch.Paper, fence: int, value: int, read_at: int = 0) -> None:
-    paper.write(Fence(*SLOT, fence, f"client{fence}"), value, read_at)
+    paper.write(Fence(*SLOT, fence, f"client{fence}", 0), value, read_at)
 
 
 def test_a_lost_update_on_paper_shows_unless_its_writer_stood_still(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def claimed(store: Store, holder: str) -> Fence:
             *SLOT, holder=holder, role=0, lease_ms=1, interval_ms=1_000, request=holder, presence_ttl_ms=1_000
         )  # fmt: skip
         if claim.granted:
-            return Fence(*SLOT, claim.fence, holder)
+            return Fence.of(*SLOT, claim, holder)
 
 
 @pytest.mark.postgresql

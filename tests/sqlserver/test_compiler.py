@@ -18,13 +18,15 @@ from sqlserver.judging import Statement, distinct, judge, procedure
 
 pytestmark = pytest.mark.xdist_group("compiler")  # it is asked once, by one worker
 needs = pytest.mark.skipif(bool(fetching.missing()), reason=fetching.missing() or "it is here")
-FENCED = ("varchar(64)", "bigint", "bigint", "varchar(64)")
+FENCED = ("varchar(64)", "bigint", "bigint", "varchar(64)", "bigint")
 SHAPES = [*(shape for shape in product((0, 1), repeat=5) if any(shape[:4])), (2, 2, 2, 2, 0), (1, 8, 8, 8, 1)]
 WRITTEN = {
     "limiter": [text.format(**NAMES) for text in mssql.SQLServer.statements.values()],
     "turns": [mssql_turn.text(shape).format(**NAMES) for shape in SHAPES],
     "fence": [
-        mssql_turn.replaced(mssql.FENCE, dict.fromkeys(("kind", "scope", "fence", "holder"), "?")).format(**NAMES)
+        mssql_turn.replaced(mssql.FENCE, dict.fromkeys(("kind", "scope", "fence", "holder", "started"), "?")).format(
+            **NAMES
+        )
     ],
     "clock": [f"SELECT {mssql.CLOCK}"],
     "migrations": [

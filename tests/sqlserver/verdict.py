@@ -15,19 +15,22 @@ SAID = pytest.StashKey[str]()
 def is_wanted(session: pytest.Session) -> bool:
     """Say whether this run is a whole one that came to its end, or was told to judge: it takes seconds."""
     ended = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-    return ended and (_is_whole(session.config) or bool(session.config.getoption("judge")))
+    return ended and (_is_whole(session) or bool(session.config.getoption("judge")))
 
 
-def _is_whole(config: pytest.Config) -> bool:
+def _is_whole(session: pytest.Session) -> bool:
+    """Say whether every test was run: none chosen by name, and none left out by a stop at the first failure."""
+    config = session.config
     chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "collectonly"))
-    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen
+    broken_off = bool(session.shouldfail or session.shouldstop)
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen and not broken_off
 
 
 def give(session: pytest.Session) -> None:
     """Judge what was heard; a fault fails the session, and where there is no compiler that is said."""
     began, missing = time.time(), fetching.missing() or tsql.DEAF
     found = [] if missing else _found()
-    if _is_whole(session.config) and not missing and not tsql.heard:
+    if _is_whole(session) and not missing and not tsql.heard:
         found = ["nothing was heard: what a run finds clean would be clean because nobody listened"]
     outcome, told = ("skipped", (__file__, 1, f"Skipped: {missing}")) if missing else ("passed", None)
     if found:

@@ -29,7 +29,7 @@ def hammer(store: Store, seconds: float, interval_ms: int) -> list[list[int]]:
     while time.monotonic() < until:
         claim = ask(store, client, interval_ms)
         if claim.granted:
-            fence = Fence(KIND, SCOPE, claim.fence, client)
+            fence = Fence.of(KIND, SCOPE, claim, client)
             won.append([claim.fence, claim.started_ms, claim.due_ms])
             assert limiter.finish(fence, interval_ms=interval_ms, outcome="ok", counts={}, note="")
     return won

@@ -20,7 +20,7 @@ def claim(store, holder="me", **changes):
 def granted(store, holder="me", **changes) -> Fence:
     answer = claim(store, holder, **changes)
     assert answer.granted
-    return Fence("room/site", 7, answer.fence, holder)
+    return Fence.of("room/site", 7, answer, holder)
 
 
 def finish(store, fence, outcome="ok", **changes) -> bool:

@@ -35,7 +35,7 @@ class Model:
     presence: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     rates: dict[Key, tuple[int, int]] = field(default_factory=dict)
     runs: dict[tuple[str, int, int], str] = field(default_factory=dict)
-    holders: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    holders: dict[tuple[str, int, int], tuple[str, int]] = field(default_factory=dict)  # and when they started
 
     def seen(self, scope: int, ttl: int) -> list[Present]:
         fresh = [
@@ -60,7 +60,7 @@ class Model:
             slot.eligible, slot.stamp = self.now + lease_ms, self.now
             due_ms = due_at(kind, scope, interval_ms, slot.started)
             self.runs.setdefault((kind, scope, slot.fence), "running")
-            self.holders[kind, scope, slot.fence] = holder
+            self.holders[kind, scope, slot.fence] = holder, slot.started
             return Claim(True, slot.fence, slot.eligible, self.now, slot.attempt, slot.started, due_ms)
         if slot.paused:
             why = Denied.PAUSED
@@ -72,7 +72,8 @@ class Model:
 
     def held(self, fence: Fence) -> Slot | None:
         slot = self.slots.get((fence.kind, fence.scope))
-        return slot if slot and (slot.fence, slot.holder) == (fence.number, fence.holder) else None
+        ours = fence.number, fence.holder, fence.started_ms
+        return slot if slot and (slot.fence, slot.holder, slot.started) == ours else None
 
     def renew(self, fence: Fence, lease_ms: int) -> int | None:
         slot = self.held(fence)
@@ -89,7 +90,7 @@ class Model:
     def done(self, fence: Fence, outcome: str) -> bool:
         """Was it ended so by an earlier try?"""
         run = (fence.kind, fence.scope, fence.number)
-        return self.holders.get(run) == fence.holder and self.runs.get(run) == outcome
+        return self.holders.get(run) == (fence.holder, fence.started_ms) and self.runs.get(run) == outcome
 
     def finish(self, fence: Fence, *, interval_ms, outcome, counts, note, retry_ms=None) -> bool:
         slot = self.held(fence)

@@ -1,7 +1,9 @@
 """The statements against the model: hypothesis makes histories, SQLite and PostgreSQL must answer as the model does."""
 
 import os
+from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ CLIENT = st.sampled_from(sorted(CLIENTS))
 SLOT = st.sampled_from([("x/one", 7), ("x/one", 7), ("x/two", 0)])  # few, so that clients meet
 SCOPE = st.sampled_from([7, 7, 0])
 TURN_SLOTS = [("x/one", 7), ("x/two", 0), ("x/three", 7), ("x/four", 7), ("x/five", 0), ("x/six", 7)]
+TABLES = (task_slot, rate_slot, presence, run_log, mirror_stream)
 OUTCOME = st.sampled_from(["ok", "partial", "ask", "later", "failed", "late"])
 
 
@@ -34,8 +37,9 @@ class Machine(RuleBasedStateMachine):
         self.asks: dict[tuple[str, str, int], str] = {}
         self.asked = 0
         self.effects: list[tuple[str, int, int]] = []
+        self.backup: tuple[Model, list[tuple[str, int, int]], list[list[dict[str, Any]]]] | None = None
         with store.write() as connection:
-            for table in (task_slot, rate_slot, presence, run_log, mirror_stream):
+            for table in TABLES:
                 connection.execute(delete(table))
         self.set_clock()
 
@@ -54,6 +58,25 @@ class Machine(RuleBasedStateMachine):
         self.model.now -= ms
         self.set_clock()
 
+    @rule()
+    def backup_is_made(self) -> None:
+        with self.store.read() as connection:
+            rows = [[row._asdict() for row in connection.execute(select(table))] for table in TABLES]
+        self.backup = deepcopy(self.model), [*self.effects], rows
+
+    @precondition(lambda self: self.backup)
+    @rule()
+    def backup_is_restored(self) -> None:
+        """Fences go back, and the clients that held them live on."""
+        now, (model, effects, tables) = self.model.now, self.backup
+        self.model, self.effects = deepcopy(model), [*effects]
+        self.model.now = now
+        with self.store.write() as connection:
+            for table, rows in zip(TABLES, tables, strict=True):
+                connection.execute(delete(table))
+                if rows:
+                    connection.execute(insert(table), rows)
+
     @rule(client=CLIENT, slot=SLOT, proto=st.sampled_from([1, 1, 1, 2]), repeat=st.booleans())
     def claim(self, client: str, slot: tuple[str, int], proto: int, repeat: bool) -> None:
         kind, scope = slot
@@ -67,7 +90,7 @@ class Machine(RuleBasedStateMachine):
         claim = self.limiter.claim(kind, scope, **p)
         assert claim == expected
         if claim.granted:
-            fence = Fence(kind, scope, claim.fence, client)
+            fence = Fence.of(kind, scope, claim, client)
             self.fences = [*self.fences, fence][-8:]
 
     @rule(data=st.data(), lease=st.sampled_from([LEASE, 500]))
@@ -114,7 +137,7 @@ class Machine(RuleBasedStateMachine):
             assert replace(reply, seats=tuple(map(in_order, reply.seats))) == expected
             for ask, claim in zip(p["claims"], reply.claims, strict=True):
                 if claim.granted:
-                    self.fences = [*self.fences, Fence(ask.kind, ask.scope, claim.fence, client)][-8:]
+                    self.fences = [*self.fences, Fence.of(ask.kind, ask.scope, claim, client)][-8:]
 
     def claim_ask(self, client: str, kind: str, scope: int) -> ClaimAsk:
         self.asked += 1

@@ -16,6 +16,7 @@
 
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from limiter_asks import MINUTE, BreakOnce, LostConnection, claim, effect, effects, finish, granted, set_slot
@@ -37,8 +38,8 @@ def test_shedlock_6_a_slot_is_excluded_until_due_not_only_while_it_runs(store):
 
 def test_objectstack_14619_a_long_run_is_not_joined_by_a_second_one(store):
     """The lease is renewed while it runs: an ask in the meantime finds the slot taken, however long it runs."""
-    fence = granted(store)
-    set_slot(store, started_ms=1)  # hours ago
+    fence = replace(granted(store), started_ms=1)  # hours ago
+    set_slot(store, started_ms=1)
     assert store.limiter().renew(fence, 5_000) == 5_000
     assert claim(store, "other").why is Denied.WAIT
     assert finish(store, fence)
@@ -71,7 +72,7 @@ def test_oban_py_32_a_new_start_of_the_same_computer_is_another_holder(store):
     new = granted(store, "start2")
     limiter = store.limiter()
     assert limiter.renew(old, 5_000) is None
-    assert limiter.renew(Fence(old.kind, old.scope, new.number, "start1"), 5_000) is None
+    assert limiter.renew(Fence(old.kind, old.scope, new.number, "start1", new.started_ms), 5_000) is None
     assert limiter.renew(new, 5_000) == 5_000
 
 
@@ -129,7 +130,7 @@ def test_shedlock_fuzz_a_counter_under_the_lock_is_exact(store):
             answer = claim(store, name)
             if not answer.granted:
                 continue
-            fence = Fence("room/site", 7, answer.fence, name)
+            fence = Fence.of("room/site", 7, answer, name)
             with store.read() as connection:
                 number = connection.execute(select(func.max(mirror_stream.c.weight))).scalar() or 0
             with store.write(fence) as connection:

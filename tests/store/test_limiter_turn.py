@@ -38,7 +38,7 @@ def held(store: Store, client: str, *kinds: str) -> list[Fence]:
     """Slots of branch 7 that ``client`` runs."""
     reply = store.limiter().turn(client, 0, claims=[ask(kind, request=client) for kind in kinds])
     assert all(claim.granted for claim in reply.claims)
-    return [Fence(kind, 7, claim.fence, client) for kind, claim in zip(kinds, reply.claims, strict=True)]
+    return [Fence.of(kind, 7, claim, client) for kind, claim in zip(kinds, reply.claims, strict=True)]
 
 
 def rows(store: Store, table: Any) -> list[tuple[Any, ...]]:
@@ -54,8 +54,8 @@ def make_due(store: Store) -> None:
 def test_a_turn_carries_everything_at_once(store: Store) -> None:
     ended, renewed = held(store, "me", "x/ended", "x/renewed")
     limiter = store.limiter()
-    limiter.turn("me", 0, seats=[SEAT], claims=[ask("x/claimed", request="before")])
-    limiter.release(Fence("x/claimed", 7, 1, "me"))
+    [claim] = limiter.turn("me", 0, seats=[SEAT], claims=[ask("x/claimed", request="before")]).claims
+    limiter.release(Fence.of("x/claimed", 7, claim, "me"))
     reply = limiter.turn(
         "me", 0, seats=[SEAT], endings=[ending(ended)], renewals=[Renewal(renewed, 9_000)], claims=[ask("x/claimed")]
     )
@@ -86,7 +86,7 @@ def test_a_stale_ending_or_renewal_spoils_nothing_else(store: Store) -> None:
     [old, mine] = held(store, "me", "x/old", "x/mine")
     make_due(store)
     held(store, "heir", "x/old")
-    other = Fence("x/mine", 7, 7, "me")
+    other = Fence("x/mine", 7, 7, "me", mine.started_ms)
     reply = store.limiter().turn(
         "me", 0, endings=[ending(old)], renewals=[Renewal(other, 9_000)], claims=[ask("x/new")]
     )
@@ -110,12 +110,12 @@ def test_an_ending_whose_reply_was_lost_is_found_written(store: Store) -> None:
     "asks",
     [
         {"claims": [ask("x/one"), ask("x/one")]},
-        {"claims": [ask("x/one")], "renewals": [Renewal(Fence("x/one", 7, 1, "me"), 1)]},
+        {"claims": [ask("x/one")], "renewals": [Renewal(Fence("x/one", 7, 1, "me", 0), 1)]},
         {"claims": [ask(f"x/{n}") for n in range(9)]},
         {"seats": [SEAT, SeatAsk(0, 1, 1), SeatAsk(8, 1, 1)]},
         {"seats": [SEAT], "claims": [ask("seat")]},
         {"claims": [ask("x/one"), ask("заявки")]},
-        {"endings": [ending(Fence("x/one", 7, 1, "somebody else"))]},
+        {"endings": [ending(Fence("x/one", 7, 1, "somebody else", 0))]},
     ],
 )
 def test_a_mistaken_turn_is_refused_before_anything_is_sent(store: Store, asks: dict[str, Any]) -> None:
@@ -176,21 +176,21 @@ def test_a_turn_of_many_is_as_turns_of_one(twins: tuple[Store, Store], history: 
         held(store, "seeder", *(kind for kind, scope in SLOTS if scope == 7))
         store.limiter().turn("seeder", 0, seats=[SEAT], claims=[ask("x/three", 0, "seeder")])
         make_due(store)
-    fences: dict[tuple[str, str, int], int] = {}
+    fences: dict[tuple[str, str, int], Fence] = {}
     for number, turn in enumerate(history):
         asks, client = asked(turn, number, fences), turn["client"]
         reply = many.limiter().turn(client, 0, **asks)
         assert ordered(one_by_one(single.limiter(), client, 0, **asks)) == ordered(reply)
         for claim, slot in zip(reply.claims, asks["claims"], strict=True):
-            fences[client, slot.kind, slot.scope] = claim.fence
+            fences[client, slot.kind, slot.scope] = Fence.of(slot.kind, slot.scope, claim, client)
     for table in (task_slot, run_log, presence):
         assert rows(many, table) == rows(single, table)
 
 
-def asked(turn: dict[str, Any], number: int, fences: dict[tuple[str, str, int], int]) -> dict[str, Any]:
+def asked(turn: dict[str, Any], number: int, fences: dict[tuple[str, str, int], Fence]) -> dict[str, Any]:
     client, asks = turn["client"], {"seats": [SEAT] * turn["seat"], "endings": [], "renewals": [], "claims": []}
     for (kind, scope), what in zip(SLOTS, turn["slots"], strict=True):
-        fence = Fence(kind, scope, fences.get((client, kind, scope), 1), client)
+        fence = fences.get((client, kind, scope), Fence(kind, scope, 1, client, 0))
         if what == "claim":
             asks["claims"].append(ask(kind, scope, f"{client}{number}"))
         elif what == "renew":

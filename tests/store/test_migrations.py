@@ -185,7 +185,7 @@ def test_nobody_queues_behind_a_migration_that_waits(
 def limiter_fence(claim: Any, kind: str) -> Any:
     from identsync.store import Fence
 
-    return Fence(kind, 1, claim.fence, "h")
+    return Fence.of(kind, 1, claim, "h")
 
 
 def test_another_clients_turn_on_sql_server_is_told_by_a_number() -> None:

@@ -137,11 +137,11 @@ def test_no_statement_of_the_store_waits_for_a_lock_without_end(monkeypatch: pyt
 
 # -- a driver that fails ---------------------------------------------------------------------------------------------
 
-FENCE = Fence("k", 1, 4, "h")
+FENCE = Fence("k", 1, 4, "h", 900)
 ASKS: dict[str, Any] = {
     "seats": [SeatAsk(1, 1000, 1000)],
     "endings": [Ending(FENCE, 1000, "ok", {}, "")],
-    "renewals": [Renewal(Fence("l", 1, 4, "h"), 1000)],
+    "renewals": [Renewal(Fence("l", 1, 4, "h", 900), 1000)],
     "claims": [ClaimAsk("m", 1, 1000, 1000, "r", 1000)],
 }
 ANSWER = [
@@ -245,7 +245,7 @@ def test_the_server_needs_few_plans_whatever_is_asked() -> None:
     connection = Connection()
     one = connected(connection)
     for n in range(2, 9):
-        endings = [Ending(Fence("e" * i, n, 4, "h"), 1000, "ok", {"n": 10**n}, "x" * n) for i in range(1, n)]
+        endings = [Ending(Fence("e" * i, n, 4, "h", 900), 1000, "ok", {"n": 10**n}, "x" * n) for i in range(1, n)]
         claims = [ClaimAsk("k" * i, n, 1000, 1000, "r" * n, 1000) for i in range(1, n)]
         connection.answer = [
             *((3, i, None, 1) for i in range(8)),  # the spare ones have their answers, too

@@ -52,7 +52,7 @@ def test_tables_live_in_the_schema(database_url):
         values = {"kind": "k", "scope": 1, "eligible_ms": 0, "stamp_ms": 0}
         connection.execute(insert(task_slot).values(**values))
     answer = store.limiter().claim("k", 1, **ASK, holder="h", request="r")
-    with store.write(Fence("k", 1, answer.fence, "h")) as connection:
+    with store.write(Fence.of("k", 1, answer, "h")) as connection:
         if store.dialect == "postgresql":
             assert connection.execute(text('SELECT fence FROM "Клиника 1".task_slot')).scalar() == 1
     store.close()
@@ -129,7 +129,7 @@ def test_what_people_see(store):
     limiter.seat(7, "admin", 0, lease_ms=5_000, presence_ttl_ms=60_000)
     limiter.seat(7, "director", 1, lease_ms=5_000, presence_ttl_ms=60_000)
     answer = limiter.claim("a/x", 7, **ASK, holder="admin", request="1")
-    fence = Fence("a/x", 7, answer.fence, "admin")
+    fence = Fence.of("a/x", 7, answer, "admin")
     with store.read() as connection:
         [running], [seat], [run] = slots.overview(connection), slots.seats(connection), slots.journal(connection, 5)
     assert (running.kind, running.running, running.holder, running.paused) == ("a/x", True, "admin", False)

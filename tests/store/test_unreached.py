@@ -1,6 +1,7 @@
 """A database that cannot be reached says why in words, whatever the driver and the server's language."""
 
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
+from test_store_failures import ERRORS
 
 from identsync.errors import Stop, Unavailable
 from identsync.language import speak
 from identsync.store import open_store
+from identsync.store.failures import unavailable
 from identsync.store.unreached import why
 from tsql import needs_odbc
 
@@ -64,6 +67,18 @@ def test_a_computer_without_the_databases_driver_is_told_what_to_install(
     with pytest.raises(Stop, match=module) as caught:
         open_store(url)
     assert to_do in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["lock timeout", "pg lock", "sqlite lock"])
+def test_a_lock_that_somebody_holds_is_none_of_the_network(name: str) -> None:
+    """SQL Server's time-out of a lock has the SQLSTATE of a server that is silent."""
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    error = unavailable(busy if name == "sqlite lock" else ERRORS[name][0])
+    assert "заняты" in str(error)
+    assert "не ответил" not in str(error)
+    assert "транзакц" in error.hint
+    assert "сеть" not in error.hint
 
 
 def refused(url: str) -> str:

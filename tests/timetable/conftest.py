@@ -94,7 +94,7 @@ class Network:
             request=secrets.token_hex(8), presence_ttl_ms=60_000,
         )  # fmt: skip
         assert claim.granted, claim
-        fence = Fence(task.kind, task.scope, claim.fence, holder)
+        fence = Fence.of(task.kind, task.scope, claim, holder)
         if after_claim:
             after_claim(fence)
         worker = Worker()

@@ -9,9 +9,10 @@ differences within one reply are used.
 A *slot* (kind, scope) is a row: ``eligible`` (the next due instant, or the end of the lease), ``fence``, ``holder``.
 Due instants lie on a grid of the slot's interval. A *claim* is granted where ``eligible <= D`` and the role rule holds;
 it sets ``fence + 1``, ``holder``, ``eligible = D + lease`` and writes the journal's row of the *run*, all in one
-statement. A *renewal* and an *end* demand that fence and holder still stand; an end sets ``eligible`` to the next
-instant, the retry or now. An *effect* is a write of the run to the same database, in a transaction that has locked the
-slot's row and found the run's fence there. *Presence* is when a client of which role was last seen in a scope.
+statement. A *renewal* and an *end* demand that fence, holder and the run's start still stand (the start, because a
+database restored from a backup gives its fences again, perhaps to the same client); an end sets ``eligible`` to the
+next instant, the retry or now. An *effect* is a write of the run to the same database, in a transaction that has locked
+the slot's row and found the run's fence there. *Presence* is when a client of which role was last seen in a scope.
 
 The *seat* of a scope is a slot too. It decides who bothers to ask, never who may run.
 

@@ -36,7 +36,7 @@ from identsync.store.limiter.records import LOCKED, Remaining
 
 _MOST = 8  # renewals of a turn
 _LOCKED_MS = 200  # a row that was locked is asked for again after this
-Key: TypeAlias = tuple[int, int]  # slot, fence
+Key: TypeAlias = tuple[int, Fence]  # slot, run
 Reply: TypeAlias = TurnReply | None
 
 
@@ -73,7 +73,7 @@ class Order:
     @property
     def key(self) -> Key:
         """The run it is for."""
-        return self.slot, self.fence.number
+        return self.slot, self.fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,6 @@ class Who:
     client: str
     role: int
     specs: Sequence[Spec]
-
-    def fence(self, slot: int, number: int) -> Fence:
-        """Return the fence of a claim of this client."""
-        spec = self.specs[slot]
-        return Fence(spec.kind, spec.scope, number, self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +132,8 @@ class Job:
     def _ending(self, end: FinishRun) -> Ending:
         outcome, spec = end.outcome, self.who.specs[end.slot]
         return Ending(
-            self.who.fence(end.slot, end.fence), spec.interval_ms, str(outcome.status), outcome.counts, outcome.note,
-            outcome.retry_ms, end.release,
+            end.fence, spec.interval_ms, str(outcome.status), outcome.counts, outcome.note, outcome.retry_ms,
+            end.release,
         )  # fmt: skip
 
     def _claim(self, ask: AskClaim) -> ClaimAsk:
@@ -161,9 +156,8 @@ class Agenda:
 
     def hold(self, action: StartRun) -> None:
         """Renew the run's lease from now on."""
-        fence = self.who.fence(action.slot, action.fence)
         first = action.sent + action.every_ms
-        order = Order(action.slot, fence, action.lease_ms, action.every_ms, action.renew_until, first)
+        order = Order(action.slot, action.fence, action.lease_ms, action.every_ms, action.renew_until, first)
         self._orders[order.key] = order
 
     def drop(self, action: DropRun) -> None:
@@ -188,7 +182,7 @@ class Agenda:
         """Return the renewals that are due or nearly due, but none of a slot that the turn has already."""
         touched = {end.slot for end in turn.finishes} | {ask.slot for ask in turn.claims}
         near = [o for o in self._orders.values() if o.at - o.every // 4 <= now and o.slot not in touched]
-        first = {order.slot: order for order in sorted(near, key=lambda order: (order.at, order.key))}
+        first = {order.slot: order for order in sorted(near, key=lambda order: (order.at, order.slot))}
         return tuple(first.values())[:_MOST]
 
     # -- what came of it

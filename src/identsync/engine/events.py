@@ -5,7 +5,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from identsync.engine.integration import Outcome, Status
-from identsync.store.limiter import Claim, SeatReply
+from identsync.store.limiter import Claim, Fence, SeatReply
 
 # -- events. ``sent`` is the local monotonic ms from before the request left, measured where it was sent. ------------
 
@@ -60,7 +60,7 @@ class Renewed(Struct, frozen=True):
     """A lease was renewed and had ``remaining`` ms when the database answered."""
 
     slot: int
-    fence: int
+    fence: Fence
     sent: int
     remaining: int
 
@@ -69,21 +69,21 @@ class RenewFailed(Struct, frozen=True):
     """The renewal raised. That is not ownership: the trust window runs out by itself."""
 
     slot: int
-    fence: int
+    fence: Fence
 
 
 class LeaseLost(Struct, frozen=True):
     """The database says that the lease is over or another client's."""
 
     slot: int
-    fence: int
+    fence: Fence
 
 
 class RunEnded(Struct, frozen=True):
     """The task's function has ended (also that of an abandoned run, much later)."""
 
     slot: int
-    fence: int
+    fence: Fence
     outcome: Outcome
 
 
@@ -91,7 +91,7 @@ class Finished(Struct, frozen=True):
     """The finish was answered; ``written`` is False where the fence was stale."""
 
     slot: int
-    fence: int
+    fence: Fence
     written: bool
 
 
@@ -99,7 +99,7 @@ class FinishFailed(Struct, frozen=True):
     """The finish raised: whether it took effect is not known."""
 
     slot: int
-    fence: int
+    fence: Fence
 
 
 class Poked(Struct, frozen=True):
@@ -148,7 +148,7 @@ class FinishRun(Struct, frozen=True):
     """Write the outcome and set the next due time; ``release`` = make the slot eligible now."""
 
     slot: int
-    fence: int
+    fence: Fence
     outcome: Outcome
     release: bool = False
 
@@ -168,7 +168,7 @@ class StartRun(Struct, frozen=True):
     """Start the task; renew its lease each ``every_ms`` until its finish is answered, DropRun, or ``renew_until``."""
 
     slot: int
-    fence: int
+    fence: Fence
     lease_ms: int
     every_ms: int
     renew_until: int
@@ -180,7 +180,7 @@ class CancelRun(Struct, frozen=True):
     """Cancel the task. LOST: it must not write any more; LATE and RELEASED: it may tidy up."""
 
     slot: int
-    fence: int
+    fence: Fence
     reason: Status
 
 
@@ -188,14 +188,14 @@ class AbandonRun(Struct, frozen=True):
     """The task ignored its cancellation: it goes on without lease and fence, and is reported."""
 
     slot: int
-    fence: int
+    fence: Fence
 
 
 class DropRun(Struct, frozen=True):
     """Stop renewing; nothing is written."""
 
     slot: int
-    fence: int
+    fence: Fence
 
 
 class LeaveSeats(Struct, frozen=True):

@@ -20,7 +20,7 @@ from identsync.engine.state import Spec
 from identsync.errors import Unavailable
 from identsync.language import _
 from identsync.store import idle
-from identsync.store.limiter import Denied, Fence, Limiter
+from identsync.store.limiter import Denied, Limiter
 
 T = TypeVar("T")
 log = structlog.get_logger("identsync.engine")
@@ -113,10 +113,6 @@ class Keeper:
             self._errands.append(_Errand(perform, lambda error: _quietly(loop, settle, None, error)))
             self._changed.notify()
         return future
-
-    def fence(self, slot: int, number: int) -> Fence:
-        """Return the fence of a claim of this client."""
-        return self._agenda.who.fence(slot, number)
 
     # -- the thread
 

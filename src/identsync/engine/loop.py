@@ -27,7 +27,7 @@ from identsync.engine.worker import Worker
 
 if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
-    from identsync.store import Denied, Store
+    from identsync.store import Denied, Fence, Store
 
 LOOPS = ("auto", "uvloop", "winloop", "asyncio")
 
@@ -89,7 +89,7 @@ class Engine:
             store.limiter, self.client, role, specs, self.post, self.state.policy.answer_ms, self.bell.ring
         )
         self.channels = Channels(self.keeper.ask)
-        self.live: dict[tuple[int, int], Live] = {}
+        self.live: dict[tuple[int, Fence], Live] = {}
         self.outcomes: dict[str, int] = {}
         self.abandoned = 0
         self.listening = asyncio.Event()  # set while the bell of the next seat in line is heard
@@ -225,20 +225,20 @@ class Engine:
 
     def _start_run(self, action: ev.StartRun) -> None:
         self.keeper.hold(action)
-        task, fence = self.tasks[action.slot], self.keeper.fence(action.slot, action.fence)
+        task, fence = self.tasks[action.slot], action.fence
         worker = Worker("identsync-live") if task.live else self.worker
         run = Run(
             task, fence, store=self.store, clinic=self.clinic, worker=worker,
             channels=self.channels, clock_offset_ms=action.database_ms - action.sent,
-            log=self._log.bind(kind=task.kind, scope=task.scope, fence=action.fence),
+            log=self._log.bind(kind=task.kind, scope=task.scope, fence=fence.number),
         )  # fmt: skip
         live = Live(run, monotonic_ms(), worker)
-        self.live[action.slot, action.fence] = live
+        self.live[action.slot, fence] = live
         assert self._loop is not None
-        name = f"{task.kind}:{task.scope}:{action.fence}"
-        live.task = self._loop.create_task(self._perform(action.slot, action.fence, live), name=name)
+        name = f"{task.kind}:{task.scope}:{fence.number}"
+        live.task = self._loop.create_task(self._perform(action.slot, fence, live), name=name)
 
-    async def _perform(self, slot: int, fence: int, live: Live) -> None:
+    async def _perform(self, slot: int, fence: "Fence", live: Live) -> None:
         try:
             outcome = await ending(live.run, live.run.log)
         except asyncio.CancelledError:
@@ -261,7 +261,7 @@ class Engine:
             await asyncio.to_thread(live.run.sever)  # before the finish: it would meet the row locked
             live.run.log.error("a database call hangs: its thread was replaced", call_ms=int(grace * 1000))
 
-    def _ended(self, slot: int, fence: int, live: Live, outcome: Outcome) -> None:
+    def _ended(self, slot: int, fence: "Fence", live: Live, outcome: Outcome) -> None:
         self.live.pop((slot, fence), None)
         live.run.lost = True
         if live.worker is not self.worker:

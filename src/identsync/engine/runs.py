@@ -19,7 +19,7 @@ from identsync.engine.events import (
 )  # fmt: skip
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.state import NEVER, Holding, Slot, margin
-from identsync.store.limiter import Claim, Denied
+from identsync.store.limiter import Claim, Denied, Fence
 
 _QUICK = 3  # claims denied without a later time that are asked again at once
 GIVEN_BACK = (Status.RELEASED, Status.LOST)
@@ -35,7 +35,7 @@ def claimed(d: Draft, event: Claimed) -> None:
     slot, claim = d.slots[event.slot], event.claim
     if event.request != slot.request:
         if claim.granted and claim.fence > slot.fence:  # so late that it was given up: nothing was started under it
-            _give_back(d, event.slot, claim.fence)
+            _give_back(d, event.slot, claim)
         return
     poked = slot.poked
     slot = d.slot(event.slot, request="", asked=0, failures=0, poked=False, known=True, leased=False)
@@ -50,24 +50,30 @@ def _granted(d: Draft, event: Claimed, slot: Slot, *, poked: bool) -> None:
     trusted = event.sent + claim.eligible_ms - claim.now_ms - margin(spec.lease_ms)
     d.slot(event.slot, stale=0, phase=d.now + claim.due_ms - claim.now_ms)
     if d.now >= trusted or d.get("stop_at") != NEVER:
-        _give_back(d, event.slot, claim.fence)
+        _give_back(d, event.slot, claim)
         return
     deadline = d.now + spec.deadline_ms
-    run = Holding(claim.fence, d.now, deadline, trusted, poked=poked)
+    fence = _fence(d, event.slot, claim)
+    run = Holding(fence, d.now, deadline, trusted, poked=poked)
     d.slot(event.slot, run=run, fence=claim.fence)
     until = deadline + 2 * d.old.policy.cancel_grace_ms
     every = max(1, spec.lease_ms // 3)
-    d.act(StartRun(event.slot, claim.fence, spec.lease_ms, every, until, claim.now_ms, event.sent))
+    d.act(StartRun(event.slot, fence, spec.lease_ms, every, until, claim.now_ms, event.sent))
 
 
-def _give_back(d: Draft, i: int, fence: int) -> None:
+def _fence(d: Draft, i: int, claim: Claim) -> Fence:
+    spec = d.slots[i].spec
+    return Fence.of(spec.kind, spec.scope, claim, d.old.client)
+
+
+def _give_back(d: Draft, i: int, claim: Claim) -> None:
     """A granted claim under which nothing was started: make the slot eligible again."""
-    slot = d.slots[i]
+    slot, fence = d.slots[i], _fence(d, i, claim)
     if slot.run is None:
         run = Holding(
             fence, d.now, NEVER, NEVER, reason=Status.RELEASED, outcome=Outcome(Status.RELEASED), finish_at=d.now
         )
-        d.slot(i, run=run, fence=fence)
+        d.slot(i, run=run, fence=claim.fence)
     else:
         d.act(Turn(finishes=(FinishRun(i, fence, Outcome(Status.RELEASED), release=True),)))
 
@@ -98,7 +104,7 @@ def claim_failed(d: Draft, event: ClaimFailed) -> None:
 # -- the run --------------------------------------------------------------------------------------------------------
 
 
-def _current(d: Draft, i: int, fence: int) -> Holding | None:
+def _current(d: Draft, i: int, fence: Fence) -> Holding | None:
     run = d.slots[i].run
     return run if run is not None and run.fence == fence else None
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from identsync.engine.integration import Task
 from identsync.engine.state import NEVER, Seat, Slot, State
+from identsync.store.limiter import Fence
 
 
 class SeatView(Struct, frozen=True):
@@ -42,7 +43,7 @@ class Snapshot(Struct, frozen=True):
     stopping: bool
 
 
-def snapshot(state: State, tasks: Sequence[Task], live: Mapping[tuple[int, int], int], now: int) -> Snapshot:
+def snapshot(state: State, tasks: Sequence[Task], live: Mapping[tuple[int, Fence], int], now: int) -> Snapshot:
     """Return the view of a state at local time ``now``; ``live`` maps (slot, fence) to the local start of a run."""
     views = tuple(
         _task(slot, task, live, i, now) for i, (slot, task) in enumerate(zip(state.slots, tasks, strict=True))
@@ -63,7 +64,7 @@ def _seat(seat: Seat, now: int) -> SeatView:
     return SeatView(seat.scope, held, 0 if held else seat.rank, free)
 
 
-def _task(slot: Slot, task: Task, live: Mapping[tuple[int, int], int], i: int, now: int) -> TaskView:
+def _task(slot: Slot, task: Task, live: Mapping[tuple[int, Fence], int], i: int, now: int) -> TaskView:
     since = live.get((i, slot.run.fence)) if slot.run is not None else None
     due = max(0, slot.due - now) if slot.known and slot.due < NEVER else None
     return TaskView(

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from identsync.engine.integration import Outcome, Role, Status
+from identsync.store.limiter import Fence
 
 __all__ = ["NEVER", "Holding", "Policy", "Seat", "Slot", "Spec", "State", "margin", "new_state", "replace"]
 
@@ -46,7 +47,7 @@ class Policy(Struct, frozen=True):
 class Holding(Struct, frozen=True):
     """A run this client holds, from the granted claim to the finish that was acknowledged."""
 
-    fence: int
+    fence: Fence
     started: int
     deadline: int
     trusted_until: int  # t_send + lease - margin: until then nobody else can have been granted the slot

@@ -11,7 +11,8 @@ What holds, whatever happens in between:
   other side first, ``Item.doubtful`` tells it when that is worth it.
 - A read that failed never deletes: where the desired side shrinks too much at once nothing is sent until a person
   has allowed it (``approve``).
-- Every write is guarded by the run's fence; who has lost the task writes nothing.
+- Every write is guarded by the run's fence; who has lost the task writes nothing. One that fails is tried again, so
+  that what the other side has acknowledged is not forgotten.
 """
 
 import asyncio
@@ -46,6 +47,7 @@ from identsync.flows.mirror_book import (
     updated,
 )
 from identsync.flows.verdict import Confirmed, Item, Later, Patience, Rejected, Unknown, Verdict
+from identsync.flows.writing import Rest, written
 from identsync.language import _
 
 if TYPE_CHECKING:
@@ -156,6 +158,7 @@ async def mirror(
     order: Callable[[int], int] | None = None,
     queue: Queue | None = None,
     budget_ms: int | None = None,
+    rest: Rest = asyncio.sleep,
 ) -> Outcome:
     """Bring the other side of ``stream`` in step with ``desired`` and say how that went.
 
@@ -168,28 +171,31 @@ async def mirror(
     one ``lane`` one after the other. What is gone goes first, then what is wanted by ``order`` of its key, or as
     ``queue`` puts all of them, after that what failed before. After ``budget_ms`` no more is begun: what is ``left``
     is for the next run, at once, which knows what has changed meanwhile. Confirmed items are delivered anew after
-    ``refresh_ms``. ``shelf`` is where a room keeps its items that has a table of its own for them, ``step`` how many
-    are written down at once (None = a 64th of the stream). ``weight`` is what the brake watches, one number or
-    several by name; a new name is compared with nothing, so what a person chose in the settings belongs into the
-    name. Raises SuspiciousChange, StaleFence and AskPerson.
+    ``refresh_ms``. What was acknowledged is written until it lands; ``rest`` waits between the tries. ``shelf`` is
+    where a room keeps its items that has a table of its own for them, ``step`` how many are written down at once (None
+    = a 64th of the stream). ``weight`` is what the brake watches, one number or several by name; a new name is compared
+    with nothing, so what a person chose in the settings belongs into the name. Raises SuspiciousChange, StaleFence and
+    AskPerson.
     """
     now = run.now_ms()
     refresh_before = None if refresh_ms is None else now - refresh_ms
     shelf = shelf or Shelf(stream, run.scope)
     book = await run.read(lambda connection: shelf.load(connection, refresh_before))
     weights = {"": weight} if isinstance(weight, int) else weight
-    await _weigh(run, book, weights, brake)
+    await _weigh(run, book, weights, brake, rest)
     until = None if budget_ms is None else now + budget_ms
     line = queue or partial(sorted, key=order)
     many = deliver.most if isinstance(deliver, Together) else 1
     size = step or max(concurrency * many, len(desired) // BATCHES, 1)
     flow = _Flow(
-        run, shelf, book, desired, make, deliver, remove, waits, patience, concurrency, size, lane, line, until
+        run, shelf, book, desired, make, deliver, remove, waits, patience, concurrency, size, lane, line, until, rest,
     )  # fmt: skip
     return await flow.walk()
 
 
-async def _weigh(run: "Run", book: Book, weights: Mapping[str, int], brake: Brake | Mapping[str, Brake]) -> None:
+async def _weigh(
+    run: "Run", book: Book, weights: Mapping[str, int], brake: Brake | Mapping[str, Brake], rest: Rest
+) -> None:
     """Accept the weights, or write down what waits for a person and stop."""
     stopped: list[errors.SuspiciousChange] = []
     new: dict[str, Weight] = {}
@@ -206,7 +212,7 @@ async def _weigh(run: "Run", book: Book, weights: Mapping[str, int], brake: Brak
     unnamed = {name for name in book.weights.keys() - new.keys() if name and not is_part(name)}
     dropped = set() if stopped else unnamed
     if changed or dropped:
-        await run.write(lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()))
+        await written(run, lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()), rest=rest)
     if stopped:
         raise stopped[0]
 
@@ -246,6 +252,7 @@ class _Flow:
     lane: Callable[[Item], int] | None
     queue: Queue
     until: int | None
+    rest: Rest
     stop: Exception | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     retry_ms: list[int] = field(default_factory=list)  # epoch ms of the next tries
@@ -398,13 +405,16 @@ class _Flow:
         changes |= {hand.key: _digest_after(hand) for hand in ended}
         changes |= dict.fromkeys((hand.key for hand in hands), DOUBT)
         removed = [hand.key for hand in ended if hand.going and isinstance(hand.verdict, Confirmed)]
-        written = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(self._announced, hands)]
+        told = [*rows, *(self._row(hand) for hand in ended if hand.key not in removed), *map(self._announced, hands)]
         self.counts["removed"] += len(removed)
         before, now = self.book.confirmed, self.run.now_ms()
         book = replace(self.book, confirmed=updated(before, changes))
-        confirmed = await self.run.write(
-            lambda connection: self.shelf.save(connection, book, written, [*dropped, *removed], now, before)
+        confirmed = await written(
+            self.run,
+            lambda connection: self.shelf.save(connection, book, told, [*dropped, *removed], now, before),
+            rest=self.rest,
         )
+        self.shelf.saved()
         self.book = replace(book, confirmed=confirmed)
         self.run.progress(**self.counts)
 

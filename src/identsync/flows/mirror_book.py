@@ -113,8 +113,14 @@ class Shelf:
         self, connection: Connection, book: Book, rows: Sequence[Row], removed: Sequence[int], now_ms: int,
         before: Columns,
     ) -> Columns:  # fmt: skip
-        """Write rows, and ``book.confirmed`` in place of ``before``; return the columns as they are written."""
+        """Write rows, and ``book.confirmed`` in place of ``before``; return the columns as they are written.
+
+        Called again with the same where nothing was heard of the transaction: it changes the database and nothing else.
+        """
         return save(connection, book, rows, removed, now_ms, before)
+
+    def saved(self) -> None:
+        """Hear that the transaction of the last ``save`` stands."""
 
 
 def load(connection: Connection, stream: str, scope: int, refresh_before_ms: int | None = None) -> Book:

@@ -19,7 +19,7 @@ way.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -34,6 +34,7 @@ from identsync.flows.outbox_rows import lock
 from identsync.flows.receipts import receive
 from identsync.flows.sending import Accepted, Lost, NotTaken, Refused, Verdict
 from identsync.flows.verdict import Patience
+from identsync.flows.writing import Rest, written
 from identsync.language import _
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ FRESH_MS = 60_000  # a row goes out this long after it was read again, or it is 
 SOON_MS = 1_000  # until a run goes on whose time was up
 BUDGET_MS = 120_000
 ANSWER_S, WRITE_S = 2.5, 1.5  # a cancelled run has five seconds: what is on its way may be answered and written down
-PAUSES_S = (0.2, 1, 2, 5, 10)  # between the tries of a write; the last one until the run is cancelled or stale
 PATIENCE = Patience(first_ms=15_000, most_ms=1_800_000)
 COUNTS = ("accepted", "refused", "not_taken", "unknown", "skipped", "waiting", "left")
 
@@ -112,7 +112,7 @@ async def outbox(
     patience: Patience = PATIENCE,
     budget_ms: int = BUDGET_MS,
     fresh_ms: int = FRESH_MS,
-    rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    rest: Rest = asyncio.sleep,
 ) -> Outcome:
     """Send what is due of ``stream`` and say how that went; raises what ``prepare`` raised, and StaleFence.
 
@@ -143,7 +143,7 @@ class _Outbox(Generic[T]):
     patience: Patience
     until: int
     fresh_ms: int
-    rest: Callable[[float], Awaitable[None]]
+    rest: Rest
     ahead: list[Row] = field(default_factory=list)
     decided: list[Decided[T]] = field(default_factory=list)  # at ``decided_ms``, of what comes next
     decided_ms: int = 0
@@ -243,7 +243,7 @@ class _Outbox(Generic[T]):
         """Write results and decisions in one transaction; give the rows that may go out."""
         announced = [_Hand(each, self.decided_ms) for each in decided if isinstance(each, Ready)]
         self.hands += announced  # first: where we are cancelled meanwhile they are taken back, written or not
-        good = await self._lands(lambda connection: self._commit(connection, ended, decided))
+        good = await written(self.run, lambda connection: self._commit(connection, ended, decided), rest=self.rest)
         taken = [hand for hand in announced if hand.ready.row.id in good]
         done = {*ended, *announced} - {*taken}
         self.hands = [hand for hand in self.hands if hand not in done]
@@ -251,17 +251,6 @@ class _Outbox(Generic[T]):
             self.dry = False
         self._tell(ended, decided)
         return taken
-
-    async def _lands(self, fn: Callable[[Connection], set[int]], *, aside: bool = False) -> set[int]:
-        """Write until it stands there; what ends that is the engine, which cancels the run, or StaleFence."""
-        tries = 0
-        while True:
-            try:
-                return await self.run.write(fn, aside=aside)
-            except errors.Unavailable as error:
-                self.run.log.warning("what was sent is not written down yet", error=str(error), tries=tries + 1)
-            await self.rest(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
-            tries += 1
 
     async def _prepare(self) -> Sequence[Decided[T]]:
         """Give the next decisions; those made too long ago are made again."""
@@ -355,7 +344,7 @@ class _Outbox(Generic[T]):
         self.closing = True
         hands = list(self.hands)
         if hands:
-            await self._lands(lambda connection: self._commit(connection, hands, ()), aside=True)
+            await written(self.run, lambda connection: self._commit(connection, hands, ()), aside=True, rest=self.rest)
 
     def _tell(self, ended: Sequence[_Hand[T]], decided: Sequence[Decided[T]]) -> None:
         names: dict[type[Any], str] = {

@@ -230,14 +230,24 @@ def decide(
     note(connection, row_id, state, by, now_ms)
 
 
-def hold(connection: Connection, stream: str, lot: int, now_ms: int) -> int:
-    """Hold what is planned of a lot; give the number of rows."""
-    return _lot(connection, stream, lot, ("planned",), {"state": "held", "changed_ms": now_ms})
+def in_line(
+    connection: Connection, stream: str, lot: int, states: Sequence[str] = OPEN, most: int | None = None
+) -> Sequence[int]:
+    """Give the ids of (at most so many) open rows of a lot, those first that would go out first."""
+    o = outbox.c
+    here = o.stream == stream, o.lot == lot, o.state.in_(states)
+    line = select(o.id).where(*here).order_by(o.state.desc(), o.rank, o.due_ms, o.id)  # planned before held
+    return connection.execute(line.limit(most)).scalars().all()
 
 
-def cancel_lot(connection: Connection, stream: str, lot: int, now_ms: int) -> int:
-    """Cancel what has not gone out of a lot; give the number of rows."""
-    return _lot(connection, stream, lot, OPEN, {"state": "cancelled", "changed_ms": now_ms})
+def hold(connection: Connection, ids: Sequence[int], now_ms: int) -> int:
+    """Hold those of the rows that are planned; give their number."""
+    return change(connection, ids, ("planned",), {"state": "held", "changed_ms": now_ms})
+
+
+def cancel(connection: Connection, ids: Sequence[int], now_ms: int) -> int:
+    """Cancel those of the rows that have not gone out; give their number."""
+    return change(connection, ids, OPEN, {"state": "cancelled", "changed_ms": now_ms})
 
 
 def free(connection: Connection, stream: str, lot: int, most: int, due_ms: int, now_ms: int) -> int:
@@ -258,12 +268,6 @@ def note(connection: Connection, row_id: int, state: str, by: str, now_ms: int, 
 def _dead(stream: str, scope: int, fence: int) -> tuple[ColumnElement[bool], ...]:
     o = outbox.c
     return o.stream == stream, o.scope == scope, o.state == "submitting", o.fence != fence
-
-
-def _lot(connection: Connection, stream: str, lot: int, states: Sequence[str], values: Mapping[str, Any]) -> int:
-    o = outbox.c
-    here = o.stream == stream, o.lot == lot, o.state.in_(states)
-    return change(connection, connection.execute(select(o.id).where(*here)).scalars().all(), states, values)
 
 
 def _executed(connection: Connection, statement: Update, values: Sequence[dict[str, Any]]) -> int:

@@ -13,6 +13,7 @@ from identsync.store.tables import outbox, outbox_receipt
 from identsync.store.texts import fitting
 
 SENT = ("accepted", "unknown", "submitting")
+_LOST = outbox.c.state == "unknown", outbox.c.provider_id.is_(None)
 
 
 def receive(connection: Connection, stream: str, channel: str, receipts: Sequence[Receipt], now_ms: int) -> int:
@@ -32,11 +33,17 @@ def receive(connection: Connection, stream: str, channel: str, receipts: Sequenc
 
 
 def adopt_by_address(connection: Connection, stream: str, channel: str, now_ms: int) -> int:
-    """Give receipts of nobody to unknown rows: where exactly one lost row went to that address; give their number."""
-    r, done = outbox_receipt.c, 0
-    of_nobody = r.stream == stream, r.channel == channel, r.address.is_not(None), r.outbox_id.is_(None)
-    orphans = connection.execute(select(outbox_receipt).where(*of_nobody)).all()
-    lock(connection, [row.id for orphan in orphans for row in _lost(connection, orphan)])
+    """Give receipts of nobody to unknown rows: where exactly one lost row went to that address; give their number.
+
+    The rows are looked at first, for there are few, and often none: receipts of nobody are left by each further part
+    of a long message.
+    """
+    o, done = outbox.c, 0
+    lost = select(o.id, o.address).where(o.stream == stream, o.channel == channel, *_LOST)
+    rows = connection.execute(lost).all()
+    orphans = _of_nobody(connection, stream, channel, {row.address for row in rows})
+    spoken_of = {orphan.address for orphan in orphans}
+    lock(connection, [row.id for row in rows if row.address in spoken_of])
     for orphan in orphans:
         rows = _lost(connection, orphan)
         if len(rows) == 1:
@@ -59,12 +66,21 @@ def claim_early(connection: Connection, accepted: Collection[tuple[str, str]], n
                     _belongs(connection, early.id, row.id)
 
 
+def _of_nobody(connection: Connection, stream: str, channel: str, addresses: Collection[str]) -> list[Any]:
+    """Give the receipts of nobody that came for these addresses, as they came."""
+    r, found = outbox_receipt.c, list[Any]()
+    here = select(outbox_receipt).where(r.stream == stream, r.channel == channel, r.outbox_id.is_(None))
+    for some in portions(addresses):
+        found += connection.execute(here.where(r.address.in_(some))).all()
+    return sorted(found, key=lambda receipt: int(receipt.id))
+
+
 def _lost(connection: Connection, orphan: Any) -> Sequence[Any]:
     """Give the unknown rows that a receipt of nobody may belong to: two at most."""
     o = outbox.c
-    of_channel = o.stream == orphan.stream, o.channel == orphan.channel, o.state == "unknown", o.provider_id.is_(None)
     there = o.address == orphan.address, o.submitted_ms <= orphan.received_ms
-    return connection.execute(select(outbox).where(*of_channel, *there).limit(2)).all()
+    rows = select(outbox).where(o.stream == orphan.stream, o.channel == orphan.channel, *_LOST, *there)
+    return connection.execute(rows.limit(2)).all()
 
 
 def _kept(receipt: Receipt) -> Receipt:

@@ -106,9 +106,10 @@ def unavailable(error: BaseException) -> Unavailable:
 
 
 def unreached(error: BaseException) -> tuple[str, str] | None:
-    """Say why a database let nobody in and what to do, see ``store/unreached.py``; None for any other error."""
+    """Say why a database let nobody in, or kept one waiting, and what to do; None for any other error."""
     origin = getattr(error, "orig", None) or error
-    return why(origin, sqlstate(origin), refused=is_refusal(origin))
+    locked = reaction(origin) is Reaction.BUSY
+    return why(origin, sqlstate(origin), refused=is_refusal(origin), locked=locked)
 
 
 def is_refusal(error: BaseException) -> bool:

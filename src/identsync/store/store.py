@@ -125,8 +125,8 @@ class Store:
             raise
 
     def _verify(self, connection: Connection, fence: Fence) -> None:
-        p = {"kind": fence.kind, "scope": fence.scope, "fence": fence.number, "holder": fence.holder}
-        if connection.execute(self._fence, p).first() is None:
+        run = {"fence": fence.number, "holder": fence.holder, "started": fence.started_ms}
+        if connection.execute(self._fence, {"kind": fence.kind, "scope": fence.scope} | run).first() is None:
             raise StaleFence(f"{fence.kind} {fence.scope}: fence {fence.number} is stale")
 
     def limiter(self) -> Limiter:

@@ -1,4 +1,4 @@
-"""Why a database cannot be reached, in words, and what to do: the mistakes of the first day.
+"""Why a database cannot be reached, in words, and what to do: the mistakes of the first day, and somebody's lock.
 
 Neither libpq nor ODBC has a code for most of them, so their texts are searched, which a server writes in the language
 of its settings. Of the text itself nothing is told on.
@@ -22,11 +22,16 @@ _SIGNS = {
 }
 
 
-def why(error: BaseException, state: str = "", *, refused: bool = False) -> tuple[str, str] | None:
-    """Return what is wrong and what to do for an error of connecting; None for any other.
+def why(
+    error: BaseException, state: str = "", *, refused: bool = False, locked: bool = False
+) -> tuple[str, str] | None:  # fmt: skip
+    """Return what is wrong and what to do for an error of connecting, or of waiting for a lock; None for any other.
 
-    SQLSTATE, and that the server ``refused`` (failures.is_refusal), count where the text tells nothing.
+    SQLSTATE, and that the server ``refused`` (failures.is_refusal), count where the text tells nothing. That a lock was
+    not free counts before the text, which then reads like a silent server's.
     """
+    if locked:
+        return _words("lock")
     text = str(error).casefold()
     found = (kind for kind, signs in _SIGNS.items() if re.search(signs, text))
     return _words(next(found, "name" if state == "3D000" else "login" if refused else ""))
@@ -34,6 +39,11 @@ def why(error: BaseException, state: str = "", *, refused: bool = False) -> tupl
 
 def _words(kind: str) -> tuple[str, str] | None:
     match kind:
+        case "lock":
+            return _("данные в базе заняты другой программой"), _(
+                "обычно это проходит само; если повторяется, ищите незавершённую транзакцию: открытое окно запросов, "
+                "зависшую программу, обслуживание базы"
+            )
         case "driver":
             return _("нет драйвера ODBC, который назван в url"), _drivers()
         case "login":

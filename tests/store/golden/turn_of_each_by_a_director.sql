@@ -1,6 +1,6 @@
 SET NOCOUNT ON; SET XACT_ABORT ON; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-DECLARE @now bigint, @client varchar(64), @s0_scope bigint, @s0_lease bigint, @s0_ttl bigint, @e0_kind varchar(64), @e0_scope bigint, @e0_fence bigint, @e0_outcome varchar(16), @e0_counts varchar(max), @e0_note nvarchar(400), @e0_good bigint, @e0_mode bigint, @e0_retry bigint, @e0_interval bigint, @e0_phase bigint, @e0_jitter bigint, @r0_kind varchar(64), @r0_scope bigint, @r0_fence bigint, @r0_lease bigint, @c0_kind varchar(64), @c0_scope bigint, @c0_request varchar(64), @c0_lease bigint, @c0_horizon bigint, @c0_ttl bigint, @c0_proto bigint, @c0_interval bigint, @c0_phase bigint;
-SET @client=?; SET @s0_scope=?; SET @s0_lease=?; SET @s0_ttl=?; SET @e0_kind=?; SET @e0_scope=?; SET @e0_fence=?; SET @e0_outcome=?; SET @e0_counts=?; SET @e0_note=?; SET @e0_good=?; SET @e0_mode=?; SET @e0_retry=?; SET @e0_interval=?; SET @e0_phase=?; SET @e0_jitter=?; SET @r0_kind=?; SET @r0_scope=?; SET @r0_fence=?; SET @r0_lease=?; SET @c0_kind=?; SET @c0_scope=?; SET @c0_request=?; SET @c0_lease=?; SET @c0_horizon=?; SET @c0_ttl=?; SET @c0_proto=?; SET @c0_interval=?; SET @c0_phase=?;
+DECLARE @now bigint, @client varchar(64), @s0_scope bigint, @s0_lease bigint, @s0_ttl bigint, @e0_kind varchar(64), @e0_scope bigint, @e0_fence bigint, @e0_started bigint, @e0_outcome varchar(16), @e0_counts varchar(max), @e0_note nvarchar(400), @e0_good bigint, @e0_mode bigint, @e0_retry bigint, @e0_interval bigint, @e0_phase bigint, @e0_jitter bigint, @r0_kind varchar(64), @r0_scope bigint, @r0_fence bigint, @r0_started bigint, @r0_lease bigint, @c0_kind varchar(64), @c0_scope bigint, @c0_request varchar(64), @c0_lease bigint, @c0_horizon bigint, @c0_ttl bigint, @c0_proto bigint, @c0_interval bigint, @c0_phase bigint;
+SET @client=?; SET @s0_scope=?; SET @s0_lease=?; SET @s0_ttl=?; SET @e0_kind=?; SET @e0_scope=?; SET @e0_fence=?; SET @e0_started=?; SET @e0_outcome=?; SET @e0_counts=?; SET @e0_note=?; SET @e0_good=?; SET @e0_mode=?; SET @e0_retry=?; SET @e0_interval=?; SET @e0_phase=?; SET @e0_jitter=?; SET @r0_kind=?; SET @r0_scope=?; SET @r0_fence=?; SET @r0_started=?; SET @r0_lease=?; SET @c0_kind=?; SET @c0_scope=?; SET @c0_request=?; SET @c0_lease=?; SET @c0_horizon=?; SET @c0_ttl=?; SET @c0_proto=?; SET @c0_interval=?; SET @c0_phase=?;
 SET @now=DATEDIFF_BIG(MILLISECOND,'19700101',SYSUTCDATETIME());
 SET LOCK_TIMEOUT 50;
 DECLARE @out TABLE (tag int, item int, name varchar(64), v1 bigint, v2 bigint, v3 bigint, v4 bigint,
@@ -46,13 +46,13 @@ UPDATE identsync.task_slot WITH (ROWLOCK) SET holder=NULL, request=NULL, finishe
   eligible_ms=CASE WHEN @e0_mode=3 THEN @now WHEN @e0_mode=2 THEN @now+@e0_retry
     WHEN @e0_mode=1 AND (@now+1000*POWER(CAST(2 AS bigint),CASE WHEN attempt>16 THEN 16 ELSE attempt END)*@e0_jitter/1000)<(@now-(@now-@e0_phase)%@e0_interval+@e0_interval) THEN (@now+1000*POWER(CAST(2 AS bigint),CASE WHEN attempt>16 THEN 16 ELSE attempt END)*@e0_jitter/1000) ELSE (@now-(@now-@e0_phase)%@e0_interval+@e0_interval) END
  OUTPUT 3, 0 INTO @won (part, item)
- WHERE kind=@e0_kind AND scope=@e0_scope AND fence=@e0_fence AND holder=@client;
+ WHERE kind=@e0_kind AND scope=@e0_scope AND fence=@e0_fence AND holder=@client AND started_ms=@e0_started;
 IF EXISTS (SELECT 1 FROM @won WHERE part=3 AND item=0)
  UPDATE identsync.run_log WITH (ROWLOCK) SET finished_ms=@now, outcome=@e0_outcome, counts=@e0_counts, note=@e0_note WHERE kind=@e0_kind AND scope=@e0_scope AND fence=@e0_fence;
 COMMIT TRANSACTION;
 INSERT INTO @out (tag, item, v1)
  SELECT 3, 0, CASE WHEN EXISTS (SELECT 1 FROM @won WHERE part=3 AND item=0) OR EXISTS (SELECT 1 FROM identsync.run_log r WHERE r.kind=@e0_kind AND r.scope=@e0_scope AND r.fence=@e0_fence
-  AND r.holder=@client AND r.outcome=@e0_outcome) THEN 1 ELSE 0 END;
+  AND r.holder=@client AND r.started_ms=@e0_started AND r.outcome=@e0_outcome) THEN 1 ELSE 0 END;
 END TRY
 BEGIN CATCH
 IF XACT_STATE()<>0 ROLLBACK TRANSACTION;
@@ -63,7 +63,7 @@ BEGIN TRY
 SET @now=DATEDIFF_BIG(MILLISECOND,'19700101',SYSUTCDATETIME());
 UPDATE identsync.task_slot WITH (ROWLOCK) SET eligible_ms=@now+@r0_lease, stamp_ms=@now
  OUTPUT 4, 0, inserted.eligible_ms INTO @won (part, item, eligible_ms)
- WHERE kind=@r0_kind AND scope=@r0_scope AND fence=@r0_fence AND holder=@client AND eligible_ms>@now;
+ WHERE kind=@r0_kind AND scope=@r0_scope AND fence=@r0_fence AND holder=@client AND started_ms=@r0_started AND eligible_ms>@now;
 INSERT INTO @out (tag, item, v1, v2) SELECT 4, 0, 1, eligible_ms-@now FROM @won WHERE part=4 AND item=0;
 END TRY
 BEGIN CATCH

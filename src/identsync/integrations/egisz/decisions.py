@@ -7,7 +7,6 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or
 
 from identsync.errors import IdentsyncError
 from identsync.integrations.egisz.exchange import PERSON
-from identsync.store import slots
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 from identsync.store.texts import fitting
 
@@ -81,14 +80,14 @@ def cancel(connection: Connection, id: int, seen: int, by: str, now_ms: int) -> 
 
 def reread_contract(connection: Connection, organisation: str) -> bool:
     """Forget the contract of an organisation: its next run reads it anew. False = there was none."""
-    hurry(connection, organisation, ".books")  # first: a run has locked its slot before it writes
     gone = connection.execute(delete(egisz_contract).where(egisz_contract.c.organisation == organisation)).rowcount
     return bool(gone)
 
 
-def hurry(connection: Connection, organisation: str, part: str = "") -> None:
-    """Have the organisation's task run soon, at whichever client runs it."""
-    slots.run_now(connection, f"egisz/{organisation}{part}", 0)
+def organisation_of(connection: Connection, id: int) -> str | None:
+    """Return whose a row is; None = there is no such row."""
+    found: str | None = connection.execute(select(egisz_item.c.organisation).where(egisz_item.c.id == id)).scalar()
+    return found
 
 
 def _unknown_document() -> ColumnElement[bool]:
@@ -99,10 +98,7 @@ def _decide(
     connection: Connection, id: int, seen: int, now_ms: int, where: ColumnElement[bool], values: Mapping[str, Any],
     decision: str, by: str, told: str = "",
 ) -> None:  # fmt: skip
-    i = egisz_item.c
-    organisation = connection.execute(select(i.organisation).where(i.id == id)).scalar()
-    if organisation is not None and decision not in ("arrived", "number"):
-        hurry(connection, organisation)  # first: a run has locked its slot before it writes
+    i, organisation = egisz_item.c, organisation_of(connection, id)
     # A moment that has passed since would tell nobody that the row is another now.
     changed = max(now_ms, seen + 1)
     found = connection.execute(

@@ -1,6 +1,7 @@
 """What people do on the page; each says what happens next, and nothing that is not known."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -9,6 +10,8 @@ from identsync.engine.integration import PageContext
 from identsync.errors import IdentsyncError
 from identsync.integrations.egisz import decisions
 from identsync.integrations.egisz import page_words as words
+from identsync.integrations.egisz.settings import looks, sends
+from identsync.store import slots
 
 Decide = Callable[[Connection, int, int, str, int], None]
 
@@ -19,22 +22,23 @@ def _(text: str) -> str:
 
 def resend(context: PageContext, form: Mapping[str, str]) -> str:
     """Send once more what N3 refused."""
-    return _decided(context, form, decisions.resend, _("Отправим снова при ближайшем запуске"))
+    return _ordered(context, form, decisions.resend, _("Отправим снова при ближайшем запуске"))
 
 
 def arrived(context: PageContext, form: Mapping[str, str]) -> str:
     """Hold a document for taken."""
-    return _decided(context, form, decisions.arrived, _("Записано: дошёл до N3. Снова не отправим"))
+    context.store.change(_decision(context, form, decisions.arrived))
+    return _("Записано: дошёл до N3. Снова не отправим")
 
 
 def not_arrived(context: PageContext, form: Mapping[str, str]) -> str:
     """Send a document once more."""
-    return _decided(context, form, decisions.not_arrived, _("Записано: не дошёл. Отправим снова"))
+    return _ordered(context, form, decisions.not_arrived, _("Записано: не дошёл. Отправим снова"))
 
 
 def cancel(context: PageContext, form: Mapping[str, str]) -> str:
     """Have N3 cancel a case that is gone."""
-    return _decided(context, form, decisions.cancel, _("Попросим N3 аннулировать случай"))
+    return _ordered(context, form, decisions.cancel, _("Попросим N3 аннулировать случай"))
 
 
 def number(context: PageContext, form: Mapping[str, str]) -> str:
@@ -51,14 +55,26 @@ def reread(context: PageContext, form: Mapping[str, str]) -> str:
     organisation = form.get("org", "")
     if organisation not in (context.settings or {}):
         raise IdentsyncError(_("Такой организации нет в настройках"), hint=_("Обновите страницу."))
-    context.store.change(lambda connection: decisions.reread_contract(connection, organisation))
+    reread_contract = partial(decisions.reread_contract, organisation=organisation)
+    slots.order(context.store, looks(organisation), 0, reread_contract)
     return _("Контракт прочитаем заново при ближайшем запуске")
 
 
-def _decided(context: PageContext, form: Mapping[str, str], decide: Decide, said: str) -> str:
-    id, seen = _row(form)
-    context.store.change(lambda connection: decide(connection, id, seen, words.who(context), context.now_ms))
+def _ordered(context: PageContext, form: Mapping[str, str], decide: Decide, said: str) -> str:
+    """Decide on a row, and have its organisation's task carry that out at once."""
+    decision, (id, _seen) = _decision(context, form, decide), _row(form)
+    with context.store.read() as connection:
+        organisation = decisions.organisation_of(connection, id)
+    if organisation is None:
+        context.store.change(decision)  # which says that the row is no longer there
+    else:
+        slots.order(context.store, sends(organisation), 0, decision)
     return said
+
+
+def _decision(context: PageContext, form: Mapping[str, str], decide: Decide) -> Callable[[Connection], None]:
+    id, seen = _row(form)
+    return lambda connection: decide(connection, id, seen, words.who(context), context.now_ms)
 
 
 def _row(form: Mapping[str, str]) -> tuple[int, int]:

@@ -99,3 +99,13 @@ class Organisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             yield "branches", _("один филиал назван дважды"), ""
         if self.open_cases and self.route != "case":
             yield "open_cases", _('незакрытые случаи передаются только при route = "case"'), ""
+
+
+def sends(name: str) -> str:
+    """Return the kind of the task that sends for an organisation."""
+    return f"egisz/{name}"
+
+
+def looks(name: str) -> str:
+    """Return the kind of the task that looks at the organisation's contract and books."""
+    return f"{sends(name)}.books"

@@ -90,8 +90,12 @@ class Items(mirror_book.Shelf):
         for some in groups.values():
             _write(connection, some, now_ms)
         exchange.write(connection, self.organisation, self.entries)
-        self.entries.clear()
         return book.confirmed
+
+    def saved(self) -> None:
+        """Forget what is written down."""
+        self.entries.clear()
+        self.said.clear()
 
     def _values(self, book: Book, row: Row) -> dict[str, Any]:
         doubtful = book.confirmed.get(row.key) == DOUBT
@@ -106,7 +110,7 @@ class Items(mirror_book.Shelf):
             self.opened.setdefault(row.key, Opened())
         values["steps"] = opened.text(self.opened.get(row.key))
         if row.key in self.said:
-            values["complaints"] = complaints_text(self.said.pop(row.key))
+            values["complaints"] = complaints_text(self.said[row.key])
         return values
 
 

@@ -21,7 +21,7 @@ from identsync.integrations.egisz.planning import Intent
 from identsync.integrations.egisz.reference import Books
 from identsync.integrations.egisz.register import Held, What
 from identsync.integrations.egisz.sending import NEVER_MS, Sender
-from identsync.integrations.egisz.settings import Organisation
+from identsync.integrations.egisz.settings import Organisation, looks, sends
 from identsync.integrations.egisz.shelf import Items
 from identsync.integrations.egisz.wire import n3, terms
 from identsync.language import _
@@ -51,10 +51,8 @@ def tasks(settings: Mapping[str, Organisation], branches: Sequence["Branch"]) ->
             partial(look_, name=name, settings=one),
         )
         found += [
-            Task(f"egisz/{name}", 0, one.interval, one.lease, DEADLINE_MS, send, f"{_('ЕГИСЗ')}: {title}", PROTO),
-            Task(
-                f"egisz/{name}.books", 0, BOOKS_MS, one.lease, DEADLINE_MS, look, f"{_('ЕГИСЗ: справочники')}: {title}"
-            ),
+            Task(sends(name), 0, one.interval, one.lease, DEADLINE_MS, send, f"{_('ЕГИСЗ')}: {title}", PROTO),
+            Task(looks(name), 0, BOOKS_MS, one.lease, DEADLINE_MS, look, f"{_('ЕГИСЗ: справочники')}: {title}"),
         ]
     return found
 

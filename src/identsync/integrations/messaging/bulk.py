@@ -4,6 +4,10 @@ A campaign is a template and an audience. Started, it is filled: one row for eac
 and one skipped row with its reason for each that may not. The planner's task then releases what is due of a day: as
 many as are not on their way or gone already that day. The same address gets a campaign once, however many patients
 share it. Whether a message still goes out is asked again before it is sent (``whether``).
+
+A pause or a stop is the campaign's state, and at once the first rows in line, which a sender may have decided on
+already. The rest follows portion by portion from the planner: a hundred thousand rows in one transaction would hold up
+the sender, and the person, for seconds.
 """
 
 from collections import Counter
@@ -12,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from identsync.flows import outbox_book as book
 from identsync.flows.outbox import Changed
@@ -29,6 +33,9 @@ __all__ = [
 ]  # fmt: skip
 
 MOST_A_DAY = 1_000_000
+AT_ONCE = 2_000  # rows changed in one transaction: more than a sender reads ahead
+PLANNER = "messaging/bulk.plan"
+"""The kind of the task that does what follows from a campaign's state."""
 
 
 def _(text: str) -> str:
@@ -110,9 +117,9 @@ def start(connection: Connection, campaign_id: int, *, now_ms: int) -> None:
 
 
 def pause(connection: Connection, campaign_id: int, *, now_ms: int) -> int:
-    """Hold what has not gone out; give the number of rows. Raises Changed where the campaign does not run."""
+    """Hold what has not gone out; give the rows held at once. Raises Changed where the campaign does not run."""
     _turn(connection, campaign_id, ("running",), state="paused", changed_ms=now_ms)
-    return sum(book.hold(connection, stream, campaign_id, now_ms) for stream in _STREAMS)
+    return settle(connection, left(connection, campaign_id, "paused", AT_ONCE), "paused", now_ms)
 
 
 def resume(connection: Connection, campaign_id: int, *, now_ms: int) -> None:
@@ -121,9 +128,28 @@ def resume(connection: Connection, campaign_id: int, *, now_ms: int) -> None:
 
 
 def stop(connection: Connection, campaign_id: int, *, now_ms: int) -> int:
-    """Cancel what has not gone out, for good; give the number of rows. Raises Changed where it has ended already."""
+    """Cancel what has not gone out, for good; give the rows cancelled at once. Raises Changed where it has ended."""
     _turn(connection, campaign_id, ("draft", "running", "paused"), state="stopped", changed_ms=now_ms)
-    return sum(book.cancel_lot(connection, stream, campaign_id, now_ms) for stream in _STREAMS)
+    return settle(connection, left(connection, campaign_id, "stopped", AT_ONCE), "stopped", now_ms)
+
+
+def left(connection: Connection, campaign_id: int, state: str, most: int | None = None) -> list[int]:
+    """Give the rows that a campaign which was halted has still to hold or to cancel, the next in line first."""
+    lines = (book.in_line(connection, stream, campaign_id, _LEFT[state], most) for stream in _STREAMS)
+    return [row_id for line in lines for row_id in line]
+
+
+def settle(connection: Connection, ids: Sequence[int], state: str, now_ms: int) -> int:
+    """Hold rows of a paused campaign, or cancel those of a stopped one; give their number."""
+    return (book.hold if state == "paused" else book.cancel)(connection, ids, now_ms)
+
+
+def halted(connection: Connection) -> list[tuple[int, str]]:
+    """Give (id, state) of the paused and stopped campaigns of which more is to be held, or cancelled."""
+    c, o = message_campaign.c, outbox.c
+    of_it = select(o.id).where(o.lot == c.id, o.stream.in_(_STREAMS))
+    more = or_(*(and_(c.state == state, of_it.where(o.state.in_(rows)).exists()) for state, rows in _LEFT.items()))
+    return [(row.id, row.state) for row in connection.execute(select(c.id, c.state).where(more).order_by(c.id))]
 
 
 def progress(connection: Connection, campaign_id: int) -> Progress:
@@ -172,4 +198,5 @@ def _campaign(row: Any) -> Campaign:
 
 
 _STREAMS = tuple(f"messaging/{medium}" for medium in Medium)
+_LEFT: Mapping[str, Sequence[str]] = {"paused": ("planned",), "stopped": book.OPEN}
 _CAMPAIGN = tuple(message_campaign.c)

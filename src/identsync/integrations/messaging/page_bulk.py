@@ -1,8 +1,10 @@
 """Bulk: whom a campaign is for, what it would cost, and how far those that were started are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
+
+from sqlalchemy import Connection
 
 from identsync.engine import pages
 from identsync.engine.integration import PageContext
@@ -14,6 +16,7 @@ from identsync.integrations.messaging.bulk import Audience, Campaign
 from identsync.integrations.messaging.page_drafts import DRAFTS, Draft, new
 from identsync.integrations.messaging.page_rules import ticked
 from identsync.integrations.messaging.rules import Mistaken
+from identsync.store import slots
 
 EPOCH = date(1970, 1, 1).toordinal()
 SHOWN = 20
@@ -111,8 +114,7 @@ def start(context: PageContext, form: Mapping[str, str]) -> str:
     """Save what is in the form and start it."""
     number = _save(context, form)
     try:
-        with context.store.write() as connection:
-            bulk.start(connection, number, now_ms=context.now_ms)
+        _order(context, lambda connection: bulk.start(connection, number, now_ms=context.now_ms))
     except Mistaken as mistaken:
         raise IdentsyncError(mistaken.mistakes[0].what) from None
     except Changed:
@@ -127,12 +129,17 @@ def move(context: PageContext, form: Mapping[str, str]) -> str:
     if number is None or how is None:
         raise IdentsyncError(_("Такой рассылки нет"))
     try:
-        context.store.change(lambda connection: how(connection, number, now_ms=context.now_ms))
+        _order(context, lambda connection: how(connection, number, now_ms=context.now_ms))
     except Changed:
         raise _changed() from None
     return {"pause": _("Рассылка на паузе"), "resume": _("Рассылка идёт дальше"), "stop": _("Рассылка остановлена")}[
         form["how"]
     ]
+
+
+def _order(context: PageContext, change: Callable[[Connection], object]) -> None:
+    """Change a campaign's state, and have the planner do at once what follows from it."""
+    slots.order(context.store, bulk.PLANNER, 0, change)
 
 
 def _changed() -> IdentsyncError:

@@ -1,8 +1,10 @@
-"""What the planner does for campaigns: fills those that were started and releases the portions of the day."""
+"""What the planner does for campaigns: fills them, releases the day's portions, settles what a pause or a stop left."""
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, or_, select, update
@@ -10,11 +12,12 @@ from sqlalchemy import Connection, func, or_, select, update
 from identsync.engine.integration import Outcome, Status
 from identsync.flows import outbox_book as book
 from identsync.flows.outbox import Draft
+from identsync.integrations.messaging import bulk
 from identsync.integrations.messaging.audience import ZONE, Guess, chosen, judged
-from identsync.integrations.messaging.bulk import Campaign, running
+from identsync.integrations.messaging.bulk import AT_ONCE, Campaign, running
 from identsync.integrations.messaging.quiet import day_began, permitted, policies
 from identsync.integrations.messaging.rules import Template
-from identsync.store.lists import write_many
+from identsync.store.lists import portions, write_many
 from identsync.store.tables import message, message_campaign, outbox
 
 if TYPE_CHECKING:
@@ -25,11 +28,12 @@ DAY_MS = 86_400_000
 GOOD_FOR_MS = 90 * DAY_MS
 RANK = 7
 PORTION = 500
-AT_ONCE = 2_000  # released in one transaction
+REST_S = 0.05  # between two large transactions: on SQLite nobody else could write meanwhile
 
 
 async def release_portions(run: "Run") -> Outcome:
-    """Fill the campaigns that were started and release what is due of them today."""
+    """Settle what people have halted, fill the campaigns that were started, release what is due of them today."""
+    await _settle(run)
     campaigns = await run.read(running)
     counts = Counter(filled=0, left_out=0, released=0)
     if not campaigns:
@@ -42,6 +46,28 @@ async def release_portions(run: "Run") -> Outcome:
         counts["released"] += await _release(run, wanted, template, branches)
         run.progress(**counts)
     return Outcome(Status.OK, dict(counts))
+
+
+async def _settle(run: "Run") -> None:
+    """Hold what is left of paused campaigns and cancel what is left of stopped ones, so many rows at a time."""
+    for number, state in await run.read(bulk.halted):
+        ids = await run.read(partial(bulk.left, campaign_id=number, state=state))
+        for some in portions(ids, AT_ONCE):
+            await run.write(partial(_halt, number=number, state=state, ids=some, now_ms=run.now_ms()))
+            await asyncio.sleep(REST_S)
+
+
+def _halt(connection: Connection, number: int, state: str, ids: Sequence[int], now_ms: int) -> None:
+    """Hold or cancel a portion, unless a person has decided something else meanwhile."""
+    if _stands(connection, number, state):
+        bulk.settle(connection, ids, state, now_ms)
+
+
+def _stands(connection: Connection, number: int, state: str) -> bool:
+    """Tell whether a campaign is in this state, and let nobody change that before the transaction ends."""
+    c = message_campaign.c
+    same = update(message_campaign).where(c.id == number, c.state == state).values(changed_ms=c.changed_ms)
+    return connection.execute(same).rowcount > 0
 
 
 async def _fill(run: "Run", wanted: Campaign, template: Template, branches: Mapping[int, "Branch"]) -> Counter[str]:
@@ -78,19 +104,19 @@ async def _release(run: "Run", wanted: Campaign, template: Template, branches: M
         released += some
         if some < AT_ONCE:
             return released
+        await asyncio.sleep(REST_S)
 
 
 def _portion(connection: Connection, wanted: Campaign, template: Template, zone: str, now_ms: int) -> int:
-    """Release a portion; the campaign's row is held meanwhile, so that a pause comes before or after, not between."""
-    c = message_campaign.c
-    runs = c.id == wanted.id, c.state == "running"
-    if connection.execute(update(message_campaign).where(*runs).values(changed_ms=c.changed_ms)).rowcount == 0:
+    """Release a portion; a pause comes before or after, not between."""
+    if not _stands(connection, wanted.id, "running"):
         return 0
     stream, o = f"messaging/{template.medium}", outbox.c
     mine = o.stream == stream, o.lot == wanted.id
     open_rows = select(func.count()).where(*mine, o.state.in_(("held", "planned", "submitting")))
     if connection.execute(open_rows).scalar_one() == 0:
-        connection.execute(update(message_campaign).where(*runs).values(state="done", changed_ms=now_ms))
+        done = update(message_campaign).where(message_campaign.c.id == wanted.id)
+        connection.execute(done.values(state="done", changed_ms=now_ms))
         return 0
     gone = o.state.not_in(("held", "skipped", "cancelled")) & (o.submitted_ms >= day_began(zone, now_ms))
     today = select(func.count()).where(*mine, or_(o.state == "planned", gone))

@@ -23,6 +23,7 @@ from identsync.flows.outbox import Ready, Row, Skip, Wait
 from identsync.flows.receipts import adopt_by_address
 from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
 from identsync.integrations.messaging import books, consent, reasons
+from identsync.integrations.messaging.bulk import PLANNER
 from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
@@ -61,7 +62,7 @@ def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list
         for branch in branches
     ]
     portions, soon = _("Сообщения: порции рассылок"), min(often, PORTION_MS)
-    made.append(Task("messaging/bulk.plan", 0, soon, lease, DEADLINE_MS, release_portions, portions))
+    made.append(Task(PLANNER, 0, soon, lease, DEADLINE_MS, release_portions, portions))
     return made
 
 

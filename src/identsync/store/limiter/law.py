@@ -12,9 +12,10 @@ BACKOFF_BASE_MS = 1000  # doubled by each attempt: 2 s, 4 s, 8 s ..., never late
 # What each ask of a turn brings along, in this order; ``:holder``, ``:client`` (the same) and ``:role`` are the turn's.
 SEAT_ASK = ("scope", "lease", "ttl")
 ENDING_ASK = (
-    "kind", "scope", "fence", "outcome", "counts", "note", "good", "mode", "retry", "interval", "phase", "jitter",
+    "kind", "scope", "fence", "started", "outcome", "counts", "note", "good", "mode", "retry", "interval",
+    "phase", "jitter",
 )  # fmt: skip
-RENEWAL_ASK = ("kind", "scope", "fence", "lease")
+RENEWAL_ASK = ("kind", "scope", "fence", "started", "lease")
 CLAIM_ASK = ("kind", "scope", "request", "lease", "horizon", "ttl", "proto", "interval", "phase")
 STRINGS = frozenset({"kind", "request", "outcome", "counts", "note", "holder", "client", "channel"})
 
@@ -53,7 +54,7 @@ SEAT_SET = """fence=fence+CASE WHEN holder=:client THEN 0 ELSE 1 END,
 SEEN = "scope=:scope AND client<>:client AND seen_ms>{now}-:ttl AND seen_ms<={now}+:ttl"
 HELD = "CASE WHEN holder IS NULL THEN 0 ELSE 1 END"
 
-OURS = f"{SLOT} AND fence=:fence AND holder=:holder"
+OURS = f"{SLOT} AND fence=:fence AND holder=:holder AND started_ms=:started"
 RENEW_SET = "eligible_ms={now}+:lease, stamp_ms={now}"
 RENEWABLE = f"{OURS} AND eligible_ms>{{now}}"
 
@@ -72,7 +73,7 @@ JOURNAL_ROW = "kind=:kind AND scope=:scope AND fence=:fence"
 
 # The same ending was committed by an earlier try whose reply was lost.
 DONE = """EXISTS (SELECT 1 FROM {run} r WHERE r.kind=:kind AND r.scope=:scope AND r.fence=:fence
-  AND r.holder=:holder AND r.outcome=:outcome)"""
+  AND r.holder=:holder AND r.started_ms=:started AND r.outcome=:outcome)"""
 
 # How an ending or a renewal ended.
 STALE, WRITTEN, UNKNOWN = 0, 1, 2

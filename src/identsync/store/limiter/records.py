@@ -29,12 +29,22 @@ Remaining: TypeAlias = int | Locked | None  # ms that remain of a renewed lease,
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The right to write for one run: ``number`` rises with every claim of (kind, scope), ``holder`` is a client id."""
+    """The right to write for one run: ``number`` rises with every claim of (kind, scope), ``holder`` is a client id.
+
+    The number of a database restored from a backup goes back, so the same client may get it twice: ``started_ms``, of
+    the granted claim, tells these runs apart.
+    """
 
     kind: str
     scope: int
     number: int
     holder: str
+    started_ms: int
+
+    @classmethod
+    def of(cls, kind: str, scope: int, claim: "Claim", holder: str) -> "Fence":
+        """Return the right that a granted claim gave its holder."""
+        return cls(kind, scope, claim.fence, holder, claim.started_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,13 +82,13 @@ def ending_row(ending: Ending, jitter: float) -> Row:
     journal = (ending.outcome, json.dumps(dict(ending.counts)), _cut(ending.note))
     phase = phase_ms(fence.kind, fence.scope, ending.interval_ms)
     wait = (ending.retry_ms or 0, ending.interval_ms, phase, 800 + round(400 * jitter))
-    return (fence.kind, fence.scope, fence.number, *journal, int(good), mode, *wait)
+    return (fence.kind, fence.scope, fence.number, fence.started_ms, *journal, int(good), mode, *wait)
 
 
 def renewal_row(renewal: Renewal) -> Row:
     """Values of law.RENEWAL_ASK."""
     fence = renewal.fence
-    return (fence.kind, fence.scope, fence.number, renewal.lease_ms)
+    return (fence.kind, fence.scope, fence.number, fence.started_ms, renewal.lease_ms)
 
 
 def claim_row(ask: ClaimAsk) -> Row:

@@ -47,8 +47,8 @@ def claims(g: Ground) -> Finding:
                 times.append(time.perf_counter() - sent)
                 if claim.granted:
                     granted.append(claim)
-                    written += _add(g, Fence("claims", 1, claim.fence, holder))
-                    g.finish(limiter, Fence("claims", 1, claim.fence, holder), INTERVAL_MS)
+                    written += _add(g, Fence.of("claims", 1, claim, holder))
+                    g.finish(limiter, Fence.of("claims", 1, claim, holder), INTERVAL_MS)
             except Unavailable:
                 failed += 1
         return granted, times, written, failed
@@ -111,7 +111,7 @@ def _turns(g: Ground, holder: str, until: float) -> tuple[list[tuple[str, Claim]
             continue
         won = [(ask.kind, claim) for ask, claim in zip(asks, reply.claims, strict=False) if claim.granted]
         held = [ending for ending, ended in zip(endings, reply.endings, strict=True) if ended is None]
-        fences = (Fence(kind, 1, claim.fence, holder) for kind, claim in won)
+        fences = (Fence.of(kind, 1, claim, holder) for kind, claim in won)
         endings = held + [Ending(fence, INTERVAL_MS, "ok", {}, "") for fence in fences]
         granted += won
     return granted, limiter.ties, failed
@@ -123,7 +123,7 @@ def zombie(g: Ground) -> Finding:
     limiter = g.store.limiter()
     first = g.claim(limiter, "zombie", "a", lease_ms=lease_ms)
     began = time.monotonic()
-    fence = Fence("zombie", 1, first.fence, "a")
+    fence = Fence.of("zombie", 1, first, "a")
     asks, second = 0, first
     while second.fence == first.fence and time.monotonic() < began + 10:
         second = g.claim(limiter, "zombie", "b", lease_ms=lease_ms)
@@ -158,7 +158,7 @@ def locked_row(g: Ground) -> Finding:
     held, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with g.store.write(Fence("locked", 1, mine.fence, "a")):
+        with g.store.write(Fence.of("locked", 1, mine, "a")):
             held.set()
             over.wait(hold_s)
             over.set()
