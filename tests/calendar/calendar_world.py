@@ -386,7 +386,7 @@ class WorldRun:
         with self.world.engine.connect() as connection:
             return fn(connection)
 
-    async def write(self, fn: Callable[[Connection], Any]) -> Any:
+    async def write(self, fn: Callable[[Connection], Any], *, aside: bool = False) -> Any:
         await asyncio.sleep(0)
         world = self.world
         world._alive()
