@@ -46,7 +46,7 @@ from identsync.flows.mirror_book import (
     send_again,
     updated,
 )
-from identsync.flows.verdict import Confirmed, Item, Later, Patience, Rejected, Unknown, Verdict
+from identsync.flows.verdict import Confirmed, Item, Later, Patience, Rejected, Unknown, Verdict, verdict_of
 from identsync.flows.writing import Rest, written
 from identsync.language import _
 
@@ -474,21 +474,6 @@ def _digest_after(hand: _Hand) -> int | None:
         case Unknown():
             return DOUBT
     return hand.before
-
-
-def verdict_of(error: Exception, said: str | None = None) -> Verdict:
-    """Say what an error means for an item that was in hand; ``said`` is kept in place of the other side's words."""
-    if not isinstance(error, errors.Later | errors.AskPerson | errors.Unexpected):
-        return Unknown(type(error).__name__)  # a defect of the room: what it did is anybody's guess
-    words = error.raw or str(error) if said is None else said
-    match error:
-        case errors.AskPerson():
-            return Later(words, 0)  # as soon as the person has done it
-        case errors.Later(after_ms=after) if not (isinstance(error, errors.Unavailable) and error.sent):
-            return Later(words, after)
-        case errors.Later(after_ms=after):
-            return Unknown(words, after)
-    return Unknown(words)
 
 
 def _rest(counts: Mapping[str, int]) -> str:

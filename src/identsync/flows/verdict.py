@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+from identsync import errors
+
 
 @dataclass(slots=True)
 class Item:
@@ -70,3 +72,18 @@ class Patience:
         """Give the wait after so many tries in a row, 20 % more or less so that many clients do not come together."""
         wait = min(self.most_ms, self.first_ms * 2 ** min(max(attempts - 1, 0), 20))
         return int(wait * random.uniform(0.8, 1.2))  # noqa: S311  spread, not secrecy
+
+
+def verdict_of(error: Exception, said: str | None = None) -> Verdict:
+    """Say what an error means for an item that was in hand; ``said`` is kept in place of the other side's words."""
+    if not isinstance(error, errors.Later | errors.AskPerson | errors.Unexpected):
+        return Unknown(type(error).__name__)  # a defect of the room: what it did is anybody's guess
+    words = error.raw or str(error) if said is None else said
+    match error:
+        case errors.AskPerson():
+            return Later(words, 0)  # as soon as the person has done it
+        case errors.Later(after_ms=after) if not (isinstance(error, errors.Unavailable) and error.sent):
+            return Later(words, after)
+        case errors.Later(after_ms=after):
+            return Unknown(words, after)
+    return Unknown(words)
