@@ -152,11 +152,11 @@ def stub(strict: CalDavProcess) -> Iterator[CalDavProcess]:
     strict.ask("POST", "reset")
 
 
-SERVERS = ("radicale", "xandikos", "stub")
+SERVERS = (*os.environ.get("IDENTSYNC_TEST_CALENDARS", "").split(),) or ("radicale", "xandikos", "stub")
 """On which the scenarios run; IDENTSYNC_TEST_CALENDARS names others instead, those of debian_servers.py."""
 
 
-@pytest.fixture(params=os.environ.get("IDENTSYNC_TEST_CALENDARS", "").split() or SERVERS)
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn."""
     made = request.getfixturevalue(request.param)

@@ -8,7 +8,7 @@ import pytest
 from calendar_network import Network, generated, opened, visit
 from losing_line import line_to
 from msgspec.structs import replace
-from servers import PASSWORD, USER, Server, foreign, permit
+from servers import PASSWORD, SERVERS, USER, Server, foreign, permit
 
 from claimed import run_now
 from identsync.engine.integration import Status
@@ -21,6 +21,12 @@ from identsync.integrations.calendar.wire.dav import Dav
 from identsync.integrations.calendar.wire.discovery import discover
 from identsync.language import said
 
+# Xandikos commits each event to git, which costs more than all else here: every day its answers are tried by those of
+# test_caldav.py, whole tasks on it by `poe check-long`.
+RARELY = {"xandikos": pytest.mark.processes}
+pytestmark = pytest.mark.parametrize(
+    "server", [pytest.param(name, marks=RARELY.get(name, ())) for name in SERVERS], indirect=True
+)
 TODAY = time.time_ns() // 86_400_000_000_000
 
 

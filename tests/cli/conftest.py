@@ -1,6 +1,7 @@
 """A small clinic in a file, its settings, and the command line as a process."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,20 @@ from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.store.connect import database_url, store_engine
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with identsync.toml and a clinic of one branch beside it."""
-    engine = store_engine(database_url(f"sqlite:///{tmp_path / 'identsync.db'}"))
+@pytest.fixture(scope="session")
+def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clinic of one branch in a file, to be copied."""
+    path = tmp_path_factory.mktemp("cli") / "identsync.db"
+    engine = store_engine(database_url(f"sqlite:///{path}"))
     generate(engine, GeneratorSettings(branches=1, doctors=2, days=3, seed=1))
     engine.dispose()
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clinic_file: Path) -> Path:
+    """A folder with identsync.toml and a clinic of one branch beside it."""
+    shutil.copy(clinic_file, tmp_path)
     text = '[client]\nbranch = 1\n[database]\nurl = "sqlite:///identsync.db"\n[console]\nport = 0\n'
     (tmp_path / "identsync.toml").write_text(text, encoding="utf-8")
     return tmp_path

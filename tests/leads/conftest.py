@@ -1,6 +1,7 @@
 """A small clinic, the strict site in its own process, and the room's task run by a real engine."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -79,12 +80,19 @@ class Desk:
             return connection.execute(text(f"{asked} HAVING count(*) = 1")).first()
 
 
-@pytest.fixture
-def desk(clone: Callable[[str], str], tmp_path: Path, site: SiteProcess) -> Iterator[Desk]:
-    path = tmp_path / "clinic.db"
+@pytest.fixture(scope="session")
+def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("leads") / "clinic.db"
     engine = create_engine(f"sqlite:///{path}")
     generate(engine, CLINIC)
     engine.dispose()
+    return path
+
+
+@pytest.fixture
+def desk(clone: Callable[[str], str], tmp_path: Path, clinic_file: Path, site: SiteProcess) -> Iterator[Desk]:
+    path = tmp_path / "clinic.db"
+    shutil.copy(clinic_file, path)
     settings = {"site": LeadsSite(url=site.url, key="env:TEST_SITE_KEY", title="Лендинг")}
     desk = Desk(clone("sqlite"), path, settings)
     yield desk
