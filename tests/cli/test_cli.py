@@ -26,6 +26,20 @@ def with_rooms(folder: Path, url: str) -> None:
     file.write_text(file.read_text(encoding="utf-8") + rooms, encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (("clinic", "views", "--profile", "idnt"), 2),
+        (("database", "setup", "--output", "no/such/folder/setup.sql"), 1),
+    ],
+)
+def test_a_slip_in_what_prints_sql_is_told_in_words(cli: Cli, typed: tuple[str, ...], code: int) -> None:
+    told = cli(*typed)
+    assert told.returncode == code
+    assert "Traceback" not in told.stderr
+    assert "ident" in told.stderr if code == 2 else "setup.sql" in told.stderr
+
+
 def test_a_new_file_then_a_check(cli: Cli, tmp_path: Path) -> None:
     assert cli("init").returncode == 0
     again = cli("init")
