@@ -79,7 +79,7 @@ def database_mistakes(url: str) -> Iterator[tuple[str, str]]:
     account = urllib.parse.urlsplit(f"x://{rest}").netloc.rpartition("@")[0]
     spellings = ("pwd=", "pwd%3d", "password=", "password%3d")
     if account.partition(":")[2] or any(spelling in rest.lower() for spelling in spellings):
-        yield _("пароль нельзя хранить в файле настроек"), _('вынесите его в password = "env:ИМЯ"')
+        yield _("пароль нельзя хранить в файле настроек"), _('вынесите его в password = "secret:ИМЯ"')
 
 
 def _from_vault(_reference: str, name: str) -> str | None:

@@ -26,6 +26,21 @@ def with_rooms(folder: Path, url: str) -> None:
     file.write_text(file.read_text(encoding="utf-8") + rooms, encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (("clinic", "views", "--profile", "idnt"), 2),
+        (("version", "--lang", "de"), 2),
+        (("database", "setup", "--output", "no/such/folder/setup.sql"), 1),
+    ],
+)
+def test_a_slip_of_the_hand_is_told_in_words(cli: Cli, typed: tuple[str, ...], code: int) -> None:
+    told = cli(*typed)
+    assert told.returncode == code
+    assert "Traceback" not in told.stderr
+    assert any(word in told.stderr for word in ("есть ident", "есть ru, en", "setup.sql"))
+
+
 def test_a_new_file_then_a_check(cli: Cli, tmp_path: Path) -> None:
     assert cli("init").returncode == 0
     again = cli("init")

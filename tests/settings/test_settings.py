@@ -116,3 +116,12 @@ def test_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
             secret(reference)
         assert caught.value.hint
         assert "literal" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "line"), [('[client]\nrole = "doctor\nbranch = 1\n', "2"), ("[client]\n[clinic]\n[client]\n", "3")]
+)
+def test_a_file_that_is_no_toml_names_the_line_in_the_readers_language(written: str, line: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        settings.parse(written)
+    assert f"строку {line}" in str(told.value.problems[0].hint)

@@ -7,7 +7,7 @@ start, 3 = another client holds the task, 130 = broken off.
 import sys
 from collections.abc import Sequence
 
-from identsync.language import LANGUAGES, speak
+from identsync.language import LANGUAGES, _, speak
 
 DONE, PROBLEMS, STOPPED, ELSEWHERE, BROKEN_OFF = 0, 1, 2, 3, 130
 
@@ -16,9 +16,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code; an expected error is told in words, without traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _use_utf8()
-    speak(_language(given))
-    from identsync.cli.words import told
+    language = _language(given)
+    speak(language if language in LANGUAGES else None)
+    from identsync.cli.words import say, told
 
+    if language is not None and language not in LANGUAGES:
+        say(_("--lang: нет такого языка; есть {known}", known=", ".join(LANGUAGES)))
+        sys.exit(STOPPED)
     with told():
         if given[:1] == ["run"]:  # the one command that stays: it does not pay for typer, pydantic and rich
             from identsync.cli.running import run
@@ -37,7 +41,7 @@ def _language(arguments: list[str]) -> str | None:
         if name == "--lang":
             chosen = value if sign else "".join(arguments[place + 1 : place + 2])
             del arguments[place : place + (1 if sign else 2)]
-            return chosen if chosen in LANGUAGES else None
+            return chosen
     return None
 
 

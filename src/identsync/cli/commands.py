@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from typer import rich_utils
 
-from identsync import places
+from identsync import files, places
 from identsync.cli import DONE, ELSEWHERE, PROBLEMS
 from identsync.cli.words import say, say_problems
+from identsync.errors import Problem
 from identsync.language import _
 from identsync.places import Scope
 
@@ -198,8 +199,10 @@ def clinic_views(
     output: Output = None,
 ) -> None:
     """Print the SQL of the clinic's views."""
-    from identsync.clinic.views import views
+    from identsync.clinic.views import PROFILES, views
 
+    if profile not in PROFILES:
+        raise typer.BadParameter(_("таких таблиц нет; есть {known}", known=", ".join(PROFILES)))
     _put_out(views(dialect.value, profile), output)
 
 
@@ -251,7 +254,12 @@ def _put_out(sql: str, file: Path | None) -> None:
     if file is None:
         typer.echo(sql)
         return
-    file.write_text(f"{sql}\n", encoding="utf-8-sig")
+    try:
+        file.write_text(f"{sql}\n", encoding="utf-8-sig")
+    except OSError as error:
+        what, hint = files.reason(error)
+        say_problems([Problem(str(file), _("файл не записать: {what}", what=what), hint)])
+        raise typer.Exit(PROBLEMS) from None
     say(_("Записано: {file}", file=file))
 
 

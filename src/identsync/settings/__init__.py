@@ -1,5 +1,6 @@
 """One TOML file as typed records; every mistake of it is reported at once, by table and key."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,8 +64,16 @@ def parse(text: str, *, folder: Path = Path(), name: str = FILE) -> Settings:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _one(name, _("это не TOML: {error}", error=error), _("проверьте кавычки и скобки")) from None
+        raise _one(name, _("это не TOML: {error}", error=error), _where_broken(error)) from None
     return _settings(tables, folder)
+
+
+def _where_broken(error: tomllib.TOMLDecodeError) -> str:
+    """The parser's own words are English and of no help to who cannot read them; its line is."""
+    found = re.search(r"at line (\d+)", str(error))
+    if not found:
+        return _("проверьте кавычки и скобки в конце файла")
+    return _("посмотрите строку {line}: кавычки, скобки; нет ли такой таблицы или такого ключа дважды", line=found[1])
 
 
 def _settings(tables: Mapping[str, Any], folder: Path) -> Settings:
