@@ -180,6 +180,9 @@ async def _try(http: "Http", name: str, site: LeadsSite, context: Any) -> Proble
     where = f"leads.{name}"
     window = Window(context.now_ms - 60_000, context.now_ms, last=False)
     try:
+        if site.branch and site.branch not in {branch.id for branch in context.clinic.branches()}:
+            what = _("таких филиалов нет: {ids}", ids=site.branch)  # no client would ever ask this site
+            return Problem(where, what, _("исправьте branch; 0 = вся сеть"))
         answer = await ask(http, site, secret(site.key), wire.query(window, site.zone or DEFAULT_ZONE, site.limit, 0))
     except IdentsyncError as error:
         return Problem(where, f"{error} {error.raw[:200]}".strip(), error.hint)
