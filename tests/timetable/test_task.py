@@ -117,6 +117,25 @@ def test_doctors_without_a_name_stay_at_home(network: Network, site: SiteProcess
     assert posted(site)[-1]["doctors"] == 2
 
 
+def test_a_branch_without_a_name_stays_at_home_and_is_said_so(network: Network, site: SiteProcess):
+    network.sql("UPDATE clinic_branch SET name = ' ' WHERE branch_id = 2")
+    outcome = network.go(destination(site))
+    assert posted(site)[-1]["branches"] == [1, 3]
+    assert outcome.note == "без названия и потому не отправлены филиалы: 2"
+
+
+def test_zones_that_two_branches_had_the_wrong_way_round_are_sent_anew(network: Network, site: SiteProcess):
+    """Noon in UTC: the day is the same in all of Russia but its east, so only the offsets differ."""
+    noon = (time.time_ns() // 86_400_000_000_000 * 1440 + 720) * 60_000
+    to = destination(site)
+    zones = {branch.id: branch.zone for branch in network.clinic.branches()}
+    before = read(network.clinic, to, noon).desired(to)
+    network.sql(f"UPDATE clinic_branch SET time_zone = '{zones[3]}' WHERE branch_id = 2")
+    network.sql(f"UPDATE clinic_branch SET time_zone = '{zones[2]}' WHERE branch_id = 3")
+    after = read(network.clinic, to, noon).desired(to)
+    assert len(before.difference(after).changed) == 1
+
+
 def test_a_new_name_is_sent(network: Network, site: SiteProcess):
     to = destination(site)
     network.go(to)
