@@ -186,7 +186,7 @@ const streamScript = document.currentScript.dataset.stream;
 let boot = null;
 
 function listen() {
-  if (!window.SharedWorker) return follow(hear);
+  if (!window.SharedWorker) return hearStream(hear);
   const { port } = new SharedWorker(streamScript);
   port.onmessage = ({ data }) => hear(data);
   addEventListener("pagehide", () => port.postMessage("leave"));

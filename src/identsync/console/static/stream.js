@@ -2,12 +2,12 @@
 // stream in each tab the seventh tab would wait for ever. Where there are no such workers a tab has its own.
 "use strict";
 
-function follow(tell) {
+function hearStream(tell) {
   const stream = new EventSource("/events");
   stream.addEventListener("sight", (event) => tell({ sight: JSON.parse(event.data), at: Date.now() }));
   stream.addEventListener("error", () => {
     tell({ sight: null });
-    if (stream.readyState === EventSource.CLOSED) setTimeout(follow, 2000, tell);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(hearStream, 2000, tell);
   });
 }
 
@@ -22,7 +22,7 @@ if ("onconnect" in self) {  // this is the worker
     tab.onmessage = ({ data }) => (data === "leave" ? tabs.delete(tab) : join(tab));
     join(tab);
   };
-  follow((news) => {
+  hearStream((news) => {
     last = news;
     for (const tab of tabs) tab.postMessage(news);
   });
