@@ -1,6 +1,6 @@
 """What runs when due: ask a site for its new leads, link them to patients, put them on the desk."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -167,13 +167,23 @@ async def check(settings: Mapping[str, LeadsSite], context: Any) -> list[Problem
     """Ask every site for the last minute; returns what is wrong with each, never raises."""
     from identsync.flows.http import Http
 
-    problems = []
+    problems = list(_twins(settings))
     async with Http() as http:
         for name, site in settings.items():
             problem = await _try(http, name, site, context)
             if problem is not None:
                 problems.append(problem)
     return problems
+
+
+def _twins(settings: Mapping[str, LeadsSite]) -> Iterator[Problem]:
+    """Name the sites that are asked under two names: each lead would stand on the desk twice."""
+    first: dict[tuple[str, str], str] = {}
+    for name, site in settings.items():
+        twin = first.setdefault((site.url, site.key), name)
+        if twin != name:
+            what = _("тот же адрес и ключ, что у leads.{name}: каждая заявка придёт дважды", name=twin)
+            yield Problem(f"leads.{name}", what, _("оставьте одну из двух таблиц"))
 
 
 async def _try(http: "Http", name: str, site: LeadsSite, context: Any) -> Problem | None:
