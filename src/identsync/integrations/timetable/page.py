@@ -150,7 +150,7 @@ def version(context: PageContext) -> str:
 
 
 def attention(context: PageContext) -> int:
-    """Count what waits for a person: stopped sites and bodies a site did not take, of sites that are in the settings."""
+    """Count what waits for a person: stopped sites and bodies a site did not take, of the sites in the settings."""
     item, stream = mirror_item.c, mirror_stream.c
     rejected = select(func.count()).where(_of_sites(context, item), item.state == "rejected")
     asked = select(func.count()).where(_of_sites(context, stream), stream.asked_weight.is_not(None))
@@ -160,7 +160,7 @@ def attention(context: PageContext) -> int:
 
 
 def _of_sites(context: PageContext, rows: Any) -> ColumnElement[bool]:
-    """Tell the rows of the sites' present tasks; which scope a site of all branches has, the clinic would have to say."""
+    """Tell the rows of the sites' present tasks; the scope of a site of all branches only the clinic could tell."""
     settings: Mapping[str, Destination] = context.settings or {}
     apart = [
         and_(rows.stream == stream_of(name), rows.scope == scope_of(site, ())) if site.branches
