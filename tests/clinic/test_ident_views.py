@@ -106,6 +106,12 @@ def test_branches_and_staff(ident: Engine) -> None:
     ]
 
 
+def test_a_branch_that_nobody_named_has_an_empty_name(ident: Engine) -> None:
+    with ident.begin() as connection:
+        connection.execute(text('UPDATE "OwnCompanies" SET "BranchName" = NULL, "Name" = NULL WHERE "ID" = 2'))
+    assert [branch.name for branch in ClinicSource(ident).branches()] == ["На Садовой", ""]
+
+
 def test_cells_become_shifts(ident: Engine) -> None:
     with ident.connect() as connection:
         rows = connection.execute(text("SELECT * FROM clinic_shift ORDER BY 1, 2, 3")).all()

@@ -236,3 +236,14 @@ def test_the_page_survives_the_death_and_return_of_its_process(file: str, place:
         tab.page.goto("about:blank")
         process.kill()
     tab.complaints.clear()  # the browser says that the connection was refused: that is what was tested
+
+
+def test_many_tabs_share_one_stream_and_all_of_them_learn_the_news(console: Console, place: Store, tab: Tab) -> None:
+    """A browser opens six connections to a server: with a stream in each tab the seventh would wait for ever."""
+    tabs = [tab.page.context.new_page() for _ in range(8)]
+    for page in tabs:
+        page.goto(f"{console.url}leads", timeout=10_000)
+        expect(page.locator("#link-state .dot.ok")).to_be_visible()
+    add_lead(place, 1, full_name="Новая заявка")
+    for page in tabs:
+        expect(page.get_by_text("Новая заявка")).to_be_visible()

@@ -238,6 +238,17 @@ async def test_wrong_passwords_of_one_address_wait_in_line_and_the_line_has_an_e
     await asyncio.gather(*waiting)
 
 
+async def test_metrics_of_a_silent_database_are_an_answer_in_words(site: Site) -> None:
+    def silent(_context: Any) -> bytes:
+        raise Unavailable("база не отвечает", sent=False)
+
+    site._metrics = silent
+    async with visitor(site) as client:
+        answer = await client.get("/metrics")
+    assert answer.status_code == 503
+    assert answer.json()["notice"] == "Другая сторона не отвечает"
+
+
 async def test_a_missing_secret_lets_nobody_in() -> None:
     def missing() -> str:
         raise AskPerson("env:NOTHING")
@@ -302,3 +313,12 @@ async def test_the_web_server_is_imported_at_the_first_connection(place: Store) 
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(console.url)
+
+
+async def test_a_client_that_ends_while_its_first_page_is_being_opened_ends(place: Store) -> None:
+    console = Console(place, town(1), port=0)  # type: ignore[arg-type]
+    host, port = await console.start()
+    _reader, writer = await asyncio.open_connection(host, port)
+    console._knock()  # what the loop does when it sees the connection; the web server is now imported in a thread
+    await asyncio.wait_for(console.stop(), 60)
+    writer.close()

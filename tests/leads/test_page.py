@@ -3,10 +3,13 @@
 import time
 
 import pytest
+from sqlalchemy import insert
 
+from identsync.console.drawing import Drawing, Visit
 from identsync.demo.site.process import SiteProcess
 from identsync.errors import AskPerson
 from identsync.integrations.leads.page import PAGES, STATES
+from identsync.store.tables import intake_reject
 
 from .conftest import Desk
 
@@ -62,3 +65,23 @@ def test_a_site_that_fails_is_named(desk: Desk, site: SiteProcess) -> None:
     (trouble,) = desk.view()["trouble"]
     assert trouble["title"] == "Лендинг"
     assert trouble["last_error"]
+
+
+def test_nobody_is_told_of_more_where_everything_is_shown(desk: Desk, site: SiteProcess) -> None:
+    site.make(4)
+    desk.go()
+    for each in desk.leads()[:2]:
+        desk.do("move", id=each.id, state="work", seen="new", seen_ms=0)
+    assert desk.view(show="2")["more"] is None
+    assert desk.view(show="1")["more"] == 4
+
+
+def test_bad_rows_beyond_the_shown_ones_can_be_reached(desk: Desk, site: SiteProcess) -> None:
+    row = {"stream": "leads/site", "raw": "{}", "problems": "[]", "received_ms": 1, "state": "open"}
+    with desk.store.write() as connection:
+        connection.execute(insert(intake_reject), [row | {"key": f"{n:064}"} for n in range(3)])
+    shown = desk.view(state="bad", show="2")
+    assert (len(shown["bad"]), shown["more"]) == (2, 8)
+    visit = Visit("ru", "auto", "Анна", "visitor", {"state": "bad", "show": "2"}, True)
+    given = shown | {"now_ms": 1, "attention": {}, "menu": [], "corners": {}, "version": "", "token": ""}
+    assert "show=8" in Drawing("ru", "UTC").draw("leads/leads.html", visit, PAGES[0], given)

@@ -100,3 +100,18 @@ def test_check_says_what_is_wrong(desk: Desk, site: SiteProcess) -> None:
     site.fault("html", times=None)
     (problem,) = asyncio.run(INTEGRATION.check(desk.settings, desk.context()))
     assert problem.where == "leads.site"
+
+
+def test_check_names_a_branch_that_the_clinic_does_not_have(desk: Desk, site: SiteProcess) -> None:
+    """No client would take such a task, ever: the site's leads would wait unseen."""
+    assert INTEGRATION.check is not None
+    wrong = {"site": replace(desk.settings["site"], branch=77)}
+    (problem,) = asyncio.run(INTEGRATION.check(wrong, desk.context()))
+    assert (problem.where, "77" in problem.what) == ("leads.site", True)
+
+
+def test_check_names_a_site_that_is_asked_under_two_names(desk: Desk, site: SiteProcess) -> None:
+    assert INTEGRATION.check is not None
+    usual = desk.settings["site"]
+    (problem,) = asyncio.run(INTEGRATION.check({"one": usual, "two": usual}, desk.context()))
+    assert (problem.where, "leads.one" in problem.what) == ("leads.two", True)

@@ -12,6 +12,9 @@ from identsync.demo.site.process import SiteProcess
 from identsync.engine.integration import PageContext, Status
 from identsync.errors import Refused, StaleFence, SuspiciousChange
 from identsync.flows.mirror import approve
+from identsync.integrations.timetable.page import PAGES
+from identsync.integrations.timetable.sent import sites_of
+from identsync.integrations.timetable.settings import Destination
 from identsync.integrations.timetable.task import check, read, scope_of, unpacked
 
 from .conftest import Network, destination
@@ -117,6 +120,25 @@ def test_doctors_without_a_name_stay_at_home(network: Network, site: SiteProcess
     assert posted(site)[-1]["doctors"] == 2
 
 
+def test_a_branch_without_a_name_stays_at_home_and_is_said_so(network: Network, site: SiteProcess):
+    network.sql("UPDATE clinic_branch SET name = ' ' WHERE branch_id = 2")
+    outcome = network.go(destination(site))
+    assert posted(site)[-1]["branches"] == [1, 3]
+    assert outcome.note == "без названия и потому не отправлены филиалы: 2"
+
+
+def test_zones_that_two_branches_had_the_wrong_way_round_are_sent_anew(network: Network, site: SiteProcess):
+    """Noon in UTC: the day is the same in all of Russia but its east, so only the offsets differ."""
+    noon = (time.time_ns() // 86_400_000_000_000 * 1440 + 720) * 60_000
+    to = destination(site)
+    zones = {branch.id: branch.zone for branch in network.clinic.branches()}
+    before = read(network.clinic, to, noon).desired(to)
+    network.sql(f"UPDATE clinic_branch SET time_zone = '{zones[3]}' WHERE branch_id = 2")
+    network.sql(f"UPDATE clinic_branch SET time_zone = '{zones[2]}' WHERE branch_id = 3")
+    after = read(network.clinic, to, noon).desired(to)
+    assert len(before.difference(after).changed) == 1
+
+
 def test_a_new_name_is_sent(network: Network, site: SiteProcess):
     to = destination(site)
     network.go(to)
@@ -137,6 +159,35 @@ def test_lost_answer(network: Network, site: SiteProcess):
     one, two = posted(site)[before:]
     assert (one["answered"], two["answered"]) == (False, True)
     assert one["sha256"] == two["sha256"]
+
+
+def test_a_site_that_left_the_settings_asks_nobody_any_more(network: Network, site: SiteProcess):
+    """Its rows stay, but the number in the menu would point at nothing that a page shows."""
+    site.fault("fail", times=2, status=400)
+    gone, moved = destination(site), destination(site, branches=[1])
+    network.go(gone, "gone")
+    network.go(moved, "moved")
+    assert PAGES[0].attention is not None
+
+    def asked(sites: dict[str, Destination]) -> int:
+        return PAGES[0].attention(PageContext(network.store, network.clinic, sites, "", time.time_ns() // 1_000_000))
+
+    assert asked({"gone": gone, "moved": moved}) == 2
+    assert asked({"moved": moved}) == 1
+    assert asked({"moved": destination(site, branches=[1, 2])}) == 0
+    assert asked({}) == 0
+
+
+def test_a_branch_whose_name_begins_like_anothers_is_not_shown_the_others_parts(network: Network, site: SiteProcess):
+    network.sql("UPDATE clinic_branch SET name = 'Центр' WHERE branch_id = 1")
+    network.sql("UPDATE clinic_branch SET name = 'Центр, у парка' WHERE branch_id = 2")
+    to = destination(site, split="doctors", max_bytes=100_000)
+    network.go(to)
+    branches = network.clinic.branches()
+    context = PageContext(network.store, network.clinic, {"site": to}, "", time.time_ns() // 1_000_000)
+    (sent,) = sites_of(context, branches, branches[0])
+    assert {branch for boards in sent.parts for branch, _doctor in boards.seats} == {1}
+    assert sent.changed == 0
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ class Console:
         self._opening: asyncio.Task[None] | None = None
         self._site: Site | None = None
         self._server: uvicorn.Server | None = None
+        self._ending = False
 
     async def start(self) -> tuple[str, int]:
         """Listen; return host and port. SettingsError for an open door, Unavailable where every port is taken."""
@@ -96,6 +97,7 @@ class Console:
         """Close the streams, finish the answers under way, free the port."""
         if self._socket is None:
             return
+        self._ending = True
         with contextlib.suppress(NotImplementedError):
             self._loop.remove_reader(self._socket)
         if self._site is not None:
@@ -119,6 +121,7 @@ class Console:
         assert self._socket is not None
         try:
             self._site, self._server = site, server = await asyncio.to_thread(self._build)
+            server.should_exit = self._ending  # stop() came while it was being built and had nothing to tell it to
             await server.serve(sockets=[self._socket])
             site.watch.close()
         except Exception as error:

@@ -272,9 +272,13 @@ class Site:
 
     # -- the rest --------------------------------------------------------------------------------------------------
 
-    async def _show_metrics(self, _request: Request) -> Response:
+    async def _show_metrics(self, request: Request) -> Response:
         context = PageContext(self._store, self._clinic, None, "", self._clock.now_ms())
-        body = await self._desk.call(lambda: self._metrics(context))
+        try:
+            body = await self._desk.call(lambda: self._metrics(context))
+        except Exception as error:
+            _note(error, page="metrics")
+            return self._notice(self._visit(request), explain(error), 503)
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _context(self, entry: Entry, user: str) -> PageContext:

@@ -45,7 +45,7 @@ GO
 CREATE OR ALTER VIEW clinic_branch AS
 SELECT
     CAST(oc.ID AS int) AS branch_id,
-    CAST(COALESCE(NULLIF(oc.BranchName, N''), oc.Name) AS nvarchar(200)) AS name,
+    CAST(COALESCE(NULLIF(oc.BranchName, N''), oc.Name, N'') AS nvarchar(200)) AS name,
     CAST(N'Europe/Moscow' AS nvarchar(64)) AS time_zone,
     CAST(NULL AS nvarchar(60)) AS phone,
     CAST(NULL AS nvarchar(400)) AS address

@@ -41,7 +41,7 @@ WHERE
 CREATE OR REPLACE VIEW clinic_branch AS
 SELECT
     oc."ID"::integer AS branch_id,
-    coalesce(nullif(oc."BranchName", ''), oc."Name")::varchar(200) AS name,
+    coalesce(nullif(oc."BranchName", ''), oc."Name", '')::varchar(200) AS name,
     'Europe/Moscow'::varchar(64) AS time_zone,
     NULL::varchar(60) AS phone,
     NULL::varchar(400) AS address

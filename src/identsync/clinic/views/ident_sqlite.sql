@@ -42,7 +42,7 @@ DROP VIEW IF EXISTS clinic_branch;
 CREATE VIEW clinic_branch AS
 SELECT
     oc.ID AS branch_id,
-    coalesce(nullif(oc.BranchName, ''), oc.Name) AS name,
+    coalesce(nullif(oc.BranchName, ''), oc.Name, '') AS name,
     'Europe/Moscow' AS time_zone,
     NULL AS phone,
     NULL AS address

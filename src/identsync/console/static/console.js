@@ -182,20 +182,24 @@ page.addEventListener("click", (event) => {
 
 // -- the stream of what changed -----------------------------------------------------------------------------------------
 
-let stream = null;
+const streamScript = document.currentScript.dataset.stream;
 let boot = null;
 
 function listen() {
-  stream = new EventSource("/events");
-  stream.addEventListener("sight", (event) => look(JSON.parse(event.data)));
-  stream.addEventListener("error", () => {
-    showLink(false);
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
-  });
+  if (!window.SharedWorker) return hearStream(hear);
+  const { port } = new SharedWorker(streamScript);
+  port.onmessage = ({ data }) => hear(data);
+  addEventListener("pagehide", () => port.postMessage("leave"));
+  addEventListener("pageshow", (event) => { if (event.persisted) port.postMessage("join"); });
 }
 
-function look(sight) {
-  clockOffset = sight.now - Date.now();
+function hear({ sight, at }) {
+  if (sight) look(sight, at);
+  else showLink(false);
+}
+
+function look(sight, at) {
+  clockOffset = sight.now - at;
   showLink(true, sight.trouble);
   showAttention(sight.attention);
   const restarted = boot !== null && boot !== sight.boot;

@@ -96,6 +96,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         detail = None if choice.lead_id is None else _detail(connection, context, choice.lead_id)
         trouble = _trouble(connection, context)
     total = counts["bad"] if choice.state == "bad" else _total(counts, choice.state)
+    left = total > len(bad) + sum(len(group.leads) for group in groups)  # each group has a limit of its own
     if detail is not None:
         detail |= _from_clinic(context, detail)
     return {
@@ -107,7 +108,7 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
         "lead": detail,
         "states": STATES,
         "trouble": trouble,
-        "more": min(choice.shown * 4, MOST_SHOWN) if total > choice.shown < MOST_SHOWN else None,
+        "more": min(choice.shown * 4, MOST_SHOWN) if left and choice.shown < MOST_SHOWN else None,
         "total": total,
     }
 

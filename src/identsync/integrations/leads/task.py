@@ -1,6 +1,6 @@
 """What runs when due: ask a site for its new leads, link them to patients, put them on the desk."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -167,7 +167,7 @@ async def check(settings: Mapping[str, LeadsSite], context: Any) -> list[Problem
     """Ask every site for the last minute; returns what is wrong with each, never raises."""
     from identsync.flows.http import Http
 
-    problems = []
+    problems = list(_twins(settings))
     async with Http() as http:
         for name, site in settings.items():
             problem = await _try(http, name, site, context)
@@ -176,10 +176,23 @@ async def check(settings: Mapping[str, LeadsSite], context: Any) -> list[Problem
     return problems
 
 
+def _twins(settings: Mapping[str, LeadsSite]) -> Iterator[Problem]:
+    """Name the sites that are asked under two names: each lead would stand on the desk twice."""
+    first: dict[tuple[str, str], str] = {}
+    for name, site in settings.items():
+        twin = first.setdefault((site.url, site.key), name)
+        if twin != name:
+            what = _("тот же адрес и ключ, что у leads.{name}: каждая заявка придёт дважды", name=twin)
+            yield Problem(f"leads.{name}", what, _("оставьте одну из двух таблиц"))
+
+
 async def _try(http: "Http", name: str, site: LeadsSite, context: Any) -> Problem | None:
     where = f"leads.{name}"
     window = Window(context.now_ms - 60_000, context.now_ms, last=False)
     try:
+        if site.branch and site.branch not in {branch.id for branch in context.clinic.branches()}:
+            what = _("таких филиалов нет: {ids}", ids=site.branch)  # no client would ever ask this site
+            return Problem(where, what, _("исправьте branch; 0 = вся сеть"))
         answer = await ask(http, site, secret(site.key), wire.query(window, site.zone or DEFAULT_ZONE, site.limit, 0))
     except IdentsyncError as error:
         return Problem(where, f"{error} {error.raw[:200]}".strip(), error.hint)

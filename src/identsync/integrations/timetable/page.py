@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from identsync.clinic.clock import minute_now
 from identsync.core.board import Boards
@@ -22,6 +22,7 @@ from identsync.store.tables import mirror_item, mirror_stream
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch, Doctor
+    from identsync.integrations.timetable.settings import Destination
 
 EPOCH = date(1970, 1, 1)
 CELL = wire.GRID
@@ -149,13 +150,24 @@ def version(context: PageContext) -> str:
 
 
 def attention(context: PageContext) -> int:
-    """Count what waits for a person: stopped sites and bodies a site did not take."""
+    """Count what waits for a person: stopped sites and bodies a site did not take, of the sites in the settings."""
     item, stream = mirror_item.c, mirror_stream.c
-    rejected = select(func.count()).where(item.stream.like("timetable/%"), item.state == "rejected")
-    asked = select(func.count()).where(stream.stream.like("timetable/%"), stream.asked_weight.is_not(None))
+    rejected = select(func.count()).where(_of_sites(context, item), item.state == "rejected")
+    asked = select(func.count()).where(_of_sites(context, stream), stream.asked_weight.is_not(None))
     with context.store.read() as connection:
         waiting = connection.execute(asked.where(stream.approved_weight.is_(None))).scalar_one()
         return int(connection.execute(rejected).scalar_one() + waiting)
+
+
+def _of_sites(context: PageContext, rows: Any) -> ColumnElement[bool]:
+    """Tell the rows of the sites' present tasks; the scope of a site of all branches only the clinic could tell."""
+    settings: Mapping[str, Destination] = context.settings or {}
+    apart = [
+        and_(rows.stream == stream_of(name), rows.scope == scope_of(site, ())) if site.branches
+        else rows.stream == stream_of(name)
+        for name, site in settings.items()
+    ]  # fmt: skip
+    return or_(false(), *apart)
 
 
 # -- actions ---------------------------------------------------------------------------------------------------------

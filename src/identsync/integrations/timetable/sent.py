@@ -96,7 +96,14 @@ def _items(connection: Connection, name: str, scope: int, site: Destination, bra
         mine = or_(mine, item.label.like(f"{begins}%", escape="/"))
     columns = (item.state, item.answer, item.payload, item.changed_ms, item.retry_ms)
     where = item.stream == stream_of(name), item.scope == scope, mine
-    return list(connection.execute(select(*columns).where(*where).order_by(item.key)))
+    found = connection.execute(select(*columns).where(*where).order_by(item.key))
+    return [row for row in found if site.split != "doctors" or _is_of(row.payload, branch.id)]
+
+
+def _is_of(payload: bytes | None, branch: int) -> bool:
+    """Tell whether a part is the branch's: the name of another may begin like a label of this one."""
+    parts = _unpacked(payload) if payload else []
+    return not parts or any(seat[0] == branch for boards in parts for seat in boards.seats)
 
 
 def _sent(

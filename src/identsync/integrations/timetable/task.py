@@ -75,13 +75,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the clinic says now: bodies, names, cells in all, doctors and branches left out for want of a name."""
+    """What the clinic says now: bodies, names, cells in all; doctors, then branches left out for want of a name."""
 
     parts: tuple[Part, ...]
     names: wire.Names
     working: int
     busy: int
     nameless: tuple[int, ...]
+    unnamed: tuple[int, ...]
 
     def desired(self, site: Destination) -> Columns:
         """Return key and digest of every body."""
@@ -103,6 +104,7 @@ def read(clinic: "ClinicSource", site: Destination, now_ms: int) -> Snapshot:
         branches = [branch for branch in source.branches() if not site.branches or branch.id in site.branches]
         names, nameless = _names(source, branches, site)
         named = [branch for branch in branches if branch.id in names.branches]
+        unnamed = tuple(branch.id for branch in branches if branch.id not in names.branches)
         windows = [
             source.boards(first_day, days, wire.GRID, ids).select(ids, names.doctors.keys())
             for first_day, days, ids in _windows(named, site, now_ms)
@@ -110,7 +112,7 @@ def read(clinic: "ClinicSource", site: Destination, now_ms: int) -> Snapshot:
     parts = [part for boards in windows for part in _parts(boards, names, site)]
     counts = [boards.counts() for boards in windows]
     working, busy = sum(count[0] for count in counts), sum(count[1] for count in counts)
-    return Snapshot(tuple(parts), names, working, busy, nameless)
+    return Snapshot(tuple(parts), names, working, busy, nameless, unnamed)
 
 
 def _names(
@@ -208,11 +210,16 @@ def _read(clinic: "ClinicSource", site: Destination, now_ms: int) -> tuple[Snaps
 
 
 def _remarked(outcome: Outcome, snapshot: Snapshot) -> Outcome:
-    if not snapshot.nameless:
-        return outcome
-    ids = ", ".join(map(str, snapshot.nameless[:10]))
-    remark = _("без имени и потому не отправлены врачи: {ids}", ids=ids)
-    return replace(outcome, note="; ".join(filter(None, (outcome.note, remark))))
+    remarks = [outcome.note]
+    if snapshot.nameless:
+        remarks.append(_("без имени и потому не отправлены врачи: {ids}", ids=_some(snapshot.nameless)))
+    if snapshot.unnamed:
+        remarks.append(_("без названия и потому не отправлены филиалы: {ids}", ids=_some(snapshot.unnamed)))
+    return replace(outcome, note="; ".join(filter(None, remarks)))
+
+
+def _some(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids[:10]))
 
 
 class _Delivery:

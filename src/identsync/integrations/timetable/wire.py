@@ -34,7 +34,8 @@ class Names:
 
     def salt(self, boards: Boards, branches: set[int], doctors: set[int], destination: str) -> int:
         """Hash all that is in a body beside the boards' bits, and where it goes."""
-        zones = [zone_table(self.zones[branch], boards.first_day, boards.days).tobytes().hex() for branch in branches]
+        days = boards.first_day, boards.days
+        zones = [(branch, zone_table(self.zones[branch], *days).tobytes().hex()) for branch in branches]
         named = [sorted((id_, names[id_]) for id_ in ids) for ids, names in self._of(branches, doctors)]
         return digest(orjson.dumps([MAPPING, destination, sorted(zones), named]))
 
