@@ -162,11 +162,11 @@ def attention(context: PageContext) -> int:
 def _of_sites(context: PageContext, rows: Any) -> ColumnElement[bool]:
     """Tell the rows of the sites' present tasks; the scope of a site of all branches only the clinic could tell."""
     settings: Mapping[str, Destination] = context.settings or {}
-    apart = [
-        and_(rows.stream == stream_of(name), rows.scope == scope_of(site, ())) if site.branches
-        else rows.stream == stream_of(name)
-        for name, site in settings.items()
-    ]  # fmt: skip
+    apart = []
+    for name, site in settings.items():
+        stream = stream_of(name)
+        mine = or_(rows.stream == stream, rows.stream.startswith(f"{stream}:", autoescape=True))  # and its weights
+        apart.append(and_(mine, rows.scope == scope_of(site, ())) if site.branches else mine)
     return or_(false(), *apart)
 
 
