@@ -121,8 +121,8 @@ class Console:
         assert self._socket is not None
         try:
             self._site, self._server = site, server = await asyncio.to_thread(self._build)
-            server.should_exit = self._ending  # stop() came while it was being built and had nothing to tell it to
-            await server.serve(sockets=[self._socket])
+            if not self._ending:  # else stop() came while it was being built, and waits
+                await server.serve(sockets=[self._socket])
             site.watch.close()
         except Exception as error:
             log.error("console.ended", error=type(error).__name__)  # noqa: TRY400  raised, and told once
