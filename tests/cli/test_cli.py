@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -39,6 +40,40 @@ def test_a_slip_of_the_hand_is_told_in_words(cli: Cli, typed: tuple[str, ...], c
     assert told.returncode == code
     assert "Traceback" not in told.stderr
     assert any(word in told.stderr for word in ("есть ident", "есть ru, en", "setup.sql"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "russian", "english"),
+    [
+        ("onec x", "нет такой команды: onec; есть init", "no such command: onec; there are init"),
+        ("once", "не указано: ЗАДАЧА", "missing: TASK"),
+        ("doctor", "не указано: --database", "missing: --database"),
+        ("once x y", "лишнее: y", "not expected: y"),
+        ("once x --brnch 1", "нет такого ключа: --brnch; похожие: --branch", "no such option: --brnch; alike: --branch"),
+        ("once x --branch -1", "--branch: нужно целое число не меньше 0", "--branch takes a whole number, at least 0"),
+        ("once x --branch", "после --branch нужно значение", "--branch needs a value"),
+        ("status --json=1", "--json пишется без значения", "--json takes no value"),
+        ("database setup --dialect ora", "нужно одно из: mssql, postgresql", "takes one of: mssql, postgresql"),
+        ("run --role boss", "--role: нужно одно из: administrator, director", "--role takes one of: administrator"),
+        ("run --branch x", "--branch: нужно целое число", "--branch takes a whole number"),
+        ("run x", "лишнее: x", "not expected: x"),
+    ],
+)
+def test_what_was_typed_wrong_is_told_in_the_readers_language(cli: Cli, typed: str, russian: str, english: str) -> None:
+    for language, told, usage in (("ru", russian, "Как вызвать: identsync"), ("en", english, "Usage: identsync")):
+        refused = cli(*typed.split(), IDENTSYNC_LANG=language, COLUMNS="80")
+        assert refused.returncode == 2
+        first, second, *_rest = refused.stderr.splitlines()
+        assert told in first
+        assert second.startswith(usage)
+
+
+@pytest.mark.parametrize("command", ["", "once", "run", "secret set", "database setup", "calendar connect", "init"])
+def test_help_speaks_the_readers_language_alone(cli: Cli, command: str) -> None:
+    help_ = cli(*command.split(), "--help", COLUMNS="100").stdout
+    assert "Показать эту справку" in help_
+    assert not re.search(r"usage|show this|options|arguments|<\w+>", help_, re.IGNORECASE)
+    assert "Show this help" in cli(*command.split(), "--help", IDENTSYNC_LANG="en").stdout
 
 
 def test_a_new_file_then_a_check(cli: Cli, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import rich_utils
 
 from identsync import files, places
 from identsync.cli import DONE, ELSEWHERE, PROBLEMS
+from identsync.cli.grammar import Commands
 from identsync.cli.words import say, say_problems
 from identsync.errors import Problem
 from identsync.language import _
@@ -37,7 +37,7 @@ USUAL_SCHEMA = {ServerName.MSSQL: "dbo", ServerName.POSTGRESQL: "public"}
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
 ]
-SecretName = Annotated[str, typer.Argument(help=_("имя секрета: то, что в настройках после secret:"))]
+SecretName = Annotated[str, typer.Argument(metavar=_("ИМЯ"), help=_("имя секрета: то, что в настройках после secret:"))]
 OfMachine = Annotated[
     bool, typer.Option("--machine", help=_("для службы и всего компьютера; нужны права администратора"))
 ]
@@ -49,8 +49,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help=_("в как
 
 def application() -> typer.Typer:
     """Return the command line, described in the chosen language."""
-    _name_the_panels()
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = Commands(add_completion=False, pretty_exceptions_enable=False)
     app.callback(help=_("Движок интеграций стоматологической клиники."))(spoken)
     app.command(help=_("Создать файл настроек с пояснениями"))(init)
     app.command(help=_("Проверить настройки, базы, представления и все внешние сервисы"))(check)
@@ -60,11 +59,11 @@ def application() -> typer.Typer:
     app.command(help=_("Показать состояние задач"))(status)
     app.command(help=_("Показать всё в действии на сгенерированной сети клиник"))(demo)
     app.command(help=_("Показать версию"))(version)
-    clinic = typer.Typer(help=_("База клиники"), no_args_is_help=True)
+    clinic = Commands(help=_("База клиники"))
     clinic.command("views", help=_("Напечатать SQL представлений для проверки человеком"))(clinic_views)
     clinic.command("check", help=_("Проверить представления клиники"))(clinic_check)
     app.add_typer(clinic, name="clinic")
-    database = typer.Typer(help=_("База движка: что выполнить её администратору"), no_args_is_help=True)
+    database = Commands(help=_("База движка: что выполнить её администратору"))
     database.command("setup", help=_("Напечатать SQL: база, вход и права для него"))(database_setup)
     database.command("tables", help=_("Напечатать SQL таблиц, для тех, кто создаёт и меняет их сам"))(database_tables)
     app.add_typer(database, name="database")
@@ -72,7 +71,7 @@ def application() -> typer.Typer:
 
     app.add_typer(service.commands(), name="service")
     app.add_typer(calendar.commands(), name="calendar")
-    secret = typer.Typer(help=_("Ключи и пароли этого компьютера"), no_args_is_help=True)
+    secret = Commands(help=_("Ключи и пароли этого компьютера"))
     secret.command("set", help=_("Записать секрет: спросит значение, не показывая его, или прочтёт ввод"))(secret_set)
     secret.command("list", help=_("Показать имена секретов, чьи они и давно ли записаны; значений не показывает"))(
         secret_list
@@ -82,17 +81,6 @@ def application() -> typer.Typer:
     return app
 
 
-def _name_the_panels() -> None:
-    """Tell typer its own words in the chosen language."""
-    rich_utils.ARGUMENTS_PANEL_TITLE = _("Что указать")
-    rich_utils.OPTIONS_PANEL_TITLE = _("Ключи")
-    rich_utils.COMMANDS_PANEL_TITLE = _("Команды")
-    rich_utils.ERRORS_PANEL_TITLE = _("Ошибка")
-    rich_utils.DEFAULT_STRING = _("[без него: {}]")
-    rich_utils.REQUIRED_LONG_STRING = _("[обязательно]")
-    rich_utils.RICH_HELP = _("Подробно: [blue]{command_path} {help_option}[/]")
-
-
 def spoken(
     lang: Annotated[str | None, typer.Option(metavar="ru|en", help=_("язык; можно и после команды"))] = None,
 ) -> None:
@@ -100,7 +88,7 @@ def spoken(
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help=_("какой файл создать"))] = FILE,
+    file: Annotated[Path, typer.Argument(metavar=_("ФАЙЛ"), help=_("какой файл создать"))] = FILE,
     force: Annotated[bool, typer.Option("--force", help=_("заменить файл, если он уже есть"))] = False,
     machine: OfMachine = False,
     user: Annotated[
@@ -170,7 +158,7 @@ def run() -> None:
 
 
 def once(
-    task: Annotated[str, typer.Argument(help=_("задача, например timetable/site"))],
+    task: Annotated[str, typer.Argument(metavar=_("ЗАДАЧА"), help=_("задача, например timetable/site"))],
     branch: Annotated[int | None, typer.Option(min=0, help=_("филиал задачи; 0 - вся сеть"))] = None,
     settings: SettingsFile = None,
 ) -> None:

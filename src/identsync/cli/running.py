@@ -1,6 +1,5 @@
 """``identsync run`` and ``identsync once``: a client with signals, a journal on standard error and a clean end."""
 
-import argparse
 import asyncio
 import json
 import os
@@ -11,6 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from identsync import integrations, places
+from identsync.cli.options import options
 from identsync.cli.words import log_to_stderr, say
 from identsync.client import Client, loop_factory, opened_clinic, opened_store, tasks_of
 from identsync.engine.integration import Outcome, Role, Status, Task
@@ -26,17 +26,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str]) -> None:
     """Read the options of ``identsync run`` and run the client."""
-    parser = argparse.ArgumentParser(prog="identsync run", description=_("Работать, пока не остановят (Ctrl-C)"))
-    roles = [role.name.lower() for role in Role]
-    parser.add_argument("--role", choices=roles, help=_("роль программы; без неё - из настроек"))
-    parser.add_argument("--branch", type=int, help=_("номер филиала; без него - из настроек"))
-    parser.add_argument("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
-    parser.add_argument(
-        "--with-parent", type=int, metavar="PID",
-        help=_("закончить, когда закончится эта программа; журнал - в файл, в папку журналов пользователя"),
-    )  # fmt: skip
-    parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+    given = options(arguments)
     if given.with_parent is not None:
         _write_to_file()
     run_client(
