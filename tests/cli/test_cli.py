@@ -49,7 +49,11 @@ def test_a_slip_of_the_hand_is_told_in_words(cli: Cli, typed: tuple[str, ...], c
         ("once", "не указано: ЗАДАЧА", "missing: TASK"),
         ("doctor", "не указано: --database", "missing: --database"),
         ("once x y", "лишнее: y", "not expected: y"),
-        ("once x --brnch 1", "нет такого ключа: --brnch; похожие: --branch", "no such option: --brnch; alike: --branch"),
+        (
+            "once x --brnch 1",
+            "нет такого ключа: --brnch; похожие: --branch",
+            "no such option: --brnch; alike: --branch",
+        ),
         ("once x --branch -1", "--branch: нужно целое число не меньше 0", "--branch takes a whole number, at least 0"),
         ("once x --branch", "после --branch нужно значение", "--branch needs a value"),
         ("status --json=1", "--json пишется без значения", "--json takes no value"),

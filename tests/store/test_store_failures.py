@@ -99,7 +99,7 @@ def test_the_error_quotes_no_data():
     error = unavailable(odbc("08S01", "login of 'Иванов' to 10.0.0.1 failed", 10054))
     assert isinstance(error, Unavailable)
     assert error.sent
-    assert str(error) == "база данных не ответила (lost, 08S01)"
+    assert str(error) == "база данных не ответила (08S01)"
 
 
 @pytest.mark.parametrize("name", ["database not open yet", "login refused"])

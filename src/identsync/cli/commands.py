@@ -9,7 +9,7 @@ import typer
 from identsync import files, places
 from identsync.cli import DONE, ELSEWHERE, PROBLEMS
 from identsync.cli.grammar import Commands
-from identsync.cli.words import say, say_problems
+from identsync.cli.words import log_to_stderr, say, say_problems
 from identsync.errors import Problem
 from identsync.language import _
 from identsync.places import Scope
@@ -82,9 +82,15 @@ def application() -> typer.Typer:
 
 
 def spoken(
-    lang: Annotated[str | None, typer.Option(metavar="ru|en", help=_("язык; можно и после команды"))] = None,
+    lang: Annotated[  # noqa: ARG001
+        str | None, typer.Option(metavar="ru|en", help=_("язык; можно и после команды"))
+    ] = None,
 ) -> None:
-    """Describe ``--lang``, which is taken from the arguments before they come here: help texts speak it, too."""
+    """Describe ``--lang``, which is taken from the arguments before they come here: help texts speak it, too.
+
+    Nothing is logged on standard output, which belongs to the answer.
+    """
+    log_to_stderr("error")
 
 
 def init(
@@ -117,10 +123,8 @@ def check(settings: SettingsFile = None, json: Json = False) -> None:
     import asyncio
 
     from identsync.cli.checking import problems, report
-    from identsync.cli.words import log_to_stderr
     from identsync.settings import load
 
-    log_to_stderr("error")
     file = places.settings_file(settings)
     if not json:
         report(_("Настройки: {file}", file=file))
