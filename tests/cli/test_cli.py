@@ -108,7 +108,7 @@ def test_check_tries_everything_and_lists_all_problems_together(cli: Cli, folder
     told = cli("check", "--json")
     problems = {problem["where"] for problem in json.loads(told.stdout)["problems"]}
     assert told.returncode == 1
-    assert {"[timetable.site] key", "[leads.site] key"} <= problems
+    assert {"[timetable.site] key", "[leads.site] key"} == problems  # a missing secret is told once
     unreachable = json.loads(cli("check", "--json", **DEMO_KEY).stdout)["problems"]
     assert len(unreachable) == 2  # one for each room: nobody answers there
     with SiteProcess() as site:
@@ -132,6 +132,14 @@ def test_once_and_status(cli: Cli, folder: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert cli("once", "timetable/site", **DEMO_KEY).returncode == 0
         assert site.books()["timetables_confirmed"] == 1
+        idle = cli("once", "timetable/site", SITE_KEY="wrong")
+        assert "ничего не изменилось, ничего не отправлено" in idle.stderr, "nobody was asked, so nobody refused"
+        refused = cli("once", "leads/site", SITE_KEY="wrong")
+        assert refused.returncode == 1
+        assert "не приняла наш ключ" in refused.stderr
+        assert "Что делать: Проверьте ключ" in refused.stderr
+        told = [line for line in refused.stderr.splitlines() if not line.startswith("timestamp=")]
+        assert not any("Refused" in line for line in told)
     state = json.loads(cli("status", "--json").stdout)
     assert {slot["kind"] for slot in state["slots"]} >= {"leads/site", "timetable/site"}
     table = cli("status", COLUMNS="160")

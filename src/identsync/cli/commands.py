@@ -173,8 +173,7 @@ def once(
     outcomes = run_once(load(places.settings_file(settings)), task, branch)
     if not all(outcomes):
         raise typer.Exit(ELSEWHERE)
-    good = {"ok", "partial"}
-    raise typer.Exit(DONE if all(o is not None and o.status in good for o in outcomes) else PROBLEMS)
+    raise typer.Exit(DONE if all(o is not None and o.status == "ok" for o in outcomes) else PROBLEMS)
 
 
 def status(settings: SettingsFile = None, json: Json = False) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
@@ -118,13 +118,15 @@ async def _once(settings: Settings, store: "Store", clinic: "ClinicSource", task
     if not isinstance(outcome, Outcome):
         say(_("{kind}, филиал {scope}: не сейчас ({why})", kind=task.kind, scope=task.scope, why=outcome))
         return None
-    say(_ended(task, outcome))
+    for line in _ended(task, outcome):
+        say(line)
     return outcome
 
 
-def _ended(task: Task, outcome: Outcome) -> str:
-    """Say how a run ended: '{task}, {where}: {how}; {counts}; {note}'."""
+def _ended(task: Task, outcome: Outcome) -> Iterator[str]:
+    """Say how a run ended, '{task}, {where}: {how}; {counts}; {note}', and what a person does about it."""
     from identsync.console.i18n import catalog
+    from identsync.console.troubles import of_note
     from identsync.console.words import said_counts
 
     how = {
@@ -137,8 +139,21 @@ def _ended(task: Task, outcome: Outcome) -> str:
         Status.RELEASED: _("не закончена и передана"),
     }.get(outcome.status, _("не удалась"))
     where = _("филиал {scope}", scope=task.scope) if task.scope else _("вся сеть")
-    counts = ", ".join(said_counts(catalog(spoken()), outcome.counts))
-    return f"{task.kind}, {where}: " + "; ".join(filter(None, (how, counts, said(outcome.note))))
+    speech = catalog(spoken())
+    trouble, note = of_note(said(outcome.note))
+    why = speech(trouble.title) if trouble else _idle(outcome)
+    counts = ", ".join(said_counts(speech, outcome.counts))
+    yield f"{task.kind}, {where}: " + "; ".join(filter(None, (how, counts, why, note)))
+    if trouble and trouble.todo:
+        yield _("Что делать: {hint}", hint=speech(trouble.todo))
+
+
+def _idle(outcome: Outcome) -> str:
+    """Say that nobody was asked anything, where all that is wanted had been confirmed before."""
+    busy = any(count for name, count in outcome.counts.items() if name != "desired")
+    if outcome.status is Status.OK and outcome.counts.get("desired") and not busy:
+        return _("с прошлого раза ничего не изменилось, ничего не отправлено")
+    return ""
 
 
 def _spare_arenas() -> None:
