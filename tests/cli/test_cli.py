@@ -245,11 +245,17 @@ def test_views_are_printed_for_a_person(cli: Cli) -> None:
 
 
 def test_an_administrator_gets_what_he_has_to_run(cli: Cli, folder: Path) -> None:
-    told = cli("database", "setup", "--login", "clinic\\sync]", "--views", "ident")
+    setup = ("database", "setup", "--login", "clinic\\sync]", "--views", "ident")
+    told = cli(*setup)
     assert told.returncode == 0, told.stderr
     assert "CREATE USER [clinic\\sync]]]" in told.stdout
-    assert "GRANT SELECT ON [ident].clinic_appointment" in told.stdout
-    written = cli("database", "setup", "--login", "clinic\\sync]", "--views", "ident", "--output", "для БД.sql")
+    assert "clinic_appointment" not in told.stdout, "another database, another text"
+    assert "--part clinic" in told.stdout
+    reading = cli(*setup, "--part", "clinic").stdout
+    assert "CREATE USER [clinic\\sync]]]" in reading
+    assert "GRANT SELECT ON [ident].clinic_appointment" in reading
+    assert "CREATE DATABASE" not in reading
+    written = cli(*setup, "--output", "для БД.sql")
     assert (written.stdout, "для БД.sql" in written.stderr) == ("", True)
     assert (folder / "для БД.sql").read_text(encoding="utf-8-sig") == told.stdout
     fixed = cli("database", "setup", "--dialect", "postgresql", "--fixed").stdout

@@ -32,6 +32,13 @@ class ServerName(enum.StrEnum):
     POSTGRESQL = "postgresql"
 
 
+class PartName(enum.StrEnum):
+    """Databases that an administrator prepares: each is given a text of its own."""
+
+    ENGINE = "engine"
+    CLINIC = "clinic"
+
+
 USUAL_SCHEMA = {ServerName.MSSQL: "dbo", ServerName.POSTGRESQL: "public"}
 
 SettingsFile = Annotated[
@@ -211,18 +218,24 @@ def clinic_check(settings: SettingsFile = None) -> None:
 
 def database_setup(
     dialect: Annotated[ServerName, typer.Option(help=_("вид базы данных"))] = ServerName.MSSQL,
+    part: Annotated[
+        PartName, typer.Option(help=_("чья база: движка или, после неё и представлений, клиники"))
+    ] = PartName.ENGINE,
     login: Login = "identsync",
     schema: Schema = "identsync",
     views: Annotated[str | None, typer.Option(help=_("схема представлений клиники; без неё - обычная"))] = None,
     fixed: Annotated[bool, typer.Option("--fixed", help=_("вход не может менять таблицы: их меняет человек"))] = False,
     output: Output = None,
 ) -> None:
-    """Print the SQL that gives the engine its place and its rights, for a database administrator."""
+    """Print the SQL that gives the engine its place, or its right to read the clinic's views, for an administrator."""
     from identsync.clinic.views import reading
     from identsync.store.rights import rights
 
-    ours = rights(dialect.value, login, schema, fixed=fixed)
-    _put_out(f"{ours}\n{reading(dialect.value, login, views or USUAL_SCHEMA[dialect])}".rstrip(), output)
+    if part is PartName.CLINIC:
+        sql = reading(dialect.value, login, views or USUAL_SCHEMA[dialect])
+    else:
+        sql = rights(dialect.value, login, schema, fixed=fixed)
+    _put_out(sql.rstrip(), output)
 
 
 def database_tables(
