@@ -17,7 +17,7 @@ CLINIC = 0
 Name = Annotated[str, typer.Argument(metavar=_("ИМЯ"), help=_("имя назначения: то, что в настройках после calendar."))]
 DoctorId = Annotated[int, typer.Option("--doctor", min=0, help=_("номер врача"))]
 OneOrAll = Annotated[int | None, typer.Option("--doctor", min=1, help=_("только у этого врача"))]
-File = Annotated[Path | None, typer.Option("--settings", "-s", help=_("файл настроек"))]
+File = Annotated[Path | None, typer.Option("--settings", "-s", readable=False, help=_("файл настроек"))]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help=_("не переспрашивать"))]
 
 

@@ -42,7 +42,10 @@ class PartName(enum.StrEnum):
 USUAL_SCHEMA = {ServerName.MSSQL: "dbo", ServerName.POSTGRESQL: "public"}
 
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
+    Path | None,
+    typer.Option(
+        "--settings", "-s", readable=False, help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный")
+    ),
 ]
 SecretName = Annotated[str, typer.Argument(metavar=_("ИМЯ"), help=_("имя секрета: то, что в настройках после secret:"))]
 OfMachine = Annotated[
@@ -51,7 +54,9 @@ OfMachine = Annotated[
 Login = Annotated[str, typer.Option(help=_("имя входа движка на сервере базы"))]
 Schema = Annotated[str, typer.Option(help=_("схема таблиц движка, как в настройках"))]
 Json = Annotated[bool, typer.Option("--json", help=_("ответ одним объектом JSON"))]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help=_("в какой файл записать; без него - напечатать"))]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", readable=False, help=_("в какой файл записать; без него - напечатать"))
+]
 
 
 def application() -> typer.Typer:
@@ -101,7 +106,7 @@ def spoken(
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar=_("ФАЙЛ"), help=_("какой файл создать"))] = FILE,
+    file: Annotated[Path, typer.Argument(metavar=_("ФАЙЛ"), readable=False, help=_("какой файл создать"))] = FILE,
     force: Annotated[bool, typer.Option("--force", help=_("заменить файл, если он уже есть"))] = False,
     machine: OfMachine = False,
     user: Annotated[
@@ -120,8 +125,7 @@ def init(
     if file.exists() and not force:
         say(_("Файл {file} уже есть; --force заменит его.", file=file))
         raise typer.Exit(PROBLEMS)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(template(database), encoding="utf-8")
+    _write(file, template(database), "utf-8", with_folder=True)
     say(_("Создан {file}. Дальше: впишите своё и выполните identsync check.", file=file))
 
 
@@ -150,7 +154,9 @@ def check(settings: SettingsFile = None, json: Json = False) -> None:
 def doctor(
     database: Annotated[bool, typer.Option("--database", help=_("испытать базу данных из настроек"))],
     settings: SettingsFile = None,
-    report: Annotated[Path | None, typer.Option(help=_("куда записать отчёт; без него - файл с датой в имени"))] = None,
+    report: Annotated[
+        Path | None, typer.Option(readable=False, help=_("куда записать отчёт; без него - файл с датой в имени"))
+    ] = None,
     seconds: Annotated[float, typer.Option(min=1, max=600, help=_("сколько секунд длится состязание"))] = 5.0,
     json: Json = False,
 ) -> None:
@@ -258,13 +264,19 @@ def _put_out(sql: str, file: Path | None) -> None:
     if file is None:
         typer.echo(sql)
         return
+    _write(file, f"{sql}\n", "utf-8-sig")
+    say(_("Записано: {file}", file=file))
+
+
+def _write(file: Path, text: str, encoding: str, *, with_folder: bool = False) -> None:
     try:
-        file.write_text(f"{sql}\n", encoding="utf-8-sig")
+        if with_folder:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding)
     except OSError as error:
         what, hint = files.reason(error)
         say_problems([Problem(str(file), _("файл не записать: {what}", what=what), hint)])
         raise typer.Exit(PROBLEMS) from None
-    say(_("Записано: {file}", file=file))
 
 
 def secret_set(name: SecretName, machine: OfMachine = False) -> None:
@@ -301,7 +313,9 @@ def demo(
     kill: Annotated[bool, typer.Option("--kill", help=_("то и дело убивать программу, которая ведёт работу"))] = False,
     kill_every: Annotated[float, typer.Option(min=1, help=_("как часто убивать, секунд"))] = 5.0,
     seconds: Annotated[float | None, typer.Option(min=1, help=_("закончить через столько секунд"))] = None,
-    folder: Annotated[Path | None, typer.Option(help=_("где держать базу; без неё - временная папка"))] = None,
+    folder: Annotated[
+        Path | None, typer.Option(readable=False, help=_("где держать базу; без неё - временная папка"))
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help=_("порт страницы"))] = 8765,
     seed: Annotated[int, typer.Option(help=_("зерно генератора"))] = 1,
     postgresql: Annotated[bool, typer.Option("--postgresql", help=_("на PostgreSQL вместо SQLite"))] = False,

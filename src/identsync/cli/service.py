@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROLES = ("administrator", "director")
 Name = Annotated[str, typer.Option(help=_("имя службы, если на компьютере их несколько"))]
-Settings = Annotated[Path | None, typer.Option("--settings", "-s", help=_("файл настроек службы"))]
+Settings = Annotated[Path | None, typer.Option("--settings", "-s", readable=False, help=_("файл настроек службы"))]
 Role = Annotated[str | None, typer.Option(help=_("роль: administrator или director; без неё - из настроек"))]
 
 
