@@ -141,6 +141,8 @@ def test_once_and_status(cli: Cli, folder: Path) -> None:
         assert "Что делать: Проверьте ключ" in refused.stderr
         told = [line for line in refused.stderr.splitlines() if not line.startswith("timestamp=")]
         assert not any("Refused" in line for line in told)
+        shown = cli("status", COLUMNS="80").stdout
+        assert "• leads/site, вся сеть: Другая сторона не приняла наш ключ или права; GET 127.0.0.1" in shown
     state = json.loads(cli("status", "--json").stdout)
     assert {slot["kind"] for slot in state["slots"]} >= {"leads/site", "timetable/site"}
     table = cli("status", COLUMNS="160")

@@ -102,6 +102,12 @@ def test_the_error_quotes_no_data():
     assert str(error) == "база данных не ответила (08S01)"
 
 
+def test_a_file_without_rights_is_said_so():
+    error = unavailable(sqlite3.OperationalError("attempt to write a readonly database"))
+    assert "нельзя писать" in str(error)
+    assert "права" in error.hint
+
+
 @pytest.mark.parametrize("name", ["database not open yet", "login refused"])
 def test_a_refused_login_is_said_so_and_tried_again(name):
     error = unavailable(ERRORS[name][0])
