@@ -56,6 +56,7 @@ class Client:
         self.branch = self.settings.client.branch if branch is None else branch
         self.tasks: tuple[Task, ...] = ()
         self.hand_over_s = HAND_OVER_S
+        self.say: Callable[[str], None] = _to_nobody
         self._with_console = console
         self._stack = AsyncExitStack()
         self._engine: Engine | None = None
@@ -177,12 +178,22 @@ class Client:
             role=self.role,
             branch=self.branch,
             options=options,
+            ended=self._page_ended,
         )
         await console.start()
         try:
             yield console
         finally:
             await console.stop()
+
+    def _page_ended(self, why: str) -> None:
+        self._console = None
+        self.say(_("Страницы больше нет: {why}. Задачи выполняются дальше.", why=why))
+        self.say(_("Что делать: {hint}", hint=_("установите программу заново и запустите; подробности в журнале")))
+
+
+def _to_nobody(_sentence: str) -> None:
+    """A host program that does not set ``Client.say`` reads the log."""
 
 
 def opened_store(settings: Settings, stack: ExitStack) -> "Store":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ def with_rooms(folder: Path, url: str) -> None:
         (("clinic", "views", "--profile", "idnt"), 2),
         (("version", "--lang", "de"), 2),
         (("database", "setup", "--output", "no/such/folder/setup.sql"), 1),
+        (("init", "/dev/null/setup.sql"), 1),
     ],
 )
 def test_a_slip_of_the_hand_is_told_in_words(cli: Cli, typed: tuple[str, ...], code: int) -> None:
@@ -39,6 +41,44 @@ def test_a_slip_of_the_hand_is_told_in_words(cli: Cli, typed: tuple[str, ...], c
     assert told.returncode == code
     assert "Traceback" not in told.stderr
     assert any(word in told.stderr for word in ("есть ident", "есть ru, en", "setup.sql"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "russian", "english"),
+    [
+        ("onec x", "нет такой команды: onec; есть init", "no such command: onec; there are init"),
+        ("once", "не указано: ЗАДАЧА", "missing: TASK"),
+        ("doctor", "не указано: --database", "missing: --database"),
+        ("once x y", "лишнее: y", "not expected: y"),
+        (
+            "once x --brnch 1",
+            "нет такого ключа: --brnch; похожие: --branch",
+            "no such option: --brnch; alike: --branch",
+        ),
+        ("once x --branch -1", "--branch: нужно целое число не меньше 0", "--branch takes a whole number, at least 0"),
+        ("once x --branch", "после --branch нужно значение", "--branch needs a value"),
+        ("status --json=1", "--json пишется без значения", "--json takes no value"),
+        ("database setup --dialect ora", "нужно одно из: mssql, postgresql", "takes one of: mssql, postgresql"),
+        ("run --role boss", "--role: нужно одно из: administrator, director", "--role takes one of: administrator"),
+        ("run --branch x", "--branch: нужно целое число", "--branch takes a whole number"),
+        ("run x", "лишнее: x", "not expected: x"),
+    ],
+)
+def test_what_was_typed_wrong_is_told_in_the_readers_language(cli: Cli, typed: str, russian: str, english: str) -> None:
+    for language, told, usage in (("ru", russian, "Как вызвать: identsync"), ("en", english, "Usage: identsync")):
+        refused = cli(*typed.split(), IDENTSYNC_LANG=language, COLUMNS="80")
+        assert refused.returncode == 2
+        first, second, *_rest = refused.stderr.splitlines()
+        assert told in first
+        assert second.startswith(usage)
+
+
+@pytest.mark.parametrize("command", ["", "once", "run", "secret set", "database setup", "calendar connect", "init"])
+def test_help_speaks_the_readers_language_alone(cli: Cli, command: str) -> None:
+    help_ = cli(*command.split(), "--help", COLUMNS="100").stdout
+    assert "Показать эту справку" in help_
+    assert not re.search(r"usage|show this|options|arguments|<\w+>", help_, re.IGNORECASE)
+    assert "Show this help" in cli(*command.split(), "--help", IDENTSYNC_LANG="en").stdout
 
 
 def test_a_new_file_then_a_check(cli: Cli, tmp_path: Path) -> None:
@@ -69,7 +109,7 @@ def test_check_tries_everything_and_lists_all_problems_together(cli: Cli, folder
     told = cli("check", "--json")
     problems = {problem["where"] for problem in json.loads(told.stdout)["problems"]}
     assert told.returncode == 1
-    assert {"[timetable.site] key", "[leads.site] key"} <= problems
+    assert {"[timetable.site] key", "[leads.site] key"} == problems  # a missing secret is told once
     unreachable = json.loads(cli("check", "--json", **DEMO_KEY).stdout)["problems"]
     assert len(unreachable) == 2  # one for each room: nobody answers there
     with SiteProcess() as site:
@@ -93,6 +133,16 @@ def test_once_and_status(cli: Cli, folder: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert cli("once", "timetable/site", **DEMO_KEY).returncode == 0
         assert site.books()["timetables_confirmed"] == 1
+        idle = cli("once", "timetable/site", SITE_KEY="wrong")
+        assert "ничего не изменилось, ничего не отправлено" in idle.stderr, "nobody was asked, so nobody refused"
+        refused = cli("once", "leads/site", SITE_KEY="wrong")
+        assert refused.returncode == 1
+        assert "не приняла наш ключ" in refused.stderr
+        assert "Что делать: Проверьте ключ" in refused.stderr
+        told = [line for line in refused.stderr.splitlines() if not line.startswith("timestamp=")]
+        assert not any("Refused" in line for line in told)
+        shown = cli("status", COLUMNS="80").stdout
+        assert "• leads/site, вся сеть: Другая сторона не приняла наш ключ или права; GET 127.0.0.1" in shown
     state = json.loads(cli("status", "--json").stdout)
     assert {slot["kind"] for slot in state["slots"]} >= {"leads/site", "timetable/site"}
     table = cli("status", COLUMNS="160")
@@ -198,11 +248,17 @@ def test_views_are_printed_for_a_person(cli: Cli) -> None:
 
 
 def test_an_administrator_gets_what_he_has_to_run(cli: Cli, folder: Path) -> None:
-    told = cli("database", "setup", "--login", "clinic\\sync]", "--views", "ident")
+    setup = ("database", "setup", "--login", "clinic\\sync]", "--views", "ident")
+    told = cli(*setup)
     assert told.returncode == 0, told.stderr
     assert "CREATE USER [clinic\\sync]]]" in told.stdout
-    assert "GRANT SELECT ON [ident].clinic_appointment" in told.stdout
-    written = cli("database", "setup", "--login", "clinic\\sync]", "--views", "ident", "--output", "для БД.sql")
+    assert "clinic_appointment" not in told.stdout, "another database, another text"
+    assert "--part clinic" in told.stdout
+    reading = cli(*setup, "--part", "clinic").stdout
+    assert "CREATE USER [clinic\\sync]]]" in reading
+    assert "GRANT SELECT ON [ident].clinic_appointment" in reading
+    assert "CREATE DATABASE" not in reading
+    written = cli(*setup, "--output", "для БД.sql")
     assert (written.stdout, "для БД.sql" in written.stderr) == ("", True)
     assert (folder / "для БД.sql").read_text(encoding="utf-8-sig") == told.stdout
     fixed = cli("database", "setup", "--dialect", "postgresql", "--fixed").stdout

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 import threading
 import time
 from pathlib import Path
@@ -58,6 +59,35 @@ async def test_a_client_in_a_loop_runs_its_tasks(settled: Path) -> None:
             assert client.snapshot().client == client.id
         assert client.id is None
         assert client.url is None
+
+
+async def test_a_page_that_fails_says_so_and_leaves_its_visitor(
+    settled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "identsync.console.site", None)
+    said: list[str] = []
+    async with Client(settled) as client:
+        client.say = said.append
+        assert client.url
+        port = int(client.url.rstrip("/").rpartition(":")[2])
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(visited(port), 60)
+        with pytest.raises(ConnectionRefusedError):
+            await visited(port)
+        assert client.url is None
+        assert client.snapshot().client == client.id
+    assert any("Страницы больше нет: не хватает модуля identsync.console.site" in text for text in said)
+    assert "identsync.console.site" in capsys.readouterr().out
+
+
+async def visited(port: int) -> bytes:
+    """The whole answer to one request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        return await reader.read()
+    finally:
+        writer.close()
 
 
 def test_a_client_in_a_thread_leaves_no_thread_behind(settled: Path) -> None:

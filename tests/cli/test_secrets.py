@@ -152,6 +152,22 @@ def test_a_person_tries_the_settings_of_a_service(
 
 @pytest.mark.skipif(WINDOWS, reason="a terminal of POSIX")
 def test_a_prompt_does_not_show_what_is_typed(home: Path) -> None:
+    code, shown = at_the_prompt("тайна\n")
+    assert code == 0
+    assert "тайна" not in shown
+    assert next(home.iterdir()).read_bytes().endswith("\nтайна".encode())
+
+
+@pytest.mark.skipif(WINDOWS, reason="a pseudo-terminal; Windows has its own test below")
+def test_ctrl_c_at_the_prompt_keeps_nothing_and_says_so(home: Path) -> None:
+    code, shown = at_the_prompt("тайн\x03")
+    assert code == 130
+    assert "ничего не записано" in shown
+    assert not list(home.glob("*"))
+
+
+def at_the_prompt(keys: str) -> tuple[int, str]:
+    """Type keys where ``secret set`` asks; the exit code and what stood on the terminal."""
     import pty
 
     pid, terminal = pty.fork()
@@ -160,16 +176,14 @@ def test_a_prompt_does_not_show_what_is_typed(home: Path) -> None:
     shown = b""
     while "видно".encode() not in shown:
         shown += os.read(terminal, 1000)
-    os.write(terminal, "тайна\n".encode())
+    os.write(terminal, keys.encode())
     try:
         while piece := os.read(terminal, 1000):
             shown += piece
     except OSError:  # the other end is closed
         pass
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert "тайна".encode() not in shown
-    assert next(home.iterdir()).read_bytes().endswith("\nтайна".encode())
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
 @pytest.mark.skipif(not WINDOWS, reason="a console of Windows")

@@ -150,7 +150,26 @@ async def test_databases_that_are_in_recovery_at_the_start_are_waited_for(
     finally:
         event.remove(Engine, "do_connect", refuse)
     assert refused == {"identsync.db", "clinic.db"}
-    assert ["нет такой базы, или она не открыта" in text for text in said] == [True, True, False]
+    waits = [text for text in said if text.startswith("Пока не начать")]
+    assert ["нет такой базы, или она не открыта" in text for text in waits] == [True, True]
+
+
+async def test_a_start_that_waits_says_what_to_do_once_and_in_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "FIRST_RETRY_S", 0.01)
+    settings = folder / "identsync.toml"
+    settings.write_text(settings.read_text().replace("identsync.db", "no/such/folder/x.db"))
+    ending, said = Ending(), list[str]()
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        if sum(text.startswith("Пока не начать") for text in said) == 3:
+            ending.ask()
+
+    await life.live(Client(settings), ending, say=say, started=ending.ask)
+    assert sum(text.startswith("Что делать: проверьте путь") for text in said) == 1
+    assert not [text for text in said if "Error" in text or "lost" in text]
 
 
 async def test_an_end_that_is_not_asked_for_is_waited_for_no_longer_than_said() -> None:

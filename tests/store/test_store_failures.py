@@ -99,7 +99,13 @@ def test_the_error_quotes_no_data():
     error = unavailable(odbc("08S01", "login of 'Иванов' to 10.0.0.1 failed", 10054))
     assert isinstance(error, Unavailable)
     assert error.sent
-    assert str(error) == "база данных не ответила (lost, 08S01)"
+    assert str(error) == "база данных не ответила (08S01)"
+
+
+def test_a_file_without_rights_is_said_so():
+    error = unavailable(sqlite3.OperationalError("attempt to write a readonly database"))
+    assert "нельзя писать" in str(error)
+    assert "права" in error.hint
 
 
 @pytest.mark.parametrize("name", ["database not open yet", "login refused"])

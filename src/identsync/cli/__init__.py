@@ -29,9 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             run(given[1:])
         else:
+            from identsync.cli import grammar
             from identsync.cli.commands import application  # help texts take the language when they are made
 
-            application()(given, prog_name="identsync")
+            sys.exit(grammar.run(application(), given))
 
 
 def _language(arguments: list[str]) -> str | None:

@@ -9,20 +9,21 @@ import typer
 
 from identsync import places
 from identsync.cli import DONE, PROBLEMS
+from identsync.cli.grammar import Commands
 from identsync.cli.words import say
 from identsync.language import _
 
 CLINIC = 0
-Name = Annotated[str, typer.Argument(help=_("имя назначения: то, что в настройках после calendar."))]
+Name = Annotated[str, typer.Argument(metavar=_("ИМЯ"), help=_("имя назначения: то, что в настройках после calendar."))]
 DoctorId = Annotated[int, typer.Option("--doctor", min=0, help=_("номер врача"))]
 OneOrAll = Annotated[int | None, typer.Option("--doctor", min=1, help=_("только у этого врача"))]
-File = Annotated[Path | None, typer.Option("--settings", "-s", help=_("файл настроек"))]
+File = Annotated[Path | None, typer.Option("--settings", "-s", readable=False, help=_("файл настроек"))]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help=_("не переспрашивать"))]
 
 
 def commands() -> typer.Typer:
     """Return the group of commands, described in the chosen language."""
-    app = typer.Typer(help=_("Календари врачей"), no_args_is_help=True)
+    app = Commands(help=_("Календари врачей"))
     app.command("list", help=_("Показать назначения, врачей и что с их календарями"))(show)
     app.command(help=_("Подключить учётную запись врача или Google клиники"))(connect)
     app.command(help=_("Удалить всё, что было туда записано"))(purge)

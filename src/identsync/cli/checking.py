@@ -31,7 +31,8 @@ async def problems(settings: Settings, say: Say) -> list[Problem]:
 
     ``say`` hears what is being tried. The engine's tables are created or brought up to date on the way.
     """
-    found = list(_secrets(settings))
+    secrets = list(_secrets(settings))
+    found = list(secrets)
     with ExitStack() as stack:
         say(_("База движка…"))
         store = await asyncio.to_thread(_store, settings, stack, found)
@@ -42,7 +43,12 @@ async def problems(settings: Settings, say: Say) -> list[Problem]:
             integration = integrations.load(name)
             say(f"{_(integration.title)}…")
             found += await _room(integration, PageContext(store, clinic, table, "", time.time_ns() // 1_000_000))
-    return list(dict.fromkeys(found))  # a missing secret is met twice
+    return list(dict.fromkeys(one for one in found if one in secrets or not _told(one, secrets)))
+
+
+def _told(problem: Problem, secrets: Sequence[Problem]) -> bool:
+    """Say whether it is of a secret of the same table that is known to be missing: whoever needs it meets it again."""
+    return any(one.what == problem.what and one.where.startswith(problem.where) for one in secrets)
 
 
 def clinic_problems(settings: Settings) -> list[Problem]:

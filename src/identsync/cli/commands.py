@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import rich_utils
 
 from identsync import files, places
 from identsync.cli import DONE, ELSEWHERE, PROBLEMS
-from identsync.cli.words import say, say_problems
+from identsync.cli.grammar import Commands
+from identsync.cli.words import log_to_stderr, say, say_problems
 from identsync.errors import Problem
 from identsync.language import _
 from identsync.places import Scope
@@ -32,25 +32,36 @@ class ServerName(enum.StrEnum):
     POSTGRESQL = "postgresql"
 
 
+class PartName(enum.StrEnum):
+    """Databases that an administrator prepares: each is given a text of its own."""
+
+    ENGINE = "engine"
+    CLINIC = "clinic"
+
+
 USUAL_SCHEMA = {ServerName.MSSQL: "dbo", ServerName.POSTGRESQL: "public"}
 
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
+    Path | None,
+    typer.Option(
+        "--settings", "-s", readable=False, help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный")
+    ),
 ]
-SecretName = Annotated[str, typer.Argument(help=_("имя секрета: то, что в настройках после secret:"))]
+SecretName = Annotated[str, typer.Argument(metavar=_("ИМЯ"), help=_("имя секрета: то, что в настройках после secret:"))]
 OfMachine = Annotated[
     bool, typer.Option("--machine", help=_("для службы и всего компьютера; нужны права администратора"))
 ]
 Login = Annotated[str, typer.Option(help=_("имя входа движка на сервере базы"))]
 Schema = Annotated[str, typer.Option(help=_("схема таблиц движка, как в настройках"))]
 Json = Annotated[bool, typer.Option("--json", help=_("ответ одним объектом JSON"))]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help=_("в какой файл записать; без него - напечатать"))]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", readable=False, help=_("в какой файл записать; без него - напечатать"))
+]
 
 
 def application() -> typer.Typer:
     """Return the command line, described in the chosen language."""
-    _name_the_panels()
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = Commands(add_completion=False, pretty_exceptions_enable=False)
     app.callback(help=_("Движок интеграций стоматологической клиники."))(spoken)
     app.command(help=_("Создать файл настроек с пояснениями"))(init)
     app.command(help=_("Проверить настройки, базы, представления и все внешние сервисы"))(check)
@@ -60,11 +71,11 @@ def application() -> typer.Typer:
     app.command(help=_("Показать состояние задач"))(status)
     app.command(help=_("Показать всё в действии на сгенерированной сети клиник"))(demo)
     app.command(help=_("Показать версию"))(version)
-    clinic = typer.Typer(help=_("База клиники"), no_args_is_help=True)
+    clinic = Commands(help=_("База клиники"))
     clinic.command("views", help=_("Напечатать SQL представлений для проверки человеком"))(clinic_views)
     clinic.command("check", help=_("Проверить представления клиники"))(clinic_check)
     app.add_typer(clinic, name="clinic")
-    database = typer.Typer(help=_("База движка: что выполнить её администратору"), no_args_is_help=True)
+    database = Commands(help=_("База движка: что выполнить её администратору"))
     database.command("setup", help=_("Напечатать SQL: база, вход и права для него"))(database_setup)
     database.command("tables", help=_("Напечатать SQL таблиц, для тех, кто создаёт и меняет их сам"))(database_tables)
     app.add_typer(database, name="database")
@@ -72,7 +83,7 @@ def application() -> typer.Typer:
 
     app.add_typer(service.commands(), name="service")
     app.add_typer(calendar.commands(), name="calendar")
-    secret = typer.Typer(help=_("Ключи и пароли этого компьютера"), no_args_is_help=True)
+    secret = Commands(help=_("Ключи и пароли этого компьютера"))
     secret.command("set", help=_("Записать секрет: спросит значение, не показывая его, или прочтёт ввод"))(secret_set)
     secret.command("list", help=_("Показать имена секретов, чьи они и давно ли записаны; значений не показывает"))(
         secret_list
@@ -82,25 +93,20 @@ def application() -> typer.Typer:
     return app
 
 
-def _name_the_panels() -> None:
-    """Tell typer its own words in the chosen language."""
-    rich_utils.ARGUMENTS_PANEL_TITLE = _("Что указать")
-    rich_utils.OPTIONS_PANEL_TITLE = _("Ключи")
-    rich_utils.COMMANDS_PANEL_TITLE = _("Команды")
-    rich_utils.ERRORS_PANEL_TITLE = _("Ошибка")
-    rich_utils.DEFAULT_STRING = _("[без него: {}]")
-    rich_utils.REQUIRED_LONG_STRING = _("[обязательно]")
-    rich_utils.RICH_HELP = _("Подробно: [blue]{command_path} {help_option}[/]")
-
-
 def spoken(
-    lang: Annotated[str | None, typer.Option(metavar="ru|en", help=_("язык; можно и после команды"))] = None,
+    lang: Annotated[  # noqa: ARG001
+        str | None, typer.Option(metavar="ru|en", help=_("язык; можно и после команды"))
+    ] = None,
 ) -> None:
-    """Describe ``--lang``, which is taken from the arguments before they come here: help texts speak it, too."""
+    """Describe ``--lang``, which is taken from the arguments before they come here: help texts speak it, too.
+
+    Nothing is logged on standard output, which belongs to the answer.
+    """
+    log_to_stderr("error")
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help=_("какой файл создать"))] = FILE,
+    file: Annotated[Path, typer.Argument(metavar=_("ФАЙЛ"), readable=False, help=_("какой файл создать"))] = FILE,
     force: Annotated[bool, typer.Option("--force", help=_("заменить файл, если он уже есть"))] = False,
     machine: OfMachine = False,
     user: Annotated[
@@ -119,8 +125,7 @@ def init(
     if file.exists() and not force:
         say(_("Файл {file} уже есть; --force заменит его.", file=file))
         raise typer.Exit(PROBLEMS)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(template(database), encoding="utf-8")
+    _write(file, template(database), "utf-8", with_folder=True)
     say(_("Создан {file}. Дальше: впишите своё и выполните identsync check.", file=file))
 
 
@@ -129,10 +134,8 @@ def check(settings: SettingsFile = None, json: Json = False) -> None:
     import asyncio
 
     from identsync.cli.checking import problems, report
-    from identsync.cli.words import log_to_stderr
     from identsync.settings import load
 
-    log_to_stderr("error")
     file = places.settings_file(settings)
     if not json:
         report(_("Настройки: {file}", file=file))
@@ -151,7 +154,9 @@ def check(settings: SettingsFile = None, json: Json = False) -> None:
 def doctor(
     database: Annotated[bool, typer.Option("--database", help=_("испытать базу данных из настроек"))],
     settings: SettingsFile = None,
-    report: Annotated[Path | None, typer.Option(help=_("куда записать отчёт; без него - файл с датой в имени"))] = None,
+    report: Annotated[
+        Path | None, typer.Option(readable=False, help=_("куда записать отчёт; без него - файл с датой в имени"))
+    ] = None,
     seconds: Annotated[float, typer.Option(min=1, max=600, help=_("сколько секунд длится состязание"))] = 5.0,
     json: Json = False,
 ) -> None:
@@ -170,7 +175,7 @@ def run() -> None:
 
 
 def once(
-    task: Annotated[str, typer.Argument(help=_("задача, например timetable/site"))],
+    task: Annotated[str, typer.Argument(metavar=_("ЗАДАЧА"), help=_("задача, например timetable/site"))],
     branch: Annotated[int | None, typer.Option(min=0, help=_("филиал задачи; 0 - вся сеть"))] = None,
     settings: SettingsFile = None,
 ) -> None:
@@ -181,8 +186,7 @@ def once(
     outcomes = run_once(load(places.settings_file(settings)), task, branch)
     if not all(outcomes):
         raise typer.Exit(ELSEWHERE)
-    good = {"ok", "partial"}
-    raise typer.Exit(DONE if all(o is not None and o.status in good for o in outcomes) else PROBLEMS)
+    raise typer.Exit(DONE if all(o is not None and o.status == "ok" for o in outcomes) else PROBLEMS)
 
 
 def status(settings: SettingsFile = None, json: Json = False) -> None:
@@ -220,18 +224,24 @@ def clinic_check(settings: SettingsFile = None) -> None:
 
 def database_setup(
     dialect: Annotated[ServerName, typer.Option(help=_("вид базы данных"))] = ServerName.MSSQL,
+    part: Annotated[
+        PartName, typer.Option(help=_("чья база: движка или, после неё и представлений, клиники"))
+    ] = PartName.ENGINE,
     login: Login = "identsync",
     schema: Schema = "identsync",
     views: Annotated[str | None, typer.Option(help=_("схема представлений клиники; без неё - обычная"))] = None,
     fixed: Annotated[bool, typer.Option("--fixed", help=_("вход не может менять таблицы: их меняет человек"))] = False,
     output: Output = None,
 ) -> None:
-    """Print the SQL that gives the engine its place and its rights, for a database administrator."""
+    """Print the SQL that gives the engine its place, or its right to read the clinic's views, for an administrator."""
     from identsync.clinic.views import reading
     from identsync.store.rights import rights
 
-    ours = rights(dialect.value, login, schema, fixed=fixed)
-    _put_out(f"{ours}\n{reading(dialect.value, login, views or USUAL_SCHEMA[dialect])}".rstrip(), output)
+    if part is PartName.CLINIC:
+        sql = reading(dialect.value, login, views or USUAL_SCHEMA[dialect])
+    else:
+        sql = rights(dialect.value, login, schema, fixed=fixed)
+    _put_out(sql.rstrip(), output)
 
 
 def database_tables(
@@ -254,13 +264,19 @@ def _put_out(sql: str, file: Path | None) -> None:
     if file is None:
         typer.echo(sql)
         return
+    _write(file, f"{sql}\n", "utf-8-sig")
+    say(_("Записано: {file}", file=file))
+
+
+def _write(file: Path, text: str, encoding: str, *, with_folder: bool = False) -> None:
     try:
-        file.write_text(f"{sql}\n", encoding="utf-8-sig")
+        if with_folder:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding)
     except OSError as error:
         what, hint = files.reason(error)
         say_problems([Problem(str(file), _("файл не записать: {what}", what=what), hint)])
         raise typer.Exit(PROBLEMS) from None
-    say(_("Записано: {file}", file=file))
 
 
 def secret_set(name: SecretName, machine: OfMachine = False) -> None:
@@ -297,7 +313,9 @@ def demo(
     kill: Annotated[bool, typer.Option("--kill", help=_("то и дело убивать программу, которая ведёт работу"))] = False,
     kill_every: Annotated[float, typer.Option(min=1, help=_("как часто убивать, секунд"))] = 5.0,
     seconds: Annotated[float | None, typer.Option(min=1, help=_("закончить через столько секунд"))] = None,
-    folder: Annotated[Path | None, typer.Option(help=_("где держать базу; без неё - временная папка"))] = None,
+    folder: Annotated[
+        Path | None, typer.Option(readable=False, help=_("где держать базу; без неё - временная папка"))
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help=_("порт страницы"))] = 8765,
     seed: Annotated[int, typer.Option(help=_("зерно генератора"))] = 1,
     postgresql: Annotated[bool, typer.Option("--postgresql", help=_("на PostgreSQL вместо SQLite"))] = False,

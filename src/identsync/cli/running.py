@@ -1,16 +1,16 @@
 """``identsync run`` and ``identsync once``: a client with signals, a journal on standard error and a clean end."""
 
-import argparse
 import asyncio
 import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from identsync import integrations, places
+from identsync.cli.options import options
 from identsync.cli.words import log_to_stderr, say
 from identsync.client import Client, loop_factory, opened_clinic, opened_store, tasks_of
 from identsync.engine.integration import Outcome, Role, Status, Task
@@ -26,17 +26,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str]) -> None:
     """Read the options of ``identsync run`` and run the client."""
-    parser = argparse.ArgumentParser(prog="identsync run", description=_("Работать, пока не остановят (Ctrl-C)"))
-    roles = [role.name.lower() for role in Role]
-    parser.add_argument("--role", choices=roles, help=_("роль программы; без неё - из настроек"))
-    parser.add_argument("--branch", type=int, help=_("номер филиала; без него - из настроек"))
-    parser.add_argument("--settings", "-s", help=_("файл настроек; без него - IDENTSYNC_SETTINGS или найденный"))
-    parser.add_argument(
-        "--with-parent", type=int, metavar="PID",
-        help=_("закончить, когда закончится эта программа; журнал - в файл, в папку журналов пользователя"),
-    )  # fmt: skip
-    parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+    given = options(arguments)
     if given.with_parent is not None:
         _write_to_file()
     run_client(
@@ -128,13 +118,15 @@ async def _once(settings: Settings, store: "Store", clinic: "ClinicSource", task
     if not isinstance(outcome, Outcome):
         say(_("{kind}, филиал {scope}: не сейчас ({why})", kind=task.kind, scope=task.scope, why=outcome))
         return None
-    say(_ended(task, outcome))
+    for line in _ended(task, outcome):
+        say(line)
     return outcome
 
 
-def _ended(task: Task, outcome: Outcome) -> str:
-    """Say how a run ended: '{task}, {where}: {how}; {counts}; {note}'."""
+def _ended(task: Task, outcome: Outcome) -> Iterator[str]:
+    """Say how a run ended, '{task}, {where}: {how}; {counts}; {note}', and what a person does about it."""
     from identsync.console.i18n import catalog
+    from identsync.console.troubles import of_note
     from identsync.console.words import said_counts
 
     how = {
@@ -147,8 +139,21 @@ def _ended(task: Task, outcome: Outcome) -> str:
         Status.RELEASED: _("не закончена и передана"),
     }.get(outcome.status, _("не удалась"))
     where = _("филиал {scope}", scope=task.scope) if task.scope else _("вся сеть")
-    counts = ", ".join(said_counts(catalog(spoken()), outcome.counts))
-    return f"{task.kind}, {where}: " + "; ".join(filter(None, (how, counts, said(outcome.note))))
+    speech = catalog(spoken())
+    trouble, note = of_note(said(outcome.note))
+    why = speech(trouble.title) if trouble else _idle(outcome)
+    counts = ", ".join(said_counts(speech, outcome.counts))
+    yield f"{task.kind}, {where}: " + "; ".join(filter(None, (how, counts, why, note)))
+    if trouble and trouble.todo:
+        yield _("Что делать: {hint}", hint=speech(trouble.todo))
+
+
+def _idle(outcome: Outcome) -> str:
+    """Say that nobody was asked anything, where all that is wanted had been confirmed before."""
+    busy = any(count for name, count in outcome.counts.items() if name != "desired")
+    if outcome.status is Status.OK and outcome.counts.get("desired") and not busy:
+        return _("с прошлого раза ничего не изменилось, ничего не отправлено")
+    return ""
 
 
 def _spare_arenas() -> None:

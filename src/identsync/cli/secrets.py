@@ -84,6 +84,9 @@ def _asked(prompt: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)
             return getpass.getpass(prompt)
+    except KeyboardInterrupt:
+        say("\n" + _("Прервано, ничего не записано."))
+        raise
     except (getpass.GetPassWarning, EOFError):
         raise AskPerson(_("секрет не введён"), hint=_("введите его в обычной консоли или передайте файлом")) from None
 

@@ -9,6 +9,7 @@ import typer
 
 from identsync import places, vault
 from identsync.cli import PROBLEMS, STOPPED
+from identsync.cli.grammar import Commands
 from identsync.cli.words import say
 from identsync.language import _
 from identsync.service.entry import NAME, Entry, unit
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 ROLES = ("administrator", "director")
 Name = Annotated[str, typer.Option(help=_("имя службы, если на компьютере их несколько"))]
-Settings = Annotated[Path | None, typer.Option("--settings", "-s", help=_("файл настроек службы"))]
+Settings = Annotated[Path | None, typer.Option("--settings", "-s", readable=False, help=_("файл настроек службы"))]
 Role = Annotated[str | None, typer.Option(help=_("роль: administrator или director; без неё - из настроек"))]
 
 
 def commands() -> typer.Typer:
     """Return the group of commands, described in the chosen language."""
-    app = typer.Typer(help=_("Служба Windows: работает без входа в систему"), no_args_is_help=True)
+    app = Commands(help=_("Служба Windows: работает без входа в систему"))
     app.command(help=_("Установить службу или изменить установленную"))(install)
     app.command(help=_("Запустить службу"))(start)
     app.command(help=_("Остановить службу: задачи сразу переходят к другим программам"))(stop)

@@ -1,6 +1,6 @@
 """``identsync status`` as a table and as JSON."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -13,7 +13,7 @@ from identsync.cli.crews import crews_json, crews_table
 from identsync.client import opened_clinic, opened_store
 from identsync.console.crew import crews
 from identsync.errors import IdentsyncError, Problem
-from identsync.language import _
+from identsync.language import _, said, spoken
 from identsync.settings import Settings
 from identsync.store import slots
 from identsync.store.clients import computers, is_outgrown
@@ -38,6 +38,8 @@ def status_table(settings: Settings) -> None:
     place = partial(_place, _branch_names(settings))
     if state["slots"]:
         console.print(_tasks(state, place))
+        for line in _errors(state, place):
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
     else:
         console.print(_("Задач ещё не было: запустите identsync run."))
     if state["crews"]:
@@ -82,7 +84,7 @@ def _tasks(state: Mapping[str, Any], place: Callable[[int], str]) -> "Table":
     from rich.table import Table
 
     table = Table(title=_("Задачи"))
-    for heading in (_("задача"), _("филиал"), _("состояние"), _("следующий раз"), _("последний успех"), _("ошибка")):
+    for heading in (_("задача"), _("филиал"), _("состояние"), _("следующий раз"), _("последний успех")):
         table.add_column(heading, overflow="fold")
     for slot in state["slots"]:
         table.add_row(*_row(slot, place, state["now_ms"]))
@@ -96,7 +98,22 @@ def _place(names: Mapping[int, str], scope: int) -> str:
 def _row(slot: dict[str, Any], place: Callable[[int], str], now_ms: int) -> tuple[str, ...]:
     due = "" if slot["running"] or slot["paused"] else _ahead(slot["eligible_ms"] - now_ms)
     last = _("не было") if slot["last_ok_ms"] is None else _ago(now_ms - slot["last_ok_ms"])
-    return slot["kind"], place(slot["scope"]), _word(slot), due, last, slot["last_error"] or ""
+    return slot["kind"], place(slot["scope"]), _word(slot), due, last
+
+
+def _errors(state: Mapping[str, Any], place: Callable[[int], str]) -> Iterator[str]:
+    """Say below the table what each task last failed of, and what a person does: a column has no room for it."""
+    from identsync.console.i18n import catalog
+    from identsync.console.troubles import of_note
+
+    speech = catalog(spoken())
+    for slot in state["slots"]:
+        if slot["last_error"]:
+            trouble, note = of_note(said(slot["last_error"]))
+            why = "; ".join(filter(None, (speech(trouble.title) if trouble else "", note)))
+            yield f"  • {slot['kind']}, {place(slot['scope'])}: {why}"
+            if trouble and trouble.todo:
+                yield f"      → {speech(trouble.todo)}"
 
 
 def _word(slot: dict[str, Any]) -> str:

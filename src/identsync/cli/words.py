@@ -4,6 +4,7 @@ import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 from identsync.cli import BROKEN_OFF, PROBLEMS, STOPPED
 from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError, Stop
@@ -41,6 +42,14 @@ def _reader_left(error: OSError) -> bool:
 def say(sentence: str) -> None:
     """Write one line to standard error."""
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201  a command speaks
+
+
+def refuse(what: str, usage: str, help_: str) -> NoReturn:
+    """Say what was typed wrong and how it is typed right, and end."""
+    say(_("Ошибка: {error}", error=what))
+    for line in filter(None, (usage, help_ and _("Подробно: {command}", command=help_))):
+        say(line)
+    sys.exit(STOPPED)
 
 
 def say_problems(problems: Sequence[Problem]) -> None:

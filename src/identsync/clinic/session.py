@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -15,6 +16,7 @@ from identsync.language import _
 from identsync.store.failures import Reaction, is_refusal, reaction, unreached
 
 _STEPS = 200_000  # instructions of SQLite's machine between two looks at the clock: a few milliseconds
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -23,7 +25,7 @@ def reading(engine: Engine, schema: str | None, deadline_s: float, *, brief: boo
 
     SQLite and PostgreSQL give a snapshot, SQL Server committed rows (READ COMMITTED). Each statement may take
     ``deadline_s`` seconds. Errors of the driver become :class:`ContractError` where a relation is missing or wrong and
-    :class:`Unavailable` otherwise; their texts carry the kind of the error only, never a row. ``brief`` is for a few
+    :class:`Unavailable` otherwise; their texts never carry a row. ``brief`` is for a few
     rows found by key, again and again: the driver may keep the statement and the server its plan.
     """
     try:
@@ -86,11 +88,12 @@ def _translated(engine: Engine, schema: str | None, error: Exception) -> Identsy
     wrong = isinstance(cause, driver.ProgrammingError) and reaction(cause) is Reaction.DEFECT and not is_refusal(cause)
     if wrong or str(cause).startswith("no such "):  # SQLite's way to say it
         return ContractError(_problems(engine, schema) or [Problem("clinic", _("не читается ({kind})", kind=kind))])
+    log.info("clinic.unavailable", error=kind)
     if known := unreached(cause):
         what, hint = known
-        return Unavailable(_("база клиники: {what} ({kind})", what=what, kind=kind), sent=False, hint=hint)
+        return Unavailable(_("база клиники: {what}", what=what), sent=False, hint=hint)
     if isinstance(cause, driver.Error) or isinstance(error, PoolTimeout):
-        return Unavailable(_("база клиники не отвечает ({kind})", kind=kind), sent=False)
+        return Unavailable(_("база клиники не отвечает"), sent=False)
     return None
 
 

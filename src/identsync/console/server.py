@@ -37,7 +37,8 @@ class Console:
     """Serves the pages to the browsers of this computer, and with a password to others.
 
     ``poke(kind, scope)`` tells the engine in this process to look at a task now; ``password()`` is called once, when it
-    is first needed. All public methods belong to the thread of the running loop.
+    is first needed; ``ended(why)`` hears that the page has failed and its port is closed. All public methods belong to
+    the thread of the running loop.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Console:
         host: str = "127.0.0.1", port: int = 8765, language: str = "ru", zone: str | None = None,
         password: Callable[[], str] | None = None, names: Sequence[str] = (), user: str = "",
         role: Role | None = None, branch: int | None = None, options: Any = None,
+        ended: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._clinic = clinic
@@ -63,6 +65,7 @@ class Console:
         self._role = role
         self._branch = branch
         self._options = options
+        self._ended = ended
         self._desk = Desk()
         self._socket: socket.socket | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -98,8 +101,9 @@ class Console:
         if self._socket is None:
             return
         self._ending = True
-        with contextlib.suppress(NotImplementedError):
-            self._loop.remove_reader(self._socket)
+        if self._socket.fileno() >= 0:  # the page has not failed
+            with contextlib.suppress(NotImplementedError):
+                self._loop.remove_reader(self._socket)
         if self._site is not None:
             self._site.watch.close()
         if self._server is not None:
@@ -125,8 +129,11 @@ class Console:
                 await server.serve(sockets=[self._socket])
             site.watch.close()
         except Exception as error:
-            log.error("console.ended", error=type(error).__name__)  # noqa: TRY400  raised, and told once
-            raise
+            self._socket.close()  # or a browser would wait for an answer that nobody gives
+            kind, module = type(error).__name__, error.name if isinstance(error, ImportError) else None
+            log.error("console.ended", error=kind, module=module)  # noqa: TRY400  a text may quote anything
+            if self._ended is not None:
+                self._ended(_("не хватает модуля {name}", name=module) if module else kind)
 
     def _build(self) -> "tuple[Site, uvicorn.Server]":
         """Import what a web server is made of and put it together; done in a thread."""
@@ -177,8 +184,13 @@ def listen(host: str, port: int) -> socket.socket:
             return _bind(host, candidate)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise Unavailable(f"console: {error.strerror or error}", sent=False) from error
-    raise Unavailable(f"console: ports {ports[0]}-{ports[-1]} of {host} are taken", sent=False)
+                raise _nowhere(host, str(port), error.strerror or type(error).__name__) from error
+    raise _nowhere(host, f"{ports[0]}-{ports[-1]}", _("заняты"))
+
+
+def _nowhere(host: str, ports: str, reason: str) -> Unavailable:
+    what = _("страницу негде открыть: {host}:{port} ({reason})", host=host, port=ports, reason=reason)
+    return Unavailable(what, sent=False, hint=_("укажите другой порт или port = 0"))
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -197,10 +197,7 @@ class Http:
             words = _("такой запрос невозможен: адрес или ключ с недопустимыми знаками ({cause})", cause=_cause(error))
             raise call.unexpected(words) from None
         except httpx.HTTPError as error:
-            words = _("ответ потерян") if call.sent else _("нет связи")
-            hint = _("проверьте адрес в настройках, интернет и брандмауэр; если там перерыв, подождите")
-            told = call.words(_("{what} ({code})", what=words, code=_cause(error)))
-            raise Unavailable(told, sent=call.sent, hint=hint) from None
+            raise _unavailable(call, error) from None
 
 
 def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "httpx.URL":
@@ -247,6 +244,16 @@ class _Deadline:
 def _passing(error: Exception) -> bool:
     """Say whether a second try soon may help: not where the server named a time."""
     return isinstance(error, Unavailable) and error.after_ms is None
+
+
+def _unavailable(call: _Call, error: Exception) -> Unavailable:
+    from identsync.flows.trust import reason
+
+    known = None if call.sent else reason(error)
+    words = _("ответ потерян") if call.sent else _("нет связи")
+    usual = _("проверьте адрес в настройках, интернет и брандмауэр; если там перерыв, подождите")
+    code, hint = known or (_cause(error), usual)
+    return Unavailable(call.words(_("{what} ({code})", what=words, code=code)), sent=call.sent, hint=hint)
 
 
 def _cause(error: BaseException) -> str:

@@ -61,6 +61,7 @@ async def live(client: "Client", ending: Ending, *, say: Say, started: Callable[
 
     While the database does not answer it is tried again and that is said. Errors: whatever a person must act on.
     """
+    client.say = say
     try:
         if await _entered(client, ending, say):
             started()
@@ -74,12 +75,15 @@ async def live(client: "Client", ending: Ending, *, say: Say, started: Callable[
 
 
 async def _entered(client: "Client", ending: Ending, say: Say) -> bool:
-    pause = FIRST_RETRY_S
+    pause, hinted = FIRST_RETRY_S, ""
     while not await ending.asked(0):
         try:
             await client.__aenter__()
         except Unavailable as error:
-            say(_("База данных недоступна ({error}); повтор через {pause} с.", error=error, pause=round(pause)))
+            say(_("Пока не начать: {error}; повтор через {pause} с.", error=error, pause=round(pause)))
+            if error.hint and error.hint != hinted:
+                say(_("Что делать: {hint}", hint=error.hint))
+                hinted = error.hint
             await ending.asked(pause)
             pause = min(pause * 2, LAST_RETRY_S)
         else:

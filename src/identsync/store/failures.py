@@ -8,9 +8,13 @@ names say nothing.
 import re
 from enum import Enum
 
+import structlog
+
 from identsync.errors import Unavailable
 from identsync.language import _
 from identsync.store.unreached import why
+
+log = structlog.get_logger(__name__)
 
 
 class Reaction(Enum):
@@ -97,12 +101,15 @@ def sqlstate(error: BaseException) -> str:
 
 
 def unavailable(error: BaseException) -> Unavailable:
-    """Make the error the engine understands; of a driver's message only codes are told on, for it may quote data."""
+    """Make the error the engine understands; of a driver's message only codes are told on, for it may quote data.
+
+    A code stands in the sentence only where nothing better is known; the driver's class goes to the log.
+    """
     origin = getattr(error, "orig", None) or error
-    kind, what, hint = reaction(error), *(unreached(error) or (_("база данных не ответила"), ""))
-    code = sqlstate(origin) or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
-    sent = kind is Reaction.LOST and not is_refusal(origin)
-    return Unavailable(f"{what} ({kind.value}, {code})", sent=sent, hint=hint)
+    kind, code = reaction(error), sqlstate(origin) or getattr(origin, "sqlite_errorname", "")
+    log.info("database.unavailable", reaction=kind.value, error=type(origin).__name__, code=code)
+    what, hint = unreached(error) or (_("база данных не ответила") + (f" ({code})" if code else ""), "")
+    return Unavailable(what, sent=kind is Reaction.LOST and not is_refusal(origin), hint=hint)
 
 
 def unreached(error: BaseException) -> tuple[str, str] | None:

@@ -19,6 +19,7 @@ _SIGNS = {
     "refused": r"refused|соединении отказано|\(10061\)|\.s\.pgsql\.\d+\" failed|[\[(]53[\])]|error locating server",
     "silence": r"timeout expired|timed out|\(10060\)|hyt00",
     "file": r"unable to open database file",
+    "write": r"attempt to write a readonly database",
 }
 
 
@@ -71,6 +72,8 @@ def _words(kind: str) -> tuple[str, str] | None:
             return _("сервер не ответил вовремя"), _("проверьте адрес в url, сеть и брандмауэр")
         case "file":
             return _("файл базы не открывается"), _("проверьте путь в url и права на папку")
+        case "write":
+            return _("в файл базы нельзя писать"), _("проверьте права на этот файл и его папку")
     return None
 
 

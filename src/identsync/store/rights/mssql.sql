@@ -8,6 +8,7 @@
 --     [database]
 --     url = "mssql+pyodbc://{login}@СЕРВЕР/identsync?driver=ODBC+Driver+18+for+SQL+Server"
 --     password = "secret:database"
+-- Право читать представления клиники - отдельный текст, для её базы: identsync database setup --part clinic
 -- Проверка: identsync check, потом identsync doctor --database.
 
 CREATE DATABASE [identsync];

@@ -7,6 +7,7 @@
 --     [database]
 --     url = "postgresql+psycopg://{login}@СЕРВЕР/identsync"
 --     password = "secret:database"
+-- Право читать представления клиники - отдельный текст, для её базы: identsync database setup --part clinic
 -- Проверка: identsync check, потом identsync doctor --database.
 --
 -- Соединения (max_connections): программа без дела держит не больше двух, а большинство ни одного; за работой обычно

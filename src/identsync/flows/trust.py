@@ -1,0 +1,62 @@
+"""Why a connection did not come about, in words: a name, a door, a certificate; OpenSSL's own words are no help."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from identsync.language import keyed as _
+
+_EXPIRED, _NOT_YET = 10, 9
+_OTHER_NAME = {62, 64}  # X509_V_ERR_HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH
+_NOT_TLS = {
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "UNKNOWN_PROTOCOL",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+}
+
+
+def reason(error: BaseException) -> tuple[str, str] | None:
+    """Return what is wrong and what to do, as far as the errors behind ``error`` tell."""
+    for one in _behind(error):
+        match one:
+            case ssl.SSLCertVerificationError():
+                return _certificate(one.verify_code)
+            case ssl.SSLError() if one.reason in _NOT_TLS:
+                return _("там отвечают не по https"), _("если сайт работает без шифрования, напишите в url http://")
+            case ssl.SSLEOFError():
+                words = _("там обрывают связь вместо ответа по https")
+                return words, _("если сайт работает без шифрования, напишите в url http://")
+            case ssl.SSLError():
+                words = _("шифрование не согласовано: {code}", code=one.reason or "TLS")
+                return words, _("сообщите тому, кто ведёт сайт; проверьте антивирус и прокси на этом компьютере")
+            case socket.gaierror():
+                return _("сервера с таким именем нет"), _("проверьте имя сервера в url, интернет и DNS")
+            case ConnectionRefusedError():
+                return _("по этому адресу никто не отвечает"), _("проверьте адрес и порт в url, интернет и брандмауэр")
+    return None
+
+
+def _certificate(code: int) -> tuple[str, str]:
+    keeper = _("сообщите тому, кто ведёт сайт")
+    if code == _EXPIRED:
+        return _("срок сертификата сайта истёк"), _("проверьте дату и часы этого компьютера; {keeper}", keeper=keeper)
+    if code == _NOT_YET:
+        words = _("сертификат сайта ещё не действует")
+        return words, _("проверьте дату и часы этого компьютера; {keeper}", keeper=keeper)
+    if code in _OTHER_NAME:
+        return _("сертификат сайта выдан на другое имя"), _("проверьте имя сервера в url; {keeper}", keeper=keeper)
+    return _("сертификату сайта нельзя верить"), _(
+        "если удостоверяющий центр свой, установите его сертификат в систему; {keeper}", keeper=keeper
+    )
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error and those that it was raised from, those of each address of a name too."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                yield from _behind(one)
+        error = error.__cause__ or error.__context__
