@@ -33,7 +33,7 @@ def with_rooms(folder: Path, url: str) -> None:
         (("clinic", "views", "--profile", "idnt"), 2),
         (("version", "--lang", "de"), 2),
         (("database", "setup", "--output", "no/such/folder/setup.sql"), 1),
-        (("init", "/dev/null/setup.sql"), 1),
+        (("init", f"{__file__}/setup.sql"), 1),  # no folder
     ],
 )
 def test_a_slip_of_the_hand_is_told_in_words(cli: Cli, typed: tuple[str, ...], code: int) -> None:

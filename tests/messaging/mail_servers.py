@@ -145,7 +145,8 @@ async def smtp(*, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIte
     finally:
         server.close()
         for each in list(post.open):
-            each.transport.abort()
+            if not each.transport.is_closing():  # an early Python 3.11 fails here after TLS
+                each.transport.abort()
             with suppress(TimeoutError):  # aiosmtpd never hears of a TLS handshake that failed
                 await asyncio.wait_for(each.gone.wait(), 0.5)
         await server.wait_closed()

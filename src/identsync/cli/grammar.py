@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
-from typer import rich_utils
 from typer.core import TyperCommand, TyperGroup
 
 from identsync.cli import BROKEN_OFF, STOPPED
@@ -23,6 +22,10 @@ class _Speaking:
 
     options_metavar: str | None
     allow_extra_args = True  # refused in ``parse_args``, where they are still known
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _name_the_panels()
+        super().format_help(ctx, formatter)  # type: ignore[misc]
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         pieces = " ".join(self.collect_usage_pieces(ctx))
@@ -93,7 +96,6 @@ class Commands(typer.Typer):
 
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run what was typed and return the exit code; a refusal is told in words."""
-    _name_the_panels()
     try:
         return typer.main.get_command(app)(arguments, prog_name="identsync", standalone_mode=False) or 0
     except _click.NoArgsIsHelpError:  # the help has been shown
@@ -176,7 +178,9 @@ def _unsaid(ctx: Any) -> str:  # noqa: ARG001
 
 
 def _name_the_panels() -> None:
-    """Tell typer its own words in the chosen language."""
+    """Tell typer its own words in the chosen language; a command that needs no help does not load what draws it."""
+    from typer import rich_utils
+
     rich_utils.ARGUMENTS_PANEL_TITLE = _("Что указать")
     rich_utils.OPTIONS_PANEL_TITLE = _("Ключи")
     rich_utils.COMMANDS_PANEL_TITLE = _("Команды")

@@ -236,7 +236,7 @@ class _Work:
             async with asyncio.TaskGroup() as looks:  # where one ends the run, no other may outlive it
                 for desk in due:
                     looks.create_task(self._look(desk, mine.get(desk.link.doctor, {}), settled, gate))
-        except* Exception as errors:
+        except ExceptionGroup as errors:  # no except*: some Pythons 3.11 put what it raises into a group again
             raise errors.exceptions[0] from None
 
     def _is_due(self, link: Link) -> bool:
