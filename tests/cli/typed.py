@@ -55,10 +55,10 @@ def handle(file: int) -> Any:
 
 
 def shown(screen: int) -> str:
-    """The upper rows of the screen."""
+    """The upper rows of the screen, without the reset of colours that Wine's console shows and Windows' obeys."""
     width = handle(screen).GetConsoleScreenBufferInfo()["Size"].X
     rows = [handle(screen).ReadConsoleOutputCharacter(width, win32console.PyCOORDType(0, y)) for y in range(ROWS)]
-    return "\n".join(row.rstrip() for row in rows).strip()
+    return "\n".join(row.rstrip() for row in rows).replace("\x1b[0m", "").strip()
 
 
 def key(letter: str, down: bool) -> Any:
