@@ -131,10 +131,8 @@ async def held_back(
         else:
             new[name] = Weight(there, wanted, wanted if willed else None)
     named = {of_part(name): weight for name, weight in new.items()}
-    changed = {name: weight for name, weight in named.items() if book.weights.get(name) != weight}
     dropped = {name for name in book.weights if is_part(name) and name not in named}
-    if changed or dropped:
-        await run.write(lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()))
+    await _put_weights(run, book, named, dropped)
     return {name for name, weight in new.items() if weight.approved is None}
 
 
@@ -208,13 +206,19 @@ async def _weigh(
             new[name] = Weight(now)
     if stopped:  # nothing is accepted while one of them waits, and what a person allowed stays allowed
         new = {name: new[name] if new[name].asked is not None else _kept(book, name) for name in new}
-    changed = {name: value for name, value in new.items() if book.weights.get(name) != value}
     unnamed = {name for name in book.weights.keys() - new.keys() if name and not is_part(name)}
-    dropped = set() if stopped else unnamed
-    if changed or dropped:
-        await written(run, lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()), rest=rest)
+    await _put_weights(run, book, new, set() if stopped else unnamed, rest)
     if stopped:
         raise stopped[0]
+
+
+async def _put_weights(
+    run: "Run", book: Book, new: Mapping[str, Weight], dropped: set[str], rest: Rest = asyncio.sleep
+) -> None:
+    """Write down the weights that are others than before, and forget those that are dropped."""
+    changed = {name: weight for name, weight in new.items() if book.weights.get(name) != weight}
+    if changed or dropped:
+        await written(run, lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()), rest=rest)
 
 
 def _kept(book: Book, name: str) -> Weight:
