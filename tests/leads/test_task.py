@@ -1,6 +1,7 @@
 """The whole way of a lead: the strict site in its process, HTTP, the flow, the desk; and all a site can do wrong."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from msgspec.structs import replace
@@ -108,6 +109,8 @@ def test_check_names_a_branch_that_the_clinic_does_not_have(desk: Desk, site: Si
     wrong = {"site": replace(desk.settings["site"], branch=77)}
     (problem,) = asyncio.run(INTEGRATION.check(wrong, desk.context()))
     assert (problem.where, "77" in problem.what) == ("leads.site", True)
+    without = dataclasses.replace(desk.context(), clinic=None)  # its database is not there, which is told already
+    assert asyncio.run(INTEGRATION.check({"site": replace(desk.settings["site"], branch=1)}, without)) == []
 
 
 def test_check_names_a_site_that_is_asked_under_two_names(desk: Desk, site: SiteProcess) -> None:

@@ -42,6 +42,12 @@ def zones(context: "PageContext", home: int | None = None) -> Mapping[int, str]:
     return {0: found.get(home or 0) or next(iter(found.values()), "UTC")} | found
 
 
+def unknown_branches(context: "PageContext", ids: Collection[int]) -> list[int]:
+    """Return which of these the clinic does not have; none where its database is not there, which is told already."""
+    known = {branch.id for branch in context.clinic.branches()} if context.clinic else set(ids)
+    return [id_ for id_ in ids if id_ not in known]
+
+
 def day_of(zone: str, at_ms: int) -> int:
     """Return the day since 1970-01-01 in ``zone``."""
     return minute_now(zone, at_ms) // DAY

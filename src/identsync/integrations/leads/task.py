@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import Connection, insert, select
 
+from identsync.engine import pages
 from identsync.engine.integration import Outcome, Task
 from identsync.errors import IdentsyncError, Problem
 from identsync.flows.flaw import Flaw
@@ -190,7 +191,7 @@ async def _try(http: "Http", name: str, site: LeadsSite, context: Any) -> Proble
     where = f"leads.{name}"
     window = Window(context.now_ms - 60_000, context.now_ms, last=False)
     try:
-        if site.branch and site.branch not in {branch.id for branch in context.clinic.branches()}:
+        if site.branch and pages.unknown_branches(context, [site.branch]):
             what = _("таких филиалов нет: {ids}", ids=site.branch)  # no client would ever ask this site
             return Problem(where, what, _("исправьте branch; 0 = вся сеть"))
         answer = await ask(http, site, secret(site.key), wire.query(window, site.zone or DEFAULT_ZONE, site.limit, 0))

@@ -11,6 +11,7 @@ import orjson
 from identsync.clinic.clock import minute_now
 from identsync.core.board import Boards
 from identsync.core.columns import Columns, digest
+from identsync.engine import pages
 from identsync.engine.integration import Outcome, Task
 from identsync.errors import IdentsyncError, Problem
 from identsync.flows.mirror import Brake, Item, Patience, Rejected, Verdict, mirror
@@ -301,7 +302,7 @@ def _knock() -> Iterator[memoryview]:
 
 async def _try(http: "Http", where: str, site: Destination, context: Any) -> Problem | None:
     try:
-        known = {branch.id for branch in context.clinic.branches()} if context.clinic else set(site.branches)
+        missing = pages.unknown_branches(context, site.branches)
         key = secret(site.key)
         headers = {wire.KEY_HEADER: key}
         answer = await http.post_chunks(
@@ -311,7 +312,7 @@ async def _try(http: "Http", where: str, site: Destination, context: Any) -> Pro
         return Problem(where, f"{error} {error.raw[:200]}".strip(), error.hint)
     if answer.status in {404, 405, 410}:
         return Problem(where, _("по этому адресу нет службы ({status})", status=answer.status), _("проверьте url"))
-    if missing := [id_ for id_ in site.branches if id_ not in known]:
+    if missing:
         ids = ", ".join(map(str, missing))
         return Problem(where, _("таких филиалов нет: {ids}", ids=ids), _("исправьте branches"))
     return None
