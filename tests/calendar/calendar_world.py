@@ -380,6 +380,10 @@ class WorldRun:
     task: Any
     counts: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        return str(self.task.kind)
+
     async def read(self, fn: Callable[[Connection], Any]) -> Any:
         await asyncio.sleep(0)
         self.world._alive()
@@ -451,7 +455,7 @@ def outside(world: World) -> Iterator[None]:
         stack.enter_context(patch.object(discovery, "make_calendar", make_calendar))
         stack.enter_context(patch.object(keeping, "DAY_MS", HOUR))
         stack.enter_context(patch.object(chosen, "FLOOR", 6))
-        stack.enter_context(patch.object(task, "ORDERS_MS", 0))
+        stack.enter_context(patch.object(desks, "ORDERS_MS", 0))
         yield
 
 

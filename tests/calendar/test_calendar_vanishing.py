@@ -74,6 +74,23 @@ def test_one_doctor_whose_visits_vanish_waits_for_a_person_and_the_others_go_on(
     assert not allow(world, 1), "it was allowed once"
 
 
+def test_what_is_new_comes_while_nothing_goes(world: World):
+    cancel(world, 1)
+    fill(world, 1, 1, first=100, day=2)
+    world.go(1)
+    assert counted(world)[1] == MANY + 1
+    world.sql("UPDATE clinic_appointment SET length_minutes=40 WHERE appointment_id=:id", id=MONTH + 100)
+    synced = world.links()[1].synced_ms
+    world.now += HOUR
+    world.go(1)
+    there = [event.end_ms - event.start_ms for event in world.there(world.links()[1])]
+    assert there.count(40 * 60_000) == 1
+    assert world.links()[1].synced_ms == synced, "his calendar is not in step"
+    assert allow(world, 1)
+    world.go(1)
+    assert world.there(world.links()[1]) == world.wanted(world.links()[1])
+
+
 def test_it_goes_on_by_itself_when_the_visits_are_back(world: World):
     cancel(world, 1)
     world.go(1)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from identsync import errors
 from identsync.core.columns import Columns
 from identsync.engine.integration import Outcome, Status
+from identsync.flows.brake import Brake, weigh
 from identsync.flows.mirror_book import (
     DOUBT,
     GONE,
@@ -31,18 +32,14 @@ from identsync.flows.mirror_book import (
     Brakes,
     Row,
     Shelf,
-    Weight,
     approve,
     brakes,
     confirmed,
     doubt,
     inherit,
-    is_part,
     keep,
     kept,
-    of_part,
     payloads,
-    save_weights,
     send_again,
     updated,
 )
@@ -69,7 +66,6 @@ __all__ = [
     "brakes",
     "confirmed",
     "doubt",
-    "held_back",
     "inherit",
     "keep",
     "kept",
@@ -83,20 +79,7 @@ SOON_MS = 1_000  # until a run goes on whose time was up
 BATCHES = 64  # a large stream is written down in about so many steps, a small one item by item
 
 
-@dataclass(frozen=True, slots=True)
-class Brake:
-    """Stop where a weight falls to nothing, or by more than ``share`` of the last one (if that was above ``floor``)."""
-
-    share: float = 0.3
-    floor: int = 0
-
-    def stops(self, weight: Weight, now: int) -> bool:
-        """Say whether ``now`` is a suspicious fall from what was last accepted and nobody has allowed it."""
-        before = weight.accepted
-        suspicious = before > 0 and (now == 0 or (before > self.floor and now < before * (1 - self.share)))
-        return suspicious and not (weight.approved is not None and now >= weight.approved)
-
-
+BRAKE = Brake()
 PATIENCE = Patience()
 
 Make = Callable[[Sequence[int]], Awaitable[Sequence[Item]]]
@@ -113,29 +96,6 @@ class Together:
     most: int
 
 
-async def held_back(
-    run: "Run", book: Book, parts: Mapping[str, tuple[int, int]], brake: Brake, *, willed: bool = False
-) -> set[str]:
-    """Return which parts of a stream wait for a person: what is there of them would shrink suspiciously.
-
-    A part comes with what is there now and what is wanted; it is the room that lets it stand still until a person has
-    allowed it (``approve``) or it is whole again. ``willed``: a person has chosen less in the settings.
-    """
-    new: dict[str, Weight] = {}
-    for name, (there, wanted) in parts.items():
-        known = replace(book.weights.get(of_part(name), Weight(there)), accepted=there)
-        if not brake.stops(replace(known, approved=None), wanted):
-            continue
-        if not brake.stops(known, wanted):
-            new[name] = known  # allowed, and not done yet
-        else:
-            new[name] = Weight(there, wanted, wanted if willed else None)
-    named = {of_part(name): weight for name, weight in new.items()}
-    dropped = {name for name in book.weights if is_part(name) and name not in named}
-    await _put_weights(run, book, named, dropped)
-    return {name for name, weight in new.items() if weight.approved is None}
-
-
 async def mirror(
     run: "Run",
     stream: str,
@@ -148,7 +108,7 @@ async def mirror(
     waits: Waits | None = None,
     shelf: Shelf | None = None,
     step: int | None = None,
-    brake: Brake | Mapping[str, Brake] = Brake(),
+    brake: Brake | Mapping[str, Brake] = BRAKE,
     patience: Patience = PATIENCE,
     refresh_ms: int | None = None,
     concurrency: int = 1,
@@ -180,7 +140,7 @@ async def mirror(
     shelf = shelf or Shelf(stream, run.scope)
     book = await run.read(lambda connection: shelf.load(connection, refresh_before))
     weights = {"": weight} if isinstance(weight, int) else weight
-    await _weigh(run, book, weights, brake, rest)
+    await weigh(run, book, weights, brake, rest)
     until = None if budget_ms is None else now + budget_ms
     line = queue or partial(sorted, key=order)
     many = deliver.most if isinstance(deliver, Together) else 1
@@ -189,40 +149,6 @@ async def mirror(
         run, shelf, book, desired, make, deliver, remove, waits, patience, concurrency, size, lane, line, until, rest,
     )  # fmt: skip
     return await flow.walk()
-
-
-async def _weigh(
-    run: "Run", book: Book, weights: Mapping[str, int], brake: Brake | Mapping[str, Brake], rest: Rest
-) -> None:
-    """Accept the weights, or write down what waits for a person and stop."""
-    stopped: list[errors.SuspiciousChange] = []
-    new: dict[str, Weight] = {}
-    for name, now in weights.items():
-        old = book.weights.get(name, Weight(0))
-        if (brake if isinstance(brake, Brake) else brake.get(name, Brake())).stops(old, now):
-            stopped.append(errors.SuspiciousChange(old.accepted, now))
-            new[name] = replace(old, asked=now, approved=None)
-        else:
-            new[name] = Weight(now)
-    if stopped:  # nothing is accepted while one of them waits, and what a person allowed stays allowed
-        new = {name: new[name] if new[name].asked is not None else _kept(book, name) for name in new}
-    unnamed = {name for name in book.weights.keys() - new.keys() if name and not is_part(name)}
-    await _put_weights(run, book, new, set() if stopped else unnamed, rest)
-    if stopped:
-        raise stopped[0]
-
-
-async def _put_weights(
-    run: "Run", book: Book, new: Mapping[str, Weight], dropped: set[str], rest: Rest = asyncio.sleep
-) -> None:
-    """Write down the weights that are others than before, and forget those that are dropped."""
-    changed = {name: weight for name, weight in new.items() if book.weights.get(name) != weight}
-    if changed or dropped:
-        await written(run, lambda connection: save_weights(connection, book, changed, dropped, run.now_ms()), rest=rest)
-
-
-def _kept(book: Book, name: str) -> Weight:
-    return replace(book.weights.get(name, Weight(0)), asked=None)
 
 
 @dataclass(slots=True)

@@ -4,13 +4,14 @@ A refused password of his own, a deleted calendar or one that may not be entered
 What concerns everybody (the clinic's account refused or limited, no connection) ends the run.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable, Unexpected
 from identsync.flows.mirror import Later, Unknown, Verdict
+from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, PROBLEM, Account, Link
 from identsync.integrations.calendar.connecting import app_of, endpoints_of, root_of
 from identsync.integrations.calendar.event import Barred, Calendar, NoCalendar
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from identsync.integrations.calendar.wire.dav import Dav
     from identsync.integrations.calendar.wire.google import Google
 
+BUDGET_MS = 150_000  # of a run: the next one knows what has changed meanwhile
+MOST_WAIT_MS = 600_000  # between tries of an event: a cancelled visit is not shown much longer than need be
+ORDERS_MS = 2_000  # after which a run asks again whether a person has paused a calendar
 SILENT = 2  # answers in a row that were lost or made no sense, after which a desk rests until the next run
 BROKEN = 3  # desks in a row that could not be reached, after which the run ends
 
@@ -207,6 +211,34 @@ class Reception:
         return await gate(self.run, self.stack, self.name, self.destination, whose, mark_of(login, password))
 
 
+@dataclass(slots=True)
+class Desks:
+    """The desks of one run, each opened when it is first asked for."""
+
+    here: Reception
+    links: Mapping[int, Link]
+    opened: dict[int, Desk] = field(default_factory=dict)
+    asked_ms: int = 0  # when people's orders were last read
+
+    async def of(self, doctor: int) -> Desk | None:
+        """Return a doctor's desk; None where he has no calendar."""
+        if doctor not in self.opened and doctor in self.links:
+            self.opened[doctor] = await self.here.desk(self.links[doctor])
+        return self.opened.get(doctor)
+
+    async def obey(self) -> None:
+        """Let the desks of calendars stand still that a person has paused, or told to end, since this run began."""
+        run, name = self.here.run, self.here.name
+        now = run.now_ms()
+        if now < self.asked_ms + ORDERS_MS:
+            return
+        self.asked_ms = now
+        links = await run.read(lambda connection: books.links(connection, name))
+        for doctor, desk in self.opened.items():
+            if desk.link.state == "on" and doctor in links and links[doctor].state != "on":
+                desk.end()
+
+
 @asynccontextmanager
 async def reception(
     run: "Run", name: str, destination: CalendarDestination, accounts: dict[int, Account]
@@ -219,9 +251,12 @@ async def reception(
         yield Reception(run, http, name, destination, accounts, stack)
 
 
-def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[tuple[Link, Link]]:
+def standing(
+    desks: Iterable[Desk], now_ms: int, *, settled: bool, held: Collection[int] = ()
+) -> list[tuple[Link, Link]]:
     """Return the links that change with a run, before and after: refused, to be looked at again, in step.
 
+    Those ``held`` are not: something of them waits for a person.
     Where several desks were refused and none worked it is the server that has a bad day, not each of them.
     """
     changed, desks = [], list(desks)
@@ -232,7 +267,7 @@ def standing(desks: Iterable[Desk], now_ms: int, *, settled: bool) -> list[tuple
         if desk.asks and link.state in {"on", "leaving"} and not all_barred:
             state = "refused" if link.state == "on" else link.state
             link = replace(link, state=state, problem=kept(desk.still or "", PROBLEM))
-        elif settled and desk.still is None and link.state == "on":
+        elif settled and desk.still is None and link.state == "on" and link.doctor not in held:
             link = replace(link, problem=None, synced_ms=now_ms)
         if desk.look_again:
             link = replace(link, looked_ms=None)

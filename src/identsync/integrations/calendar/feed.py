@@ -21,7 +21,7 @@ from identsync.flows.mirror import Confirmed, Item, Later, Patience, Verdict, ke
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, Link
 from identsync.integrations.calendar.chosen import GONE, brakes_of, weights_of, wish_of
-from identsync.integrations.calendar.desks import Reception, reception
+from identsync.integrations.calendar.desks import BUDGET_MS, MOST_WAIT_MS, Reception, reception
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.published import Published, is_folder, place_of, same_host, written
 from identsync.integrations.calendar.settings import CalendarDestination
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from identsync.engine.run import Run
-    from identsync.integrations.calendar.task import Books
+    from identsync.integrations.calendar.introducing import Books
 
 TOKEN_BYTES = 20
 _MAPPING = 2  # of a file's contents; another one publishes all files anew
@@ -172,8 +172,6 @@ class _Feeds:
         """Publish the files that differ, and those that have stood long: one may have been damaged or removed."""
         assert self.wanted is not None
         destination = self.here.destination
-        from identsync.integrations.calendar.task import BUDGET_MS, MOST_WAIT_MS
-
         links, events = self.found.links.values(), len(self.wanted.columns)
         weights = weights_of(destination, links, self.run.scope, events)
         kept = self.found.written(lambda link: link.state == "on")

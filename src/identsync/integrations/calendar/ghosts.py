@@ -30,6 +30,7 @@ class Ghosts:
     wanted: Wanted
     others: Mapping[str, str]
     _elsewhere: set[str] | None = field(default=None, init=False)
+    _keys: dict[int, list[int]] = field(default_factory=dict, init=False)  # what is wanted, by doctor
 
     def may_be_in(self, link: Link) -> bool:
         """Say whether a calendar is ours alone; where nothing at all is wanted, nothing is believed."""
@@ -37,11 +38,11 @@ class Ghosts:
 
     async def of(self, doctor: int, found: Mapping[Name, str | None]) -> dict[Name, str | None]:
         """Return which of these, of a doctor's calendar, nobody wants and no other branch has written, with etags."""
-        keys = [key for key in self.wanted.columns.keys if self.wanted.doctor(key) == doctor]
-        known = {event.name for event in self.wanted.events(keys).values()}
         if self._elsewhere is None:
             self._elsewhere = await self.run.read(self._of_other_branches)
-        known |= self._elsewhere
+            for key in self.wanted.columns.keys:
+                self._keys.setdefault(self.wanted.doctor(key), []).append(key)
+        known = {event.name for event in self.wanted.events(self._keys.get(doctor, ())).values()} | self._elsewhere
         return {name: etag for name, etag in found.items() if name.name not in known}
 
     def _of_other_branches(self, connection: Connection) -> set[str]:

@@ -1,4 +1,6 @@
-"""The brake of each doctor: where (nearly) all that is ahead of him would vanish in one pass, he alone stands still.
+"""The brake of each doctor: where (nearly) all that is ahead of him would vanish in one pass, nothing of him goes.
+
+What is new or has changed still comes: should the visits be gone for good, only they are shown too long.
 
 A branch may lose a doctor's every visit without being suspicious itself. What counts is what lies in his calendar now
 and has not begun, against what is wanted ahead: events that change their identity are no loss, nor are those whose time
@@ -12,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from identsync.engine.integration import Outcome, Status
-from identsync.flows.mirror import Brake, held_back
+from identsync.flows.brake import Brake, held_back
 from identsync.flows.mirror_book import Book, payloads, weighed
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.published import Published
