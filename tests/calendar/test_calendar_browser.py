@@ -211,7 +211,7 @@ def test_one_doctors_brake_is_released_on_his_own_page(console: Console, scene: 
     card = page.locator("#cal-brake")
     expect(card).to_contain_text("было 40, стало 3")
     card.get_by_role("button", name="Разрешить удаление").click()
-    page.get_by_role("button", name="Да").click()
+    page.get_by_role("button", name="Да", exact=True).click()
     expect(card).to_contain_text("Разрешено")
 
 
