@@ -9,6 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
+
+from identsync.console.words import COUNTS
+from identsync.store import open_store
+from identsync.store.tables import run_log
 
 pytestmark = pytest.mark.processes
 KEYS = ["seconds", "clients", "killed", "runs", "double_runs", "missed_runs", "leads_made", "leads_received"]
@@ -40,10 +45,18 @@ def left_behind(folder: Path) -> list[str]:
     return found
 
 
+def counted(folder: Path) -> set[str]:
+    """The names of all counts in the journal of a demo."""
+    store = open_store(f"sqlite:///{folder / 'demo.db'}")
+    with store.read() as connection:
+        every = connection.execute(select(run_log.c.counts)).scalars().all()
+    store.close()
+    return {name for counts in every for name in json.loads(counts)}
+
+
 def test_killing_the_holder_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    process = start(
-        "--branches", "2", "--doctors", "2", "--clients", "4", "--kill", "--seconds", "9", "--json", folder=tmp_path
-    )
+    options = ("--branches", "2", "--doctors", "2", "--clients", "4", "--kill", "--seconds", "9", "--json")
+    process = start(*options, "--folder", str(tmp_path / "kept"), folder=tmp_path)
     out, told = process.communicate(timeout=90)
     summary = json.loads(out)
     assert out.count("\n") == 1
@@ -60,7 +73,8 @@ def test_killing_the_holder_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert "в календари врачей записано событий" in told
     assert "Убиваю" in told
     assert left_behind(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert counted(tmp_path / "kept") - COUNTS.keys() == set(), "the journal's page has no words for these"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM is not sent to a process of Windows")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.run import Run
 from identsync.errors import AskPerson, IdentsyncError, Later, StaleFence
+from identsync.language import _
 
 _NOTE = 400
 
@@ -46,9 +47,9 @@ def of_error(error: Exception) -> Outcome:
         case StaleFence():
             return Outcome(Status.LOST, note=note)
         case OperationalError() | InterfaceError():
-            return Outcome(Status.LATER, note=f"the database did not answer: {note}")
+            return Outcome(Status.LATER, note=_("база данных не ответила: {why}", why=note))
         case DBAPIError() if error.connection_invalidated:
-            return Outcome(Status.LATER, note=f"the database did not answer: {note}")
+            return Outcome(Status.LATER, note=_("база данных не ответила: {why}", why=note))
     return Outcome(Status.FAILED, note=note)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from identsync.engine import events as ev
 from identsync.engine.integration import Outcome
 from identsync.errors import Unavailable
+from identsync.language import _
 from identsync.store import slots
 from identsync.store.limiter import Denied
 
@@ -55,7 +56,7 @@ async def _ran(engine: "Engine", slot: int, poke: ev.Poked) -> Outcome | Denied:
                 case ev.ClaimFailed(slot=s) if s == slot:
                     failed += 1
                     if failed == _TRIES:
-                        raise Unavailable("the limiter did not answer", sent=False)
+                        raise Unavailable(_("база данных не ответила"), sent=False)
                 case ev.RunEnded(slot=s, outcome=ended) if s == slot:
                     outcome = ended
                 case ev.Finished(slot=s) if s == slot:

@@ -19,6 +19,7 @@ from identsync.engine.events import (
 )  # fmt: skip
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.state import NEVER, Holding, Slot, margin
+from identsync.language import _
 from identsync.store.limiter import Claim, Denied, Fence
 
 _QUICK = 3  # claims denied without a later time that are asked again at once
@@ -208,7 +209,7 @@ def _watch_task(d: Draft, i: int, run: Holding) -> int:
         _cancel(d, i, next(reason for at, reason in limits if d.now >= at))
         return d.now + d.old.policy.cancel_grace_ms
     d.act(AbandonRun(i, run.fence))
-    outcome = Outcome(run.reason, note="the task ignored its cancellation")
+    outcome = Outcome(run.reason, note=_("задача не прекратилась, когда её время вышло"))
     d.slot(i, abandoned=d.slots[i].abandoned + 1)
     run = d.run(i, abandoned=True, outcome=outcome, finish_at=d.now)
     return _watch_finish(d, i, run)

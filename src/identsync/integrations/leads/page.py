@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from identsync.engine.integration import Page, PageContext
 from identsync.engine.pages import number
+from identsync.engine.pages import zones as zones_of
 from identsync.errors import AskPerson, IdentsyncError
 from identsync.flows.flaw import loaded
 from identsync.integrations.leads import states
@@ -88,12 +89,12 @@ class _Group:
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows: tabs with counts, groups of leads or bad rows, one lead in detail."""
-    choice = _Choice.of(query)
+    choice, zones = _Choice.of(query), zones_of(context, context.branch)
     with context.store.read() as connection:
         counts = _counts(connection, choice.site)
         bad = _bad(connection, choice) if choice.state == "bad" else []
-        groups = [] if choice.state == "bad" else _groups(connection, context, choice)
-        detail = None if choice.lead_id is None else _detail(connection, context, choice.lead_id)
+        groups = [] if choice.state == "bad" else _groups(connection, context, choice, zones)
+        detail = None if choice.lead_id is None else _detail(connection, context, choice.lead_id, zones)
         trouble = _trouble(connection, context)
     total = counts["bad"] if choice.state == "bad" else _total(counts, choice.state)
     left = total > len(bad) + sum(len(group.leads) for group in groups)  # each group has a limit of its own
@@ -193,10 +194,10 @@ def _of_site(site: str) -> ColumnElement[bool]:
     return lead.c.site == site if site else lead.c.id == lead.c.id
 
 
-def _groups(connection: Connection, context: PageContext, choice: _Choice) -> list[_Group]:
+def _groups(connection: Connection, context: PageContext, choice: _Choice, zones: Mapping[int, str]) -> list[_Group]:
     def group(title: str, where: ColumnElement[bool], *order: ColumnElement[Any]) -> _Group:
         asked = select(*_LISTED).where(where, _of_site(choice.site)).order_by(*order).limit(choice.shown)
-        return _Group(title, [_listed(row, context) for row in connection.execute(asked)])
+        return _Group(title, [_listed(row, context, zones) for row in connection.execute(asked)])
 
     if choice.state:
         newest = func.coalesce(lead.c.state_ms, lead.c.made_ms).desc()
@@ -231,26 +232,31 @@ _LISTED = (
 )
 
 
-def _listed(row: Any, context: PageContext) -> dict[str, Any]:
+def _listed(row: Any, context: PageContext, zones: Mapping[int, str]) -> dict[str, Any]:
     sites: Mapping[str, LeadsSite] = context.settings or {}
     site = sites.get(row.site)
     answer_ms = site.answer_within if site else ANSWER_MS
+    zone = zones.get(site.branch, zones[0]) if site else zones[0]  # a visit is wanted at the branch's wall clock
     return dict(row._mapping) | {
         "waits_ms": min(row.made_ms, row.received_ms),
         "future": row.made_ms > row.received_ms + 300_000,
         "warn_min": answer_ms // 120_000,
         "bad_min": answer_ms // 60_000,
+        "zone": zone,
+        "elsewhere": zone != zones[0],
         "site_title": site.title or row.site if site else ELSEWHERE.get(row.site, row.site),
     }
 
 
-def _detail(connection: Connection, context: PageContext, lead_id: int) -> dict[str, Any] | None:
+def _detail(
+    connection: Connection, context: PageContext, lead_id: int, zones: Mapping[int, str]
+) -> dict[str, Any] | None:
     row = connection.execute(select(lead).where(lead.c.id == lead_id)).first()
     if row is None:
         return None
     events = select(lead_event).where(lead_event.c.lead_id == lead_id).order_by(lead_event.c.id.desc()).limit(50)
     history = [dict(event._mapping) for event in connection.execute(events)]
-    return _listed(row, context) | {"history": history, "utm": orjson.loads(row.utm)}
+    return _listed(row, context, zones) | {"history": history, "utm": orjson.loads(row.utm)}
 
 
 def _from_clinic(context: PageContext, detail: Mapping[str, Any]) -> dict[str, Any]:
