@@ -91,9 +91,10 @@ class MapGround {
     map.touchZoomRotate.disableRotation();
     map.keyboard.disableRotation();
     map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
-    map.addControl(new maplibregl.ScaleControl({ maxWidth: 120 }), "bottom-left");
     const credits = [this.box.dataset.osm === "1" || this.frame.tiles || this.frame.file ? this.say.osm : ""].filter(Boolean);
-    if (credits.length) map.addControl(new maplibregl.AttributionControl({ compact: false, customAttribution: credits }), "bottom-right");
+    // On the left, since calls come in the right corner and whose map it is must stay readable.
+    if (credits.length) map.addControl(new maplibregl.AttributionControl({ compact: false, customAttribution: credits }), "bottom-left");
+    map.addControl(new maplibregl.ScaleControl({ maxWidth: 120 }), "bottom-left");
     return map;
   }
 
