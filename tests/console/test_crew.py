@@ -10,7 +10,7 @@ from sqlalchemy import insert, update
 from identsync.console.branches import Names
 from identsync.console.crew import Crew, Standing, crew_of, crews
 from identsync.engine.integration import Role
-from identsync.engine.seat import rank_of
+from identsync.engine.seat import patience, rank_of
 from identsync.store import Present, SeatReply, Store, clients, slots
 from identsync.store.slots import SeatView
 from identsync.store.tables import client, presence, run_log, task_slot
@@ -71,7 +71,8 @@ def test_the_line_is_the_engines_line(listed: list[Present], pick: int) -> None:
     holder = present[pick].client if pick < len(present) else None
     reply = SeatReply(False, 5, NOW + 25_000, NOW, present, (), holder)
     found = crew_of(seat(*present, holder=holder), NOW)
-    ranks = {one.client: rank_of(reply, one.client, one.role, LEASE, CAP) for one in found.members}
+    cap = patience(LEASE, len(present), CAP)
+    ranks = {one.client: rank_of(reply, one.client, one.role, LEASE, cap) for one in found.members}
     assert [ranks[one.client] for one in found.heirs] == [one.rank for one in found.heirs]
     assert [one.rank for one in found.heirs] == list(range(1, len(found.heirs) + 1))
 

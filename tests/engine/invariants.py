@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from engine.simulator import Simulation
     from engine.task import Task
 
-KNOWN_MS = POLICY.backoff_cap_ms + 2 * SEAT_LEASE_MS  # an administrator well for so long is known to the database
+# An administrator well for so long is known to the database: its longest sleep, and an ask that was lost.
+KNOWN_MS = POLICY.backoff_cap_ms * 3 // 2 + POLICY.answer_ms + 2 * SEAT_LEASE_MS
 TAKEOVER_MS = 4 * SEAT_LEASE_MS  # what a change of hands may cost beside the slot's own lease
 SETTLED_MS = 45_000  # so long after the last fault every interval is served
 LAST_MS = 8_000  # a run that began before these has ended

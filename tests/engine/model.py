@@ -179,7 +179,8 @@ class Database:
             for kind, r in self.slots.get(scope, {}).items()
             if kind != SEAT
         )
-        return SeatReply(granted, row.fence, row.eligible, self.now, fresh, slots, row.holder)
+        crowd = 0 if granted else sum(self.now - seen < 12 * ttl for _, seen in present.values())
+        return SeatReply(granted, row.fence, row.eligible, self.now, fresh, slots, row.holder, crowd)
 
     def claim(
         self, kind: str, scope: int, holder: str, role: int, lease: int, interval: int, request: str, ttl: int,

@@ -302,13 +302,14 @@ class Mutant:
 HARSH = replace(World(), restore=0.0, kill=0.02, pause=0.03, restart=0.03, lose=0.1, slow=0.1, hang=0.1, jump=0.0)
 TURNED = replace(World(), jump=0.1)
 SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3)
+HURRIED = replace(SICK, clients=6, sicken=0.8, hang=0.6, pace=90)
 RESTORED = replace(QUIET, branches=1, clients=1, seconds=200, restore=0.1, roles=(Role.ADMINISTRATOR,))
 ABANDONED = replace(RESTORED, stubborn=0.5, hang=0.5, seconds=260)
 TOGETHER = replace(QUIET, branches=1, clients=120, start_ms=20, roles=(Role.ADMINISTRATOR,))
 MUTANTS: Mapping[str, Mutant] = {
     "exception_is_ownership": Mutant("trusts", exception_is_ownership, world=replace(SICK, lose=0.2)),
     "trust_from_the_answer": Mutant("trusts", trust_from_the_answer, world=replace(HARSH, slow=0.3, hang=0.3)),
-    "lease_trusted_to_its_end": Mutant("trusts", lease_trusted_to_its_end, world=replace(SICK, sicken=0.3, pace=80)),
+    "lease_trusted_to_its_end": Mutant("trusts", lease_trusted_to_its_end, world=HURRIED),
     "lost_lease_ignored": Mutant("trusts", lost_lease_ignored, world=replace(SICK, jump=0.2)),
     "time_never_up": Mutant("starved", time_never_up, world=replace(HARSH, hang=0.5)),
     "no_back_off": Mutant("times in a second", no_back_off, world=replace(HARSH, slow=0.0)),

@@ -132,7 +132,9 @@ class Model:
             if s == scope
         )
         present = tuple(self.seen(scope, presence_ttl_ms))
-        return SeatReply(granted, slot.fence, slot.eligible, self.now, present, slots, slot.holder)
+        lately = self.now - 12 * presence_ttl_ms
+        crowd = 0 if granted else sum(s == scope and seen > lately for (s, _), (_, seen) in self.presence.items())
+        return SeatReply(granted, slot.fence, slot.eligible, self.now, present, slots, slot.holder, crowd)
 
     def turn(self, client: str, role: int, *, seats=(), endings=(), renewals=(), claims=()) -> TurnReply:
         """One moment, the seats before the rest; what is not seeded yet is seeded, and asked for in a second turn."""

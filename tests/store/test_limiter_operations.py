@@ -5,10 +5,12 @@ import threading
 
 import pytest
 from limiter_asks import ASK, BreakOnce, claim, effect, effects, finish, granted, set_slot
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from identsync.store import Denied, open_store, slots
 from identsync.store.limiter import next_due
+from identsync.store.limiter.records import SeatAsk
+from identsync.store.tables import presence
 
 
 def test_a_failed_block_commits_nothing(store):
@@ -57,6 +59,22 @@ def test_roles(store):
     assert claim(store, "director", role=1).granted
     back = limiter.seat(7, "admin", 0, lease_ms=5_000, presence_ttl_ms=60_000)
     assert (back.granted, back.holder) == (True, "admin")  # a director may do nothing now, so he keeps no seat either
+
+
+def test_who_sleeps_longer_than_the_presence_lasts_is_in_the_crowd_until_he_leaves(store):
+    limiter = store.limiter()
+    ask = {"lease_ms": 5_000, "presence_ttl_ms": 60_000}
+    for name in ("a", "b", "c", "d", "e"):
+        limiter.seat(7, name, 0, **ask)
+    assert limiter.seat(8, "other", 0, **ask).granted
+    with store.write() as connection:
+        for name, minutes in (("b", 2), ("c", 11), ("d", 13)):
+            asleep = update(presence).where(presence.c.scope == 7, presence.c.client == name)
+            connection.execute(asleep.values(seen_ms=store.now_ms() - minutes * 60_000))
+    reply = limiter.seat(7, "e", 0, **ask)
+    assert ([p.client for p in reply.present], reply.crowd) == (["a", "e"], 4)
+    limiter.leave("c", [7])
+    assert limiter.turn("e", 0, seats=[SeatAsk(7, 5_000, 60_000), SeatAsk(8, 5_000, 60_000)]).seats[0].crowd == 3
 
 
 def test_backoff_grows_and_never_passes_the_grid(store):

@@ -217,7 +217,7 @@ def test_a_defect_is_shown_as_it_is():
 def test_every_batch_takes_its_parameters_in_order():
     """Each operation against the fake: as many values as marks, rows only, never a row count."""
     fence, ended, done = Fence("k", 1, 4, "h", 900), [(3, 0, "", 1)], [(1,)]
-    seat, denied = [(0, 0, "h", 1, 1, 2, 1)], [(0, 1070, 1000)]
+    seat, denied = [(0, 0, "h", 1, 1, 2, 1, None)], [(0, 1070, 1000)]
     one, link = limiter(WON, [(4, 0, "", 1, 1)], ended, ended, [], seat, denied, [], done)
     assert one.claim("k", 1, **ASK).granted
     assert one.renew(fence, 1000) == 1

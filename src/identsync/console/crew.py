@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from identsync.engine.integration import Role
-from identsync.engine.seat import spacing
+from identsync.engine.seat import patience, spacing
 from identsync.engine.state import Policy
 from identsync.store import slots
 from identsync.store.limiter import Present
@@ -113,7 +113,7 @@ def crews(connection: Connection, now_ms: int, *, told: bool = True) -> dict[int
 def crew_of(seat: SeatView, now_ms: int, cap_ms: int = POLICY.backoff_cap_ms) -> Crew:
     """Return the crew of one seat as it stands at ``now_ms`` of the database's clock."""
     lease = max(seat.eligible_ms - seat.stamp_ms, 0) or POLICY.seat_lease_max_ms
-    line, silent = _line(seat, now_ms, lease, cap_ms)
+    line, silent = _line(seat, now_ms, lease, patience(lease, len(seat.present), cap_ms))
     if seat.holder is not None:
         holder = _holder(seat, seat.holder)
         standing = Standing.STAND_IN if holder.role is Role.DIRECTOR else Standing.LED

@@ -34,7 +34,8 @@ What holds, and why
 4. *No slot is done twice in an interval.* A good end puts ``eligible`` on the grid after D. What ended badly, or whose
    end was never heard, runs again: at least once, with 3 for effects here. Effects elsewhere go through an outbox.
 5. *No slot starves.* Leases and seats end by themselves, so nothing needs a reaper. The follower of rank n looks
-   within 9/8 (n > 2: 3/2) of lease * 2^(n-1) after the seat's last renewal; a graceful exit rings for the first three.
+   within 9/8 (n > 2: 3/2) of lease * 2^(n-1), or of a lease for each who is there where that is less, after the seat's
+   last renewal; a graceful exit rings for the first three.
    A slot that the holder neglects is adopted by the follower that sees it overdue, or without a row, for two leases.
 6. *A doctor never runs, a director only where no administrator is present.* A doctor's client has no slot. The role
    stands in the predicates of claim and seat, with presence as the database knows it: an administrator that cannot be

@@ -1,9 +1,9 @@
 """The seat: who of a branch's clients bothers to ask, and when the others look again (facts: limiter.md B6).
 
-A follower sleeps until the end of the winner's lease plus a spacing that doubles with its rank, so the first follower
-takes over within a lease and thousands of others cost next to nothing. Administrators rank before directors. A slot
-that the holder neglects (it is too old for it or has never heard of it, or its runs hang) is adopted by the follower
-that sees it, without the seat.
+A follower sleeps until the end of the winner's lease plus a spacing that doubles with its rank, at most a lease for
+each who is there: so the first follower takes over within a lease and thousands of others cost next to nothing.
+Administrators rank before directors. A slot that the holder neglects (it is too old for it or has never heard of it, or
+its runs hang) is adopted by the follower that sees it, without the seat.
 """
 
 from identsync.engine.draft import Draft
@@ -21,6 +21,14 @@ _LISTENERS = 3  # followers that listen for it: two may die, or the dead be take
 def spacing(lease_ms: int, rank: int, cap_ms: int) -> int:
     """Return how often a follower of that rank looks, ms: lease * 2^(rank-1), at most ``cap_ms``."""
     return min(cap_ms, lease_ms << min(max(rank, 1) - 1, 24))
+
+
+def patience(lease_ms: int, crowd: int, cap_ms: int) -> int:
+    """Return the longest time between two looks of a follower, ms: of all of them together about one a lease.
+
+    So where few are in line even the last one sees soon that all before it have gone home.
+    """
+    return min(cap_ms, lease_ms * crowd) if crowd else cap_ms
 
 
 def rank_of(reply: SeatReply, client: str, role: Role, lease_ms: int, cap_ms: int) -> int:
@@ -150,7 +158,7 @@ def _enter(d: Draft, scope: int) -> None:
 def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
     if seat.fence:
         seat = _lost(d, seat)
-    cap = d.old.policy.backoff_cap_ms
+    cap = patience(seat.lease_ms, reply.crowd, d.old.policy.backoff_cap_ms)
     remaining = min(reply.eligible_ms - reply.now_ms, 2 * seat.lease_ms)  # more = the database's clock was set back
     rank = rank_of(reply, d.old.client, d.old.role, seat.lease_ms, cap)
     if remaining > 0:
@@ -164,7 +172,7 @@ def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
         stale = seat.stale + 1
         wait = d.jitter(50, 250) if stale <= _QUICK else seat.lease_ms + d.jitter(0, seat.lease_ms // 4)
     if not is_open(d, seat):
-        wait = max(wait, min(cap, _AFAR * seat.lease_ms))
+        wait = max(wait, min(d.old.policy.backoff_cap_ms, _AFAR * seat.lease_ms))
     d.seat(seat.scope, look_at=d.now + max(1, wait), rank=rank, stale=stale, free_at=d.now + max(0, remaining))
 
 

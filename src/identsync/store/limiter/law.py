@@ -52,6 +52,8 @@ SEAT_SET = """fence=fence+CASE WHEN holder=:client THEN 0 ELSE 1 END,
   started_ms=CASE WHEN holder=:client THEN started_ms ELSE {now} END,
   holder=:client, eligible_ms={now}+:lease, stamp_ms={now}"""
 SEEN = "scope=:scope AND client<>:client AND seen_ms>{now}-:ttl AND seen_ms<={now}+:ttl"
+# How many others are in line, those included that sleep longer than their presence lasts.
+CROWD = "(SELECT COUNT(*) FROM {presence} p WHERE p.scope=:scope AND p.client<>:client AND p.seen_ms>{now}-12*:ttl)"
 HELD = "CASE WHEN holder IS NULL THEN 0 ELSE 1 END"
 
 OURS = f"{SLOT} AND fence=:fence AND holder=:holder AND started_ms=:started"

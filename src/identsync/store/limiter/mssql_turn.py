@@ -46,6 +46,7 @@ HEAD = "SET NOCOUNT ON; SET XACT_ABORT ON; SET TRANSACTION ISOLATION LEVEL READ 
 _LOCKS = "SET LOCK_TIMEOUT 50;"  # ms that one ask may wait for its row
 _OUT3 = "@out (tag, item, name, v1, v2, v3)"
 _OUT4 = "@out (tag, item, name, v1, v2, v3, v4)"
+_OUT5 = "@out (tag, item, name, v1, v2, v3, v4, v5)"
 _OUT9 = "@out (tag, item, name, v1, v2, v3, v4, v5, v6, v7, v8, v9)"
 _TABLES = """DECLARE @out TABLE (tag int, item int, name varchar(64), v1 bigint, v2 bigint, v3 bigint, v4 bigint,
   v5 bigint, v6 bigint, v7 bigint, v8 bigint, v9 bigint);
@@ -68,10 +69,11 @@ IF EXISTS (SELECT 1 FROM {{slot}} WHERE {law.SEAT_SLOT} AND {law.SEAT_GRANTABLE}
 IF EXISTS (SELECT 1 {_WON})
  INSERT INTO {_OUT4} SELECT {SEAT_ROW}, :i, :client, 1, fence, eligible_ms, @now {_WON};
 ELSE
- INSERT INTO {_OUT4}
-  SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), 0, fence, eligible_ms, @now FROM {{slot}} WHERE {law.SEAT_SLOT};"""
-_SEAT_BUSY = f"""INSERT INTO {_OUT4}
-  SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), 0, fence, eligible_ms, @now
+ INSERT INTO {_OUT5}
+  SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), 0, fence, eligible_ms, @now, {law.CROWD}
+   FROM {{slot}} WHERE {law.SEAT_SLOT};"""
+_SEAT_BUSY = f"""INSERT INTO {_OUT5}
+  SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), 0, fence, eligible_ms, @now, {law.CROWD}
    FROM {{slot}} WITH (NOLOCK) WHERE {law.SEAT_SLOT};"""
 
 _ENDING = f"""BEGIN TRANSACTION;

@@ -82,7 +82,7 @@ SEAT = Part(
     (
         (f"{SEAT_ROW}|:i|:client|1|fence|eligible_ms|now", "su"),
         (
-            f"{SEAT_ROW}|:i|COALESCE(holder, '')|0|fence|eligible_ms|n.now",
+            f"{SEAT_ROW}|:i|COALESCE(holder, '')|0|fence|eligible_ms|n.now|{law.CROWD}",
             f"{{slot}}, n{{asks}} WHERE {law.SEAT_SLOT} AND {{rest}}",
         ),
         (f"{PRESENT_ROW}|:i|client|role|seen_ms", f"{{presence}}, n{{asks}} WHERE {law.SEEN}"),

@@ -99,6 +99,7 @@ class SeatReply:
     """Answer to an ask for a seat: ours until ``eligible_ms`` if ``granted``, else the end of ``holder``'s lease.
 
     ``present`` are the scope's clients seen within the presence time, the asker included; ``slots`` its seeded slots.
+    ``crowd`` says where it is denied how many clients there are, the asker and those included that sleep longer.
     """
 
     granted: bool
@@ -108,6 +109,7 @@ class SeatReply:
     present: tuple[Present, ...] = ()
     slots: tuple[SlotDue, ...] = ()
     holder: str | None = None
+    crowd: int = 0
 
 
 @dataclass(frozen=True, slots=True)

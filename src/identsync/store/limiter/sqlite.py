@@ -44,10 +44,10 @@ SEED = """INSERT INTO {slot} (kind, scope, eligible_ms, stamp_ms, min_proto)
 PRESENT = """INSERT INTO {presence} (scope, client, role, seen_ms) VALUES (:scope, :client, :role, {clock})
  ON CONFLICT (scope, client) DO UPDATE SET role=excluded.role, seen_ms=excluded.seen_ms"""
 SEAT = _law(f"UPDATE {{slot}} SET {law.SEAT_SET} WHERE {law.SEAT_SLOT} AND {law.SEAT_GRANTABLE} RETURNING 1")
-SEAT_LOOK = _law(f"""SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), :granted, fence, eligible_ms, {{clock}}
+SEAT_LOOK = _law(f"""SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), :granted, fence, eligible_ms, {{clock}}, {law.CROWD}
  FROM {{slot}} WHERE {law.SEAT_SLOT}
-UNION ALL SELECT {PRESENT_ROW}, :i, client, role, seen_ms, 0, 0 FROM {{presence}} WHERE {law.SEEN}
-UNION ALL SELECT {SLOT_ROW}, :i, kind, eligible_ms, paused, {law.HELD}, 0
+UNION ALL SELECT {PRESENT_ROW}, :i, client, role, seen_ms, 0, 0, 0 FROM {{presence}} WHERE {law.SEEN}
+UNION ALL SELECT {SLOT_ROW}, :i, kind, eligible_ms, paused, {law.HELD}, 0, 0
  FROM {{slot}} WHERE scope=:scope AND kind<>'seat'""")
 
 RENEW = _law(f"UPDATE {{slot}} SET {law.RENEW_SET} WHERE {law.RENEWABLE} RETURNING eligible_ms-stamp_ms")

@@ -176,11 +176,12 @@ def _seat(turn: Turn, i: int, rows: Sequence[Row]) -> SeatReply:
     seat = next((row for row in rows if row[0] == SEAT_ROW), None)
     if seat is None:
         return SeatReply(False, 0, 0, 0)
-    holder, granted, fence, eligible, now = seat[2:7]
+    holder, granted, fence, eligible, now, others = seat[2:8]
     present = [Present(row[2], row[3], row[4]) for row in rows if row[0] == PRESENT_ROW]
     present.append(Present(turn.client, turn.role, now))
     present.sort(key=lambda p: (p.role, p.client))
     scope = turn.seats[i][0]
     slots = [SlotDue(row[2], scope, row[3], bool(row[4]), bool(row[5])) for row in rows if row[0] == SLOT_ROW]
     slots.sort(key=lambda slot: slot.kind)  # the database gives them in any order
-    return SeatReply(bool(granted), fence, eligible, now, tuple(present), tuple(slots), holder or None)
+    crowd = 0 if granted else others + 1
+    return SeatReply(bool(granted), fence, eligible, now, tuple(present), tuple(slots), holder or None, crowd)
