@@ -27,7 +27,7 @@ def resend(context: PageContext, form: Mapping[str, str]) -> str:
 
 def arrived(context: PageContext, form: Mapping[str, str]) -> str:
     """Hold a document for taken."""
-    context.store.change(_decision(context, form, decisions.arrived))
+    context.store.change(_decision(context, *_row(form), decisions.arrived))
     return _("Записано: дошёл до N3. Снова не отправим")
 
 
@@ -62,7 +62,8 @@ def reread(context: PageContext, form: Mapping[str, str]) -> str:
 
 def _ordered(context: PageContext, form: Mapping[str, str], decide: Decide, said: str) -> str:
     """Decide on a row, and have its organisation's task carry that out at once."""
-    decision, (id, _seen) = _decision(context, form, decide), _row(form)
+    id, seen = _row(form)
+    decision = _decision(context, id, seen, decide)
     with context.store.read() as connection:
         organisation = decisions.organisation_of(connection, id)
     if organisation is None:
@@ -72,8 +73,7 @@ def _ordered(context: PageContext, form: Mapping[str, str], decide: Decide, said
     return said
 
 
-def _decision(context: PageContext, form: Mapping[str, str], decide: Decide) -> Callable[[Connection], None]:
-    id, seen = _row(form)
+def _decision(context: PageContext, id: int, seen: int, decide: Decide) -> Callable[[Connection], None]:
     return lambda connection: decide(connection, id, seen, words.who(context), context.now_ms)
 
 
