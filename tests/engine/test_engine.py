@@ -18,7 +18,7 @@ from identsync.engine.loop import Engine, new_loop
 from identsync.engine.run import Run
 from identsync.engine.state import Policy
 from identsync.errors import AskPerson, Later, StaleFence
-from identsync.store import Denied, Store, open_store, slots
+from identsync.store import Denied, Store, keeping, open_store, slots
 from identsync.store.tables import client as client_table
 from identsync.store.tables import presence, run_log, task_slot
 
@@ -94,7 +94,7 @@ async def test_a_database_restored_from_a_backup_is_worked_in_at_once(store: Sto
 async def test_an_old_journal_goes_in_portions_each_a_transaction_of_its_own(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "PORTION", 10)
+    monkeypatch.setattr(keeping, "PORTION", 10)
     old = {"kind": "test/old", "scope": 1, "holder": "h", "role": 0, "due_ms": 1, "started_ms": 1, "outcome": "ok"}
     seen = {"scope": 1, "role": 0, "seen_ms": 1}
     with store.write() as connection:
@@ -111,7 +111,7 @@ async def test_an_old_journal_goes_in_portions_each_a_transaction_of_its_own(
         await heard(client, lambda e: isinstance(e, ev.Finished) and e.slot == 1)
     event.remove(store.engine, "commit", count)
     (row,) = journal(store, "journal")
-    assert (row.outcome, row.counts) == ("ok", '{"deleted": 45}')
+    assert (row.outcome, row.counts) == ("ok", '{"deleted": 70}')
     assert len(set(committed)) >= 4
     with store.read() as connection:
         assert connection.scalar(select(func.count()).select_from(client_table)) == 0

@@ -11,7 +11,7 @@ from identsync.errors import SchemaError, SettingsError, Unavailable
 from identsync.store import Fence, open_store, slots
 from identsync.store.migrate import script
 from identsync.store.migrations import NEWEST
-from identsync.store.tables import metadata, run_log, task_slot
+from identsync.store.tables import intake_reject, metadata, outbox_receipt, run_log, task_slot
 
 ASK = {"role": 0, "lease_ms": 5_000, "interval_ms": 60_000, "presence_ttl_ms": 60_000}
 
@@ -167,6 +167,22 @@ def test_the_journal_is_trimmed(store):
         assert slots.trim(connection, 30) in (10, 11)
         assert slots.trim(connection, 30) == 0
         assert connection.execute(select(run_log.c.fence).order_by(run_log.c.fence)).scalars().first() == 1
+
+
+def test_receipts_and_bad_rows_go_when_they_are_old_and_nobody_is_asked_of_them(store):
+    now, day = store.now_ms(), 86_400_000
+    receipt = {"stream": "messaging/sms", "channel": "sms", "provider_id": "1", "fate": "delivered"}
+    bad = {"stream": "leads/site", "problems": "[]", "raw": "{}"}
+    with store.write() as connection:
+        connection.execute(insert(outbox_receipt), [receipt | {"received_ms": now - n * day} for n in (200, 100, 10)])
+        rows = [(200, "open"), (100, "done"), (10, "done")]
+        values = [bad | {"key": str(n), "received_ms": now - n * day, "state": state} for n, state in rows]
+        connection.execute(insert(intake_reject), values)
+        before = now - 90 * day
+        assert [slots.trim_receipts(connection, before), slots.trim_receipts(connection, before)] == [2, 0]
+        assert [slots.trim_rejects(connection, before), slots.trim_rejects(connection, before)] == [1, 0]
+        assert connection.execute(select(outbox_receipt.c.received_ms)).scalars().all() == [now - 10 * day]
+        assert set(connection.execute(select(intake_reject.c.key)).scalars()) == {"200", "10"}
 
 
 @pytest.mark.postgresql

@@ -223,7 +223,7 @@ class _Intake(Generic[T]):
         if strange:
             connection.execute(insert(intake_reject), strange)
         if moved is not None:
-            _move(connection, self._stream, self._run.scope, moved, self._run.now_ms())
+            move(connection, self._stream, self._run.scope, moved, self._run.now_ms())
 
 
 def cursor(connection: Connection, stream: str, scope: int) -> int | None:
@@ -266,7 +266,8 @@ def _moving(seen: Counter[str], page: list[Any]) -> None:
         raise Unexpected(_("Сайт отдаёт страницы без конца"), hint=hint)
 
 
-def _move(connection: Connection, stream: str, scope: int, to_ms: int, now_ms: int) -> None:
+def move(connection: Connection, stream: str, scope: int, to_ms: int, now_ms: int) -> None:
+    """Write down how far a stream is in."""
     values = {"cursor_ms": to_ms, "changed_ms": now_ms}
     here = intake_cursor.c.stream == stream, intake_cursor.c.scope == scope
     if connection.execute(update(intake_cursor).where(*here).values(values)).rowcount == 0:

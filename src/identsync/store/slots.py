@@ -5,17 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, update
 
+from identsync.store import keeping
+from identsync.store.keeping import first_go, oldest_go
 from identsync.store.limiter import SEAT, Present
-from identsync.store.tables import client, presence, run_log, task_slot
+from identsync.store.tables import client, intake_reject, outbox_receipt, presence, run_log, task_slot
 
 if TYPE_CHECKING:
     from identsync.store.store import Store
 
 T = TypeVar("T")
-PORTION = 2_000
-"""Rows deleted in one transaction: SQL Server locks the whole table from 5,000 on, and a lease must outlive it."""
 _DAY_MS = 86_400_000
 _NEAR_MS = 600_000
 
@@ -153,29 +153,30 @@ def journal(connection: Connection, limit: int, kind: str | None = None) -> list
 
 
 def trim(connection: Connection, days: int) -> int:
-    """Delete ``PORTION`` of the runs older than ``days``, the oldest first; how many went, fewer = these were all."""
-    return _oldest_go(connection, run_log, run_log.c.started_ms, clock(connection) - days * _DAY_MS)
+    """Delete a portion of the runs older than ``days``, the oldest first; how many went, fewer = these were all."""
+    return oldest_go(connection, run_log, run_log.c.started_ms, clock(connection) - days * _DAY_MS)
 
 
 def trim_clients(connection: Connection, days: int) -> int:
-    """Delete ``PORTION`` of the clients not seen for ``days``; how many went, fewer = these were all."""
+    """Delete a portion of the clients not seen for ``days``; how many went, fewer = these were all."""
     before = clock(connection) - days * _DAY_MS
-    unseen = _oldest_go(connection, presence, presence.c.seen_ms, before)
-    if unseen >= PORTION:
+    unseen = oldest_go(connection, presence, presence.c.seen_ms, before)
+    if unseen >= keeping.PORTION:
         return unseen
     gone = client.c.client.not_in(select(presence.c.client))
-    return _oldest_go(connection, client, client.c.started_ms, before, gone)
+    return oldest_go(connection, client, client.c.started_ms, before, gone)
 
 
-def _oldest_go(
-    connection: Connection, table: Table, column: ColumnElement[int], before: ColumnElement[int],
-    *only: ColumnElement[bool],
-) -> int:  # fmt: skip
-    """Delete rows by a range of their time: as many locks as a portion has rows, on every database."""
-    old = and_(column < before, *only)
-    last = connection.scalar(select(column).where(old).order_by(column).offset(PORTION - 1).limit(1))
-    where = old if last is None else and_(column <= last, *only)
-    return connection.execute(delete(table).where(where)).rowcount
+def trim_receipts(connection: Connection, before_ms: int) -> int:
+    """Delete a portion of the receipts that came before then, be they of nobody; how many went."""
+    r = outbox_receipt.c
+    return first_go(connection, outbox_receipt, r.id, r.received_ms, before_ms)
+
+
+def trim_rejects(connection: Connection, before_ms: int) -> int:
+    """Delete a portion of the bad rows that came before then and that a person has dealt with; how many went."""
+    done = intake_reject.c.state == "done"
+    return oldest_go(connection, intake_reject, intake_reject.c.received_ms, before_ms, done)
 
 
 def clock(connection: Connection) -> ColumnElement[int]:

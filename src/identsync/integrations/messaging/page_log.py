@@ -112,6 +112,7 @@ def one(connection: Connection, outbox_id: int) -> dict[str, Any] | None:
     files = select(f.name, f.media_type, func.length(f.content).label("size")).where(f.outbox_id == outbox_id)
     return dict(row._mapping) | {
         "shown": words.state_of(row.state, row.reason),
+        "erased": words.is_erased(row),
         "history": [dict(event._mapping) for event in connection.execute(events)],
         "files": [dict(file._mapping) for file in connection.execute(files.order_by(f.id))],
     }
@@ -198,6 +199,7 @@ def _shown(row: Any, zones: Mapping[int, str]) -> dict[str, Any]:
     known = dict(row._mapping)
     return known | {
         "shown": words.state_of(row.state, row.reason),
+        "erased": words.is_erased(row),
         "zone": zones.get(row.branch_id or 0, zones[0]),
         "at_ms": row.submitted_ms or (row.due_ms if row.state in ("planned", "held") else row.changed_ms),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from identsync.engine.integration import PageContext
 
@@ -63,6 +64,11 @@ GATEWAYS = {"smpp": "SMPP", "smsc": "SMSC.ru", "smsru": "SMS.ru", "smsaero": "SM
 def state_of(name: str, reason: str | None) -> State:
     """Return how a row looks: what is planned and has a reason waits for something."""
     return STATES["waits" if name == "planned" and reason else name]
+
+
+def is_erased(row: Any) -> bool:
+    """Tell whether a message had a text, which is no longer kept."""
+    return row.text is None and (row.submitted_ms is not None or row.purpose in ("single", "plan"))
 
 
 def who(context: PageContext) -> str:

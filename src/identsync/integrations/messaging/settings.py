@@ -9,6 +9,8 @@ from identsync.language import _
 from identsync.values import Address, Duration, Secret
 
 DAY_MS = 86_400_000
+LEAST_TEXTS, LEAST_DAYS = 31, 92
+"""Messages are remembered that long at least: a reminder is planned two months ahead, and may be planned again."""
 Login = Annotated[str, Meta(min_length=1, max_length=320)]
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -124,6 +126,28 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(examples=["imap.yandex.ru"], description="Для email: сервер IMAP ящика отправителя: оттуда возвраты"),
     ] = None
     bounce_port: Annotated[Port, Meta(description="Его порт")] = 993
+    texts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_600,
+            description=(
+                "Сколько дней хранить тексты, адреса и файлы сообщений и разобранные ответы, потом они стираются; "
+                "0 = пока хранится само сообщение. Из всех каналов берётся самый долгий срок"
+            ),
+        ),
+    ] = 366
+    remember: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_600,
+            description=(
+                "Сколько дней помнить, кому, когда и о чём отправляли (без текста), и оконченные рассылки; 0 = всегда. "
+                "Сообщения, которые ждут человека, не стираются"
+            ),
+        ),
+    ] = 1_096
 
     @property
     def medium(self) -> str:
@@ -152,5 +176,9 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield "sender", _("нужен адрес отправителя"), "clinic@example.ru"
         if self.kind not in HTTP and self.url is not None:
             yield "url", _("адрес нужен только шлюзам по HTTP"), _("для smpp и email укажите host и port")
+        if 0 < self.texts < LEAST_TEXTS:
+            yield "texts", _("меньше 31 дня: тексты ещё нужны тем, кто отвечает пациентам"), "366"
+        if 0 < self.remember < max(self.texts, LEAST_DAYS):
+            yield "remember", _("меньше, чем texts или 92 дня: сообщение могло бы уйти второй раз"), "1096"
         if self.kind == "email" and self.bounce_host is not None and self.user is None:
             yield "bounce_host", _("чтобы читать возвраты, нужны логин и пароль почты"), ""

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from identsync.core.texts import measure
 from identsync.engine.channel import Channel as Rate
 from identsync.engine.integration import Outcome, Status, Task
+from identsync.engine.keeping import EVERY_MS
 from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable
 from identsync.flows import outbox as flow
 from identsync.flows import outbox_book
@@ -24,6 +25,7 @@ from identsync.flows.receipts import adopt_by_address
 from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
 from identsync.integrations.messaging import books, consent, reasons
 from identsync.integrations.messaging.bulk import PLANNER
+from identsync.integrations.messaging.keeping import forget, terms
 from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
@@ -47,7 +49,7 @@ PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever
 
 
 def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list[Task]:
-    """Return the sender of each medium, the asking of each channel, the planners."""
+    """Return the sender of each medium, the asking of each channel, the planners, the forgetting."""
     made: list[Task] = []
     for medium in Medium:
         of_medium = {name: channel for name, channel in settings.items() if channel.medium == medium}
@@ -63,6 +65,9 @@ def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list
     ]
     portions, soon = _("Сообщения: порции рассылок"), min(often, PORTION_MS)
     made.append(Task(PLANNER, 0, soon, lease, DEADLINE_MS, release_portions, portions))
+    if any(terms(settings)):
+        old, run = _("Старые сообщения стираются"), partial(forget, settings=settings)
+        made.append(Task("messaging/forgetting", 0, EVERY_MS, lease, DEADLINE_MS, run, old))
     return made
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, update
 
-from identsync.engine.integration import Outcome, Status
+from identsync.engine.integration import Outcome
+from identsync.engine.keeping import DAY_MS, Keeping
 from identsync.integrations.telephony.books import SAME_MS, line_of_call
 from identsync.integrations.telephony.missed import OPEN, SETTLED
 from identsync.integrations.telephony.recordings import unlink
@@ -31,12 +32,7 @@ if TYPE_CHECKING:
     from identsync.engine.run import Run
     from identsync.integrations.telephony.settings import Line
 
-DAY_MS = 86_400_000
-EVERY_MS = 21_600_000
-SOON_MS = 60_000
 PORTION = 200
-MOST = 50
-"""Portions of a kind in one run: the rest is soon gone on with, so that a first time among millions hurts nobody."""
 _c, _m, _r, _d, _o = phone_call.c, phone_missed.c, phone_recording.c, phone_dial.c, outbox.c
 
 
@@ -78,47 +74,30 @@ def longest(settings: Mapping[str, "Line"]) -> int:
 
 async def forget(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
     """Forget what is too old; what one run does not get to waits for the next one."""
-    done, now, days = _Done(run), run.now_ms(), longest(settings)
+    done, now, days = Keeping(run, "calls", "clicks", "missed"), run.now_ms(), longest(settings)
     for term in terms(settings):
         before = term.before(now)
-        if await done.unlinked(term, before):
-            await done.portions("calls", partial(calls, term=term, before_ms=before))
-        await done.portions("clicks", partial(clicks, term=term, before_ms=before))
+        if await unlinked(run, term, before):
+            await done.portions("calls", partial(calls, term=term, before_ms=before), PORTION)
+        else:
+            done.whole = False
+        await done.portions("clicks", partial(clicks, term=term, before_ms=before), PORTION)
     if days:
-        await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS))
-    run.progress(**done.counts)
-    return Outcome(counts=done.counts) if done.whole else Outcome(Status.PARTIAL, done.counts, retry_ms=SOON_MS)
+        await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS), PORTION)
+    return done.outcome()
 
 
-class _Done:
-    """What one run has forgotten so far, and whether that was all."""
-
-    def __init__(self, run: "Run") -> None:
-        self._run = run
-        self.counts = {"calls": 0, "clicks": 0, "missed": 0}
-        self.whole = True
-
-    async def portions(self, name: str, work: Callable[[Connection], int]) -> None:
-        """Do a portion again and again until one is not full."""
-        for _portion in range(MOST):
-            many = await self._run.write(work)
-            self.counts[name] += many
-            if many < PORTION:
-                return
-        self.whole = False
-
-    async def unlinked(self, term: Term, before_ms: int) -> bool:
-        """Throw away the files of old calls' recordings; False where their folder is away: the calls wait for it."""
-        files = await self._run.read(partial(recorded, term=term, before_ms=before_ms))
-        if not files:
-            return True
-        try:
-            await asyncio.to_thread(_unlink, term.folder, files)
-        except OSError as error:
-            self._run.log.warning("old recordings are not thrown away", error=type(error).__name__)
-            self.whole = False
-            return False
+async def unlinked(run: "Run", term: Term, before_ms: int) -> bool:
+    """Throw away the files of old calls' recordings; False where their folder is away: the calls wait for it."""
+    files = await run.read(partial(recorded, term=term, before_ms=before_ms))
+    if not files:
         return True
+    try:
+        await asyncio.to_thread(_unlink, term.folder, files)
+    except OSError as error:
+        run.log.warning("old recordings are not thrown away", error=type(error).__name__)
+        return False
+    return True
 
 
 def recorded(connection: Connection, term: Term, before_ms: int) -> Sequence[str]:

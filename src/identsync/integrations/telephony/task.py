@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from identsync.engine.integration import Outcome, Status, Task
+from identsync.engine.keeping import EVERY_MS
 from identsync.errors import AskPerson, IdentsyncError, Later, Problem
 from identsync.flows import outbox as flow
 from identsync.flows.flaw import Flaw
@@ -24,7 +25,7 @@ from identsync.integrations.telephony import books
 from identsync.integrations.telephony.books import Origin, stream_of
 from identsync.integrations.telephony.call import Call, Exchange, State
 from identsync.integrations.telephony.dialing import Dialler, pulse_of
-from identsync.integrations.telephony.forgetting import EVERY_MS, forget
+from identsync.integrations.telephony.forgetting import forget
 from identsync.integrations.telephony.lines import abilities, for_person, for_run, window_ms
 from identsync.integrations.telephony.recordings import KEEP_MS, keep
 from identsync.language import _

@@ -1,0 +1,48 @@
+"""How what grows with time is forgotten: by the client that has the work anyway, in portions, each a transaction."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from identsync.engine.integration import Outcome, Status
+from identsync.store import keeping
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from identsync.engine.run import Run
+
+DAY_MS = 86_400_000
+EVERY_MS = 21_600_000
+BUDGET_MS = 60_000
+SOON_MS = 60_000
+"""The rest is soon gone on with, so that a first time among millions hurts nobody."""
+REST_S = 0.02  # between two portions: on SQLite nobody else could write meanwhile
+
+
+class Keeping:
+    """What one run has forgotten so far, by name, and whether that was all."""
+
+    def __init__(self, run: "Run", *names: str) -> None:
+        self.counts = dict.fromkeys(names, 0)
+        self.whole = True
+        self._run = run
+        self._until = run.now_ms() + BUDGET_MS
+
+    async def portions(self, name: str, work: "Callable[[Connection], int]", size: int | None = None) -> None:
+        """Do a portion of ``size`` rows (``store.keeping.PORTION``) again and again until one is not full."""
+        size = size or keeping.PORTION
+        while True:
+            many = await self._run.write(work)
+            self.counts[name] += many
+            self._run.progress(**self.counts)
+            if many < size:
+                return
+            if self._run.stopping.is_set() or self._run.now_ms() >= self._until:
+                self.whole = False
+                return
+            await asyncio.sleep(REST_S)
+
+    def outcome(self) -> Outcome:
+        """Return how the run ends; what it did not get to waits for the next one."""
+        return Outcome(Status.OK, self.counts) if self.whole else Outcome(Status.PARTIAL, self.counts, retry_ms=SOON_MS)

@@ -1,0 +1,103 @@
+"""What is forgotten: first what messages said and to whom, later the messages themselves, replies, campaigns.
+
+All of it is personal data. Texts, addresses and files go after ``texts`` days, and what stays is a line without them:
+which patient was written to, when, and what became of it. The line goes after ``remember`` days. Of several channels
+the longest days count for all. A message that waits, or of which nobody knows whether it went out, stays whole.
+
+The lines of a campaign are counted on its page, so they stay until the campaign goes, which is ``remember`` days after
+its end, and then nothing is counted any more. The newest campaign stays: SQLite would give its number away again, and
+the keys of its messages are made of that.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, delete, exists, func, or_, select, update
+
+from identsync.engine.integration import Outcome
+from identsync.engine.keeping import DAY_MS, Keeping
+from identsync.flows.intake import cursor, move
+from identsync.flows.outbox_keeping import ENDED, PORTION, Walk, empty, erase
+from identsync.integrations.messaging.books import stream_of
+from identsync.integrations.messaging.message import Medium
+from identsync.store.keeping import oldest_go
+from identsync.store.tables import message, message_campaign, message_file, message_reply, outbox
+
+if TYPE_CHECKING:
+    from identsync.engine.run import Run
+    from identsync.integrations.messaging.settings import Channel
+
+EMPTIED = "messaging/emptied"
+"""Where is kept how far messages have been emptied."""
+STREAMS = tuple(stream_of(medium) for medium in Medium)
+_c, _o, _r = message_campaign.c, outbox.c, message_reply.c
+
+
+def terms(settings: Mapping[str, "Channel"]) -> tuple[int, int]:
+    """Return the days of texts and of lines, each the longest of all channels; 0 where one of them keeps for ever."""
+    return _longest(channel.texts for channel in settings.values()), _longest(
+        channel.remember for channel in settings.values()
+    )
+
+
+def _longest(days: Iterable[int]) -> int:
+    every = list(days)
+    return max(every) if all(every) else 0
+
+
+async def forget(run: "Run", settings: Mapping[str, "Channel"]) -> Outcome:
+    """Forget what is too old; what one run does not get to waits for the next one."""
+    keeping, now = Keeping(run, "emptied", "forgotten"), run.now_ms()
+    texts, remember = terms(settings)
+    if texts:
+        before = now - texts * DAY_MS
+        await keeping.portions("emptied", await _emptying(run, before), PORTION)
+        await keeping.portions("forgotten", partial(_replies, before_ms=before))
+    if remember:
+        before = now - remember * DAY_MS
+        await run.write(partial(campaigns, before_ms=before))
+        await keeping.portions("forgotten", _erasing(before), PORTION)
+    return keeping.outcome()
+
+
+async def _emptying(run: "Run", before_ms: int) -> Callable[[Connection], int]:
+    """Return what empties a portion; it goes on where the last run was, for a line tells not that it is empty."""
+    since = await run.read(lambda connection: cursor(connection, EMPTIED, 0))
+    walk = Walk(STREAMS, before_ms, at=(since or 0, 0))
+
+    def portion(connection: Connection) -> int:
+        ids = walk.step(connection)
+        empty(connection, ids)
+        if ids:
+            connection.execute(update(message).where(message.c.outbox_id.in_(ids)).values(subject=None, text=None))
+            connection.execute(delete(message_file).where(message_file.c.outbox_id.in_(ids)))
+        move(connection, EMPTIED, 0, walk.at[0], run.now_ms())
+        return len(ids)
+
+    return portion
+
+
+def _erasing(before_ms: int) -> Callable[[Connection], int]:
+    kept = exists().where(_c.id == _o.lot)
+    walk = Walk(STREAMS, before_ms, [or_(_o.lot.is_(None), ~kept)])
+
+    def portion(connection: Connection) -> int:
+        ids = walk.step(connection)
+        erase(connection, ids, (message_file, message))
+        return len(ids)
+
+    return portion
+
+
+def campaigns(connection: Connection, before_ms: int) -> int:
+    """Forget the campaigns that ended before then and that nobody has a question left of; give their number."""
+    newest = select(func.max(message_campaign.alias().c.id)).scalar_subquery()
+    open_rows = exists().where(_o.lot == _c.id, _o.stream.in_(STREAMS), _o.state.not_in(ENDED))
+    ended = _c.state.in_(("stopped", "done")), _c.changed_ms < before_ms, _c.id < newest, ~open_rows
+    return connection.execute(delete(message_campaign).where(*ended)).rowcount
+
+
+def _replies(connection: Connection, before_ms: int) -> int:
+    """Forget a portion of the replies that somebody has dealt with."""
+    return oldest_go(connection, message_reply, _r.at_ms, before_ms, _r.state == "done")

@@ -1,0 +1,31 @@
+"""What grows with time is deleted in portions, the oldest first: statements that every room's keeping is made of."""
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
+
+PORTION = 2_000
+"""Rows deleted in one transaction: SQL Server locks the whole table from 5,000 on, and a lease must outlive it."""
+
+
+def oldest_go(
+    connection: Connection, table: Table, column: ColumnElement[int], before: ColumnElement[int] | int,
+    *only: ColumnElement[bool],
+) -> int:  # fmt: skip
+    """Delete ``PORTION`` rows by a range of their time; how many went, fewer = these were all.
+
+    As many locks as a portion has rows, on every database.
+    """
+    old = and_(column < before, *only)
+    last = connection.scalar(select(column).where(old).order_by(column).offset(PORTION - 1).limit(1))
+    where = old if last is None else and_(column <= last, *only)
+    return connection.execute(delete(table).where(where)).rowcount
+
+
+def first_go(
+    connection: Connection, table: Table, number: ColumnElement[int], column: ColumnElement[int], before_ms: int
+) -> int:
+    """Delete ``PORTION`` rows of a table whose time has no index, by their numbers, which rise with it."""
+    rows = connection.execute(select(number, column).order_by(number).limit(PORTION)).all()
+    old = [row[0] for row in rows if row[1] < before_ms]
+    if old:
+        connection.execute(delete(table).where(number <= old[-1], column < before_ms))
+    return len(old)
