@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import asked, client, environment, journals, left_behind  # type: ignore[import-not-found]
+from clients import READY_S, asked, client, environment, journals, left_behind  # type: ignore[import-not-found]
 from sqlalchemy import Engine, event
 from warm import Cli
 
@@ -71,6 +72,12 @@ def test_a_closed_terminal_ends_a_client_cleanly(folder: Path) -> None:
 
 
 @pytest.mark.processes
+def test_the_page_of_a_client_opens(folder: Path) -> None:
+    with client(folder) as (_process, ready), urllib.request.urlopen(ready["url"], timeout=READY_S) as page:
+        assert page.status == 200
+        assert "Обзор" in page.read().decode()
+
+
 def test_two_copies_on_one_computer_are_two_clients(folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
