@@ -1,9 +1,9 @@
 """Microsoft's offline compiler of T-SQL, as a process: ``compiler.py FOLDER``, where ``fetching.py`` has put it.
 
-Standard input: one JSON object {"target": "Sql130", "database": [text...], "asked": {name: text}, "counting": bool}.
-Each text is one statement CREATE; those that are asked about make dbo.name. Standard output: a JSON list of [name,
-"Error" or "Warning", number, message], where name is "" for a text of the database that cannot be read. It is DacFx's
-TSqlModel: what is created is parsed, and what it refers to is looked for in what else was created.
+Standard input: a JSON list of questions {"target": "Sql130", "database": [text...], "asked": {name: text}, "counting":
+bool}. Each text is one statement CREATE; those that are asked about make dbo.name. Standard output: for each question
+a JSON list of [name, "Error" or "Warning", number, message], where name is "" for a text of the database that cannot be
+read. It is DacFx's TSqlModel: what is created is parsed, and what it refers to is looked for in what else was created.
 """
 
 import json
@@ -89,10 +89,10 @@ def _where(text: str, error: Any) -> str:
 
 
 def main() -> None:
-    """Read the question, print the answer."""
-    asked = json.load(sys.stdin)
+    """Read the questions, print the answers."""
+    questions = json.load(sys.stdin)
     load(Path(sys.argv[1]))
-    json.dump([*compile_all(**asked)], sys.stdout)
+    json.dump([[*compile_all(**question)] for question in questions], sys.stdout)
 
 
 if __name__ == "__main__":

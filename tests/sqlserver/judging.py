@@ -29,18 +29,33 @@ class Statement:
     place: str
 
 
-def judge(
-    statements: Iterable[Statement], database: Iterable[str] | None = None, *, counting: bool = False
-) -> list[str]:
-    """Return what the compiler finds fault with; texts that differ in the length of a list are one.
+@dataclass(frozen=True)
+class Question:
+    """Statements, and the database that they are asked about: ours unless another is given.
 
     ``counting``: how many values there are is looked at too. SQLAlchemy never errs in that, and it takes as long again.
     """
-    named = {f"s{number}": statement for number, statement in enumerate(distinct(statements))}
-    asked = {name: procedure(name, statement) for name, statement in named.items()}
-    there = [*(texts() if database is None else database)]
-    question = {"target": TARGET, "database": there, "asked": asked, "counting": counting}
-    return [*dict.fromkeys(_told(_answer(question), named))]
+
+    statements: Iterable[Statement] = ()
+    database: Iterable[str] | None = None
+    counting: bool = False
+
+    def named(self) -> dict[str, Statement]:
+        """Return the statements by the names of their procedures; texts that differ in the length of a list are one."""
+        return {f"s{number}": statement for number, statement in enumerate(distinct(self.statements))}
+
+    def told(self, named: Mapping[str, Statement]) -> dict[str, object]:
+        """Return what the compiler is told."""
+        asked = {name: procedure(name, statement) for name, statement in named.items()}
+        there = [*(texts() if self.database is None else self.database)]
+        return {"target": TARGET, "database": there, "asked": asked, "counting": self.counting}
+
+
+def judge(*questions: Question) -> list[list[str]]:
+    """Return what the compiler finds fault with in each question; it is started once, which takes seconds."""
+    named = [question.named() for question in questions]
+    answers = _answers([question.told(names) for question, names in zip(questions, named, strict=True)])
+    return [[*dict.fromkeys(_told(answer, names))] for answer, names in zip(answers, named, strict=True)]
 
 
 def distinct(statements: Iterable[Statement]) -> list[Statement]:
@@ -72,14 +87,14 @@ def _renamed(text: str) -> str:
     return text
 
 
-def _answer(question: Mapping[str, object]) -> list[tuple[str, str, int, str]]:
+def _answers(questions: list[dict[str, object]]) -> list[list[tuple[str, str, int, str]]]:
     command = [sys.executable, str(Path(__file__).with_name("compiler.py")), str(fetching.compiler())]
     run = subprocess.run(
-        command, input=json.dumps(question), capture_output=True, text=True, check=False, env=fetching.environment()
+        command, input=json.dumps(questions), capture_output=True, text=True, check=False, env=fetching.environment()
     )
     if run.returncode:
         raise RuntimeError(f"the compiler broke off with {run.returncode}: {run.stderr[-2000:]}")
-    return [tuple(each) for each in json.loads(run.stdout)]
+    return [[tuple(each) for each in answer] for answer in json.loads(run.stdout)]
 
 
 def _told(answer: list[tuple[str, str, int, str]], named: Mapping[str, Statement]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from identsync.store.rights import rights
 from identsync.store.trial import server
 from sqlserver import fetching
 from sqlserver.database import NAMES, batches, texts
-from sqlserver.judging import Statement, distinct, judge, procedure
+from sqlserver.judging import Question, Statement, distinct, judge, procedure
 
 pytestmark = pytest.mark.xdist_group("compiler")  # it is asked once, by one worker
 needs = pytest.mark.skipif(bool(fetching.missing()), reason=fetching.missing() or "it is here")
@@ -71,13 +71,43 @@ GOOD = [
 
 
 @pytest.fixture(scope="module")
-def said() -> list[str]:
+def answers() -> list[list[str]]:
     """Everything the compiler says of all these texts, asked once: it takes seconds to start."""
+    return judge(_written(), _broken(), _administrators())
+
+
+@pytest.fixture(scope="module")
+def said(answers: list[list[str]]) -> list[str]:
+    return answers[0]
+
+
+def _written() -> Question:
     kinds = {"fence": FENCED, "limiter": ("bigint",) * 99, "turns": ("bigint",) * 99}
     written = [Statement(text, kinds.get(what, ()), what) for what, texts in WRITTEN.items() for text in texts]
     bad = [Statement(text, ("bigint",), f"bad {number}") for number, text in enumerate(BAD)]
     good = [Statement(text, ("bigint",), "good") for text in GOOD]
-    return judge([*written, *bad, *good], counting=True)
+    return Question([*written, *bad, *good], counting=True)
+
+
+def _broken() -> Question:
+    broken = [text.replace("s.Surname", "s.Nosuch") for text in texts()]
+    as_told = batches(views("mssql"))
+    cut = as_told[-1].replace("CROSS APPLY (", "CROSS APPLY ((")
+    return Question(database=[*broken, *as_told, cut])
+
+
+def _own() -> list[str]:
+    """The administrator's statements, but for what is about databases: the compiler knows only one."""
+    script = rights("mssql", "a]b", "identsync", fixed=False) + reading("mssql", "a]b", "dbo")
+    each = [one.strip() for batch in batches(script) for one in batch.rstrip(";").split(";\n")]
+    inside = (one for one in each if " DATABASE " not in one and "USE " not in one)
+    return [*dict.fromkeys(one.partition(" WITH DEFAULT")[0] for one in inside)]
+
+
+def _administrators() -> Question:
+    """With what a database may have only once left out."""
+    tables = [text for text in texts() if not text.startswith("CREATE SCHEMA identsync")]
+    return Question(database=[*_own(), *tables, "GRANT SELECT ON dbo.clinic_patent TO [a]]b]"])
 
 
 @needs
@@ -95,28 +125,17 @@ def test_faults_are_found(number: int, said: list[str]) -> None:
 
 
 @needs
-def test_a_fault_of_the_database_is_found() -> None:
+def test_a_fault_of_the_database_is_found(answers: list[list[str]]) -> None:
     """The compiler reads CREATE OR ALTER, though it makes no view of it."""
-    broken = [text.replace("s.Surname", "s.Nosuch") for text in texts()]
-    as_told = batches(views("mssql"))
-    cut = as_told[-1].replace("CROSS APPLY (", "CROSS APPLY ((")
-    found = judge([], [*broken, *as_told, cut])
-    assert [one for one in found if "[dbo].[StaffsView].[Nosuch]" in one] != []
-    assert len([one for one in found if "Incorrect syntax" in one]) == 1
+    assert [one for one in answers[1] if "[dbo].[StaffsView].[Nosuch]" in one] != []
+    assert len([one for one in answers[1] if "Incorrect syntax" in one]) == 1
 
 
 @needs
-def test_the_administrators_script_is_taken() -> None:
-    """But for what is about databases: the compiler knows only one, and what a database may have only once."""
-    script = rights("mssql", "a]b", "identsync", fixed=False) + reading("mssql", "a]b", "dbo")
-    each = [one.strip() for batch in batches(script) for one in batch.rstrip(";").split(";\n")]
-    inside = (one for one in each if " DATABASE " not in one and "USE " not in one)
-    own = [*dict.fromkeys(one.partition(" WITH DEFAULT")[0] for one in inside)]
-    assert len(own) == 16
-    tables = [text for text in texts() if not text.startswith("CREATE SCHEMA identsync")]
-    found = judge([], [*own, *tables, "GRANT SELECT ON dbo.clinic_patent TO [a]]b]"])
-    assert len(found) == 1
-    assert "[clinic_patent]" in found[0]
+def test_the_administrators_script_is_taken(answers: list[list[str]]) -> None:
+    assert len(_own()) == 16
+    [found] = answers[2]
+    assert "[clinic_patent]" in found
 
 
 def test_parameters_are_numbered_where_they_are_some() -> None:

@@ -31,7 +31,7 @@ class Session:
 def nothing_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdict.tsql, "heard", {})
     monkeypatch.setattr(verdict.fetching, "missing", lambda: "")
-    monkeypatch.setattr(verdict, "judge", lambda _: [])
+    monkeypatch.setattr(verdict, "judge", lambda _: [[]])
 
 
 def told(stopped: str | bool, *, judge: bool) -> list[str]:

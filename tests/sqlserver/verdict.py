@@ -6,7 +6,7 @@ import pytest
 
 import tsql
 from sqlserver import fetching
-from sqlserver.judging import Statement, distinct, judge
+from sqlserver.judging import Question, Statement, distinct, judge
 
 NAME = "tests/sqlserver/verdict.py::every_statement_of_the_run"
 SAID = pytest.StashKey[str]()
@@ -48,7 +48,7 @@ def give(session: pytest.Session) -> None:
 
 def _found() -> list[str]:
     try:
-        return judge(statements())
+        return judge(Question(statements()))[0]
     except RuntimeError as error:  # it could not say anything
         return [str(error)]
 
