@@ -71,13 +71,13 @@ def test_a_closed_terminal_ends_a_client_cleanly(folder: Path) -> None:
     assert left_behind(folder) == [(0, 0)]
 
 
-@pytest.mark.processes
 def test_the_page_of_a_client_opens(folder: Path) -> None:
     with client(folder) as (_process, ready), urllib.request.urlopen(ready["url"], timeout=READY_S) as page:
         assert page.status == 200
         assert "Обзор" in page.read().decode()
 
 
+@pytest.mark.processes
 def test_two_copies_on_one_computer_are_two_clients(folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
