@@ -2,7 +2,8 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,8 @@ from identsync.console.guard import POLICY, Guard, Password, Token, host_name, i
 from identsync.console.metrics import metrics
 from identsync.console.pages import entries
 from identsync.console.server import Console, listen
-from identsync.console.site import Site
+from identsync.console.site import Entry, Site
+from identsync.engine.integration import Answer, Page, PageContext
 from identsync.errors import AskPerson, SettingsError, Unavailable
 from identsync.store import Store, open_store
 
@@ -323,3 +325,151 @@ async def test_a_client_that_ends_while_its_first_page_is_being_opened_ends(plac
         console._knock()  # what the loop is about to do; the web server is imported in a thread now
     await asyncio.wait_for(console.stop(), 60)
     writer.close()
+
+
+# -- strangers on a real socket ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def open_page(place: Store) -> AsyncIterator[Console]:
+    console = Console(place, town(1), port=0, password=lambda: SECRET)  # type: ignore[arg-type]
+    await console.start()
+    async with httpx.AsyncClient() as client:
+        await client.get(f"{console.url}healthz")
+    yield console
+    await console.stop()
+
+
+async def told(console: Console, *pieces: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(*console._address)
+    for piece in pieces:
+        writer.write(piece)
+    try:
+        return await asyncio.wait_for(reader.read(), 60)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET /leads HTTP/1.1\r\nHost: loc",
+        b"POST /overview/run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nkind=",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /he",
+    ],
+)
+async def test_a_request_that_never_ends_is_hung_up_on(
+    open_page: Console, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identsync.console.door.Door.whole_s", 0.05)
+    reader, writer = await asyncio.open_connection(*open_page._address)
+    writer.write(begun)
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(60):
+            while await reader.read(4096):
+                pass
+    writer.close()
+
+
+async def test_a_stream_is_no_request_that_comes_slowly(open_page: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("identsync.console.door.Door.whole_s", 0.05)
+    monkeypatch.setattr("identsync.console.events.HEARTBEAT", 0.2)
+    async with (
+        httpx.AsyncClient(headers=basic("Ира", SECRET), timeout=60) as client,
+        client.stream("GET", f"{open_page.url}events") as answer,
+    ):
+        heard = 0
+        async for line in answer.aiter_lines():
+            heard += line.startswith(": still here")
+            if heard == 2:
+                break
+    assert heard == 2
+
+
+async def test_other_computers_crowd_out_neither_each_other_nor_the_desk(
+    open_page: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "10.0.0.1"
+    monkeypatch.setattr("identsync.console.door.OF_ONE", 2)
+    monkeypatch.setattr("identsync.console.door.OF_ALL", 3)
+    monkeypatch.setattr("uvicorn.protocols.http.h11_impl.get_remote_addr", lambda _transport: (address, 5))
+    ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def answered() -> bool:
+        reader, writer = await asyncio.open_connection(*open_page._address)
+        held.append(writer)
+        writer.write(ask)
+        with contextlib.suppress(ConnectionError):
+            return bool(await asyncio.wait_for(reader.read(1), 60))
+        return False
+
+    held: list[asyncio.StreamWriter] = []
+    assert [await answered() for _ in range(3)] == [True, True, False]
+    address = "10.0.0.2"
+    assert [await answered() for _ in range(2)] == [True, False]
+    address = "127.0.0.1"
+    assert all([await answered() for _ in range(5)])
+    for writer in held:
+        writer.close()
+
+
+async def test_what_strangers_send_writes_no_line_into_the_journal(
+    open_page: Console, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert b"400" in await told(open_page, b"\x16\x03\x01\x02\r\n\r\n")
+    upgrade = b"GET /leads HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    assert b"401" in await told(open_page, upgrade)
+    assert capfd.readouterr().err == ""
+    assert not caplog.records
+
+
+async def test_a_page_that_breaks_names_its_error_in_the_journal_and_no_values(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise ValueError("Секретова")
+
+    guard = Guard(broken, names=["localhost"], addresses=False, password=None, user="")
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    await guard(scope, None, None)  # type: ignore[arg-type]
+    said = "".join(capsys.readouterr())
+    assert "ValueError" in said
+    assert "Секретова" not in said
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted", "status"),
+    [("no-cors", "script", 403), ("cors", "empty", 403), ("navigate", "iframe", 403), ("navigate", "document", 200)],
+)
+@pytest.mark.parametrize("from_where", ["cross-site", "same-site"])
+async def test_another_site_may_lead_here_and_ask_for_nothing(
+    site: Site, from_where: str, mode: str, wanted: str, status: int
+) -> None:
+    asked = {"sec-fetch-site": from_where, "sec-fetch-mode": mode, "sec-fetch-dest": wanted}
+    async with visitor(site) as client:
+        assert (await client.get("/overview", headers=asked)).status_code == status
+        assert (await client.get("/overview", headers=asked | {"sec-fetch-site": "same-origin"})).status_code == 200
+
+
+async def test_no_browser_keeps_what_is_told_of_people(place: Store) -> None:
+    def told_of(answer: Answer) -> Callable[..., Answer]:
+        return lambda _context, _query: answer
+
+    async def sound(_context: PageContext, _query: Mapping[str, str]) -> Answer:
+        return Answer(b"RIFF", "audio/wav", "tag")
+
+    data = {
+        "houses": told_of(Answer(b"[]")),
+        "export": told_of(Answer(b"a", "text/csv", file="a.csv")),
+        "town": told_of(Answer(b"{}", tag="tag")),
+    }
+    page = Page("room", "Комната", "", lambda *_: {}, version=lambda _: "1", data=data, media={"sound": sound})
+    desk = Desk()
+    site = Site(place, town(1), [Entry(page)], desk=desk, language="ru", zone="Europe/Moscow", metrics=metrics)
+    async with visitor(site) as client:
+        kept = {name: (await client.get(f"/room/{name}")).headers["cache-control"] for name in (*data, "sound")}
+        again = await client.get("/room/town", headers={"if-none-match": '"tag"'})
+    assert kept == {"houses": "no-store", "export": "no-store", "town": "private, no-cache", "sound": "no-store"}
+    assert again.status_code == 304
+    desk.close()

@@ -1,8 +1,8 @@
 """What stands before every page: the Host header, the password, the origin of a POST, the answer's headers.
 
 A page on 127.0.0.1 is reached by every site open in the same browser. So a foreign name in ``Host`` is refused (DNS
-rebinding), a POST needs our own origin and the token of the page it came from, and no other site may frame, embed or
-read anything.
+rebinding), a POST needs our own origin and the token of the page it came from, and no other site may frame, embed, read
+or even ask for anything: it may only lead a person here.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
+from identsync.console.troubles import note
 from identsync.errors import IdentsyncError
 
 Scope = MutableMapping[str, Any]
@@ -187,7 +188,10 @@ class Guard:
         if refusal is not None:
             await _answer(send, refusal, self._password is not None)
             return
-        await self._app(scope, receive, _with_headers(send))
+        try:
+            await self._app(scope, receive, _with_headers(send))
+        except Exception as error:  # answered already; the web server itself would tell the error's text
+            note(error, page="")
 
     def _refuse(self, scope: Scope, headers: MutableMapping[str, str]) -> HTTPStatus | None:
         if not self._knows(host_name(headers.get("host", ""))):
@@ -196,7 +200,7 @@ class Guard:
             return HTTPStatus.METHOD_NOT_ALLOWED
         if scope["path"] in HERE_PATHS and not is_loopback((scope.get("client") or ("", 0))[0]):
             return HTTPStatus.NOT_FOUND
-        if scope["method"] == "POST" and not _same_origin(headers):
+        if not (_same_origin(headers) if scope["method"] == "POST" else _is_ours_or_a_link(headers)):
             return HTTPStatus.FORBIDDEN
         return None
 
@@ -228,6 +232,13 @@ def _same_origin(headers: MutableMapping[str, str]) -> bool:
         return False
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
+
+
+def _is_ours_or_a_link(headers: MutableMapping[str, str]) -> bool:
+    """Tell whether no other site asks behind a person's back: each stream it opens would keep the database at work."""
+    if headers.get("sec-fetch-site", "none") in {"same-origin", "none"}:
+        return True
+    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
 
 
 def _with_headers(send: Send) -> Send:

@@ -34,7 +34,7 @@ def part(header: str, size: int) -> tuple[int, int] | None:
 def answered(request: Request, answer: Answer) -> Response:
     """Answer with the whole, the asked part, or 416; ``If-Range`` of older bytes gets the whole."""
     size = len(answer.body)
-    headers = {"cache-control": "private, no-cache", "accept-ranges": "bytes"} | _tag(answer)
+    headers = {"accept-ranges": "bytes"} | _tag(answer)
     try:
         asked = part(request.headers.get("range", ""), size) if _same(request.headers, headers) else None
     except ValueError:

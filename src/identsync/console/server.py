@@ -139,6 +139,7 @@ class Console:
         """Import what a web server is made of and put it together; done in a thread."""
         import uvicorn
 
+        from identsync.console.door import Door
         from identsync.console.metrics import metrics
         from identsync.console.pages import entries
         from identsync.console.site import Site
@@ -156,7 +157,7 @@ class Console:
             zone=self._zone or "Europe/Moscow", metrics=metrics,
         )  # fmt: skip
         config = uvicorn.Config(
-            self._guarded(site), loop="none", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
+            self._guarded(site), loop="none", http=Door, ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, timeout_graceful_shutdown=FAREWELL,
         )  # fmt: skip
         config.load()

@@ -7,13 +7,11 @@ Imported at the first connection only: it brings Starlette and Jinja with it.
 
 import gzip
 import secrets
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-import structlog
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -27,14 +25,13 @@ from identsync.console.drawing import Drawing, Visit, assets
 from identsync.console.events import Sight, Watch
 from identsync.console.guard import Token, is_loopback, policy
 from identsync.console.i18n import LANGUAGES
-from identsync.console.troubles import Trouble, explain
+from identsync.console.troubles import Trouble, explain, note
 from identsync.engine.integration import Answer, Page, PageContext, Role
 
 THEMES = ("auto", "light", "dark")
 YEAR = 365 * 86_400
 FORM_BYTES = 64 * 1024
 PACKED = 4_096  # bytes from which an answer over the network is packed
-log = structlog.get_logger(__name__)
 
 
 def _(sentence: str) -> str:
@@ -108,7 +105,7 @@ class Site:
         try:
             html, marks = await self._desk.call(lambda: self._draw(entry, visit))
         except Exception as error:
-            _note(error, page=entry.page.slug)
+            note(error, page=entry.page.slug)
             return await self._problem(visit, explain(error), 503, entry.page)
         return self._html(html, visit, marks)
 
@@ -121,7 +118,7 @@ class Site:
         marks = {"x-version": version, **_allowed(entry.page, context)}
         drawing = self._drawing(visit.language)
         if not visit.fragment:
-            given["corners"] = self._corners.every(visit, drawing, given, _note)
+            given["corners"] = self._corners.every(visit, drawing, given, note)
         return drawing.draw(entry.page.template, visit, entry.page, given), marks
 
     async def _problem(self, visit: Visit, trouble: Trouble, status: int, page: Page | None = None) -> Response:
@@ -155,7 +152,7 @@ class Site:
         try:
             drawn = await self._desk.call(lambda: self._corners.draw(slug, visit, drawing, frame))
         except Exception as error:
-            _note(error, page=slug)
+            note(error, page=slug)
             return self._notice(visit, explain(error), 503)
         return self._html(drawn.html, visit, {"x-beat": drawn.beat})
 
@@ -172,7 +169,7 @@ class Site:
         try:
             answer = await self._desk.call(lambda: data(self._context(entry, visit.user), visit.query))
         except Exception as error:
-            _note(error, page=entry.page.slug)
+            note(error, page=entry.page.slug)
             return self._notice(visit, explain(error), 503)
         return _answered(request, answer)
 
@@ -181,7 +178,7 @@ class Site:
         try:
             answer = await entry.page.media[name](self._context(entry, visit.user), visit.query)
         except Exception as error:
-            _note(error, page=entry.page.slug)
+            note(error, page=entry.page.slug)
             return self._notice(visit, explain(error), 503)
         return ranges.answered(request, answer)
 
@@ -204,7 +201,7 @@ class Site:
         try:
             text = await self._desk.call(lambda: action(self._context(entry, visit.user), form))
         except Exception as error:
-            _note(error, page=entry.page.slug)
+            note(error, page=entry.page.slug)
             return self._notice(visit, explain(error), 409)
         speech = self._drawing(visit.language).speech
         return JSONResponse({"notice": speech.say(text), "kind": "ok"})
@@ -252,7 +249,7 @@ class Site:
         try:
             return await self._desk.call(self._sight)
         except Exception as error:
-            _note(error, page="events")
+            note(error, page="events")
             return replace(last or Sight({}, {}), trouble=True)
 
     async def _beats(self) -> dict[str, str] | None:
@@ -277,7 +274,7 @@ class Site:
         try:
             body = await self._desk.call(lambda: self._metrics(context))
         except Exception as error:
-            _note(error, page="metrics")
+            note(error, page="metrics")
             return self._notice(self._visit(request), explain(error), 503)
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -317,9 +314,9 @@ async def _static(request: Request) -> Response:
 
 
 def _answered(request: Request, answer: Answer) -> Response:
-    headers = {"cache-control": "private, no-cache"}
+    headers = {}
     if answer.tag:
-        headers["etag"] = f'"{answer.tag}"'
+        headers = {"cache-control": "private, no-cache", "etag": f'"{answer.tag}"'}
         if headers["etag"] == request.headers.get("if-none-match"):
             return Response(status_code=304, headers=headers)
     if answer.file:
@@ -351,10 +348,3 @@ async def _no_icon(_request: Request) -> Response:
 
 def _keep(response: Response, name: str, value: str) -> None:
     response.set_cookie(name, value, max_age=YEAR, httponly=True, samesite="strict")
-
-
-def _note(error: Exception, page: str) -> None:
-    """Log where and what kind, never the error's text: a database's errors quote the values of the statement."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename.rpartition('identsync')[2]}:{frame.lineno}" for frame in frames[-4:]]
-    log.error("console.failed", page=page, error=type(error).__name__, places=places)

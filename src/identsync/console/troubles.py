@@ -1,8 +1,13 @@
 """What went wrong and what to do about it, in words for the person at the desk; never a traceback."""
 
+import traceback
 from dataclasses import dataclass
 
+import structlog
+
 from identsync import errors
+
+log = structlog.get_logger(__name__)
 
 
 def _(sentence: str) -> str:
@@ -82,3 +87,10 @@ def of_note(note: str) -> tuple[Trouble | None, str]:
     name, colon, rest = note.partition(":")
     trouble = BY_NAME.get(name.strip()) if colon or name in BY_NAME else None
     return trouble, rest.strip() if trouble else note
+
+
+def note(error: Exception, page: str) -> None:
+    """Log where and what kind, never the error's text: a database's errors quote the values of the statement."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename.rpartition('identsync')[2]}:{frame.lineno}" for frame in frames[-4:]]
+    log.error("console.failed", page=page, error=type(error).__name__, places=places)
