@@ -66,7 +66,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A page's data as it is sent: bytes of a media type; ``tag`` changes with them, ``file`` is a name to save as."""
+    """A page's data as it is sent: bytes of a media type; ``file`` is a name to save as.
+
+    ``tag`` changes with the bytes. Data with one may be kept by the browser, a recording's never is: its tag says only
+    that two parts belong together.
+    """
 
     body: bytes
     media_type: str = "application/json"

@@ -56,6 +56,6 @@ def _nearest(every: Sequence[Any]) -> Callable[[int, int], str]:
 
 def _field(value: object) -> str:
     text = str(value)
-    if text and text[0] in "=+-@\t" and not isinstance(value, int | float):
+    if text and text[0] in "=+-@\t\r\n" and not isinstance(value, int | float):
         text = f"'{text}"  # a spreadsheet would run it
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ';"\r\n') else text
