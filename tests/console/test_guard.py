@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -297,6 +298,19 @@ def test_a_taken_port_gives_the_next_one() -> None:
     finally:
         first.close()
         second.close()
+
+
+def test_the_eleventh_client_of_a_terminal_server_works_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("identsync.console.server.PORTS", 2)
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    clients: list[socket.socket] = []
+    try:
+        clients += [listen("127.0.0.1", port) for _ in range(4)]
+        assert len({client.getsockname()[1] for client in clients}) == 4
+    finally:
+        for client in clients:
+            client.close()
 
 
 def test_an_address_that_is_not_ours_is_said_so() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from identsync.console.site import Site
     from identsync.store import Store
 
-PORTS = 10  # the port of the settings and the nine after it
+PORTS = 10  # the port of the settings and the nine after it, before any that is free
 BACKLOG = 64
 FAREWELL = 2  # seconds the answers under way get when the client ends
 log = structlog.get_logger(__name__)
@@ -175,18 +175,18 @@ class Console:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket on the port, or on the next free one of ten; 0 = any port.
+    """Return a listening socket on the port, on the next free one of ten, else on any: more clients live on one server.
 
-    Raises Unavailable where none is free or the address is not this computer's.
+    0 = any port. Raises Unavailable where none is free or the address is not this computer's.
     """
-    ports = range(port, min(port + PORTS, 65_536)) if port else (0,)
+    ports = (*range(port, min(port + PORTS, 65_536)), 0) if port else (0,)
     for candidate in ports:
         try:
             return _bind(host, candidate)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise _nowhere(host, str(port), error.strerror or type(error).__name__) from error
-    raise _nowhere(host, f"{ports[0]}-{ports[-1]}", _("заняты"))
+    raise _nowhere(host, str(port), _("заняты"))
 
 
 def _nowhere(host: str, ports: str, reason: str) -> Unavailable:
