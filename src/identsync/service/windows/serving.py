@@ -16,8 +16,7 @@ import servicemanager
 import win32api
 import win32service
 
-from identsync import places
-from identsync.client import Client, loop_factory
+from identsync import files, places
 from identsync.engine.integration import Role
 from identsync.errors import IdentsyncError, Stop
 from identsync.language import _, speak
@@ -37,15 +36,36 @@ STOPS = {win32service.SERVICE_CONTROL_STOP, win32service.SERVICE_CONTROL_PRESHUT
 
 
 def serve(arguments: list[str]) -> None:
-    """Be the service NAME with SETTINGS and perhaps ROLE, until Windows stops it."""
+    """Be the service NAME with SETTINGS and perhaps ROLE, until Windows stops it.
+
+    Windows gives a process 30 seconds to answer and then says no more than that it has not: what takes time or may
+    fail, the client's modules and the journal too, comes after the answer.
+    """
     name, settings, *role = arguments
     speak()
-    sys.stdout = sys.stderr = Journal(places.machine().logs / f"{name}.log")
     # Somebody logs off: that is no end of a service, but a console program would be ended by it.
     win32api.SetConsoleCtrlHandler(lambda event: event >= LOGOFF, True)
     servicemanager.Initialize(name, servicemanager.__file__)
-    servicemanager.PrepareToHostSingle(partial(Service, Path(settings), role[0] if role else None))
+    servicemanager.PrepareToHostSingle(partial(_hosted, Path(settings), role[0] if role else None))
     servicemanager.StartServiceCtrlDispatcher()
+
+
+def _hosted(settings: Path, role: str | None, arguments: list[str]) -> "Service":
+    service = Service(settings, role, arguments)
+    sys.stdout = sys.stderr = _journal(places.machine().logs / f"{arguments[0]}.log")
+    return service
+
+
+def _journal(file: Path) -> Any:
+    """Open the journal; where it cannot be, the event log says why, and the service does its work without one."""
+    try:
+        return Journal(file)
+    except OSError as error:
+        what, hint = files.reason(error)
+        servicemanager.LogErrorMsg(
+            _("Журнала службы не будет: {file}: {what} ({hint})", file=file, what=what, hint=hint)
+        )
+        return open(os.devnull, "w", encoding="utf-8")
 
 
 class Service:
@@ -74,6 +94,8 @@ class Service:
             os._exit(code)  # or pywin32 says "stopped" once more, without the code
 
     def _run(self) -> None:
+        from identsync.client import loop_factory
+
         settings = load(self._settings)
         role = Role[(self._role or settings.client.role).upper()]
         log_to(sys.stderr, settings.client.log)
@@ -81,6 +103,8 @@ class Service:
             runner.run(self._live(settings, role))
 
     async def _live(self, settings: Settings, role: Role) -> None:
+        from identsync.client import Client
+
         self._ending = ending = Ending()
         self._state(win32service.SERVICE_RUNNING)
         client = Client(settings, role=role)
