@@ -18,6 +18,7 @@ assert sys.platform == "win32"
 
 SEAL = {Scope.USER: "dpapi-user", Scope.MACHINE: "dpapi-machine"}
 _UI_FORBIDDEN, _LOCAL_MACHINE = 0x1, 0x4
+_FILE = 1  # SE_FILE_OBJECT
 _OWNER, _DACL, _PROTECTED_DACL = 0x1, 0x4, 0x80000000
 _NO_RIGHTS = (5, 1307, 1314)  # ERROR_ACCESS_DENIED, ERROR_INVALID_OWNER, ERROR_PRIVILEGE_NOT_HELD
 _OWN = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
@@ -46,8 +47,17 @@ _advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW.argtypes = (
     wintypes.LPCWSTR, wintypes.DWORD, ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p,
 )  # fmt: skip
 _advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW.restype = wintypes.BOOL
-_advapi32.SetFileSecurityW.argtypes = (wintypes.LPCWSTR, wintypes.DWORD, ctypes.c_void_p)
-_advapi32.SetFileSecurityW.restype = wintypes.BOOL
+for _part in (_advapi32.GetSecurityDescriptorOwner, _advapi32.GetSecurityDescriptorDacl):
+    _part.restype = wintypes.BOOL
+_flag = ctypes.POINTER(wintypes.BOOL)
+_place = ctypes.POINTER(ctypes.c_void_p)
+_advapi32.GetSecurityDescriptorOwner.argtypes = (ctypes.c_void_p, _place, _flag)
+_advapi32.GetSecurityDescriptorDacl.argtypes = (ctypes.c_void_p, _flag, _place, _flag)
+_advapi32.SetNamedSecurityInfoW.argtypes = (
+    wintypes.LPCWSTR, ctypes.c_int, wintypes.DWORD,
+    ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
+)  # fmt: skip
+_advapi32.SetNamedSecurityInfoW.restype = wintypes.DWORD
 _kernel32.LocalFree.argtypes = (ctypes.c_void_p,)
 _kernel32.LocalFree.restype = ctypes.c_void_p
 
@@ -99,12 +109,17 @@ def is_open_to_others(_file: Path) -> bool:
 
 
 def _set_security(path: str, sddl: str) -> None:
+    """Set owner and list, and pass the list on to what lies there already: SetFileSecurity would leave that open."""
     descriptor = ctypes.c_void_p()
     if not _advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl, 1, descriptor, None):
         raise ctypes.WinError(ctypes.get_last_error())
     try:
-        if not _advapi32.SetFileSecurityW(path, _OWNER | _DACL | _PROTECTED_DACL, descriptor):
-            raise _refused(ctypes.get_last_error())
+        owner, listed, flag = ctypes.c_void_p(), ctypes.c_void_p(), wintypes.BOOL()
+        _advapi32.GetSecurityDescriptorOwner(descriptor, owner, flag)
+        _advapi32.GetSecurityDescriptorDacl(descriptor, flag, listed, flag)
+        what = _OWNER | _DACL | _PROTECTED_DACL
+        if code := _advapi32.SetNamedSecurityInfoW(path, _FILE, what, owner, None, listed, None):
+            raise _refused(code)
     finally:
         _kernel32.LocalFree(descriptor)
 
