@@ -23,6 +23,7 @@ from identsync.client import Client
 from identsync.service import life
 from identsync.service.journal import KEPT, SESSIONS, Journal, Terminal, of_session
 from identsync.service.life import Ending
+from identsync.service.rights import closing, is_open, program_folder
 
 SEAT = "SELECT holder FROM task_slot WHERE kind = 'seat' AND scope = 1"
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -227,3 +228,29 @@ def test_journals_of_old_sessions_go(tmp_path: Path) -> None:
     assert of_session(tmp_path, 999) == tmp_path / "client-999.log"
     assert len(list(tmp_path.iterdir())) == SESSIONS
     assert not (tmp_path / "client-4.log").exists()
+
+
+# -- who may change what a service runs ----------------------------------------------------------------------------
+
+SYSTEM, ADMINISTRATORS, SIGNED_IN, USERS = "S-1-5-18", "S-1-5-32-544", "S-1-5-11", "S-1-5-32-545"
+ALL, MODIFY, READ = 0x1F01FF, 0x1301BF, 0x1200A9
+
+
+def test_a_program_copied_beside_the_root_of_the_disk_is_open_to_everybody_until_it_is_closed() -> None:
+    above = [(ADMINISTRATORS, ALL), (SYSTEM, ALL), (USERS, READ)]
+    assert is_open([*above, (SIGNED_IN, MODIFY)])  # what the root of C: gives to a new folder
+    assert not is_open(above)  # what Program Files gives
+    assert not is_open([(SYSTEM, ALL), (USERS, 0xA0000000)])  # generic read and execute
+    assert is_open([(USERS, 0x10000000)])
+    assert is_open(None)  # no list at all
+
+
+def test_the_folder_to_close_is_the_whole_bundle(tmp_path: Path) -> None:
+    python = tmp_path / "Клиника" / "python" / "python.exe"
+    python.parent.mkdir(parents=True)
+    assert program_folder(python) == python.parent
+    (python.parent.parent / "identsync.cmd").touch()
+    assert program_folder(python) == python.parent.parent
+    command = closing(python.parent.parent)
+    assert f'"{python.parent.parent}"' in command
+    assert f"*{USERS}:(OI)(CI)RX" in command

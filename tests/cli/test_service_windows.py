@@ -162,6 +162,41 @@ def test_a_service_that_breaks_dies_without_a_word_to_windows_which_starts_it_ag
     assert told.events == ["Сбой службы: RuntimeError. Windows запустит её снова."]
 
 
+def test_a_service_without_a_journal_says_why_and_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from identsync.service.windows import serving
+
+    told = Told(monkeypatch)
+    (folder / "logs").write_bytes(b"")  # no folder
+    with serving._journal(folder / "logs" / "identsync.log") as journal:
+        print("nobody hears it", file=journal)
+    [said] = told.events
+    assert "Журнала службы не будет" in said
+
+
+def test_a_program_that_others_may_change_is_told_at_its_installation(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from identsync.service.windows import control
+
+    monkeypatch.setattr(control, "_allowed", lambda _path: [("S-1-5-11", 0x1301BF)])
+    assert control.open_program() == control.program_folder(Path(control._python()))
+    monkeypatch.undo()
+    control.open_program()  # this Windows answers
+
+
+def test_what_lay_in_a_folder_before_it_was_closed_is_closed_too(tmp_path: Path) -> None:
+    import win32security
+
+    from identsync.vault import windows
+
+    (tmp_path / "identsync.db").touch()
+    windows._set_security(str(tmp_path), windows._SERVED)
+    asked = win32security.DACL_SECURITY_INFORMATION
+    listed = win32security.GetFileSecurity(str(tmp_path / "identsync.db"), asked).GetSecurityDescriptorDacl()
+    known = [win32security.ConvertSidToStringSid(listed.GetAce(n)[2]) for n in range(listed.GetAceCount())]
+    assert not {"S-1-1-0", "S-1-5-11", "S-1-5-32-545"} & set(known)
+
+
 def test_the_loop_is_winloop_unless_the_settings_say_standard() -> None:
     for choice, module in (("fast", "winloop"), ("standard", "asyncio")):
         loop = loop_factory(choice)()

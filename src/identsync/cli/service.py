@@ -13,6 +13,7 @@ from identsync.cli.grammar import Commands
 from identsync.cli.words import say
 from identsync.language import _
 from identsync.service.entry import NAME, Entry, unit
+from identsync.service.rights import closing
 from identsync.settings import load
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ def install(
     say(_("Служба {name} установлена, настройки: {file}.", name=name, file=file))
     if refused:
         say(_("Эта система не приняла: {what}.", what=", ".join(refused)))
+    if folder := windows.open_program():
+        say(
+            _(
+                "Внимание: папку программы {folder} может изменить любой, кто работает на этом компьютере,",
+                folder=folder,
+            )
+        )
+        say(_("и служба выполнит то, что он туда положит. Закройте её: {command}", command=closing(folder)))
     say(_("Дальше: identsync service start"))
 
 

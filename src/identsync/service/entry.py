@@ -10,7 +10,7 @@ NAME = "identsync"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``settings`` is absolute; no role = the settings' one; no account = LocalSystem."""
+    """``settings`` is absolute; no role = the settings' one; no account = LocalSystem, or what it has."""
 
     name: str
     settings: Path

@@ -11,11 +11,13 @@ from typing import Any
 import pywintypes
 import servicemanager
 import win32evtlogutil
+import win32security
 import win32service
 
 from identsync.errors import Stop, Unavailable
 from identsync.language import _
 from identsync.service.entry import Entry, Found
+from identsync.service.rights import is_open, program_folder
 
 assert sys.platform == "win32"  # for the type checker
 
@@ -120,9 +122,28 @@ def command(entry: Entry) -> str:
     A virtual environment's python.exe starts the real one as its child, which Windows does not take for the service:
     the real one is named here, and host.py finds the packages by its own place.
     """
-    python = getattr(sys, "_base_executable", None) or sys.executable
-    words = [python, "-I", str(Path(__file__).with_name("host.py")), entry.name, str(entry.settings)]
+    words = [_python(), "-I", str(Path(__file__).with_name("host.py")), entry.name, str(entry.settings)]
     return subprocess.list2cmdline([*words, *([entry.role] if entry.role else [])])
+
+
+def open_program() -> Path | None:
+    """Return the folder of the program where ordinary people may change it; None where it is closed."""
+    folders = (program_folder(Path(_python())), Path(sys.prefix))  # the second: a virtual environment
+    return next((folder for folder in folders if is_open(_allowed(folder))), None)
+
+
+def _python() -> str:
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
+def _allowed(path: Path) -> list[tuple[str, int]] | None:
+    found = win32security.GetFileSecurity(str(path), win32security.DACL_SECURITY_INFORMATION)
+    listed = found.GetSecurityDescriptorDacl()
+    if listed is None:
+        return None
+    entries = [listed.GetAce(place) for place in range(listed.GetAceCount())]
+    allowing = [each for each in entries if each[0][0] == win32security.ACCESS_ALLOWED_ACE_TYPE]
+    return [(win32security.ConvertSidToStringSid(who), mask) for _kind, mask, who in allowing]
 
 
 def _described(service: Any) -> Iterator[str]:
