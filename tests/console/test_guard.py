@@ -266,6 +266,12 @@ async def test_a_broken_authorization_is_no_authorization(header: str) -> None:
     assert await Password(lambda: SECRET, sleep=asyncio.sleep).admit("1", header) == HTTPStatus.UNAUTHORIZED
 
 
+async def test_a_name_is_what_can_be_seen_of_it() -> None:
+    who = basic("\u202eИра\0\r\n\u200b П.", SECRET)["authorization"]
+    assert await Password(lambda: SECRET).admit("1", who) == "Ира П."
+    assert await Password(lambda: SECRET).admit("1", basic("\0", SECRET)["authorization"]) == HTTPStatus.UNAUTHORIZED
+
+
 def test_tokens_fit_their_visitor_only_and_die_with_the_process() -> None:
     token = Token()
     assert token.fits("a", token.of("a"))

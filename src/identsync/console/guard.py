@@ -164,7 +164,8 @@ def _credentials(authorization: str) -> tuple[str, str]:
         name, _colon, password = base64.b64decode(coded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return "", ""
-    return name.strip()[:60], password
+    seen = "".join(letter for letter in name if letter.isprintable())  # it stands in the database and before people
+    return seen.strip()[:60], password
 
 
 class Guard:
