@@ -115,6 +115,7 @@ class Told:
         self.states: list[int] = []
         self.events: list[str] = []
         self.spoken = threading.Event()
+        self.asked_again = threading.Event()
         monkeypatch.setattr(servicemanager, "RegisterServiceCtrlHandler", lambda *_given: 1)
         monkeypatch.setattr(win32service, "SetServiceStatus", self._state)
         for kind in ("LogInfoMsg", "LogErrorMsg"):
@@ -122,6 +123,8 @@ class Told:
 
     def _state(self, _handle: int, status: tuple[int, ...]) -> None:
         self.states.append(status[1])
+        if self.states[-2:] == [STOP_PENDING, STOP_PENDING]:
+            self.asked_again.set()
 
     def _event(self, text: str) -> None:
         self.events.append(text)
@@ -143,6 +146,24 @@ def test_a_shutdown_lets_a_service_hand_over(folder: Path, monkeypatch: pytest.M
     assert told.states == [START_PENDING, RUNNING, STOP_PENDING, STOPPED]
     assert "Служба остановлена" in told.events[-1]
     assert left_behind(folder) == [(0, 0)]
+
+
+def test_a_service_that_takes_long_to_stop_asks_for_time_and_says_nothing_after_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from identsync.service.windows import serving
+
+    told = Told(monkeypatch)
+    monkeypatch.setattr(serving, "STOP_MS", 2)
+    running = serving.Service(folder / "identsync.toml", None, [NAME])
+    thread = threading.Thread(target=running._still_stopping)
+    thread.start()
+    assert told.asked_again.wait(60)
+    running._state(STOPPED)
+    thread.join()
+    running._state(STOP_PENDING, 2)
+    assert told.states[-1] == STOPPED
+    assert set(told.states[:-1]) == {STOP_PENDING}
 
 
 def test_a_service_that_breaks_dies_without_a_word_to_windows_which_starts_it_again(

@@ -8,6 +8,7 @@ starts it again.
 import asyncio
 import os
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,8 @@ class Service:
         self._role = role
         self._ending: Ending | None = None
         self._point = 0
+        self._turn = threading.Lock()
+        self._ended = threading.Event()
         self._handle = servicemanager.RegisterServiceCtrlHandler(arguments[0], self._told, True)
 
     def SvcRun(self) -> None:  # noqa: N802  pywin32's name
@@ -120,9 +123,22 @@ class Service:
         if control in STOPS and self._ending is not None:
             self._state(win32service.SERVICE_STOP_PENDING, STOP_MS)
             self._ending.ask(hurried=control == win32service.SERVICE_CONTROL_PRESHUTDOWN)
+            threading.Thread(target=self._still_stopping, name="stopping", daemon=True).start()
         return 0
 
+    def _still_stopping(self) -> None:
+        """Ask Windows for more time while a database that does not answer, or is being brought up to date, is left."""
+        while not self._ended.wait(STOP_MS / 2_000):
+            self._state(win32service.SERVICE_STOP_PENDING, STOP_MS)
+
     def _state(self, state: int, wait_ms: int = 0, code: int = 0) -> None:
+        with self._turn:
+            if not self._ended.is_set():  # nothing is told after the end
+                self._tell(state, wait_ms, code)
+            if state == win32service.SERVICE_STOPPED:
+                self._ended.set()
+
+    def _tell(self, state: int, wait_ms: int, code: int) -> None:
         self._point = self._point + 1 if wait_ms else 0
         running = state == win32service.SERVICE_RUNNING
         takes = win32service.SERVICE_ACCEPT_STOP | win32service.SERVICE_ACCEPT_PRESHUTDOWN if running else 0
