@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 import ground
+import groups
 import tsql
 from identsync.store import Store, open_store
 from sqlserver import verdict
@@ -101,10 +102,9 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests that start a crowd of processes never run beside each other, and one worker has the browser."""
-    for marker in ("processes", "browser") if item.config.pluginmanager.hasplugin("xdist") else ():
-        if item.get_closest_marker(marker):
-            item.add_marker(pytest.mark.xdist_group(marker))
+    """Some tests stay together in one worker."""
+    if item.config.pluginmanager.hasplugin("xdist"):
+        groups.join(item)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
