@@ -9,7 +9,7 @@ from engine.mutants import MUTANTS, LostReplyCostsALease
 from engine.simulator import Simulation, replay
 from engine.world import QUIET, World, drawn
 
-SEEDS = 40  # every day; `poe simulation` takes hundreds, --long ten thousand
+SEEDS = 20  # every day; `poe simulation` takes hundreds, --long ten thousand
 WITHIN = 20  # seeds in which a mutant is found; most take one
 
 
