@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from identsync.console.i18n import catalog
@@ -31,7 +31,6 @@ from .test_rules import SPOILT
 WHOLE = replace(CASE, patient=replace(PATIENT, guardian=MOTHER))
 
 
-@settings(max_examples=300, deadline=None)
 @given(cases)
 def test_whatever_a_clinic_writes_ends_in_lines_that_can_be_read(case: Case) -> None:
     told = catalog("ru")
@@ -46,7 +45,6 @@ def test_whatever_a_clinic_writes_ends_in_lines_that_can_be_read(case: Case) -> 
     assert -(2**63) <= digest(case) < 2**63
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases, cases)
 def test_cases_do_not_color_each_other(one: Case, other: Case) -> None:
     both, digests = rules(), Digests()
@@ -54,7 +52,6 @@ def test_cases_do_not_color_each_other(one: Case, other: Case) -> None:
     assert [digests.of_case(one), digests.of_case(other)] == [digest(one), digest(other)]
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.permutations(sorted(SPOILT)))
 def test_faults_of_different_places_add_up(names: list[str]) -> None:
     """Spoil a case in as many ways as do not overlap; its key and its dates stay, the other lines rest on them."""
