@@ -106,23 +106,29 @@ class _Grid:
 
     def _axis(self, street: Street, offset: float, start: float, *, along: bool) -> Axis:
         """Put pairs of houses along a street, the wider apart the farther out; none on corners and in the river."""
-        gaps = Random(f"{street.name} {street.houses}")
         wide = 1 + min(1.0, abs(offset) / 1_600)
         closed = [(corner - CORNER_M, corner + CORNER_M) for corner in self._lines[not along]]
         if not along:
             closed.append((self.river - RIVER_M / 2 - BANK_M, self.river + RIVER_M / 2 + BANK_M))
-        closed.sort()
+        ahead = sorted(closed, reverse=True)
         at, pairs = start, []
-        for _pair in range((street.houses + 1) // 2):
-            at += gaps.uniform(15, 20) * wide
-            for begin, end in closed:
-                at = end if begin < at < end else at
+        for gap in _gaps(street):
+            at += gap * wide
+            while ahead and ahead[-1][0] < at:
+                at = max(at, ahead.pop()[1])
             pairs.append(at)
         return Axis(along, offset, tuple(pairs))
 
     def _cost(self, axis: Axis) -> float:
         over = axis.along and axis.offset < self.river
         return axis.middle + (500 if over else 0)
+
+
+@functools.cache
+def _gaps(street: Street) -> tuple[float, ...]:
+    """Return how far the pairs of houses of a street are apart, as it is in the middle of a town."""
+    drawn = Random(f"{street.name} {street.houses}")
+    return tuple(drawn.uniform(15, 20) for _pair in range((street.houses + 1) // 2))
 
 
 def _overlap(one: Axis, other: Axis) -> bool:
