@@ -133,7 +133,6 @@ def test_a_key_that_may_come_again_is_never_forgotten(house: House) -> None:
 
 def test_more_than_a_portion_goes_and_each_row_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_keeping, "PORTION", 3)
-    monkeypatch.setattr("identsync.integrations.messaging.keeping.PORTION", 3)
     for n in range(8):
         house.message(f"same moment {n}", 400)
     for n in range(7):
@@ -146,7 +145,6 @@ def test_more_than_a_portion_goes_and_each_row_once(house: House, monkeypatch: p
 
 def test_what_one_run_does_not_get_to_is_soon_gone_on_with(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_keeping, "PORTION", 2)
-    monkeypatch.setattr("identsync.integrations.messaging.keeping.PORTION", 2)
     monkeypatch.setattr("identsync.engine.keeping.BUDGET_MS", 0)
     for n in range(5):
         house.message(f"old {n}", 1_200 + n)

@@ -29,14 +29,16 @@ class Keeping:
         self._run = run
         self._until = run.now_ms() + BUDGET_MS
 
-    async def portions(self, name: str, work: "Callable[[Connection], int]", size: int | None = None) -> None:
-        """Do a portion of ``size`` rows (``store.keeping.PORTION``) again and again until one is not full."""
-        size = size or keeping.PORTION
+    async def portions(
+        self, name: str, work: "Callable[[Connection], int]", full: Callable[[int], bool] | None = None
+    ) -> None:
+        """Do a portion again and again until one is not ``full`` (has less than ``store.keeping.PORTION`` rows)."""
+        full = full or (lambda many: many >= keeping.PORTION)
         while True:
             many = await self._run.write(work)
             self.counts[name] += many
             self._run.progress(**self.counts)
-            if many < size:
+            if not full(many):
                 return
             if self._run.stopping.is_set() or self._run.now_ms() >= self._until:
                 self.whole = False

@@ -2,13 +2,14 @@
 
 A row stays while it is open and while nobody knows what became of it: a person has still to say so. It stays until it
 is no longer good for sending (``until_ms``), for whoever planned it may plan it again until then, and its key is all
-that keeps him from it. And it stays as long as the room has use for it (``more``).
+that keeps him from it. And it stays as long as the room keeps its lot.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, update
+from sqlalchemy import Connection, Table, delete, or_, select, update
 
 from identsync.flows.outbox_book import FINAL
 from identsync.flows.outbox_rows import lock
@@ -23,35 +24,39 @@ ENDED = (*FINAL, "accepted")
 
 @dataclass(slots=True)
 class Walk:
-    """Goes through the ended rows of some streams made before an instant, the oldest first, and none of them twice.
+    """Goes through the rows made before an instant, the oldest first, and finds the ended ones of some streams.
 
-    ``at`` is (made_ms, id) of the row that was looked at last. Rows that have ended, but long after they were made,
-    are passed over.
+    The database is asked by time alone, and what it gives is sorted out here: asked for streams and states too, SQLite
+    would rather read a whole stream for each portion. ``at`` is (made_ms, id) of the row that was looked at last.
     """
 
-    streams: Sequence[str]
+    streams: Collection[str]
     before_ms: int
-    more: Sequence[ColumnElement[bool]] = ()
+    kept: Collection[int] = ()  # lots whose rows stay
     at: tuple[int, int] = (0, 0)
+    more: bool = True  # the last portion was full
 
     def step(self, connection: Connection) -> list[int]:
-        """Lock the next rows, ``PORTION`` at most, and give their ids: those that are still to be had."""
+        """Look at the next ``PORTION`` rows and give the ids of those to be had, locked."""
         o, (made_ms, id) = outbox.c, self.at
-        further = o.made_ms >= made_ms, or_(o.made_ms > made_ms, o.id > id)
-        asked = select(o.id, o.made_ms).where(*further, *self._old()).order_by(o.made_ms, o.id).limit(PORTION)
-        rows = connection.execute(asked).all()
-        if not rows:
+        further = o.made_ms >= made_ms, or_(o.made_ms > made_ms, o.id > id), o.made_ms < self.before_ms
+        rows = connection.execute(select(*_LOOKED).where(*further).order_by(o.made_ms, o.id).limit(PORTION)).all()
+        self.more = len(rows) == PORTION
+        if rows:
+            self.at = rows[-1].made_ms, rows[-1].id
+        ids = sorted(row.id for row in rows if self._is_old(row))
+        if not ids:
             return []
-        self.at = rows[-1].made_ms, rows[-1].id
-        ids = sorted(row.id for row in rows)
         lock(connection, ids)
-        still = select(o.id).where(among(connection, o.id, ids), *self._old())
-        return list(connection.execute(still.order_by(o.id)).scalars())
+        again = connection.execute(select(*_LOOKED).where(among(connection, o.id, ids)))
+        return sorted(row.id for row in again if self._is_old(row))
 
-    def _old(self) -> tuple[ColumnElement[bool], ...]:
-        o, before = outbox.c, self.before_ms
-        old = and_(o.made_ms < before, o.changed_ms < before, o.until_ms < before)
-        return o.stream.in_(self.streams), o.state.in_(ENDED), old, *self.more
+    def _is_old(self, row: Any) -> bool:
+        ended = row.stream in self.streams and row.state in ENDED and row.lot not in self.kept
+        return ended and max(row.changed_ms, row.until_ms) < self.before_ms
+
+
+_LOOKED = tuple(outbox.c[name] for name in ("id", "made_ms", "stream", "state", "lot", "changed_ms", "until_ms"))
 
 
 def erase(connection: Connection, ids: Collection[int], beside: Sequence[Table]) -> None:

@@ -9,19 +9,20 @@ its end, and then nothing is counted any more. The newest campaign stays: SQLite
 the keys of its messages are made of that.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from identsync.engine.integration import Outcome
 from identsync.engine.keeping import DAY_MS, Keeping
 from identsync.flows.intake import cursor, move
-from identsync.flows.outbox_keeping import ENDED, PORTION, Walk, empty, erase
+from identsync.flows.outbox_keeping import ENDED, Walk, empty, erase
 from identsync.integrations.messaging.books import stream_of
 from identsync.integrations.messaging.message import Medium
 from identsync.store.keeping import oldest_go
+from identsync.store.lists import among
 from identsync.store.tables import message, message_campaign, message_file, message_reply, outbox
 
 if TYPE_CHECKING:
@@ -52,42 +53,38 @@ async def forget(run: "Run", settings: Mapping[str, "Channel"]) -> Outcome:
     texts, remember = terms(settings)
     if texts:
         before = now - texts * DAY_MS
-        await keeping.portions("emptied", await _emptying(run, before), PORTION)
+        since = await run.read(lambda connection: cursor(connection, EMPTIED, 0))  # a line tells not that it is empty
+        walk = Walk(STREAMS, before, at=(since or 0, 0))
+        await keeping.portions("emptied", partial(_emptied, walk=walk, now_ms=now), lambda _many: walk.more)
         await keeping.portions("forgotten", partial(_replies, before_ms=before))
     if remember:
         before = now - remember * DAY_MS
         await run.write(partial(campaigns, before_ms=before))
-        await keeping.portions("forgotten", _erasing(before), PORTION)
+        old = Walk(STREAMS, before, await run.read(_kept))
+        await keeping.portions("forgotten", partial(_erased, walk=old), lambda _many: old.more)
     return keeping.outcome()
 
 
-async def _emptying(run: "Run", before_ms: int) -> Callable[[Connection], int]:
-    """Return what empties a portion; it goes on where the last run was, for a line tells not that it is empty."""
-    since = await run.read(lambda connection: cursor(connection, EMPTIED, 0))
-    walk = Walk(STREAMS, before_ms, at=(since or 0, 0))
-
-    def portion(connection: Connection) -> int:
-        ids = walk.step(connection)
+def _emptied(connection: Connection, walk: Walk, now_ms: int) -> int:
+    """Empty a portion, and write down how far that is."""
+    if ids := walk.step(connection):
         empty(connection, ids)
-        if ids:
-            connection.execute(update(message).where(message.c.outbox_id.in_(ids)).values(subject=None, text=None))
-            connection.execute(delete(message_file).where(message_file.c.outbox_id.in_(ids)))
-        move(connection, EMPTIED, 0, walk.at[0], run.now_ms())
-        return len(ids)
-
-    return portion
+        mine = among(connection, message.c.outbox_id, ids)
+        connection.execute(update(message).where(mine).values(subject=None, text=None))
+        connection.execute(delete(message_file).where(among(connection, message_file.c.outbox_id, ids)))
+    move(connection, EMPTIED, 0, walk.at[0], now_ms)
+    return len(ids)
 
 
-def _erasing(before_ms: int) -> Callable[[Connection], int]:
-    kept = exists().where(_c.id == _o.lot)
-    walk = Walk(STREAMS, before_ms, [or_(_o.lot.is_(None), ~kept)])
+def _erased(connection: Connection, walk: Walk) -> int:
+    """Erase a portion of the lines."""
+    ids = walk.step(connection)
+    erase(connection, ids, (message_file, message))
+    return len(ids)
 
-    def portion(connection: Connection) -> int:
-        ids = walk.step(connection)
-        erase(connection, ids, (message_file, message))
-        return len(ids)
 
-    return portion
+def _kept(connection: Connection) -> frozenset[int]:
+    return frozenset(connection.execute(select(_c.id)).scalars())
 
 
 def campaigns(connection: Connection, before_ms: int) -> int:

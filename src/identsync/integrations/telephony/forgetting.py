@@ -78,12 +78,12 @@ async def forget(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
     for term in terms(settings):
         before = term.before(now)
         if await unlinked(run, term, before):
-            await done.portions("calls", partial(calls, term=term, before_ms=before), PORTION)
+            await done.portions("calls", partial(calls, term=term, before_ms=before), _is_full)
         else:
             done.whole = False
-        await done.portions("clicks", partial(clicks, term=term, before_ms=before), PORTION)
+        await done.portions("clicks", partial(clicks, term=term, before_ms=before), _is_full)
     if days:
-        await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS), PORTION)
+        await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS), _is_full)
     return done.outcome()
 
 
@@ -143,6 +143,10 @@ def entries(connection: Connection, before_ms: int) -> int:
     for table, column in ((phone_event, phone_event.c.missed_id), (phone_missed, _m.id)):
         _erase(connection, table, column, ids)
     return len(ids)
+
+
+def _is_full(many: int) -> bool:
+    return many >= PORTION
 
 
 def _erase(connection: Connection, table: Table, column: ColumnElement[Any], ids: Collection[int]) -> None:
