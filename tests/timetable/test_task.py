@@ -2,20 +2,23 @@
 
 import asyncio
 import time
+import zlib
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 
+from identsync.core.board import Boards
 from identsync.demo.site.process import SiteProcess
 from identsync.engine.integration import PageContext, Status
 from identsync.errors import Refused, StaleFence, SuspiciousChange
 from identsync.flows.mirror import approve
+from identsync.integrations.timetable.kept import Gone, gone, packed, unpacked
 from identsync.integrations.timetable.page import PAGES
 from identsync.integrations.timetable.sent import sites_of
 from identsync.integrations.timetable.settings import Destination
-from identsync.integrations.timetable.task import check, read, scope_of, unpacked
+from identsync.integrations.timetable.task import check, read, scope_of
 
 from .conftest import Network, destination
 
@@ -69,6 +72,52 @@ def test_by_branch(network: Network, site: SiteProcess):
     assert posted(site)[-1]["branches"] == [2]
     labels = [item.label for item in network.items()]
     assert labels == [branch.name for branch in network.clinic.branches()]
+
+
+SPLITS = pytest.mark.parametrize("split", [{"split": "branch"}, {"split": "doctors", "max_bytes": 100_000}])
+
+
+@SPLITS
+def test_a_doctor_who_left_has_no_time_at_a_site_that_puts_parts_together(network: Network, site: SiteProcess, split):
+    to = destination(site, **split)
+    network.go(to)
+    left = next(row for row in network.clinic.staff() if row.branch_id == 2)
+    network.sql(f"DELETE FROM clinic_staff WHERE branch_id = 2 AND doctor_id = {left.id}")
+    bodies = sent(network, site, to)
+    (told,) = [body for body in bodies if {"Id": left.id, "Name": left.name} in body["Doctors"]]
+    assert [row["Id"] for row in told["Branches"]] == [2]
+    assert not any(row["DoctorId"] == left.id for body in bodies for row in body["Intervals"])
+    assert sent(network, site, to) == [], "once is enough"
+
+
+@SPLITS
+def test_a_branch_that_nobody_works_in_any_more_has_no_time_either(network: Network, site: SiteProcess, split):
+    to = destination(site, **split, shrink=100)
+    network.go(to)
+    names = {row.id: row.name for row in network.clinic.staff() if row.branch_id == 2}
+    (branch,) = [row for row in network.clinic.branches() if row.id == 2]
+    network.sql("DELETE FROM clinic_staff WHERE branch_id = 2")
+    bodies = sent(network, site, to)
+    assert {row["Id"]: row["Name"] for body in bodies for row in body["Doctors"]} == names
+    assert all(body["Branches"] == [{"Id": 2, "Name": branch.name}] and not body["Intervals"] for body in bodies)
+    assert all(item.label != branch.name for item in network.items())
+
+
+def test_who_is_gone_is_named_as_he_was_and_by_his_number_where_an_older_client_kept_no_name():
+    boards = Boards([(2, 5), (2, 6)], 20_000, 1, 15)
+    kept = packed(boards, {5: "Ершова", 6: "Белов", 7: "Чужой"}, {2: "Ленина"})
+    assert unpacked(kept) == boards
+    assert gone(kept, {(2, 6)}) == Gone({5: "Ершова"}, {2: "Ленина"})
+    assert gone(zlib.compress(boards.pack()), {(2, 6)}) == Gone({5: "Врач № 5"}, {2: "Филиал № 2"})
+    assert gone(kept, {(2, 5), (2, 6)}) == gone(None, ()) == gone(b"damaged", ()) == gone(kept[:-3], ()) == Gone()
+
+
+def sent(network: Network, site: SiteProcess, to: Destination) -> list[dict]:
+    """Run once and give the bodies that the site was sent."""
+    before = len(posted(site))
+    network.go(to)
+    keys = [one["branches"] for one in posted(site)[before:]]
+    return [body for body in site.ask("GET", "timetable") if sorted(row["Id"] for row in body["Branches"]) in keys]
 
 
 def test_a_limit_of_the_site(network: Network, site: SiteProcess):

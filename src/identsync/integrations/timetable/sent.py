@@ -11,8 +11,9 @@ from identsync.core.board import Boards
 from identsync.engine.integration import PageContext
 from identsync.flows.mirror import Brakes, brakes
 from identsync.integrations.timetable import wire
+from identsync.integrations.timetable.kept import unpacked
 from identsync.integrations.timetable.settings import Destination
-from identsync.integrations.timetable.task import WHOLE, scope_of, stream_of, unpacked
+from identsync.integrations.timetable.task import WHOLE, scope_of, stream_of
 from identsync.store import slots
 from identsync.store.tables import mirror_item
 

@@ -11,11 +11,13 @@ import orjson
 from identsync.clinic.clock import minute_now
 from identsync.core.board import Boards
 from identsync.core.columns import Columns, digest
+from identsync.core.payload import TimetableBody
 from identsync.engine import pages
 from identsync.engine.integration import Outcome, Task
 from identsync.errors import IdentsyncError, Problem
-from identsync.flows.mirror import Brake, Item, Patience, Rejected, Verdict, mirror
+from identsync.flows.mirror import Brake, Confirmed, Item, Patience, Rejected, Verdict, mirror
 from identsync.integrations.timetable import wire
+from identsync.integrations.timetable.kept import gone, packed
 from identsync.integrations.timetable.settings import Destination
 from identsync.language import _
 from identsync.values import secret
@@ -192,6 +194,7 @@ async def _run(run: "Run", name: str, site: Destination) -> Outcome:
             weight=weights(snapshot, site),
             make=delivery.make,
             deliver=delivery.deliver,
+            remove=None if site.split == "whole" else delivery.remove,
             brake=brake,
             patience=patience,
             refresh_ms=site.refresh,
@@ -233,20 +236,41 @@ class _Delivery:
         self._snapshot = snapshot
         self._desired = desired
         self._parts = {part.key: part for part in snapshot.parts}
+        self._present = {seat for part in snapshot.parts for seat in part.boards.seats}
 
     async def make(self, keys: Sequence[int]) -> list[Item]:
         """Give the items of these parts; their payload is what the page compares with later."""
         return [self._item(self._parts[key]) for key in keys]
 
     def _item(self, part: Part) -> Item:
-        return Item(part.key, self._desired.get(part.key) or 0, part.label, packed(part.cut()))
+        names, boards = self._snapshot.names, part.cut()
+        kept = packed(boards, names.doctors, names.branches)
+        return Item(part.key, self._desired.get(part.key) or 0, part.label, kept)
 
     async def deliver(self, item: Item) -> Verdict:
-        """Send one body."""
+        """Send one body, and in it who was in it before and has gone, if they fit."""
+        boards, names = self._parts[item.key].cut(), self._snapshot.names
+        content = wire.body(boards, names, gone(item.known, self._present))
+        if self._excess(content):
+            content = wire.body(boards, names)
+        if length := self._excess(content):
+            return Rejected(_too_large(self._site, length))
+        return await self._post(content)
+
+    async def remove(self, item: Item) -> Verdict:
+        """Say of a body that is no more who was in it and has no time; nothing where the other bodies have them all."""
+        left = gone(item.known, self._present)
+        if not left.doctors:
+            return Confirmed("")
+        return await self._post(wire.body(Boards([], 0, 1, wire.GRID), self._snapshot.names, left))
+
+    def _excess(self, content: TimetableBody) -> int:
+        """Return how long a body is that the site would not take, 0 for others."""
+        length = content.length() if self._site.max_bytes else 0
+        return length if length > self._site.max_bytes else 0
+
+    async def _post(self, content: TimetableBody) -> Verdict:
         site = self._site
-        content = wire.body(self._parts[item.key].cut(), self._snapshot.names)
-        if site.max_bytes and (length := content.length()) > site.max_bytes:
-            return Rejected(_too_large(site, length))
         return await wire.post(self._http, site.url, self._key, content, gzip=site.gzip, deadline=site.timeout / 1000)
 
 
@@ -258,23 +282,6 @@ def _too_large(site: Destination, length: int) -> str:
         "doctors": _("уменьшите days: не умещается и один врач"),
     }
     return f"{words}; {advice[site.split]}"
-
-
-def packed(boards: Boards) -> bytes:
-    """Return boards as they are kept beside an item."""
-    from isal import isal_zlib
-
-    return isal_zlib.compress(boards.pack(), 1)
-
-
-def unpacked(payload: bytes) -> Boards:
-    """Read what packed() made; ValueError for anything else."""
-    import zlib
-
-    try:
-        return Boards.unpack(zlib.decompress(payload))
-    except zlib.error as error:
-        raise ValueError("not packed boards") from error
 
 
 # -- identsync check -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from identsync.core.board import Boards
 from identsync.core.columns import digest
 from identsync.core.payload import TimetableBody
 from identsync.flows.verdict import Confirmed, Later, Rejected, Verdict
+from identsync.integrations.timetable.kept import Gone
 from identsync.language import _
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ KEY_HEADER = "IDENT-Integration-Key"
 GRID = 15  # minutes in a free cell on the wire
 MAPPING = 1  # raise it when the bytes of the same boards change: every site is then sent everything anew
 
+NOBODY = Gone()
 _ABOUT_THE_BODY = {400, 409, 413, 415, 422}
 
 
@@ -48,15 +50,15 @@ def spelled(name: str) -> str:
     return " ".join(name.encode("utf-8", "replace").decode().split())
 
 
-def body(boards: Boards, names: Names) -> TimetableBody:
-    """Return the body of these boards; every seat has a name."""
+def body(boards: Boards, names: Names, gone: Gone = NOBODY) -> TimetableBody:
+    """Return the body of these boards; every seat has a name. Whoever is ``gone`` is declared without an interval."""
     branches = {branch for branch, _doctor in boards.seats}
     doctors = {doctor for _branch, doctor in boards.seats}
     zones = {branch: zone_table(names.zones[branch], boards.first_day, boards.days) for branch in branches}
     return TimetableBody(
         boards,
-        {doctor: names.doctors[doctor] for doctor in doctors},
-        {branch: names.branches[branch] for branch in branches},
+        {**gone.doctors, **{doctor: names.doctors[doctor] for doctor in doctors}},
+        {**gone.branches, **{branch: names.branches[branch] for branch in branches}},
         zones,
     )
 
