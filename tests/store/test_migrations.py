@@ -19,7 +19,7 @@ from identsync.errors import SchemaError, Unavailable
 from identsync.store import Store, migrate, migrations, open_store
 from identsync.store.clients import introduce
 from identsync.store.migrations.standing import revision
-from identsync.store.tables import client
+from identsync.store.tables import client, presence
 
 Release = Callable[..., None]
 TODAY, SAME = migrations.NEWEST, migrations.REVISIONS[migrations.NEWEST]
@@ -116,6 +116,21 @@ def test_what_old_programs_still_read_is_not_dropped_under_them(store: Store, re
         connection.execute(update(client).values(started_ms=client.c.started_ms - 3_600_000))
     store.migrate()
     assert (version(store), "computer" in columns(store, "client")) == (AFTER, False)
+
+
+def test_a_program_that_outlived_the_restoring_of_a_backup_is_not_left_behind(store: Store, release: Release) -> None:
+    """It wrote down its version when it started, which the backup has not; that it is at work is seen all the same."""
+    limiter = store.limiter()
+    limiter.seat(1, "old", 0, lease_ms=5_000, presence_ttl_ms=60_000)
+    release(GROW, SHED, marks=[SAME, NEXT], needed=NEXT)
+    with capture_logs() as told:
+        store.migrate()
+    assert (version(store), "computer" in columns(store, "client")) == (NEXT, True)
+    assert told[0]["computers"] == ["программа, которая работала до восстановления базы"]
+    with store.write() as connection:
+        connection.execute(update(presence).values(seen_ms=presence.c.seen_ms - 3_600_000))
+    store.migrate()
+    assert version(store) == AFTER
 
 
 def test_a_program_that_slept_through_the_waiting_is_told_at_its_first_statement(

@@ -74,12 +74,18 @@ def _allowed(connection: Connection, at: str) -> tuple[str, Sequence[str]]:
 
 
 def _older(connection: Connection, known: Sequence[str]) -> list[str]:
-    """Return the computers on which programs run whose newest revision is one of ``known``."""
+    """Return the computers on which programs run whose newest revision is one of ``known``, or is not to be told.
+
+    A program writes its version down once, when it starts. A database that was restored from a backup after that does
+    not have it, while the program works on.
+    """
     since: ColumnElement[int] = literal_column(connection.get_execution_options()["identsync_clock"]) - PRESENT_MS
     seen = select(presence.c.client).where(presence.c.seen_ms > since)
     there = or_(client.c.client.in_(seen), client.c.started_ms > since)
     rows = connection.execute(select(client.c.computer).where(client.c.revision.in_(known), there).distinct())
-    return sorted(row.computer for row in rows)
+    unknown = seen.where(presence.c.client.not_in(select(client.c.client))).limit(1)
+    nameless = [_("программа, которая работала до восстановления базы")] if connection.execute(unknown).first() else []
+    return sorted(row.computer for row in rows) + nameless
 
 
 def _place(of: str) -> int:
