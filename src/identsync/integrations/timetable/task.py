@@ -60,20 +60,28 @@ def _task(name: str, site: Destination, scope: int) -> Task:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One body: a run of seats of some boards; ``key`` tells it from the others of its site."""
+    """One body: a run of seats of some boards, from the ``first`` on; ``key`` tells it from the others of its site."""
 
     key: int
     label: str
     boards: Boards
     first: int
-    last: int  # seats[first:last]
+    seats: Sequence[tuple[int, int]]
+
+    @property
+    def last(self) -> int:
+        """The seat behind its last one."""
+        return self.first + len(self.seats)
+
+    def ids(self) -> tuple[set[int], set[int]]:
+        """Return its branches and its doctors."""
+        branches, doctors = zip(*self.seats, strict=True)
+        return set(branches), set(doctors)
 
     def cut(self) -> Boards:
         """Return boards of these seats alone."""
-        if (self.first, self.last) == (0, len(self.boards.seats)):
-            return self.boards
-        seats = self.boards.seats[self.first : self.last]
-        return self.boards.select({branch for branch, _ in seats}, {doctor for _, doctor in seats})
+        whole = len(self.seats) * self.boards.days == len(self.boards)
+        return self.boards if whole else self.boards.select(*self.ids())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,7 @@ class Snapshot:
         return Columns.from_rows([(part.key, self._digest(part, site.url)) for part in self.parts])
 
     def _digest(self, part: Part, url: str) -> int:
-        seats = part.boards.seats[part.first : part.last]
-        salt = self.names.salt(part.boards, {branch for branch, _ in seats}, {doctor for _, doctor in seats}, url)
+        salt = self.names.salt(part.boards, *part.ids(), url)
         return part.boards.digest(part.first, part.last, salt)
 
 
@@ -150,28 +157,27 @@ def _parts(boards: Boards, names: wire.Names, site: Destination) -> Iterator[Par
     seats = boards.seats
     if site.split == "whole":
         if seats:
-            yield Part(WHOLE, _("Все врачи одним телом"), boards, 0, len(seats))
+            yield Part(WHOLE, _("Все врачи одним телом"), boards, 0, seats)
         return
     first = 0
     for last in range(1, len(seats) + 1):
         if last == len(seats) or seats[last][0] != seats[first][0]:
-            part = Part(seats[first][0], names.branches[seats[first][0]], boards, first, last)
+            part = Part(seats[first][0], names.branches[seats[first][0]], boards, first, seats[first:last])
             yield from _by_size(part, names, site) if site.split == "doctors" else (part,)
             first = last
 
 
 def _by_size(part: Part, names: wire.Names, site: Destination) -> Iterator[Part]:
     """Halve a branch's body until it fits; a single doctor stays whole, fit or not."""
-    if part.last - part.first == 1 or wire.body(part.cut(), names).length() <= site.max_bytes:
+    if len(part.seats) == 1 or wire.body(part.cut(), names).length() <= site.max_bytes:
         yield part
         return
-    middle = (part.first + part.last) // 2
-    for first, last in ((part.first, middle), (middle, part.last)):
-        seats = part.boards.seats
-        branch, one, other = seats[first][0], seats[first][1], seats[last - 1][1]
+    middle = (part.first + part.last) // 2 - part.first
+    for first, seats in ((part.first, part.seats[:middle]), (part.first + middle, part.seats[middle:])):
+        (branch, one), (_branch, other) = seats[0], seats[-1]
         key = digest(array("q", (branch, one, other)), wire.MAPPING)
         label = _("{branch}, врачи {first}–{last}", branch=names.branches[branch], first=one, last=other)
-        yield from _by_size(Part(key, label, part.boards, first, last), names, site)
+        yield from _by_size(Part(key, label, part.boards, first, seats), names, site)
 
 
 # -- to the site -----------------------------------------------------------------------------------------------------
@@ -236,7 +242,7 @@ class _Delivery:
         self._snapshot = snapshot
         self._desired = desired
         self._parts = {part.key: part for part in snapshot.parts}
-        self._present = {seat for part in snapshot.parts for seat in part.boards.seats}
+        self._present = {seat for part in snapshot.parts for seat in part.seats}
 
     async def make(self, keys: Sequence[int]) -> list[Item]:
         """Give the items of these parts; their payload is what the page compares with later."""

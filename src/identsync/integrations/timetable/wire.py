@@ -52,8 +52,9 @@ def spelled(name: str) -> str:
 
 def body(boards: Boards, names: Names, gone: Gone = NOBODY) -> TimetableBody:
     """Return the body of these boards; every seat has a name. Whoever is ``gone`` is declared without an interval."""
-    branches = {branch for branch, _doctor in boards.seats}
-    doctors = {doctor for _branch, doctor in boards.seats}
+    seats = boards.seats
+    branches = {branch for branch, _doctor in seats}
+    doctors = {doctor for _branch, doctor in seats}
     zones = {branch: zone_table(names.zones[branch], boards.first_day, boards.days) for branch in branches}
     return TimetableBody(
         boards,
