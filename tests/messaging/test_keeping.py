@@ -42,7 +42,7 @@ class House:
 
     def forget(self) -> Outcome:
         tasks = {task.kind: task for task in INTEGRATION.tasks(self.channels, [])}
-        return asyncio.run(run_now(self.store, ClinicSource(self.engine), tasks["messaging/forgetting"]))
+        return asyncio.run(run_now(self.store, ClinicSource(self.engine), tasks["messaging/old.forget"]))
 
     def message(self, key: str, days: int, state: str = "delivered", *, lot: int | None = None, **more: Any) -> int:
         """Write a message that was planned so many days ago and has ended since."""
@@ -199,7 +199,7 @@ def test_of_several_channels_the_longest_days_count(house: House) -> None:
     house.message("old", 1_200)
     assert house.forget().counts == {"emptied": 0, "forgotten": 0}
     forever = {"sms": Channel(kind="smsru", password="env:X", texts=0, remember=0)}
-    assert "messaging/forgetting" not in [task.kind for task in INTEGRATION.tasks(forever, [])]
+    assert "messaging/old.forget" not in [task.kind for task in INTEGRATION.tasks(forever, [])]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, insert
 
 from identsync.engine.clock import monotonic_ms
 from identsync.integrations.egisz.case import Fate, Reply
+from identsync.store.keeping import oldest_go
 from identsync.store.tables import egisz_exchange
 from identsync.store.texts import fitting, printable
 
@@ -56,6 +57,6 @@ def write(connection: Connection, organisation: str, entries: Sequence[Entry]) -
 
 
 def forget(connection: Connection, now_ms: int) -> int:
-    """Erase what is older than 90 days, but for what people decided; give how many there were."""
+    """Erase a portion of what is older than 90 days, but for what people decided; give how many there were."""
     e = egisz_exchange.c
-    return connection.execute(delete(egisz_exchange).where(e.at_ms < now_ms - KEPT_MS, e.fate != PERSON)).rowcount
+    return oldest_go(connection, egisz_exchange, e.at_ms, now_ms - KEPT_MS, e.fate != PERSON)

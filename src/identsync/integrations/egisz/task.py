@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from identsync.core.columns import Columns
 from identsync.engine.channel import Channel
 from identsync.engine.integration import Outcome, Status, Task
+from identsync.engine.keeping import Keeping
 from identsync.errors import AskPerson, Unavailable
 from identsync.flows.mirror import Brake, Item, Patience, mirror
 from identsync.integrations.egisz import contracts, exchange, planning, reference, register
@@ -198,7 +199,8 @@ def _told(people: Outcome, outcome: Outcome, states: Mapping[str, int]) -> Outco
 
 async def look_(run: "Run", name: str, settings: Organisation) -> Outcome:
     """Compare the contract with what the services say now, fetch the books' new versions, forget old exchanges."""
-    forgotten = await run.write(lambda connection: exchange.forget(connection, run.now_ms()))
+    keeping = Keeping(run, "forgotten")
+    await keeping.portions("forgotten", lambda connection: exchange.forget(connection, run.now_ms()))
     troubles = await _books(run, name, settings) if settings.terms is not None else []
     contract = await contracts.at_hand(run, name, settings)
     async with (
@@ -207,7 +209,7 @@ async def look_(run: "Run", name: str, settings: Organisation) -> Outcome:
     ):
         versions = await _versions(run, name, line)
     await contracts.compare(run, name, settings, versions)
-    counts = {"books_failed": len(troubles), "forgotten": forgotten}
+    counts = {"books_failed": len(troubles), **keeping.counts}
     if not troubles:
         return Outcome(Status.OK, counts)
     return Outcome(Status.PARTIAL, counts, f"{troubles[0].oid}: {troubles[0].error}")

@@ -50,6 +50,17 @@ class LeadsSite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answer_within: Annotated[
         Duration, Meta(ge=60_000, le=DAY_MS, description="За какое время заявке должны ответить; потом она краснеет")
     ] = 900_000
+    remember: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_600,
+            description=(
+                "Сколько дней помнить решённые заявки с заметками, потом они стираются; 0 = всегда. Из всех сайтов "
+                "берётся самый долгий срок, и не меньше first_days; кому ещё не ответили, тот не стирается"
+            ),
+        ),
+    ] = 1_096
     lease: Annotated[
         Duration, Meta(ge=1_000, le=600_000, description="Через сколько другая программа подхватывает эту работу")
     ] = 30_000

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, insert, select
 
 from identsync.engine import pages
 from identsync.engine.integration import Outcome, Task
+from identsync.engine.keeping import EVERY_MS
 from identsync.errors import IdentsyncError, Problem
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Periods, Row, Window, intake
 from identsync.integrations.leads import wire
+from identsync.integrations.leads.keeping import forget, term
 from identsync.integrations.leads.settings import DAY_MS, LeadsSite
 from identsync.language import _
 from identsync.store.tables import lead
@@ -38,8 +40,12 @@ class Lead:
 
 
 def tasks(settings: Mapping[str, LeadsSite], branches: Sequence["Branch"]) -> list[Task]:
-    """Return one task per site; its scope is the site's branch, 0 = the network."""
-    return [_task(name, site, zone_of(site, branches)) for name, site in settings.items()]
+    """Return one task per site, its scope the site's branch, 0 = the network; and the forgetting."""
+    made = [_task(name, site, zone_of(site, branches)) for name, site in settings.items()]
+    if term(settings):
+        run = partial(forget, settings=settings)
+        made.append(Task("leads/old.forget", 0, EVERY_MS, 30_000, DEADLINE_MS, run, _("Старые заявки стираются")))
+    return made
 
 
 def zone_of(site: LeadsSite, branches: Sequence["Branch"]) -> str:

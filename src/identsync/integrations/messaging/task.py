@@ -67,7 +67,7 @@ def tasks(settings: Mapping[str, Channel], branches: Sequence["Branch"]) -> list
     made.append(Task(PLANNER, 0, soon, lease, DEADLINE_MS, release_portions, portions))
     if any(terms(settings)):
         old, run = _("Старые сообщения стираются"), partial(forget, settings=settings)
-        made.append(Task("messaging/forgetting", 0, EVERY_MS, lease, DEADLINE_MS, run, old))
+        made.append(Task("messaging/old.forget", 0, EVERY_MS, lease, DEADLINE_MS, run, old))
     return made
 
 
