@@ -8,6 +8,7 @@
     │   ├── ContractError     the clinic's views are missing or have other columns
     │   └── SchemaError       the engine's tables are too new for this client, or could not be upgraded
     ├── AskPerson             this task waits until a person has decided
+    │   ├── NoSecret          a secret is not kept on this computer, or cannot be read here; others may have it
     │   ├── Refused           the other side refused our key or rights (401, 403)
     │   └── SuspiciousChange  the clinic's data shrank so much that a failed read is likelier than the truth
     ├── Later                 the same thing is tried again, by itself
@@ -77,6 +78,12 @@ class AskPerson(IdentsyncError):
     """This task waits until a person has decided."""
 
     key = "error.ask"
+
+
+class NoSecret(AskPerson):
+    """A secret is not kept on this computer, or cannot be read here."""
+
+    key = "error.secret"
 
 
 class Refused(AskPerson):

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from identsync.errors import AskPerson
+from identsync.errors import NoSecret
 from identsync.language import keyed as _
 from identsync.vault import NAME, find
 
@@ -53,7 +53,7 @@ def is_reference(text: str) -> bool:
 
 
 def secret(reference: str) -> str:
-    """Return the secret behind a reference; AskPerson says which one is missing or unreadable, and what to do."""
+    """Return the secret behind a reference; NoSecret says which one is missing or unreadable, and what to do."""
     if not is_reference(reference):
         raise _missing("?", _("это не ссылка на секрет"), spellings())
     place, _colon, name = reference.partition(":")
@@ -114,8 +114,8 @@ def _absent(place: str, name: str) -> tuple[str, str]:
     return _("в хранилище паролей нет такой записи"), _("выполните: {command}", command=command)
 
 
-def _missing(reference: str, what: str, hint: str) -> AskPerson:
-    return AskPerson(_("{where}: {what}", where=reference, what=what), hint=hint)
+def _missing(reference: str, what: str, hint: str) -> NoSecret:
+    return NoSecret(_("{where}: {what}", where=reference, what=what), hint=hint)
 
 
 _PLACES = {"secret": _from_vault, "env": _from_environment, "keyring": _from_keyring}

@@ -1,6 +1,7 @@
 """A real engine on a real database, with tasks that behave and tasks that do not."""
 
 import asyncio
+import socket
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.engine.loop import Engine, new_loop
 from identsync.engine.run import Run
 from identsync.engine.state import Policy
-from identsync.errors import AskPerson, Later, StaleFence
+from identsync.errors import AskPerson, Later, NoSecret, StaleFence
 from identsync.store import Denied, Store, keeping, open_store, slots
 from identsync.store.tables import client as client_table
 from identsync.store.tables import presence, run_log, task_slot
@@ -131,6 +132,7 @@ def raising(error: Exception) -> Work:
 
 ENDINGS = [
     (AskPerson("the key was refused"), "ask", "AskPerson: the key was refused"),
+    (NoSecret("secret:key: none"), "ask", f"NoSecret: {socket.gethostname()}: secret:key: none"),
     (Later("no answer", after_ms=5_000), "later", "Later: no answer"),
     (StaleFence("taken over"), "lost", "StaleFence: taken over"),
     (ValueError("Иванов +7 900 000-00-00"), "failed", "ValueError"),

@@ -1,6 +1,7 @@
 """How a run ended, in the journal's words: what a task raised becomes a status and a remark without personal data."""
 
 import asyncio
+import socket
 import traceback
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.run import Run
-from identsync.errors import AskPerson, IdentsyncError, Later, StaleFence
+from identsync.errors import AskPerson, IdentsyncError, Later, NoSecret, StaleFence
 from identsync.language import _
 
 _NOTE = 400
@@ -37,8 +38,7 @@ def of_error(error: Exception) -> Outcome:
 
     Only our own sentences are kept: another library's message may quote data.
     """
-    note = f"{type(error).__name__}: {error}" if isinstance(error, IdentsyncError) else type(error).__name__
-    note = note[:_NOTE]
+    note = _note(error)
     match error:
         case AskPerson():
             return Outcome(Status.ASK, note=note)
@@ -51,6 +51,13 @@ def of_error(error: Exception) -> Outcome:
         case DBAPIError() if error.connection_invalidated:
             return Outcome(Status.LATER, note=_("база данных не ответила: {why}", why=note))
     return Outcome(Status.FAILED, note=note)
+
+
+def _note(error: Exception) -> str:
+    """Return the error's name and its own sentence, with the computer where only that one has to be looked at."""
+    place = f"{socket.gethostname()}: " if isinstance(error, NoSecret) else ""
+    own = f": {place}{error}" if isinstance(error, IdentsyncError) else ""
+    return f"{type(error).__name__}{own}"[:_NOTE]
 
 
 def with_counts(outcome: Outcome, counts: dict[str, int]) -> Outcome:
@@ -68,4 +75,4 @@ def _report(error: Exception, outcome: Outcome, log: Any) -> None:
     if outcome.status is Status.FAILED:
         log.error("a task failed", error=type(error).__name__, frames=where(error))
     else:
-        log.warning("a task ended early", outcome=str(outcome.status), error=type(error).__name__)
+        log.warning("a task ended early", outcome=str(outcome.status), why=outcome.note)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from identsync import files, places
-from identsync.errors import AskPerson
+from identsync.errors import AskPerson, NoSecret
 from identsync.language import _
 from identsync.places import Places, Scope
 
@@ -138,14 +138,14 @@ class Vault:
         except (OSError, UnicodeDecodeError):  # from None: the latter's text quotes the bytes
             raise self._foreign(name) from None
 
-    def _denied(self, name: str) -> AskPerson:
+    def _denied(self, name: str) -> NoSecret:
         """The file, or its folder: then nobody can tell whether there is such a secret."""
         if self.scope is Scope.USER:
             return self._foreign(name)
         what = _("у этого пользователя не записан, а секреты службы ему недоступны")
         return _wrong(name, what, _("запишите свой: {command}", command=f"identsync secret set {name}"))
 
-    def _foreign(self, name: str) -> AskPerson:
+    def _foreign(self, name: str) -> NoSecret:
         if self.scope is Scope.MACHINE:
             again = _("запишите секрет заново: {command}", command=self._command(name))
             return _wrong(name, _("записан на другом компьютере"), again)
@@ -204,5 +204,5 @@ def _line(kept: bytes, seal: str) -> bytes:
     return b" ".join((_MAGIC, b"1", seal.encode(), hashlib.sha256(kept).hexdigest().encode())) + b"\n"
 
 
-def _wrong(name: str, what: str, hint: str) -> AskPerson:
-    return AskPerson(f"secret:{name}: {what}", hint=hint)
+def _wrong(name: str, what: str, hint: str) -> NoSecret:
+    return NoSecret(f"secret:{name}: {what}", hint=hint)
