@@ -99,7 +99,7 @@ def test_the_error_quotes_no_data():
     error = unavailable(odbc("08S01", "login of 'Иванов' to 10.0.0.1 failed", 10054))
     assert isinstance(error, Unavailable)
     assert error.sent
-    assert str(error) == "база данных не ответила (08S01)"
+    assert str(error) == "база движка: база данных не ответила (08S01)"
 
 
 def test_a_file_without_rights_is_said_so():
@@ -111,7 +111,7 @@ def test_a_file_without_rights_is_said_so():
 @pytest.mark.parametrize("name", ["database not open yet", "login refused"])
 def test_a_refused_login_is_said_so_and_tried_again(name):
     error = unavailable(ERRORS[name][0])
-    assert re.match("сервер не принял вход или пароль|на сервере нет такой базы, или она не открыта", str(error))
+    assert re.search("сервер не принял вход или пароль|на сервере нет такой базы, или она не открыта", str(error))
     assert error.hint
     assert not error.sent
 

@@ -109,7 +109,9 @@ def unavailable(error: BaseException) -> Unavailable:
     kind, code = reaction(error), sqlstate(origin) or getattr(origin, "sqlite_errorname", "")
     log.info("database.unavailable", reaction=kind.value, error=type(origin).__name__, code=code)
     what, hint = unreached(error) or (_("база данных не ответила") + (f" ({code})" if code else ""), "")
-    return Unavailable(what, sent=kind is Reaction.LOST and not is_refusal(origin), hint=hint)
+    return Unavailable(
+        _("база движка: {what}", what=what), sent=kind is Reaction.LOST and not is_refusal(origin), hint=hint
+    )
 
 
 def unreached(error: BaseException) -> tuple[str, str] | None:

@@ -49,7 +49,7 @@ def _words(kind: str) -> tuple[str, str] | None:
             return _("нет драйвера ODBC, который назван в url"), _drivers()
         case "login":
             return _("сервер не принял вход или пароль"), _(
-                "проверьте вход в url; пароль запишите снова: identsync secret set ИМЯ"
+                "проверьте вход в url; пароль запишите снова (identsync secret set ИМЯ) и перезапустите программу"
             )
         case "name":
             return _("на сервере нет такой базы, или она не открыта для этого входа"), _(
