@@ -190,6 +190,12 @@ def test_a_doctors_client_says_why_it_does_nothing(cli: Cli, folder: Path) -> No
     assert told.returncode == 0
     assert "врач" in told.stderr
     assert "doctor" not in told.stderr
+    file = folder / "identsync.toml"
+    file.write_text(file.read_text("utf-8").replace("branch = 1", 'branch = 1\nrole = "doctor"'), encoding="utf-8")
+    told = cli("once", "journal")
+    assert told.returncode == 2
+    assert "Программы врачей" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 @pytest.mark.processes

@@ -44,7 +44,7 @@ def run_client(
     """
     chosen = Role[(role or settings.client.role).upper()]
     if chosen is Role.DOCTOR:
-        say(_("Программы врачей задач не выполняют: этим заняты программы администраторов и директоров."))
+        say(_doctors())
         return
     _spare_terminals()
     _spare_arenas()
@@ -52,6 +52,10 @@ def run_client(
     client = Client(settings, role=chosen, branch=branch)
     with asyncio.Runner(loop_factory=loop_factory(settings.client.loop)) as runner:
         runner.run(_until_told(client, attached, parent))
+
+
+def _doctors() -> str:
+    return _("Программы врачей задач не выполняют: этим заняты программы администраторов и директоров.")
 
 
 async def _until_told(client: Client, attached: bool, parent: int | None) -> None:
@@ -91,6 +95,9 @@ def _watch_input(ending: Ending) -> None:
 
 def run_once(settings: Settings, kind: str, scope: int | None) -> Sequence[Outcome | None]:
     """Run the task in each of its scopes, or in the one asked for; None = another client holds it now."""
+    if settings.client.role == Role.DOCTOR.name.lower():
+        hint = _("запустите её на компьютере администратора или директора, или укажите в настройках другую роль")
+        raise SettingsError([Problem("[client] role", _doctors(), hint)])
     log_to_stderr(settings.client.log)
     with ExitStack() as stack:
         store, clinic = opened_store(settings, stack), opened_clinic(settings, stack)
