@@ -79,6 +79,19 @@ def test_the_page_of_a_client_opens(folder: Path) -> None:
 
 
 @pytest.mark.processes
+def test_a_secret_that_this_computer_lacks_is_told_at_the_start(folder: Path) -> None:
+    file = folder / "identsync.toml"
+    room = '[leads.site]\nurl = "http://127.0.0.1:1"\nkey = "secret:no-such-key"\n'
+    file.write_text(file.read_text("utf-8") + room, encoding="utf-8")
+    with client(folder) as (process, ready):
+        assert ready["url"]
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.stderr is not None
+        words = process.stderr.read()
+    assert "[leads.site] key: secret:no-such-key: такой секрет не записан" in words
+
+
 def test_two_copies_on_one_computer_are_two_clients(folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

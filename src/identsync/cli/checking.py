@@ -31,7 +31,7 @@ async def problems(settings: Settings, say: Say) -> list[Problem]:
 
     ``say`` hears what is being tried. The engine's tables are created or brought up to date on the way.
     """
-    secrets = list(_secrets(settings))
+    secrets = list(unread_secrets(settings))
     found = list(secrets)
     with ExitStack() as stack:
         say(_("База движка…"))
@@ -59,7 +59,8 @@ def clinic_problems(settings: Settings) -> list[Problem]:
     return found
 
 
-def _secrets(settings: Settings) -> Iterator[Problem]:
+def unread_secrets(settings: Settings) -> Iterator[Problem]:
+    """Yield each secret of the settings that this computer does not have or cannot read."""
     for where, reference in references(settings):
         try:
             secret(reference)

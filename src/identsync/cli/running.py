@@ -10,8 +10,9 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from identsync import integrations, places
+from identsync.cli.checking import unread_secrets
 from identsync.cli.options import options
-from identsync.cli.words import log_to_stderr, say
+from identsync.cli.words import log_to_stderr, say, say_problems
 from identsync.client import Client, loop_factory, opened_clinic, opened_store, tasks_of
 from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.errors import Problem, SettingsError
@@ -64,6 +65,8 @@ async def _until_told(client: Client, attached: bool, parent: int | None) -> Non
     def started() -> None:
         place = {"branch": client.branch, "url": client.url or "-"}
         say(_("Работаю: филиал {branch}, страница {url}. Остановить: Ctrl-C.", **place))
+        if unread := list(unread_secrets(client.settings)):  # what needs them waits; everything else works
+            say_problems(unread)
         if attached:  # for the program that started us
             print(json.dumps({"client": client.id, "url": client.url}), flush=True)  # noqa: T201
 
