@@ -82,6 +82,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"T-SQL before Microsoft's compiler: {config.stash[verdict.SAID]}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_journal() -> Iterator[None]:
+    """A command that runs in this process turns no log for the tests after it: what is set there stays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("identsync.service.journal.log_to", lambda _stream, _level: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def would_run_on_sql_server() -> Iterator[None]:
     """Every statement of the product that a test runs is one of T-SQL too (tsql.py)."""

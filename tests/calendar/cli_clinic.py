@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from servers import PASSWORD  # type: ignore[import-not-found]
 
-from identsync.cli import leaving, main, running, words
+from identsync.cli import main
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.store import open_store
@@ -44,9 +44,6 @@ class Clinic:
             for name, value in (ENVIRONMENT | environment).items():
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8"))
-            for module in (running, leaving):
-                patch.setattr(module, "log_to_stderr", lambda _level: None)  # the journal here is the suite's own
-            patch.setattr(words, "log_to_stderr", lambda _level: None)
             with pytest.raises(SystemExit) as ended:
                 main(list(arguments))
         out, said = self.shown.readouterr()

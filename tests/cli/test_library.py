@@ -55,7 +55,7 @@ async def test_a_client_in_a_loop_runs_its_tasks(settled: Path) -> None:
     with SiteProcess() as site:
         add_rooms(settled, site.url)
         async with Client(settled, role=Role.ADMINISTRATOR) as client:
-            assert {task.kind for task in client.tasks} == {"timetable/site", "leads/site"}
+            assert {task.kind for task in client.tasks} == {"timetable/site", "leads/site", "leads/old.forget"}
             assert client.url
             await asyncio.to_thread(wait_for_timetable, site)
             assert client.snapshot().client == client.id

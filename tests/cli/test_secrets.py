@@ -13,7 +13,7 @@ import pytest
 from warm import Cli
 
 from identsync import places
-from identsync.cli import main, words
+from identsync.cli import main
 from identsync.vault import vault
 
 VALUE = "Пароль ☎ d!f'\"\\ " * 300  # 10 KB in UTF-8, with every quote
@@ -133,7 +133,6 @@ def test_a_person_tries_the_settings_of_a_service(
     """What is kept for this person alone works here and would not work there."""
     machine = places.Places(places.Scope.MACHINE, folder / places.FILE, *(folder / name for name in "abc"))
     monkeypatch.setattr(places, "machine", lambda: machine)
-    monkeypatch.setattr(words, "log_to_stderr", lambda _level: None)  # the journal of this process is the suite's own
     with (folder / places.FILE).open("a", encoding="utf-8") as file:
         file.write('host = "0.0.0.0"\npassword = "secret:page"\n')
     for scope, code in (([], 1), (["--machine"], 1)):
