@@ -1,7 +1,6 @@
 """``identsync check``: tries everything the settings name, one thing after another, and keeps every problem."""
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from identsync import integrations, places
 from identsync.client import clinic_engine, opened_store
 from identsync.engine.integration import Integration, PageContext
-from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError
+from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError, Unavailable
 from identsync.language import _
 from identsync.places import Scope
 from identsync.settings import Settings, secret
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from identsync.store import Store
 
 Say = Callable[[str], None]
-PORTS = 10  # the console takes the next free one of ten
 
 
 async def problems(settings: Settings, say: Say) -> list[Problem]:
@@ -126,18 +124,12 @@ def _branch(settings: Settings, clinic: "ClinicSource") -> Iterator[Problem]:
 
 
 def _port(settings: Settings) -> Iterator[Problem]:
-    console = settings.console
-    for port in range(console.port, console.port + PORTS if console.port else 1):
-        try:
-            family = socket.getaddrinfo(console.host, port, type=socket.SOCK_STREAM)[0][0]
-            with socket.socket(family, socket.SOCK_STREAM) as listener:
-                listener.bind((console.host, port))
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            continue
-        return
-    what = _("страницу негде открыть: {host}:{port} ({reason})", host=console.host, port=console.port, reason=reason)
-    yield Problem("[console] port", what, _("укажите другой порт или port = 0"))
+    from identsync.console.server import listen
+
+    try:
+        listen(settings.console.host, settings.console.port).close()
+    except Unavailable as error:
+        yield Problem("[console] port", str(error), error.hint)
 
 
 async def _room(integration: Integration, context: PageContext) -> Sequence[Problem]:
