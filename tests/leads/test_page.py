@@ -107,4 +107,4 @@ def test_a_visit_is_wanted_at_the_wall_clock_of_the_sites_branch(desk: Desk, sit
 def drawn(shown: dict[str, Any], query: dict[str, str]) -> str:
     visit = Visit("ru", "auto", "Анна", "visitor", query, True)
     given = shown | {"now_ms": 1, "attention": {}, "menu": [], "corners": {}, "version": "", "token": ""}
-    return Drawing("ru", "UTC").draw("leads/leads.html", visit, PAGES[0], given)
+    return Drawing("ru", "Europe/Moscow").draw("leads/leads.html", visit, PAGES[0], given)

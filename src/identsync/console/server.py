@@ -185,12 +185,12 @@ def listen(host: str, port: int) -> socket.socket:
             return _bind(host, candidate)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise _nowhere(host, str(port), error.strerror or type(error).__name__) from error
-    raise _nowhere(host, str(port), _("заняты"))
+                raise _nowhere(host, port, error.strerror or type(error).__name__) from error
+    raise _nowhere(host, port, _("заняты"))
 
 
-def _nowhere(host: str, ports: str, reason: str) -> Unavailable:
-    what = _("страницу негде открыть: {host}:{port} ({reason})", host=host, port=ports, reason=reason)
+def _nowhere(host: str, port: int, reason: str) -> Unavailable:
+    what = _("страницу негде открыть: {host}:{port} ({reason})", host=host, port=port, reason=reason)
     return Unavailable(what, sent=False, hint=_("укажите другой порт или port = 0"))
 
 

@@ -9,10 +9,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, or_, select, update
+from sqlalchemy import Connection, Table, or_, select, update
 
 from identsync.flows.outbox_book import FINAL
 from identsync.flows.outbox_rows import lock
+from identsync.store.keeping import named_go
 from identsync.store.lists import IN, among
 from identsync.store.tables import outbox, outbox_event
 
@@ -59,15 +60,13 @@ class Walk:
 _LOOKED = tuple(outbox.c[name] for name in ("id", "made_ms", "stream", "state", "lot", "changed_ms", "until_ms"))
 
 
-def erase(connection: Connection, ids: Collection[int], beside: Sequence[Table]) -> None:
+def erase(connection: Connection, ids: Sequence[int], beside: Sequence[Table]) -> None:
     """Delete rows with their history, and what a room keeps ``beside`` them, by ``outbox_id``."""
     for table, column in [*((each, each.c.outbox_id) for each in (*beside, outbox_event)), (outbox, outbox.c.id)]:
-        if ids:
-            connection.execute(delete(table).where(among(connection, column, list(ids))))
+        named_go(connection, table, column, ids)
 
 
-def empty(connection: Connection, ids: Collection[int]) -> None:
+def empty(connection: Connection, ids: Sequence[int]) -> None:
     """Leave of rows what is counted: to whom they went is no longer told, nor what was answered."""
-    if ids:
-        mine = among(connection, outbox.c.id, list(ids))
-        connection.execute(update(outbox).where(mine).values(address=None, answer=None))
+    mine = among(connection, outbox.c.id, ids)
+    connection.execute(update(outbox).where(mine).values(address=None, answer=None))

@@ -1,6 +1,11 @@
 """What grows with time is deleted in portions, the oldest first: statements that every room's keeping is made of."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
+
+from identsync.store.lists import among
 
 PORTION = 2_000
 """Rows deleted in one transaction: SQL Server locks the whole table from 5,000 on, and a lease must outlive it."""
@@ -29,3 +34,9 @@ def first_go(
     if old:
         connection.execute(delete(table).where(number <= old[-1], column < before_ms))
     return len(old)
+
+
+def named_go(connection: Connection, table: Table, column: ColumnElement[Any], values: Sequence[int]) -> None:
+    """Delete the rows that a list names, a portion of them at most."""
+    if values:
+        connection.execute(delete(table).where(among(connection, column, values)))

@@ -156,9 +156,7 @@ class _Feeds:
         wanted = await self.run.clinic_read(
             lambda clinic: read(clinic, wish, scope, found.key, present, self.run.now_ms())
         )
-        self.keys = {doctor: [] for doctor in present}
-        for key in wanted.columns.keys:
-            self.keys[wanted.doctor(key)].append(key)
+        self.keys = wanted.by_doctor()
         self.wanted = wanted
         self.desired = Columns.from_rows([(doctor, self._digest(doctor, wanted)) for doctor in present])
 

@@ -26,7 +26,6 @@ class Ghosts:
     """What tells ghosts in one run; ``others`` are the calendars of other destinations (books.others)."""
 
     run: "Run"
-    stream: str
     wanted: Wanted
     others: Mapping[str, str]
     _elsewhere: set[str] | None = field(default=None, init=False)
@@ -40,13 +39,12 @@ class Ghosts:
         """Return which of these, of a doctor's calendar, nobody wants and no other branch has written, with etags."""
         if self._elsewhere is None:
             self._elsewhere = await self.run.read(self._of_other_branches)
-            for key in self.wanted.columns.keys:
-                self._keys.setdefault(self.wanted.doctor(key), []).append(key)
+            self._keys = self.wanted.by_doctor()
         known = {event.name for event in self.wanted.events(self._keys.get(doctor, ())).values()} | self._elsewhere
         return {name: etag for name, etag in found.items() if name.name not in known}
 
     def _of_other_branches(self, connection: Connection) -> set[str]:
         """Read the names that other branches answer for: a doctor whose home has moved has events of both."""
         item = mirror_item.c
-        rows = select(item.payload).where(item.stream == self.stream, item.scope != self.run.scope)
+        rows = select(item.payload).where(item.stream == self.run.kind, item.scope != self.run.scope)
         return {Kept.unpack(packed).name.name for packed in connection.execute(rows).scalars() if packed is not None}

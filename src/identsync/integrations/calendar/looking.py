@@ -42,7 +42,7 @@ class Looks:
     repaired: int = 0
 
     def __post_init__(self) -> None:
-        self.ghosts = Ghosts(self.run, self.run.kind, self.wanted, self.found.others)
+        self.ghosts = Ghosts(self.run, self.wanted, self.found.others)
 
     @property
     def run(self) -> "Run":

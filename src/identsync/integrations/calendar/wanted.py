@@ -125,6 +125,13 @@ class Wanted:
         """Give the doctor of an event; KeyError for one that is not wanted."""
         return self._rows.doctor(key)
 
+    def by_doctor(self) -> dict[int, list[int]]:
+        """Give the keys of each doctor's events, of one without any too."""
+        keys: dict[int, list[int]] = {doctor: [] for doctor in self.doctors}
+        for key in self.columns.keys:
+            keys[self._rows.doctor(key)].append(key)
+        return keys
+
     def order(self, key: int, now_ms: int) -> int:
         """Rank events for delivery: what comes next first, what is over last, the longest ago at the very end."""
         ahead = self._rows.start(key) - now_ms // 60_000 + DAY

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, delete, select
 
 from identsync.engine.integration import Outcome
-from identsync.engine.keeping import DAY_MS, Keeping
+from identsync.engine.keeping import DAY_MS, Keeping, longest
 from identsync.integrations.leads.states import OPEN, STATES
+from identsync.store.keeping import named_go
 from identsync.store.lists import IN, among
 from identsync.store.tables import lead, lead_event
 
@@ -25,18 +26,17 @@ SETTLED = tuple(state for state in STATES if state not in OPEN)
 
 def term(settings: Mapping[str, "LeadsSite"]) -> int:
     """Return how many days a settled lead is remembered: the longest of all sites; 0 = one of them keeps for ever."""
-    sites = settings.values()
-    if not all(site.remember for site in sites):
-        return 0
-    days = (max(site.remember, site.first_days + 1, site.overlap // DAY_MS + 1) for site in sites)
-    return max(days, default=0)
+    return longest(
+        site.remember and max(site.remember, site.first_days + 1, site.overlap // DAY_MS + 1)
+        for site in settings.values()
+    )
 
 
 async def forget(run: "Run", settings: Mapping[str, "LeadsSite"]) -> Outcome:
     """Forget what is too old; what one run does not get to waits for the next one."""
-    keeping = Keeping(run, "forgotten")
+    keeping = Keeping(run, "forgotten", size=PORTION)
     before = run.now_ms() - term(settings) * DAY_MS
-    await keeping.portions("forgotten", partial(_leads, before_ms=before), lambda many: many >= PORTION)
+    await keeping.portions("forgotten", partial(_leads, before_ms=before))
     return keeping.outcome()
 
 
@@ -46,6 +46,6 @@ def _leads(connection: Connection, before_ms: int) -> int:
     old = c.state.in_(SETTLED), c.made_ms < before_ms, c.received_ms < before_ms, c.state_ms < before_ms
     ids = connection.execute(select(c.id).where(*old).order_by(c.id).limit(PORTION)).scalars().all()
     if ids:
-        connection.execute(delete(lead_event).where(among(connection, lead_event.c.lead_id, ids)))
+        named_go(connection, lead_event, lead_event.c.lead_id, ids)
         connection.execute(delete(lead).where(among(connection, c.id, ids), *old))  # not one taken up again meanwhile
     return len(ids)

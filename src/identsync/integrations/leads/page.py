@@ -89,7 +89,7 @@ class _Group:
 
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows: tabs with counts, groups of leads or bad rows, one lead in detail."""
-    choice, zones = _Choice.of(query), zones_of(context, context.branch)
+    choice, zones = _Choice.of(query), _zones(context)
     with context.store.read() as connection:
         counts = _counts(connection, choice.site)
         bad = _bad(connection, choice) if choice.state == "bad" else []
@@ -190,6 +190,12 @@ def _sites(context: PageContext) -> list[tuple[str, str]]:
     return [(name, site.title or name) for name, site in sites.items()]
 
 
+def _zones(context: PageContext) -> Mapping[int, str]:
+    """Return the branches' zones where a site is of one branch; all else is told at the console's own wall clock."""
+    sites: Mapping[str, LeadsSite] = context.settings or {}
+    return zones_of(context, context.branch) if any(site.branch for site in sites.values()) else {}
+
+
 def _of_site(site: str) -> ColumnElement[bool]:
     return lead.c.site == site if site else lead.c.id == lead.c.id
 
@@ -236,14 +242,14 @@ def _listed(row: Any, context: PageContext, zones: Mapping[int, str]) -> dict[st
     sites: Mapping[str, LeadsSite] = context.settings or {}
     site = sites.get(row.site)
     answer_ms = site.answer_within if site else ANSWER_MS
-    zone = zones.get(site.branch, zones[0]) if site else zones[0]  # a visit is wanted at the branch's wall clock
+    zone = zones.get(site.branch) if site and site.branch else None  # a visit is wanted at the branch's wall clock
     return dict(row._mapping) | {
         "waits_ms": min(row.made_ms, row.received_ms),
         "future": row.made_ms > row.received_ms + 300_000,
         "warn_min": answer_ms // 120_000,
         "bad_min": answer_ms // 60_000,
         "zone": zone,
-        "elsewhere": zone != zones[0],
+        "elsewhere": zone not in (None, zones.get(0)),
         "site_title": site.title or row.site if site else ELSEWHERE.get(row.site, row.site),
     }
 

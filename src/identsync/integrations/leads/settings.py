@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from identsync.language import _
-from identsync.values import Address, Duration, Secret
+from identsync.values import Address, Days, Duration, Secret
 
 DAY_MS = 86_400_000
 
@@ -51,10 +51,8 @@ class LeadsSite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Duration, Meta(ge=60_000, le=DAY_MS, description="За какое время заявке должны ответить; потом она краснеет")
     ] = 900_000
     remember: Annotated[
-        int,
+        Days,
         Meta(
-            ge=0,
-            le=36_600,
             description=(
                 "Сколько дней помнить решённые заявки с заметками, потом они стираются; 0 = всегда. Из всех сайтов "
                 "берётся самый долгий срок, и не меньше first_days; кому ещё не ответили, тот не стирается"

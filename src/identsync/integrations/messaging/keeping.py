@@ -9,19 +9,19 @@ its end, and then nothing is counted any more. The newest campaign stays: SQLite
 the keys of its messages are made of that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, exists, func, select, update
 
 from identsync.engine.integration import Outcome
-from identsync.engine.keeping import DAY_MS, Keeping
+from identsync.engine.keeping import DAY_MS, Keeping, longest
 from identsync.flows.intake import cursor, move
 from identsync.flows.outbox_keeping import ENDED, Walk, empty, erase
 from identsync.integrations.messaging.books import stream_of
 from identsync.integrations.messaging.message import Medium
-from identsync.store.keeping import oldest_go
+from identsync.store.keeping import named_go, oldest_go
 from identsync.store.lists import among
 from identsync.store.tables import message, message_campaign, message_file, message_reply, outbox
 
@@ -37,14 +37,8 @@ _c, _o, _r = message_campaign.c, outbox.c, message_reply.c
 
 def terms(settings: Mapping[str, "Channel"]) -> tuple[int, int]:
     """Return the days of texts and of lines, each the longest of all channels; 0 where one of them keeps for ever."""
-    return _longest(channel.texts for channel in settings.values()), _longest(
-        channel.remember for channel in settings.values()
-    )
-
-
-def _longest(days: Iterable[int]) -> int:
-    every = list(days)
-    return max(every) if all(every) else 0
+    channels = settings.values()
+    return longest(channel.texts for channel in channels), longest(channel.remember for channel in channels)
 
 
 async def forget(run: "Run", settings: Mapping[str, "Channel"]) -> Outcome:
@@ -55,13 +49,13 @@ async def forget(run: "Run", settings: Mapping[str, "Channel"]) -> Outcome:
         before = now - texts * DAY_MS
         since = await run.read(lambda connection: cursor(connection, EMPTIED, 0))  # a line tells not that it is empty
         walk = Walk(STREAMS, before, at=(since or 0, 0))
-        await keeping.portions("emptied", partial(_emptied, walk=walk, now_ms=now), lambda _many: walk.more)
+        await keeping.portions("emptied", partial(_emptied, walk=walk, now_ms=now), lambda: walk.more)
         await keeping.portions("forgotten", partial(_replies, before_ms=before))
     if remember:
         before = now - remember * DAY_MS
         await run.write(partial(campaigns, before_ms=before))
         old = Walk(STREAMS, before, await run.read(_kept))
-        await keeping.portions("forgotten", partial(_erased, walk=old), lambda _many: old.more)
+        await keeping.portions("forgotten", partial(_erased, walk=old), lambda: old.more)
     return keeping.outcome()
 
 
@@ -71,7 +65,7 @@ def _emptied(connection: Connection, walk: Walk, now_ms: int) -> int:
         empty(connection, ids)
         mine = among(connection, message.c.outbox_id, ids)
         connection.execute(update(message).where(mine).values(subject=None, text=None))
-        connection.execute(delete(message_file).where(among(connection, message_file.c.outbox_id, ids)))
+        named_go(connection, message_file, message_file.c.outbox_id, ids)
     move(connection, EMPTIED, 0, walk.at[0], now_ms)
     return len(ids)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from identsync.language import _
-from identsync.values import Address, Duration, Secret
+from identsync.values import Address, Days, Duration, Secret
 
 DAY_MS = 86_400_000
 LEAST_TEXTS, LEAST_DAYS = 31, 92
@@ -127,10 +127,8 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     bounce_port: Annotated[Port, Meta(description="Его порт")] = 993
     texts: Annotated[
-        int,
+        Days,
         Meta(
-            ge=0,
-            le=36_600,
             description=(
                 "Сколько дней хранить тексты, адреса и файлы сообщений и разобранные ответы, потом они стираются; "
                 "0 = пока хранится само сообщение. Из всех каналов берётся самый долгий срок"
@@ -138,10 +136,8 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 366
     remember: Annotated[
-        int,
+        Days,
         Meta(
-            ge=0,
-            le=36_600,
             description=(
                 "Сколько дней помнить, кому, когда и о чём отправляли (без текста), и оконченные рассылки; 0 = всегда. "
                 "Сообщения, которые ждут человека, не стираются"

@@ -5,19 +5,20 @@ entry of the worklist that somebody still has to deal with stays however old it 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from identsync.engine.integration import Outcome
-from identsync.engine.keeping import DAY_MS, Keeping
+from identsync.engine.keeping import DAY_MS, Keeping, longest
 from identsync.integrations.telephony.books import SAME_MS, line_of_call
 from identsync.integrations.telephony.missed import OPEN, SETTLED
 from identsync.integrations.telephony.recordings import unlink
+from identsync.store.keeping import named_go
 from identsync.store.tables import (
     outbox,
     outbox_event,
@@ -59,31 +60,31 @@ def terms(settings: Mapping[str, "Line"]) -> list[Term]:
         if line.remember:
             folder = Path(line.folder) if line.folder else None
             found.append(Term(lambda column, name=name: column == name, line.remember, folder))  # type: ignore[misc]
-    days = longest(settings)
+    days = remembered(settings)
     if days:
         named = list(settings)
         found.append(Term(lambda column: column.not_in(named), days, None))
     return found
 
 
-def longest(settings: Mapping[str, "Line"]) -> int:
+def remembered(settings: Mapping[str, "Line"]) -> int:
     """Return the longest days of all lines; 0 where one of them remembers for ever."""
-    days = [line.remember for line in settings.values()]
-    return max(days) if all(days) else 0
+    return longest(line.remember for line in settings.values())
 
 
 async def forget(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
     """Forget what is too old; what one run does not get to waits for the next one."""
-    done, now, days = Keeping(run, "calls", "clicks", "missed"), run.now_ms(), longest(settings)
+    done = Keeping(run, "calls", "clicks", "missed", size=PORTION)
+    now, days = run.now_ms(), remembered(settings)
     for term in terms(settings):
         before = term.before(now)
         if await unlinked(run, term, before):
-            await done.portions("calls", partial(calls, term=term, before_ms=before), _is_full)
+            await done.portions("calls", partial(calls, term=term, before_ms=before))
         else:
             done.whole = False
-        await done.portions("clicks", partial(clicks, term=term, before_ms=before), _is_full)
+        await done.portions("clicks", partial(clicks, term=term, before_ms=before))
     if days:
-        await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS), _is_full)
+        await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS))
     return done.outcome()
 
 
@@ -117,7 +118,7 @@ def calls(connection: Connection, term: Term, before_ms: int) -> int:
     near = _c.start_ms.between(rows[0].start_ms - SAME_MS, rows[-1].start_ms + SAME_MS)
     connection.execute(update(phone_call).where(near, _c.same_as.in_(ids)).values(same_as=None))
     for table, column in ((phone_recording, _r.call_id), (phone_call, _c.id)):
-        _erase(connection, table, column, ids)
+        named_go(connection, table, column, ids)
     return len(ids)
 
 
@@ -132,7 +133,7 @@ def clicks(connection: Connection, term: Term, before_ms: int) -> int:
     asked = select(_d.outbox_id).join(outbox, _o.id == _d.outbox_id).where(*old).order_by(_o.made_ms).limit(PORTION)
     ids = connection.execute(asked).scalars().all()
     for table, column in ((outbox_event, outbox_event.c.outbox_id), (phone_dial, _d.outbox_id), (outbox, _o.id)):
-        _erase(connection, table, column, ids)
+        named_go(connection, table, column, ids)
     return len(ids)
 
 
@@ -141,17 +142,8 @@ def entries(connection: Connection, before_ms: int) -> int:
     old = _m.state.in_(SETTLED), _m.first_ms < before_ms, _m.closed_ms < before_ms
     ids = connection.execute(select(_m.id).where(*old).order_by(_m.id).limit(PORTION)).scalars().all()
     for table, column in ((phone_event, phone_event.c.missed_id), (phone_missed, _m.id)):
-        _erase(connection, table, column, ids)
+        named_go(connection, table, column, ids)
     return len(ids)
-
-
-def _is_full(many: int) -> bool:
-    return many >= PORTION
-
-
-def _erase(connection: Connection, table: Table, column: ColumnElement[Any], ids: Collection[int]) -> None:
-    if ids:
-        connection.execute(delete(table).where(column.in_(ids)))
 
 
 def _unlink(folder: Path | None, names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from identsync.language import _
-from identsync.values import Address, Duration, Secret
+from identsync.values import Address, Days, Duration, Secret
 
 DAY_MS = 86_400_000
 OWN_ADDRESS = ("ident", "megafon")
@@ -98,10 +98,8 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(examples=["//server/calls"], description="Общая папка для хранимых записей: нужна, если keep больше 0"),
     ] = None
     remember: Annotated[
-        int,
+        Days,
         Meta(
-            ge=0,
-            le=36_600,
             description=(
                 "Сколько дней помнить звонки и решённые пропущенные с заметками, потом они стираются; 0 = всегда. Кому "
                 "ещё не перезвонили, тот не стирается"

@@ -44,7 +44,8 @@ SEED = """INSERT INTO {slot} (kind, scope, eligible_ms, stamp_ms, min_proto)
 PRESENT = """INSERT INTO {presence} (scope, client, role, seen_ms) VALUES (:scope, :client, :role, {clock})
  ON CONFLICT (scope, client) DO UPDATE SET role=excluded.role, seen_ms=excluded.seen_ms"""
 SEAT = _law(f"UPDATE {{slot}} SET {law.SEAT_SET} WHERE {law.SEAT_SLOT} AND {law.SEAT_GRANTABLE} RETURNING 1")
-SEAT_LOOK = _law(f"""SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), :granted, fence, eligible_ms, {{clock}}, {law.CROWD}
+SEAT_LOOK = _law(f"""SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), :granted, fence, eligible_ms, {{clock}},
+ CASE :granted WHEN 1 THEN 0 ELSE {law.CROWD} END
  FROM {{slot}} WHERE {law.SEAT_SLOT}
 UNION ALL SELECT {PRESENT_ROW}, :i, client, role, seen_ms, 0, 0, 0 FROM {{presence}} WHERE {law.SEEN}
 UNION ALL SELECT {SLOT_ROW}, :i, kind, eligible_ms, paused, {law.HELD}, 0, 0
