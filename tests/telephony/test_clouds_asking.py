@@ -1,6 +1,7 @@
 """What the cloud PBXs share: what each failure of HTTP means, sounds told from pages, rows of garbage."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,16 @@ async def test_an_answer_of_another_shape_is_not_kept_with_its_texts(clouds: Clo
     told = f"{caught.value} {caught.value.raw}"
     assert "Иванов" not in told
     assert "000" not in told
+
+
+async def test_half_an_emoji_in_one_call_does_not_cost_the_page(clouds: CloudProcess) -> None:
+    clouds.finished("ident")
+    async with opened(line(clouds, "ident")) as pbx:
+        (good,) = asking.rows_of(await pbx.fetch(lately(), 100, 0))
+        odd = good | {"UtmSource": "\ud83d", "Id": "2"}
+        clouds.says(json.dumps([good, odd]), path=ASKED["ident"])
+        calls = [pbx.parse(row) for row in asking.rows_of(await pbx.fetch(lately(), 100, 0))]
+    assert all(isinstance(call, Call) for call in calls)
 
 
 # -- recordings -----------------------------------------------------------------------------------------------

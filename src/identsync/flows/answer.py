@@ -13,7 +13,6 @@ an answer longer than the cap             ``Unexpected``; the rest is never read
 ========================================  ==========================================================================
 """
 
-import json
 import re
 import time
 import zlib
@@ -22,9 +21,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import orjson
-
 from identsync.errors import Limited, Refused, Unavailable, Unexpected
+from identsync.flows.coding import loads
 from identsync.language import keyed as _
 
 MAX_RETRY_AFTER_MS = 24 * 3600 * 1000
@@ -64,6 +62,11 @@ class Reply:
     def text(self) -> str:
         """The beginning of the body, for people."""
         return self.body[: RAW * 4].decode("utf-8", "replace").strip()[:RAW]
+
+    @property
+    def json(self) -> Any:
+        """The body's JSON, as ``coding.py`` reads it; ValueError where it is none."""
+        return loads(self.body)
 
     @property
     def html(self) -> bool:
@@ -135,24 +138,11 @@ def decoded(call: Asked, reply: Reply) -> Any:
     """Return the JSON of a 200; Unexpected for anything else."""
     if reply.status != 200:
         raise call.unexpected(_("ответ {status} вместо 200", status=reply.status), reply.text)
-    body = reply.body.removeprefix(b"\xef\xbb\xbf")
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return _forgiving(call, reply, body)
-
-
-def _forgiving(call: Asked, reply: Reply, body: bytes) -> Any:
-    """Read what orjson refuses for half an emoji or a byte of another code page: a bad row must not cost the page."""
-    try:
-        return json.loads(body.decode("utf-8", "replace"), parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        return reply.json
+    except ValueError:
         words = _("вместо данных пришла веб-страница") if reply.html else _("вместо данных не JSON или его обрывок")
         raise call.unexpected(words, reply.text) from None
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(name)  # NaN and Infinity are no JSON
 
 
 def titled(page: str) -> str:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import orjson
-
 from identsync.errors import IdentsyncError, Limited, Refused, Unexpected
 from identsync.flows.answer import Reply, retry_after
 from identsync.language import keyed as _
@@ -170,8 +168,8 @@ def lifetime_of(told: Mapping[str, Any]) -> float:
 def object_of(reply: Reply) -> Mapping[str, Any]:
     """Return the object of an answer; Unexpected without a word of what came: it may hold a token."""
     try:
-        told = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        told = reply.json
+    except ValueError:
         told = None
     if not isinstance(told, dict):
         raise Unexpected(_("вместо ответа Google о доступе пришло что-то другое"))
@@ -181,8 +179,8 @@ def object_of(reply: Reply) -> Mapping[str, Any]:
 def code_of(reply: Reply) -> str:
     """Return the error code of an answer, '?' where it names none."""
     try:
-        told = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        told = reply.json
+    except ValueError:
         return "?"
     code = told.get("error", told.get("error_code")) if isinstance(told, dict) else None
     return code if isinstance(code, str) and _ERROR.fullmatch(code) else "?"

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply, retry_after
 from identsync.integrations.calendar.event import Barred, NoCalendar
@@ -52,7 +50,7 @@ class Trouble:
 
 def trouble(reply: Reply) -> Trouble:
     """Read the body of an error, in the old form (errors) and the new one (status, details)."""
-    error = _error(reply.body)
+    error = _error(reply)
     codes, daily = [], False
     for row in [*_rows(error, "errors"), *_rows(error, "details")]:
         codes += [code for key in ("reason", "location") if (code := _code(row.get(key)))]
@@ -100,8 +98,8 @@ def no_calendar() -> NoCalendar:
 def json_of(reply: Reply) -> dict[str, Any]:
     """Return the object of a 2xx; Unexpected for anything else (a portal's page, half an answer)."""
     try:
-        told = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        told = reply.json
+    except ValueError:
         told = None
     if not isinstance(told, dict):
         if reply.html:
@@ -138,10 +136,10 @@ def _hint(status: int, told: Trouble) -> str:
     return _("Проверьте, что календарь создан этой программой и врач не отозвал доступ.")
 
 
-def _error(body: bytes) -> dict[str, Any]:
+def _error(reply: Reply) -> dict[str, Any]:
     try:
-        told = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        told = reply.json
+    except ValueError:
         return {}
     error = told.get("error") if isinstance(told, dict) else None
     return error if isinstance(error, dict) else {}

@@ -145,8 +145,8 @@ class Terms:
             raise _nonsense(_("ответ длиннее {n} МБ", n=MAX_ANSWER >> 20))
         raw = self._masked(reply.text)
         try:
-            told = orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
-        except orjson.JSONDecodeError:
+            told = reply.json
+        except ValueError:
             raise _nonsense(_("пришла веб-страница") if reply.html else _("это не JSON"), raw) from None
         if not isinstance(told, dict):
             raise _nonsense(_("это не ресурс FHIR"), raw)

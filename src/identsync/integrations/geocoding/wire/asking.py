@@ -15,7 +15,6 @@ a redirect, other 4xx                     ``Unexpected``: an address of a patien
 """
 
 import asyncio
-import json
 import random
 import re
 import time
@@ -23,8 +22,6 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
-
-import orjson
 
 from identsync.errors import AskPerson, IdentsyncError, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply, retry_after
@@ -103,8 +100,8 @@ class Asking:
         if reply.status != 200:
             raise self.refusal(reply.status, reply.headers, self._said(reply, ours))
         try:
-            return orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
-        except orjson.JSONDecodeError:
+            return reply.json
+        except ValueError:
             raise nonsense(_("вместо данных пришла веб-страница") if reply.html else _("это не JSON")) from None
 
     async def _patient(self, method: str, url: str, headers: Mapping[str, str], body: bytes, n: int) -> Reply:
@@ -168,8 +165,8 @@ def _printable(value: str) -> str:
 def _words(reply: Reply) -> str:
     """Return the first of the usual words of a JSON refusal, also one level down; else the plain text."""
     try:
-        told = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        told = reply.json
+    except ValueError:
         return reply.text[:RAW]
     found = _first(told)
     return found[:RAW] if found else ""
@@ -209,14 +206,6 @@ def text(row: Mapping[str, Any], name: str) -> str:
     """Return a text or a number of a row as text; '' for anything else."""
     value = row.get(name)
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-
-
-def dumped(texts: Sequence[str]) -> bytes:
-    """Return texts as a JSON array, whatever is in them."""
-    try:
-        return orjson.dumps(texts)
-    except TypeError:  # half an emoji: no encoding takes it
-        return json.dumps(texts, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def to_midnight_ms(now_ms: int | None = None) -> int:

@@ -7,6 +7,7 @@ connections are limited to sixty a minute, requests to about twenty a second; ev
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from identsync.flows.coding import dumps
 from identsync.integrations.geocoding.place import Found, Open, Permit, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 from identsync.integrations.geocoding.wire import asking
@@ -42,7 +43,7 @@ class Dadata(asking.Asking):
         found: list[Found] = []
         for at in range(0, len(questions), MOST):
             some = questions[at : at + MOST]
-            ready = body if body and len(questions) <= MOST else asking.dumped([each.text for each in some])
+            ready = body if body and len(questions) <= MOST else dumps([each.text for each in some])
             found += await self._array(some, ready)
         return found
 

@@ -6,7 +6,6 @@ words are kept: the rest may be a person's text or number.
 """
 
 import base64
-import json
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -14,10 +13,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
-import orjson
-
 from identsync.errors import IdentsyncError, Unexpected
 from identsync.flows.answer import shape, titled
+from identsync.flows.coding import dumps
 from identsync.flows.http import Http
 from identsync.flows.sending import Receipt
 from identsync.integrations.messaging.books import masked
@@ -35,7 +33,6 @@ MAX_ANSWER = 4 * 1024 * 1024
 RAW = 300
 TELLING = 6  # characters: what is shorter may be a word of the gateway's own
 WORDS = ("error", "message", "reason", "details", "description", "status_text", "status_name")
-BOM = b"\xef\xbb\xbf"
 SOME = 200  # questions one by one in a run: at five a second well within its time
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 LATEST_MS = 4_102_444_800_000  # 2100: a time beyond that is none
@@ -107,7 +104,7 @@ class Asking:
 
     async def json(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """POST JSON; give the JSON object of the answer."""
-        answer = await self._post(path, {"Content-Type": JSON, **(headers or {})}, _dumped(body))
+        answer = await self._post(path, {"Content-Type": JSON, **(headers or {})}, dumps(body))
         return object_of(_discreet(answer, self._ours(body)))
 
     def _ours(self, body: object) -> list[str]:
@@ -124,8 +121,8 @@ class Asking:
             error.raw = ""  # a gateway may repeat the text and the number in it
             raise
         try:
-            return orjson.loads(reply.body.removeprefix(BOM))
-        except orjson.JSONDecodeError:
+            return reply.json
+        except ValueError:
             raise nonsense(titled(reply.text) if reply.html else len(reply.body)) from None
 
 
@@ -148,13 +145,6 @@ def _discreet(answer: Any, ours: Sequence[str], depth: int = 4, *, is_words: boo
         for each in ours:
             answer = answer.replace(each, "***")
     return answer
-
-
-def _dumped(body: object) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # half an emoji: no encoding takes it
-        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def nonsense(answer: object) -> Unexpected:

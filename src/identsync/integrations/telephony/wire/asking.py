@@ -11,10 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
-import orjson
-
 from identsync.errors import IdentsyncError, Unavailable, Unexpected
 from identsync.flows.answer import Reply, shape, titled
+from identsync.flows.coding import dumps
 from identsync.flows.flaw import Flaw
 from identsync.flows.http import Http
 from identsync.flows.intake import Window
@@ -33,7 +32,6 @@ RAW = 300
 MOVED = (301, 302, 303, 307, 308)
 NO_SOUND = (404, 410, 425)
 NOT_READY_MS = 60_000
-BOM = b"\xef\xbb\xbf"
 PERSONAL = re.compile(r"\S+@\S+|\+?\d(?:[\s()-]*\d){4,}")
 SOUNDS = (b"RIFF", "audio/wav"), (b"ID3", "audio/mpeg"), (b"OggS", "audio/ogg"), (b"fLaC", "audio/flac")
 
@@ -102,7 +100,7 @@ class Asking:
     async def post_json(self, url: str, body: object, headers: Mapping[str, str] | None = None) -> Any:
         """POST JSON to any address; give the JSON of the answer, whatever it is."""
         content = {"Content-Type": JSON, **(headers or {})}
-        return self.decoded(await self.reply("POST", url, content, orjson.dumps(body)))
+        return self.decoded(await self.reply("POST", url, content, dumps(body)))
 
     async def reply(
         self,
@@ -131,8 +129,8 @@ class Asking:
     def decoded(self, reply: Reply) -> Any:
         """Return the JSON of an answer; Unexpected for a web page, half a JSON, nothing."""
         try:
-            return orjson.loads(reply.body.removeprefix(BOM))
-        except orjson.JSONDecodeError:
+            return reply.json
+        except ValueError:
             raise nonsense(titled(reply.text) if reply.html else len(reply.body)) from None
 
     async def audio(self, url: str, headers: Mapping[str, str] | None = None) -> Audio:
