@@ -30,7 +30,7 @@ from identsync.clinic.source import ClinicSource
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.integrations.timetable import wire
 from identsync.integrations.timetable.settings import Destination
-from identsync.integrations.timetable.task import read
+from identsync.integrations.timetable.snapshot import read
 
 FIRST_DAY = 20_600
 GRID = wire.GRID

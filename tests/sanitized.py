@@ -40,7 +40,9 @@ def main() -> int:
 
 def where(name: str) -> str:
     """Return where gcc keeps a library."""
-    return subprocess.run(("gcc", f"-print-file-name={name}"), check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ("gcc", f"-print-file-name={name}"), check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 if __name__ == "__main__":

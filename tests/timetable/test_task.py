@@ -14,11 +14,13 @@ from identsync.demo.site.process import SiteProcess
 from identsync.engine.integration import PageContext, Status
 from identsync.errors import Refused, StaleFence, SuspiciousChange
 from identsync.flows.mirror import approve
+from identsync.integrations.timetable.check import check
 from identsync.integrations.timetable.kept import Gone, gone, packed, unpacked
 from identsync.integrations.timetable.page import PAGES
 from identsync.integrations.timetable.sent import sites_of
 from identsync.integrations.timetable.settings import Destination
-from identsync.integrations.timetable.task import check, read, scope_of
+from identsync.integrations.timetable.snapshot import read
+from identsync.integrations.timetable.task import scope_of
 
 from .conftest import Network, destination
 

@@ -1,6 +1,6 @@
 """Page "Заявки": who waits for an answer, who took it, and what a site sent that nobody could read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from identsync.engine.integration import Page, PageContext
 from identsync.engine.pages import number
 from identsync.engine.pages import zones as zones_of
-from identsync.errors import AskPerson, IdentsyncError
+from identsync.errors import IdentsyncError
 from identsync.flows.flaw import loaded
 from identsync.integrations.leads import states
+from identsync.integrations.leads.page_actions import ACTIONS, STATES
 from identsync.integrations.leads.task import phone_key, stream_of
 from identsync.store.tables import intake_reject, lead, lead_event, task_slot
 
@@ -30,27 +31,6 @@ def _(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """How a state looks: its name, what the button to it says, its key, the kind of its chip."""
-
-    name: str
-    title: str
-    verb: str
-    key: str
-    kind: str
-
-
-STATES = {
-    state.name: state
-    for state in (
-        State("new", _("Новая"), _("Вернуть в новые"), "n", "warn"),
-        State("work", _("В работе"), _("В работу"), "w", "busy"),
-        State("booked", _("Записан"), _("Записан"), "b", "ok"),
-        State("refused", _("Отказ"), _("Отказ"), "r", "idle"),
-        State("spam", _("Спам"), _("Спам"), "s", "idle"),
-    )
-}
 ELSEWHERE = {"calls": _("Звонок")}
 """Sources of leads that are no sites: leads that the desk makes while somebody calls."""
 _TABS = (
@@ -129,39 +109,6 @@ def attention(context: PageContext) -> int:
     few = select(lead.c.id).where(lead.c.state == "new").limit(ATTENTION_MOST).subquery()
     with context.store.read() as connection:
         return int(connection.execute(select(func.count()).select_from(few)).scalar() or 0)
-
-
-# -- what people do ---------------------------------------------------------------------------------------------------
-
-
-def _move(context: PageContext, form: Mapping[str, str]) -> str:
-    lead_id, state = number(form.get("id")), form.get("state", "")
-    if lead_id is None or state not in STATES:
-        raise AskPerson(_("Такой заявки нет"))
-    seen = states.Seen(form.get("seen", ""), number(form.get("seen_ms")))
-    who = context.user or _("сотрудник")
-    try:
-        with context.store.write() as connection:
-            states.move(connection, lead_id, seen, state, who, context.now_ms, form.get("note", ""))
-    except states.Changed as changed:
-        text = _("Пока вы смотрели, заявку изменил другой сотрудник")
-        raise AskPerson(f"{text}: {changed.by}", hint=_("На странице уже новое состояние: решите ещё раз.")) from None
-    return f"{_('Заявка отмечена')}: {STATES[state].title}"
-
-
-def _note(context: PageContext, form: Mapping[str, str]) -> str | None:
-    lead_id, text = number(form.get("id")), form.get("note", "").strip()
-    if lead_id is None or not text:
-        return None
-    with context.store.write() as connection:
-        states.remark(connection, lead_id, context.user or _("сотрудник"), context.now_ms, text)
-    return _("Заметка записана")
-
-
-def _dismiss(context: PageContext, form: Mapping[str, str]) -> str:
-    with context.store.write() as connection:
-        states.dismiss(connection, number(form.get("id")) or 0)
-    return _("Убрано из списка")
 
 
 # -- what is read -----------------------------------------------------------------------------------------------------
@@ -327,9 +274,4 @@ def _trouble(connection: Connection, context: PageContext) -> list[dict[str, Any
     return [dict(row._mapping) | {"title": titles[row.kind.partition("/")[2]]} for row in found]
 
 
-_ACTIONS: Mapping[str, Callable[[PageContext, Mapping[str, str]], str | None]] = {
-    "move": _move,
-    "note": _note,
-    "dismiss": _dismiss,
-}
-PAGES = (Page("leads", _("Заявки"), "leads/leads.html", view, version, _ACTIONS, attention),)
+PAGES = (Page("leads", _("Заявки"), "leads/leads.html", view, version, ACTIONS, attention),)

@@ -24,7 +24,7 @@ def _pages() -> Sequence[Page]:
 
 
 async def _check(settings: Mapping[str, Destination], context: Any) -> Sequence["Problem"]:
-    from identsync.integrations.timetable.task import check
+    from identsync.integrations.timetable.check import check
 
     return await check(settings, context)
 

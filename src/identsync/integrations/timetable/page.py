@@ -16,7 +16,8 @@ from identsync.errors import AskPerson
 from identsync.flows.mirror import approve, send_again
 from identsync.integrations.timetable import wire
 from identsync.integrations.timetable.sent import Sent, sites_of
-from identsync.integrations.timetable.task import DAY, scope_of, stream_of
+from identsync.integrations.timetable.snapshot import DAY
+from identsync.integrations.timetable.task import scope_of, stream_of
 from identsync.store import slots
 from identsync.store.tables import mirror_item, mirror_stream
 

@@ -13,7 +13,8 @@ from identsync.flows.mirror import Brakes, brakes
 from identsync.integrations.timetable import wire
 from identsync.integrations.timetable.kept import unpacked
 from identsync.integrations.timetable.settings import Destination
-from identsync.integrations.timetable.task import WHOLE, scope_of, stream_of
+from identsync.integrations.timetable.snapshot import WHOLE
+from identsync.integrations.timetable.task import scope_of, stream_of
 from identsync.store import slots
 from identsync.store.tables import mirror_item
 

@@ -1,24 +1,21 @@
 """What runs when due: free and busy time of the next days goes to one site, where it differs from what it has."""
 
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
-from identsync.clinic.clock import minute_now
 from identsync.core.board import Boards
 from identsync.core.columns import Columns, digest
 from identsync.core.payload import TimetableBody
-from identsync.engine import pages
 from identsync.engine.integration import Outcome, Task
-from identsync.errors import IdentsyncError, Problem
 from identsync.flows.mirror import Brake, Confirmed, Item, Patience, Rejected, Verdict, mirror
 from identsync.integrations.timetable import wire
 from identsync.integrations.timetable.kept import gone, packed
 from identsync.integrations.timetable.settings import Destination
+from identsync.integrations.timetable.snapshot import WHOLE, Part, Snapshot, read
 from identsync.language import _
 from identsync.values import secret
 
@@ -27,9 +24,7 @@ if TYPE_CHECKING:
     from identsync.engine.run import Run
     from identsync.flows.http import Http
 
-DAY = 1440
 DEADLINE_MS = 600_000
-WHOLE = 0
 FLOOR = 100  # cells: a clinic that opens these days may well change by more than a third
 
 
@@ -53,134 +48,6 @@ def _task(name: str, site: Destination, scope: int) -> Task:
     title = f"{_('Расписание')}: {site.title or name}"
     deadline = max(DEADLINE_MS, 4 * site.timeout)
     return Task(stream_of(name), scope, site.interval, site.lease, deadline, partial(_run, name=name, site=site), title)
-
-
-# -- what the clinic says --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One body: a run of seats of some boards, from the ``first`` on; ``key`` tells it from the others of its site."""
-
-    key: int
-    label: str
-    boards: Boards
-    first: int
-    seats: Sequence[tuple[int, int]]
-
-    @property
-    def last(self) -> int:
-        """The seat behind its last one."""
-        return self.first + len(self.seats)
-
-    def ids(self) -> tuple[set[int], set[int]]:
-        """Return its branches and its doctors."""
-        branches, doctors = zip(*self.seats, strict=True)
-        return set(branches), set(doctors)
-
-    def cut(self) -> Boards:
-        """Return boards of these seats alone."""
-        whole = len(self.seats) * self.boards.days == len(self.boards)
-        return self.boards if whole else self.boards.select(*self.ids())
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the clinic says now: bodies, names, cells in all; doctors, then branches left out for want of a name."""
-
-    parts: tuple[Part, ...]
-    names: wire.Names
-    working: int
-    busy: int
-    nameless: tuple[int, ...]
-    unnamed: tuple[int, ...]
-
-    def desired(self, site: Destination) -> Columns:
-        """Return key and digest of every body."""
-        return Columns.from_rows([(part.key, self._digest(part, site.url)) for part in self.parts])
-
-    def _digest(self, part: Part, url: str) -> int:
-        salt = self.names.salt(part.boards, *part.ids(), url)
-        return part.boards.digest(part.first, part.last, salt)
-
-
-def read(clinic: "ClinicSource", site: Destination, now_ms: int) -> Snapshot:
-    """Read what ``site`` is to have at ``now_ms``: ``days`` days from each branch's today, doctors that have a name.
-
-    A body of several branches has one window: it begins with the day of the branch where the date is earliest and ends
-    with the last day of the branch where it is latest.
-    """
-    with clinic.snapshot() as source:
-        branches = [branch for branch in source.branches() if not site.branches or branch.id in site.branches]
-        names, nameless = _names(source, branches, site)
-        named = [branch for branch in branches if branch.id in names.branches]
-        unnamed = tuple(branch.id for branch in branches if branch.id not in names.branches)
-        windows = [
-            source.boards(first_day, days, wire.GRID, ids).select(ids, names.doctors.keys())
-            for first_day, days, ids in _windows(named, site, now_ms)
-        ]
-    parts = [part for boards in windows for part in _parts(boards, names, site)]
-    counts = [boards.counts() for boards in windows]
-    working, busy = sum(count[0] for count in counts), sum(count[1] for count in counts)
-    return Snapshot(tuple(parts), names, working, busy, nameless, unnamed)
-
-
-def _names(
-    clinic: "ClinicSource", branches: Sequence["Branch"], site: Destination
-) -> tuple[wire.Names, tuple[int, ...]]:
-    ids = {branch.id for branch in branches}
-    doctors: dict[int, str] = {}
-    for doctor in clinic.staff(ids if site.branches else None):
-        if doctor.branch_id in ids and (not site.doctors or doctor.id in site.doctors):
-            doctors[doctor.id] = doctors.get(doctor.id) or wire.spelled(doctor.name)
-    named = {id_: name for id_, name in doctors.items() if name}
-    shown = {branch.id: wire.spelled(branch.name) for branch in branches}
-    zones = {branch.id: branch.zone for branch in branches}
-    names = wire.Names(named, {id_: name for id_, name in shown.items() if name}, zones)
-    return names, tuple(sorted(doctors.keys() - named.keys()))
-
-
-def _windows(branches: Sequence["Branch"], site: Destination, now_ms: int) -> Iterator[tuple[int, int, list[int]]]:
-    """Give (first day, days, branches); the date differs between the zones of a large country."""
-    today: dict[int, list[int]] = {}
-    for branch in branches:
-        today.setdefault(minute_now(branch.zone, now_ms) // DAY, []).append(branch.id)
-    if site.split == "whole" and today:
-        first, last = min(today), max(today)
-        yield first, site.days + last - first, [branch.id for branch in branches]
-    else:
-        for first, ids in sorted(today.items()):
-            yield first, site.days, ids
-
-
-def _parts(boards: Boards, names: wire.Names, site: Destination) -> Iterator[Part]:
-    seats = boards.seats
-    if site.split == "whole":
-        if seats:
-            yield Part(WHOLE, _("Все врачи одним телом"), boards, 0, seats)
-        return
-    first = 0
-    for last in range(1, len(seats) + 1):
-        if last == len(seats) or seats[last][0] != seats[first][0]:
-            part = Part(seats[first][0], names.branches[seats[first][0]], boards, first, seats[first:last])
-            yield from _by_size(part, names, site) if site.split == "doctors" else (part,)
-            first = last
-
-
-def _by_size(part: Part, names: wire.Names, site: Destination) -> Iterator[Part]:
-    """Halve a branch's body until it fits; a single doctor stays whole, fit or not."""
-    if len(part.seats) == 1 or wire.body(part.cut(), names).length() <= site.max_bytes:
-        yield part
-        return
-    middle = (part.first + part.last) // 2 - part.first
-    for first, seats in ((part.first, part.seats[:middle]), (part.first + middle, part.seats[middle:])):
-        (branch, one), (_branch, other) = seats[0], seats[-1]
-        key = digest(array("q", (branch, one, other)), wire.MAPPING)
-        label = _("{branch}, врачи {first}–{last}", branch=names.branches[branch], first=one, last=other)
-        yield from _by_size(Part(key, label, part.boards, first, seats), names, site)
-
-
-# -- to the site -----------------------------------------------------------------------------------------------------
 
 
 async def _run(run: "Run", name: str, site: Destination) -> Outcome:
@@ -288,44 +155,3 @@ def _too_large(site: Destination, length: int) -> str:
         "doctors": _("уменьшите days: не умещается и один врач"),
     }
     return f"{words}; {advice[site.split]}"
-
-
-# -- identsync check -------------------------------------------------------------------------------------------------
-
-
-async def check(settings: Mapping[str, Destination], context: Any) -> list[Problem]:
-    """Knock at every site with a body that is no timetable; returns what is wrong with each, never raises.
-
-    No site can take such a body for an empty timetable; one that knows the key complains of the body.
-    """
-    from identsync.flows.http import Http
-
-    problems = []
-    async with Http() as http:
-        for name, site in settings.items():
-            problem = await _try(http, f"timetable.{name}", site, context)
-            if problem is not None:
-                problems.append(problem)
-    return problems
-
-
-def _knock() -> Iterator[memoryview]:
-    yield memoryview(b"identsync check")
-
-
-async def _try(http: "Http", where: str, site: Destination, context: Any) -> Problem | None:
-    try:
-        missing = pages.unknown_branches(context, site.branches)
-        key = secret(site.key)
-        headers = {wire.KEY_HEADER: key}
-        answer = await http.post_chunks(
-            f"{site.url}/{wire.METHOD}", headers, _knock, content_type="text/plain; charset=utf-8", deadline=15
-        )
-    except IdentsyncError as error:
-        return Problem(where, f"{error} {error.raw[:200]}".strip(), error.hint)
-    if answer.status in {404, 405, 410}:
-        return Problem(where, _("по этому адресу нет службы ({status})", status=answer.status), _("проверьте url"))
-    if missing:
-        ids = ", ".join(map(str, missing))
-        return Problem(where, _("таких филиалов нет: {ids}", ids=ids), _("исправьте branches"))
-    return None
