@@ -7,6 +7,7 @@ database is cloned (SQLite: a copied file; PostgreSQL: CREATE DATABASE ... TEMPL
 import asyncio
 import gc
 import os
+import secrets
 import shutil
 import sys
 import warnings
@@ -138,7 +139,8 @@ class Postgres:
 
         self._uri = make_url(uri).set(drivername="postgresql+psycopg")
         self._admin = psycopg.connect(uri, autocommit=True)
-        self._names = (f"test_{os.environ.get('PYTEST_XDIST_WORKER', '')}_{number}" for number in count(1))
+        session = f"test_{secrets.token_hex(4)}"  # where the server is not ours, that of an earlier session stays there
+        self._names = (f"{session}_{number}" for number in count(1))
         self._run("ALTER SYSTEM SET fsync=off", "ALTER SYSTEM SET full_page_writes=off")
         self._run("ALTER SYSTEM SET autovacuum=off", "SELECT pg_reload_conf()")
 

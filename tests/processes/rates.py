@@ -170,7 +170,7 @@ class Crowd:
         """Until the end, with what the plan does to them; the end's instant."""
         for _ in range(self._plan.processes):
             self.bear()
-        self._start.wait(60)
+        self._start.wait(300)  # in Wine sixteen take a minute to be born
         self._until = now_ms() + self._plan.seconds * 1000
         harms = [self._kill] * self._plan.kills + [self._stop] * self._plan.stops
         self._dice.shuffle(harms)

@@ -22,7 +22,7 @@ CONTEXT.set_forkserver_preload(["contention", "identsync.store.migrate", "psycop
 def together(count: int, work: Callable, *arguments: object) -> list:
     """Run ``work(url, ...)`` in ``count`` processes that begin at one moment; what each returned."""
     with CONTEXT.Pool(count, contention.meet, [CONTEXT.Barrier(count)]) as pool:
-        return pool.starmap_async(work, [arguments] * count, 1).get(60)  # one each: it waits for the others
+        return pool.starmap_async(work, [arguments] * count, 1).get(300)  # one each: it waits for the others
 
 
 def test_eight_processes_run_a_slot_once_per_interval_and_exceed_no_ceiling(store_url):
