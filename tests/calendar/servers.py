@@ -149,7 +149,7 @@ def strict() -> Iterator[CalDavProcess]:
 def stub(strict: CalDavProcess) -> Iterator[CalDavProcess]:
     """The stub, well-behaved at the beginning of each test, without calendars of other tests."""
     yield strict
-    strict.ask("POST", "reset")
+    strict.reset()
 
 
 SERVERS = (*os.environ.get("IDENTSYNC_TEST_CALENDARS", "").split(),) or ("radicale", "xandikos", "stub")

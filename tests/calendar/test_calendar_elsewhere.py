@@ -31,7 +31,7 @@ def new_server() -> Iterator[CalDavProcess]:
 def other(new_server: CalDavProcess) -> Iterator[CalDavProcess]:
     """Another server with the same accounts, empty at the beginning of each test."""
     yield new_server
-    new_server.ask("POST", "reset")
+    new_server.reset()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def running() -> Iterator[CalDavProcess]:
 
 @pytest.fixture
 def server(running: CalDavProcess) -> CalDavProcess:
-    running.ask("POST", "reset")
+    running.reset()
     running.calendar("work", user=ANNA)
     return running
 
@@ -170,7 +170,7 @@ def test_a_lost_answer_stands_in_the_books_as_landed(server: CalDavProcess) -> N
 def test_chance_is_the_same_for_the_same_seed(server: CalDavProcess) -> None:
     told = []
     for _ in range(2):
-        server.ask("POST", "reset")
+        server.reset()
         server.calendar("work", user=ANNA)
         server.fault("fail", share=0.5, times=None)
         told.append([ask(server, "GET", RESOURCE)[0] for _ in range(20)])

@@ -24,11 +24,18 @@ from identsync.store.tables import intake_reject, lead, run_log
 CLINIC = GeneratorSettings(branches=1, doctors=3, days=5, seed=5, first_day=time.time_ns() // 86_400_000_000_000)
 
 
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[SiteProcess]:
+@pytest.fixture(scope="session")
+def site_process() -> Iterator[SiteProcess]:
     with SiteProcess(seed=3) as process:
-        monkeypatch.setenv("TEST_SITE_KEY", process.key)
         yield process
+
+
+@pytest.fixture
+def site(site_process: SiteProcess, monkeypatch: pytest.MonkeyPatch) -> SiteProcess:
+    """The site as if it had just begun."""
+    site_process.reset()
+    monkeypatch.setenv("TEST_SITE_KEY", site_process.key)
+    return site_process
 
 
 class Desk:

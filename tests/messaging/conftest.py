@@ -50,10 +50,8 @@ def gateway_process() -> Iterator[GatewayProcess]:
 
 @pytest.fixture
 def gateways(gateway_process: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> GatewayProcess:
-    """The five gateways, behaving, with money; their key is in TEST_SMS."""
-    gateway_process.behave()
-    usual = {"balance": 500_000, "price": 460, "rate": 0, "mass_s": 0.0, "ahead": 0.0}
-    gateway_process.options(delivery_s=0.0, undelivered=0.0, **usual)
+    """The five gateways as if they had just begun: behaving, with money; their key is in TEST_SMS."""
+    gateway_process.reset()
     monkeypatch.setenv("TEST_SMS", KEY)
     monkeypatch.setenv("TEST_WRONG", "not-the-key")
     return gateway_process

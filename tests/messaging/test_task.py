@@ -65,9 +65,10 @@ def house_of(store: Store, store_url: str) -> Iterator[Callable[[dict[str, Chann
 
 
 @pytest.fixture
-def gateway() -> Iterator[GatewayProcess]:
-    with GatewayProcess() as process:
-        yield process
+def gateway(gateway_process: GatewayProcess) -> GatewayProcess:
+    """The gateways as if they had just begun."""
+    gateway_process.reset()
+    return gateway_process
 
 
 @pytest.fixture(autouse=True)

@@ -69,6 +69,10 @@ class Counterparty:
         """Clear all faults."""
         self.ask("DELETE", "faults")
 
+    def reset(self) -> None:
+        """Let it be as when it began, where it knows how."""
+        self.ask("POST", "reset")
+
     def stop(self) -> None:
         """End the process."""
         if self._process.stdin is not None:

@@ -2,7 +2,7 @@
 
 ``GET books|leads|posted|requests|timetable``; ``POST faults`` (a Fault), ``DELETE faults``; ``POST leads``
 ``{"count", "trap", "at"}``; ``POST rows`` (a JSON list of rows, served verbatim); ``POST people`` (list of
-[phone, name] of people the clinic knows); ``POST options`` (any of Options); ``POST stop``.
+[phone, name] of people the clinic knows); ``POST options`` (any of Options); ``POST reset`` forgets all; ``POST stop``.
 """
 
 import hmac
@@ -81,5 +81,6 @@ _HANDLERS: dict[tuple[str, str], Callable[[Site, bytes], Any]] = {
     ("POST", "rows"): _rows,
     ("POST", "people"): _people,
     ("POST", "options"): _options,
+    ("POST", "reset"): lambda site, _: site.reset(),
     ("POST", "stop"): lambda site, _: site.stop(),
 }

@@ -73,18 +73,23 @@ class Site:
     """State of one site: its leads in order of their time, the last timetable of each set of branches, its books."""
 
     def __init__(self, options: Options, seed: int) -> None:
-        self.options = options
-        self.books = Books()
-        self.faults = Faults(seed + 1)
-        self.people = People(seed, options.zone)
-        self.timetables: dict[tuple[int, ...], bytes] = {}
+        self._begun = options, seed
         self.stopped = asyncio.Event()
-        self._number = 0
-        self._rows: list[tuple[int, int, bytes, str]] = []  # time, number, row as bytes, Id
+        self.reset()
 
     def stop(self) -> None:
         """End the process soon."""
         self.stopped.set()
+
+    def reset(self) -> None:
+        """Be as when the process began: nothing was made, asked or changed."""
+        self.options, seed = self._begun
+        self.books = Books()
+        self.faults = Faults(seed + 1)
+        self.people = People(seed, self.options.zone)
+        self.timetables: dict[tuple[int, ...], bytes] = {}
+        self._number = 0
+        self._rows: list[tuple[int, int, bytes, str]] = []  # time, number, row as bytes, Id
 
     # -- leads ---------------------------------------------------------------------------------------------------
 
