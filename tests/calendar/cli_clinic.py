@@ -76,7 +76,7 @@ class Clinic:
 @pytest.fixture
 def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Clinic:
     engine = store_engine(database_url(f"sqlite:///{tmp_path / 'identsync.db'}"))
-    generate(engine, GeneratorSettings(branches=1, doctors=2, days=4, seed=1, first_day=TODAY - 1))
+    generate(engine, GeneratorSettings(branches=1, doctors=2, days=4, seed=1, first_day=TODAY - 1, fill=0.4))
     engine.dispose()
     return Clinic(tmp_path, monkeypatch, capsys)
 

@@ -1,6 +1,7 @@
 """One client that runs the calendars of a clinic, run after run, until it is killed: ``crashing_client.py SETTINGS``.
 
-SETTINGS is JSON: ``store`` and ``clinic`` (URLs), ``url`` of the calendar server; its password is in TEST_CALENDAR.
+SETTINGS is JSON: ``store`` and ``clinic`` (URLs), ``url`` of the calendar server; its password is in TEST_CALENDAR. It
+says a line when it begins.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ def network_of(settings: dict[str, Any]) -> Network:
 async def main() -> None:
     """Run until killed."""
     network = network_of(json.loads(sys.argv[1]))
+    print("begins", flush=True)
     while True:
         network.forget_patience()
         await network.go()

@@ -257,15 +257,18 @@ async def test_killed_at_any_moment_nothing_is_twice_and_nothing_lost(
 def _kill_one(settings: dict[str, str], stub: CalDavProcess, dice: random.Random) -> None:
     """Start a client and kill it after so many more requests: what it does between two of them it does every time."""
     enough = stub.books()["requests"] + dice.randrange(1, 60)
-    client = subprocess.Popen([sys.executable, CLIENT, json.dumps(settings)], stdin=subprocess.DEVNULL)
+    command = [sys.executable, CLIENT, json.dumps(settings)]
+    client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert client.stdout is not None
     try:
+        client.stdout.readline()  # its imports take longer than all its requests
         until = time.monotonic() + 60
         while stub.books()["requests"] < enough:
             assert client.poll() is None, "the client ended by itself"
             assert time.monotonic() < until, "the client asks for nothing"
     finally:
         client.kill()
-        client.wait()
+        client.communicate()
 
 
 def _copied(clinic: Path, folder: Path) -> str:

@@ -19,8 +19,8 @@ Done = subprocess.CompletedProcess[str]
 Cli = Callable[..., Done]
 # Nothing of identsync that says sentences: their language is chosen by a command's own environment.
 IMPORTED = (
-    "alembic.command", "httpx", "identsync.core", "identsync.store", "rich.console", "rich.table", "sqlalchemy",
-    "sqlalchemy.dialects.sqlite", "structlog", "typer", "uvloop",
+    "alembic.command", "httpx", "identsync.core", "identsync.store", "msgspec.toml", "rich.markdown", "rich.table",
+    "sqlalchemy.dialects.sqlite", "structlog", "typer._adapters", "uvloop",
 )  # fmt: skip
 
 
