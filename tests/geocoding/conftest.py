@@ -14,10 +14,10 @@ SEED = 1
 
 @pytest.fixture(scope="session")
 def town_clinic(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URL of a network of two branches in two towns, three hundred patients."""
+    """URL of a network of two branches in two towns, a hundred and twenty patients."""
     url = f"sqlite:///{tmp_path_factory.mktemp('geocoding') / 'clinic.db'}"
     engine = create_engine(url)
-    generate(engine, GeneratorSettings(branches=2, doctors=1, days=1, patients=150, seed=SEED))
+    generate(engine, GeneratorSettings(branches=2, doctors=1, days=1, patients=60, seed=SEED))
     engine.dispose()
     return url
 
