@@ -33,7 +33,7 @@ settings.register_profile(
     "suite",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "60")),  # `poe walks` takes many more, everywhere
+    max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "25")),  # `poe walks` takes many more, everywhere
 )
 settings.load_profile("suite")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import twins
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from identsync.core.board import GRIDS, Boards
@@ -53,7 +53,6 @@ def cells_of(boards: Boards) -> tuple[set[twins.Cell], set[twins.Cell]]:
 
 
 @given(pairs())
-@settings(max_examples=120)
 def test_boards_are_their_twin(pair: tuple[Boards, twins.Boards]) -> None:
     mine, twin = pair
     assert mine.seats == twin.seats
@@ -64,7 +63,6 @@ def test_boards_are_their_twin(pair: tuple[Boards, twins.Boards]) -> None:
 
 
 @given(pairs())
-@settings(max_examples=50)
 def test_spans_are_those_of_the_twin(pair: tuple[Boards, twins.Boards]) -> None:
     mine, twin = pair
     for spans, plane in ((mine.busy_spans, twin.busy), (mine.free_spans, twin.working - twin.busy)):
@@ -98,7 +96,6 @@ def test_spans_of_crowded_days_in_any_room(grid: int) -> None:
 
 
 @given(row_lists, row_lists, grids, st.integers(0, 4))
-@settings(max_examples=120)
 def test_columns_give_what_rows_give(shifts: list[twins.Row], busy: list[twins.Row], grid: int, days: int) -> None:
     by_rows, by_columns = Boards(SEATS, DAY, days, grid), Boards(SEATS, DAY, days, grid)
     assert by_columns.add_shift_columns(*columns(shifts)) == by_rows.add_shifts(shifts)
@@ -107,7 +104,6 @@ def test_columns_give_what_rows_give(shifts: list[twins.Row], busy: list[twins.R
 
 
 @given(grids, st.data())
-@settings(max_examples=100)
 def test_difference_is_that_of_the_twin(grid: int, data: st.DataObject) -> None:
     old, old_twin = data.draw(pairs(grid))
     new, new_twin = data.draw(pairs(grid))
@@ -118,7 +114,6 @@ def test_difference_is_that_of_the_twin(grid: int, data: st.DataObject) -> None:
 
 
 @given(pairs(5), st.sampled_from(GRIDS))
-@settings(max_examples=50)
 def test_coarsen_is_that_of_the_twin(pair: tuple[Boards, twins.Boards], grid: int) -> None:
     mine, twin = pair
     coarse = twin.coarsen(grid)
@@ -126,7 +121,6 @@ def test_coarsen_is_that_of_the_twin(pair: tuple[Boards, twins.Boards], grid: in
 
 
 @given(pairs(), st.integers(-(2**63), 2**63 - 1))
-@settings(max_examples=50)
 def test_digest_is_that_of_the_twin(pair: tuple[Boards, twins.Boards], salt: int) -> None:
     mine, twin = pair
     n = len(twin.seats)
@@ -135,7 +129,6 @@ def test_digest_is_that_of_the_twin(pair: tuple[Boards, twins.Boards], salt: int
 
 
 @given(pairs())
-@settings(max_examples=40)
 def test_packed_boards_come_back(pair: tuple[Boards, twins.Boards]) -> None:
     mine, _ = pair
     packed = mine.pack()
@@ -145,7 +138,6 @@ def test_packed_boards_come_back(pair: tuple[Boards, twins.Boards]) -> None:
 
 
 @given(pairs(), st.none() | st.sets(st.sampled_from([1, 2, 3])), st.none() | st.sets(st.sampled_from([10, 11])))
-@settings(max_examples=100)
 def test_select_keeps_the_boards_of_its_seats(
     pair: tuple[Boards, twins.Boards], branches: set[int] | None, doctors: set[int] | None
 ) -> None:

@@ -4,7 +4,7 @@ from array import array
 
 import pytest
 import twins
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from identsync.core.columns import Columns, digest
@@ -22,7 +22,6 @@ def as_table(columns: Columns) -> dict[int, int]:
 
 
 @given(tables)
-@settings(max_examples=80)
 def test_rows_in_any_order_come_out_sorted(table: dict[int, int]) -> None:
     by_rows = Columns.from_rows([list(row) for row in table.items()])
     by_buffers = Columns.from_buffers(array("q", table.keys()), array("q", table.values()))
@@ -33,7 +32,6 @@ def test_rows_in_any_order_come_out_sorted(table: dict[int, int]) -> None:
 
 
 @given(tables, tables)
-@settings(max_examples=150)
 def test_difference_is_that_of_the_twin(old: dict[int, int], new: dict[int, int]) -> None:
     changes = columns_of(old).difference(columns_of(new))
     expected = twins.columns_difference(old, new)
@@ -48,7 +46,6 @@ def test_difference_is_that_of_the_twin(old: dict[int, int], new: dict[int, int]
     st.sets(st.integers(0, 400), max_size=12),
     st.integers(1, 5),
 )
-@settings(max_examples=150)
 def test_long_equal_stretches(n: int, gone: set[int], fresh: set[int], flips: set[int], wide: int) -> None:
     """Stretches of equal pairs are skipped in blocks; here they begin and end anywhere, also beside one another."""
     spread = {first + i for first in flips for i in range(wide)}
@@ -83,7 +80,6 @@ def test_difference_goes_over_the_edges_of_its_blocks(n: int) -> None:
 
 
 @given(tables, tables, st.lists(numbers, max_size=10, unique=True))
-@settings(max_examples=80)
 def test_with_is_that_of_the_twin(old: dict[int, int], fresh: dict[int, int], removed: list[int]) -> None:
     arguments = array("q", fresh.keys()), array("q", fresh.values()), array("q", removed)
     if fresh.keys() & set(removed):
@@ -109,7 +105,6 @@ def test_packed_columns_come_back(table: dict[int, int]) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(-(2**63), 2**64 - 1))
-@settings(max_examples=150)
 def test_digest_is_xxh64(data: bytes, seed: int) -> None:
     assert digest(data, seed) == twins.signed(twins.xxh64(data, seed))
 

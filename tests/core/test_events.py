@@ -131,7 +131,6 @@ def twin_of(merged: bool, first: int, days: int, rows: Sequence[Row], worked: Se
     st.sampled_from([7, 8, 9]),
     st.integers(-(2**63), 2**63 - 1),
 )
-@settings(max_examples=400, deadline=None)
 @example(
     False, SPRING - 2, 5, [(1, 5, 1, 0, SPRING * DAY + 150, 60, 0, None, None)], [], 7, 0
 )  # from the gap to behind it

@@ -4,7 +4,7 @@ import time
 
 import pytest
 import twins
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from identsync.core.limiter import Memory, Pace, now_ms, now_ns
@@ -64,7 +64,6 @@ def test_impossible_memories_are_refused() -> None:
     st.integers(1, 1000),
     st.lists(st.tuples(st.integers(1, 1000), times | st.integers(0, 10**13))),
 )
-@settings(max_examples=200)
 def test_pace_is_gcra(period: int, burst: int, asks: list[tuple[int, int]]) -> None:
     pace, twin = Pace(period, burst), twins.Pace(period, burst)
     for n, now in asks:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import twins
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from identsync.core.board import GRIDS, Boards
@@ -45,7 +45,6 @@ def bodies(draw: st.DrawFn) -> tuple[TimetableBody, bytes]:
 
 
 @given(bodies())
-@settings(max_examples=200)
 def test_body_is_that_of_the_twin(pair: tuple[TimetableBody, bytes]) -> None:
     body, expected = pair
     chunks = [bytes(chunk) for chunk in body.chunks()]

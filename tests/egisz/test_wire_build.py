@@ -137,19 +137,16 @@ CASE = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
 @given(CASE, st.sampled_from(sorted(CASES)))
 def test_any_case_is_valid_and_as_zeep_writes_it(one: Case, operation: str) -> None:
     judged(of_case(one, operation))
 
 
-@settings(max_examples=60, deadline=None)
 @given(PATIENT)
 def test_any_patient_is_valid_and_as_zeep_writes_him(one: Patient) -> None:
     judged(of_patient(one))
 
 
-@settings(max_examples=60, deadline=None)
 @given(CASE, st.sampled_from(EDITIONS))
 def test_any_case_is_read_without_a_field_passed_over(one: Case, edition: str) -> None:
     reader = Reader(edition)

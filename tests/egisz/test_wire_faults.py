@@ -1,7 +1,7 @@
 """Answers: what is a success, what a complaint, what makes no sense; nothing an answer brings can hurt us."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from identsync.demo.n3 import soap
@@ -186,7 +186,6 @@ def test_the_beginning_of_a_fault_is_a_fault_and_of_a_success_nothing() -> None:
 BODIES = (soap.success("AddCase"), soap.warning(as_list=True), soap.tree(2, 2), soap.bare("s:Server", "x"), soap.HTML)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(BODIES), st.data(), st.booleans())
 def test_a_damaged_answer_is_never_a_success_and_never_an_exception(
     body: bytes, data: st.DataObject, cut: bool

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -102,7 +102,6 @@ def test_names_of_any_characters_are_struck_out(name: str) -> None:
     assert "Пациент *** есть" in masking.answer_of(root, masking.Secrets(message.envelope))
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), min_size=1, max_size=300)
 )

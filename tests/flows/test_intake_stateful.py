@@ -3,13 +3,12 @@
 After any history one run that ends well has every row, once, and every bad row on the worklist, once.
 """
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -115,12 +114,7 @@ def machine_on(template: Path) -> type[RuleBasedStateMachine]:
     return Intake
 
 
+@pytest.mark.hypothesis
 @pytest.mark.timeout(120)
 def test_nothing_lost_nothing_doubled(migrated_sqlite: Path) -> None:
-    quick = settings(
-        max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "25")),
-        stateful_step_count=15,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    run_state_machine_as_test(machine_on(migrated_sqlite), settings=quick)
+    run_state_machine_as_test(machine_on(migrated_sqlite), settings=settings(stateful_step_count=15))

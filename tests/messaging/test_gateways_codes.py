@@ -228,7 +228,7 @@ JSONS = st.recursive(
 def test_whatever_json_comes_it_ends_in_a_verdict_or_an_error_of_the_tree(gateways: GatewayProcess, kind: str) -> None:
     """And "try it again" is said only where the gateway itself has said so."""
 
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(database=None)
     @given(body=JSONS)
     def tried(body: Any) -> None:
         gateways.behave()

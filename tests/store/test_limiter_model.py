@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -217,6 +218,7 @@ class Machine(RuleBasedStateMachine):
         assert effects == len(self.effects)
 
 
+@pytest.mark.hypothesis
 def test_every_history_is_answered_as_the_model_answers(clocked_store):
     limiter = clocked_store.limiter()
     limiter._jitter = lambda: 0.5  # the middle: no jitter
