@@ -21,6 +21,7 @@ from identsync.store.tables import egisz_item
 from .sending_desk import Desk
 
 FRESH_NS = 300_000_000_000
+CASES = 12
 
 
 @functools.cache
@@ -31,13 +32,13 @@ def _clinic(minutes: int, faulty: float) -> bytes:
         now = minutes * FRESH_NS // 1_000_000
         size = GeneratorSettings(branches=2, doctors=3, days=2, patients=20, first_day=now // 86_400_000 - 1)
         generate(engine, size)
-        fill(engine, seed=3, now_ms=now, per_branch=12, faulty=faulty)
+        fill(engine, seed=3, now_ms=now, per_branch=CASES // 2, faulty=faulty)
         engine.dispose()
         return Path(folder, "clinic.db").read_bytes()
 
 
 class House(Desk):
-    """A clinic of 24 cases, all complete unless told otherwise."""
+    """A clinic of so many CASES, all complete unless told otherwise."""
 
     def __init__(self, store: str, folder: Path, cloud: N3Process, faulty: float = 0.0, **more: Any) -> None:
         self.clinic_url = f"sqlite:///{folder / 'clinic.db'}"

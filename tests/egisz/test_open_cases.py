@@ -13,7 +13,7 @@ from identsync.integrations.egisz import deadline
 from identsync.store.tables import egisz_item
 
 from . import egisz_house, n3_desk
-from .egisz_house import House
+from .egisz_house import CASES, House
 
 n3_process, cloud, make = n3_desk.n3_process, n3_desk.cloud, egisz_house.make
 
@@ -37,7 +37,7 @@ def test_a_case_is_created_grows_and_is_closed(make: Callable[..., House], datab
     house.open(1)
     house.send()
     theirs = house.theirs(1)
-    assert (theirs["state"], theirs["operations"], house.states()) == ("open", ["CreateCase"], {"taken": 24})
+    assert (theirs["state"], theirs["operations"], house.states()) == ("open", ["CreateCase"], {"taken": CASES})
     assert not {"CloseDate", "Comment", "IdCaseResult"} & theirs["content"].keys()
     had = steps(house)
     house.visit(1, 901)

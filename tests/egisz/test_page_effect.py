@@ -13,7 +13,7 @@ from identsync.engine.integration import PageContext, Status
 from identsync.integrations.egisz.page import PAGES
 
 from . import egisz_house, n3_desk
-from .egisz_house import House
+from .egisz_house import CASES, House
 from .sending_desk import NAME
 
 n3_process, cloud, make = n3_desk.n3_process, n3_desk.cloud, egisz_house.make
@@ -45,11 +45,11 @@ def test_a_new_case_that_was_refused_is_sent_again_and_is_there(make: Callable[.
     house.send()
     row = only(house, "rejected")
     house.send()
-    assert len(house.cloud.cases()) == 23
+    assert len(house.cloud.cases()) == CASES - 1
     do(house, "resend", row)
     house.send()
     assert house.theirs(row.key)["operations"] == ["AddCase"]
-    assert house.states() == {"taken": 24}
+    assert house.states() == {"taken": CASES}
 
 
 def test_a_change_that_was_refused_is_sent_again_as_a_change(make: Callable[..., House]) -> None:
@@ -119,7 +119,7 @@ def test_a_contract_read_anew_lets_the_cases_go(make: Callable[..., House]) -> N
     PAGE.actions["reread"](context(house), {"org": NAME})
     assert house.send().status is Status.OK
     assert PAGE.view(context(house), {})["drifted"] == 0
-    assert house.states() == {"taken": 24}
+    assert house.states() == {"taken": CASES}
 
 
 def test_the_file_for_support_has_the_exchange_and_nothing_of_a_person(make: Callable[..., House]) -> None:

@@ -18,7 +18,7 @@ from identsync.integrations.egisz.shelf import Items
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 
 from . import egisz_house, n3_desk
-from .egisz_house import House
+from .egisz_house import CASES, House
 
 n3_process, cloud, make = n3_desk.n3_process, n3_desk.cloud, egisz_house.make
 
@@ -27,15 +27,15 @@ n3_process, cloud, make = n3_desk.n3_process, n3_desk.cloud, egisz_house.make
 def test_patients_go_first_then_cases_and_nothing_goes_twice(make: Callable[..., House], database: str) -> None:
     house = make(database=database)
     outcome = house.send()
-    assert (outcome.status, outcome.counts["confirmed"]) == (Status.OK, 24), outcome
-    assert house.states() == {"taken": 24}
+    assert (outcome.status, outcome.counts["confirmed"]) == (Status.OK, CASES), outcome
+    assert house.states() == {"taken": CASES}
     assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
     before = house.cloud.books()["counts"]
     house.send()
     assert house.cloud.books()["counts"] == before
     with house.store.read() as connection:
         exchanges = connection.execute(select(egisz_exchange)).all()
-    assert Counter(row.operation for row in exchanges) == {"AddPatient": 24, "AddCase": 24}
+    assert Counter(row.operation for row in exchanges) == {"AddPatient": CASES, "AddCase": CASES}
     assert not any(n3_desk.TOKEN in row.request for row in exchanges)
 
 
@@ -45,7 +45,7 @@ def test_what_lacks_something_stays_at_home_with_its_lines(make: Callable[..., H
     lacking = {key: json.loads(row.missing) for key, row in house.items().items() if row.state == "missing"}
     assert len(lacking) > 3
     assert all(lines and all(line["rule"] for line in lines) for lines in lacking.values())
-    assert len(house.cloud.cases()) == 24 - len(lacking)
+    assert len(house.cloud.cases()) == CASES - len(lacking)
 
 
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -85,25 +85,25 @@ def test_a_lost_answer_is_sent_again_by_the_same_key_and_made_right(make: Callab
     house = make()
     house.cloud.fault(kind, operation="AddCase", times=2, taken=True)
     house.send()
-    assert house.states() == {"unknown": 2, "taken": 22}
+    assert house.states() == {"unknown": 2, "taken": CASES - 2}
     [lost, _other] = [key for key, row in house.items().items() if row.state == "unknown"]
     house.change(lost, conclusion="Исправлено тем временем")
     house.hurry()
     house.send()
-    assert house.states() == {"taken": 24}
+    assert house.states() == {"taken": CASES}
     assert house.theirs(lost)["operations"] == ["AddCase", "UpdateCase"]
-    assert len(house.cloud.cases()) == 24
+    assert len(house.cloud.cases()) == CASES
 
 
 def test_a_warning_is_taken_and_never_sent_again(make: Callable[..., House]) -> None:
     house = make()
     house.cloud.fault("warn", operation="AddCase", times=1)
     house.send()
-    assert house.states() == {"warned": 1, "taken": 23}
+    assert house.states() == {"warned": 1, "taken": CASES - 1}
     [warned] = [row for row in house.items().values() if row.state == "warned"]
     assert json.loads(warned.complaints)
     house.send()
-    assert house.states() == {"warned": 1, "taken": 23}
+    assert house.states() == {"warned": 1, "taken": CASES - 1}
     assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
 
 
@@ -124,12 +124,12 @@ def test_a_deadlock_loses_nothing_that_n3_has_said(make: Callable[..., House], m
     house.cloud.fault("warn", operation="AddCase", times=1)
     house.cloud.fault("refuse", operation="AddCase", times=1, code="77")
     assert house.send().status is Status.PARTIAL
-    assert house.states() == {"taken": 22, "warned": 1, "rejected": 1}
+    assert house.states() == {"taken": CASES - 2, "warned": 1, "rejected": 1}
     told = [json.loads(row.complaints) for row in house.items().values() if row.state in ("warned", "rejected")]
     assert all(told)
     with house.store.read() as connection:
         asked = connection.execute(select(egisz_exchange.c.operation)).scalars()
-        assert Counter(asked) == {"AddPatient": 24, "AddCase": 24}
+        assert Counter(asked) == {"AddPatient": CASES, "AddCase": CASES}
     house.send()
     assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
 
@@ -146,7 +146,7 @@ def test_a_cancelled_case_that_may_never_have_arrived(make: Callable[..., House]
     house.hurry()
     house.send()
     assert [house.items()[key].state for key in lost] == ["cancelled", "cancelled"]
-    assert Counter(each["state"] for each in house.cloud.cases()) == {"closed": 22, "cancelled": 1}
+    assert Counter(each["state"] for each in house.cloud.cases()) == {"closed": CASES - 2, "cancelled": 1}
 
 
 def test_a_patient_who_changed_after_sending_is_updated_without_the_case(make: Callable[..., House]) -> None:
@@ -183,7 +183,7 @@ def test_what_n3_refuses_waits_for_other_data(make: Callable[..., House]) -> Non
     assert house.items()[refused].state == "rejected"
     house.change(refused, conclusion="Исправлено")
     house.send()
-    assert house.states() == {"taken": 24}
+    assert house.states() == {"taken": CASES}
 
 
 def test_a_wrong_token_stops_the_run_and_spoils_no_case(
@@ -196,7 +196,7 @@ def test_a_wrong_token_stops_the_run_and_spoils_no_case(
     monkeypatch.setenv("TEST_N3", n3_desk.TOKEN)
     house.hurry()
     house.send()
-    assert house.states() == {"taken": 24}
+    assert house.states() == {"taken": CASES}
 
 
 def test_a_document_goes_once_and_a_lost_answer_waits_for_a_person(make: Callable[..., House]) -> None:
