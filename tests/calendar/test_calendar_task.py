@@ -228,7 +228,7 @@ async def test_answers_lost_on_the_way_are_adopted_and_nothing_is_twice(network:
             network.sql(
                 "UPDATE clinic_appointment SET start_minute=start_minute+5 WHERE appointment_id % 3 = :n", n=turn % 3
             )
-            network.sql(f"DELETE FROM clinic_appointment WHERE appointment_id % 41 = {turn}")
+            network.sql(f"DELETE FROM clinic_appointment WHERE appointment_id % 11 = {turn}")
             network.forget_patience()
             await network.go()
             line.share = 0
