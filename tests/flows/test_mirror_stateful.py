@@ -1,9 +1,10 @@
 """The mirror against every fault in every order: in the end the street looks as the clinic says."""
 
 import contextlib
+import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -87,5 +88,10 @@ class Mirrored(RuleBasedStateMachine):
             self.world.engine.dispose()
 
 
-Mirrored.TestCase.settings = settings(stateful_step_count=15)
+Mirrored.TestCase.settings = settings(
+    max_examples=int(os.environ.get("IDENTSYNC_EXAMPLES", "50")),
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 TestMirrored = Mirrored.TestCase

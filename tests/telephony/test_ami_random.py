@@ -206,7 +206,7 @@ def _with_desk(call: Call) -> bool:
 
 
 TestMorning = Morning.TestCase
-TestMorning.settings = settings(stateful_step_count=40)
+TestMorning.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 IDS = st.sampled_from(["1.1", "1.2", "1.3", "ident-" + "a" * 32, ""])

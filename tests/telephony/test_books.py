@@ -1,11 +1,12 @@
 """The books of calls: one row a call, whoever tells it and in whatever order, on SQLite and PostgreSQL."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, insert
 from sqlalchemy.pool import StaticPool
@@ -156,6 +157,7 @@ def test_hostile_texts_fit_their_columns(store: Store, sign: str) -> None:
 
 # -- whatever the order: a number's truth, told by lines that lose, repeat and shuffle ------------------------------
 
+EXAMPLES = int(os.environ.get("IDENTSYNC_EXAMPLES", "40"))
 _engine = create_engine("sqlite://", poolclass=StaticPool)
 metadata.create_all(_engine)
 _PHONES = ("89160000001", "+7 916 000-00-02", "")
@@ -177,6 +179,7 @@ def _told(truths: list[tuple[str, bool, bool, int, str]]) -> list[tuple[str, Cal
     return calls
 
 
+@settings(max_examples=EXAMPLES)
 @given(_truths, st.randoms(use_true_random=False))
 def test_no_call_is_lost_or_doubled_and_the_worklist_is_what_the_calls_say(
     truths: list[tuple[str, bool, bool, int, str]], chance: Any
