@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -123,6 +125,18 @@ def test_check_tries_everything_and_lists_all_problems_together(cli: Cli, folder
         good = cli("check", **DEMO_KEY)
     assert good.returncode == 0, good.stderr
     assert "Всё в порядке" in good.stderr
+
+
+def test_check_writes_into_the_engines_database_too(cli: Cli, folder: Path) -> None:
+    """Who may only read, or has no room on the disk, was told that all is well, and nothing ran."""
+    assert cli("check").returncode == 0
+    with closing(sqlite3.connect(folder / "identsync.db")) as database:
+        refusing = "CREATE TRIGGER refusing BEFORE DELETE ON client BEGIN SELECT RAISE(FAIL, 'no'); END"
+        assert database.execute("SELECT count(*) FROM client").fetchone() == (0,)
+        database.execute(refusing)
+    told = cli("check", "--json")
+    assert told.returncode == 1
+    assert [one["where"] for one in json.loads(told.stdout)["problems"]] == ["[database]"]
 
 
 def test_once_and_status(cli: Cli, folder: Path) -> None:

@@ -8,17 +8,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, func, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from identsync.clinic import contract, contract_cases
 from identsync.clinic.views import reading
-from identsync.errors import Stop
+from identsync.errors import Stop, Unavailable
 from identsync.store import open_store
+from identsync.store.clients import rehearse
 from identsync.store.migrate import script
 from identsync.store.migrations import REVISIONS
 from identsync.store.rights import quoted, rights
-from identsync.store.tables import lead
+from identsync.store.tables import client, lead
 from identsync.store.trial import run_trial
 
 pytestmark = pytest.mark.postgresql
@@ -96,6 +97,24 @@ def test_who_may_make_no_tables_is_told_what_the_trial_needs(server: Server) -> 
         run_trial(server.url, schema="identsync", seconds=0.1)
     assert "42501" in str(caught.value)
     assert "право создавать таблицы" in caught.value.hint
+
+
+def test_who_may_read_and_not_write_is_told_so_and_works_once_he_may(server: Server) -> None:
+    server.run(rights("postgresql", server.login, "identsync", fixed=True))
+    server.run(f"\\connect identsync\nREVOKE UPDATE ON ALL TABLES IN SCHEMA identsync FROM {server.login}")
+    store = open_store(server.url)
+    try:
+        store.migrate()
+        with pytest.raises(Unavailable, match="не хватает прав"), store.write() as connection:
+            rehearse(connection)
+        with pytest.raises(Unavailable, match="не хватает прав"):
+            store.limiter().claim("x", 0, holder="a", role=0, lease_ms=1, interval_ms=1, request="r", presence_ttl_ms=1)
+        server.run(f"\\connect identsync\nGRANT UPDATE ON ALL TABLES IN SCHEMA identsync TO {server.login}")
+        with store.write() as connection:
+            rehearse(connection)
+            assert connection.execute(select(func.count()).select_from(client)).scalar() == 0  # nobody is left behind
+    finally:
+        store.close()
 
 
 def test_the_clinics_views_may_be_read_and_nothing_else_of_the_clinic(server: Server) -> None:

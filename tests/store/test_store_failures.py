@@ -39,6 +39,8 @@ ERRORS = {
     "read-only after fail-over": (odbc("25000", "because the database is read-only", 3906), Reaction.LOST),
     "database not open yet": (odbc("42000", "Cannot open database. The login failed.", 4060, 18456), Reaction.LOST),
     "login refused": (odbc("28000", "Login failed for user 'x'.", 18456), Reaction.LOST),
+    "login locked": (odbc("28000", "The account is currently locked out.", 18486), Reaction.LOST),
+    "no right": (odbc("42000", "The UPDATE permission was denied on the object 'x'", 229), Reaction.DENIED),
     "in recovery": (
         odbc("42000", "Database is being recovered. Waiting until recovery is finished.", 922),
         Reaction.LOST,
@@ -68,6 +70,7 @@ ERRORS = {
     "pg no memory": (psycopg.errors.OutOfMemory("x"), Reaction.LATER),
     "pg broken disk": (psycopg.errors.IoError("x"), Reaction.LATER),
     "pg cancelled": (psycopg.errors.QueryCanceled("x"), Reaction.LATER),
+    "pg no right": (psycopg.errors.InsufficientPrivilege("x"), Reaction.DENIED),
     "pg syntax": (psycopg.errors.SyntaxError("x"), Reaction.DEFECT),
     "ours": (ValueError("(1205)"), Reaction.DEFECT),
 }

@@ -32,6 +32,8 @@ HEARD = [  # as pyodbc tells it, and as a server whose messages are Russian does
     pytest.param(
         "[IM002] [Microsoft][ODBC Driver Manager] Data source name not found", "драйвера ODBC", marks=needs_odbc
     ),
+    (f"[28000] {ODBC}[SQL Server]The account is currently locked out. (18486) (SQLDriverConnect)", "заблокирован"),
+    ('FATAL:  permission denied for database "x"\nDETAIL:  User does not have CONNECT privilege.', "не открыта для"),
     ('ВАЖНО:  пользователь "x" не прошёл проверку подлинности (по паролю)', "вход или пароль"),
     ('ВАЖНО:  база данных "x" не существует', "нет такой базы"),
     ('FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "x", database "y"', "не пускает"),
@@ -102,3 +104,15 @@ def test_a_real_postgresql_is_understood(postgres_url: str) -> None:
 
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     assert "файл базы" in refused(f"sqlite:///{tmp_path / 'nowhere' / 'a.db'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("log full", "нет места"), ("pg disk full", "нет места"), ("pg read-only", "только для чтения"),
+     ("read-only after fail-over", "только для чтения"), ("no right", "не хватает прав"),
+     ("pg no right", "не хватает прав"), ("login locked", "заблокирован")],
+)  # fmt: skip
+def test_what_keeps_a_database_from_writing_is_said_with_what_to_do(name: str, said: str) -> None:
+    error = unavailable(ERRORS[name][0])
+    assert said in str(error)
+    assert error.hint

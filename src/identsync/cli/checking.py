@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from identsync import integrations, places
 from identsync.client import clinic_engine, opened_store
 from identsync.engine.integration import Integration, PageContext
-from identsync.errors import ContractError, IdentsyncError, Problem, SettingsError, Unavailable
+from identsync.errors import ContractError, IdentsyncError, NoSecret, Problem, SettingsError, Unavailable
 from identsync.language import _
 from identsync.places import Scope
 from identsync.settings import Settings, secret
 from identsync.values import is_reference
-from identsync.vault import find
+from identsync.vault import vault
 
 if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
@@ -72,11 +72,30 @@ def _own_only(settings: Settings, where: str, reference: str) -> Iterator[Proble
     """The settings of a service, tried by a person: what Windows opens for that person is closed for the service."""
     place, _colon, name = reference.partition(":")
     if place == "secret" and settings.folder == places.machine().settings.parent.resolve():
-        found = find(name)
-        if found and found[1] is Scope.USER:
-            command = f"identsync secret set {name} --machine"
-            what = _("{reference}: записан для этого пользователя, служба его не прочтёт", reference=reference)
-            yield Problem(where, what, _("выполните: {command}", command=command))
+        own = vault(Scope.USER).get(name)
+        if own is not None:
+            yield from _beside_the_services(where, name, own)
+
+
+def _beside_the_services(where: str, name: str, own: str) -> Iterator[Problem]:
+    """Judge a secret of this person by the service's of the same name: the service reads no other."""
+    reference, kept = f"secret:{name}", vault(Scope.MACHINE)
+    if kept.is_closed():
+        what = _("{reference}: записан для этого пользователя; есть ли он у службы, не видно", reference=reference)
+        yield Problem(where, what, _("откройте консоль от имени администратора"))
+        return
+    try:
+        services = kept.get(name)
+    except NoSecret as error:
+        yield Problem(where, str(error), error.hint)
+        return
+    if services is None:
+        what = _("{reference}: записан для этого пользователя, служба его не прочтёт", reference=reference)
+        command = f"identsync secret set {name} --machine"
+        yield Problem(where, what, _("выполните: {command}", command=command))
+    elif services != own:
+        what = _("{reference}: у этого пользователя записан свой, другой: служба берёт не его", reference=reference)
+        yield Problem(where, what, _("выполните: {command}", command=f"identsync secret remove {name}"))
 
 
 def references(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -92,10 +111,18 @@ def references(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _store(settings: Settings, stack: ExitStack, found: list[Problem]) -> "Store | None":
+    from identsync.cli.clocks import clock_problems
+    from identsync.store.clients import rehearse
+
     try:
-        return opened_store(settings, stack)
+        store = opened_store(settings, stack)
+        found += clock_problems(settings, store)
+        with store.write() as connection:
+            rehearse(connection)
     except Exception as error:
         found += explained("[database]", error)
+    else:
+        return store
     return None
 
 

@@ -50,6 +50,8 @@ def show(*, json: bool) -> None:
             typer.echo(line)
     else:
         say(_("Секретов нет. Записать: identsync secret set ИМЯ"))
+    if vault(Scope.MACHINE).is_closed():
+        say(_("Секреты службы видит только администратор: откройте консоль от его имени."))
 
 
 def _lines(found: list[Entry]) -> Iterator[str]:

@@ -85,7 +85,8 @@ def _translated(engine: Engine, schema: str | None, error: Exception) -> Identsy
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
     kind = type(cause).__name__
     # A server that is starting, or has no room, speaks in the class of a missing relation: its number tells them apart.
-    wrong = isinstance(cause, driver.ProgrammingError) and reaction(cause) is Reaction.DEFECT and not is_refusal(cause)
+    mistake = reaction(cause) in {Reaction.DEFECT, Reaction.DENIED} and not is_refusal(cause)
+    wrong = isinstance(cause, driver.ProgrammingError) and mistake
     if wrong or str(cause).startswith("no such "):  # SQLite's way to say it
         return ContractError(_problems(engine, schema) or [Problem("clinic", _("не читается ({kind})", kind=kind))])
     log.info("clinic.unavailable", error=kind)

@@ -25,6 +25,7 @@ class Reaction(Enum):
     DUPLICATE = "duplicate"  # somebody inserted the same key first
     LOST = "lost"  # the connection is gone; the statement may have been committed
     LATER = "later"  # time-out, disk full, read-only: the connection lives, the statement did not run
+    DENIED = "denied"  # the login may not do that: somebody has to give it the right, then the same statement works
     DEFECT = "defect"  # nothing of the above: a mistake in a statement or in the database
 
 
@@ -37,11 +38,14 @@ _NATIVE = {
     3906: Reaction.LOST,  # read-only after a fail-over: connect again, elsewhere
     596: Reaction.LOST,  # the session was killed
     # The server is starting, or the database in recovery, in a restore or moving to another server.
+    # A login is switched off, locked or expired.
+    **dict.fromkeys((18470, 18486, 18487, 18488), Reaction.LOST),
     **dict.fromkeys((4060, 4064, 18456, 922, 927, 976, 983, 40613), Reaction.LOST),
     **dict.fromkeys((1105, 9002), Reaction.LATER),  # file or log is full
     **dict.fromkeys((701, 802, 1204, 8645), Reaction.LATER),  # no memory, no locks left
+    **dict.fromkeys((229, 230), Reaction.DENIED),  # on a table, on a column
 }
-_REFUSED = {4060, 4064, 18456}  # what a wrong name or password looks like, too
+_REFUSED = {4060, 4064, 18456, 18470, 18486, 18487, 18488}  # what a wrong name or password looks like, too
 _STATE = {
     "40001": Reaction.AGAIN,
     "40P01": Reaction.AGAIN,
@@ -59,6 +63,7 @@ _STATE = {
     "53300": Reaction.LATER,
     "58030": Reaction.LATER,  # input or output
     "57014": Reaction.LATER,
+    "42501": Reaction.DENIED,
     "HYT00": Reaction.LATER,
     "HYT01": Reaction.LOST,
 }
@@ -106,7 +111,7 @@ def unavailable(error: BaseException) -> Unavailable:
     A code stands in the sentence only where nothing better is known; the driver's class goes to the log.
     """
     origin = getattr(error, "orig", None) or error
-    kind, code = reaction(error), sqlstate(origin) or getattr(origin, "sqlite_errorname", "")
+    kind, code = reaction(error), _code(origin)
     log.info("database.unavailable", reaction=kind.value, error=type(origin).__name__, code=code)
     what, hint = unreached(error) or (_("база данных не ответила") + (f" ({code})" if code else ""), "")
     return Unavailable(
@@ -118,7 +123,11 @@ def unreached(error: BaseException) -> tuple[str, str] | None:
     """Say why a database let nobody in, or kept one waiting, and what to do; None for any other error."""
     origin = getattr(error, "orig", None) or error
     locked = reaction(origin) is Reaction.BUSY
-    return why(origin, sqlstate(origin), refused=is_refusal(origin), locked=locked)
+    return why(origin, _code(origin), refused=is_refusal(origin), locked=locked)
+
+
+def _code(error: BaseException) -> str:
+    return sqlstate(error) or getattr(error, "sqlite_errorname", "")
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -28,6 +28,7 @@ _LOCK = 0x1DE57  # one number for every client: PostgreSQL's advisory lock of th
 # pass, and asks again. Whose turn it is to change them may take longer: nobody waits for that but starting clients.
 _TABLE_MS, _TURN_MS = 300, 20_000
 _PAUSE_S = (0.2, 0.8)
+_WRONG = {Reaction.DEFECT, Reaction.DENIED, Reaction.DUPLICATE}  # asking again would change nothing
 
 
 def migrate(engine: Engine, schema: str | None) -> None:
@@ -89,7 +90,7 @@ def _upgrade(connection: Connection, schema: str | None) -> None:
             connection.execute(CreateSchema(schema))
         command.upgrade(_config(connection=connection, schema=schema), to)
     except Exception as error:
-        if isinstance(error, DBAPIError) and reaction(error) not in {Reaction.DEFECT, Reaction.DUPLICATE}:
+        if isinstance(error, DBAPIError) and reaction(error) not in _WRONG:
             raise
         told = _("не удалось обновить таблицы с версии {at} до {to} ({error})", at=at or "-", to=to, error=_kind(error))
         command_line = "identsync database tables" + (f" --since {at}" if at else "")

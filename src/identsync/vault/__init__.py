@@ -7,6 +7,7 @@ in another's place does not open. Writing replaces the file at once: of several 
 
 import contextlib
 import hashlib
+import os
 import re
 import sys
 import time
@@ -94,6 +95,16 @@ class Vault:
         except OSError as error:
             raise _wrong(name, *self._reason(error)) from error
 
+    def is_closed(self) -> bool:
+        """Tell whether nobody but an administrator can say what is here."""
+        try:
+            os.scandir(files.reachable(self.folder)).close()
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def entries(self) -> Iterator[Entry]:
         """Yield what is here, by name; files that are none of ours are passed over."""
         try:
@@ -143,7 +154,9 @@ class Vault:
         if self.scope is Scope.USER:
             return self._foreign(name)
         what = _("у этого пользователя не записан, а секреты службы ему недоступны")
-        return _wrong(name, what, _("запишите свой: {command}", command=f"identsync secret set {name}"))
+        own = f"identsync secret set {name}"
+        hint = _("откройте консоль от имени администратора; а для работы в своём сеансе: {command}", command=own)
+        return _wrong(name, what, hint)
 
     def _foreign(self, name: str) -> NoSecret:
         if self.scope is Scope.MACHINE:

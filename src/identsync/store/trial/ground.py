@@ -10,10 +10,10 @@ from typing import TypeVar
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, quoted_name, select, update
 from sqlalchemy.exc import DBAPIError
 
-from identsync.errors import StaleFence, Stop
+from identsync.errors import StaleFence, Stop, Unavailable
 from identsync.language import _
 from identsync.store import tables
-from identsync.store.failures import sqlstate
+from identsync.store.failures import Reaction, reaction, sqlstate
 from identsync.store.limiter import Claim, Fence, Limiter
 from identsync.store.store import Store, open_store
 
@@ -83,8 +83,11 @@ def ground(url: str, schema: str | None, *, connections: int, seconds: float) ->
             with store.write() as connection:
                 scratch.create_all(connection)
                 connection.execute(tally.insert().values(id=1, n=0))
-        except DBAPIError as error:
-            raise _may_not(error) from error
+        except (DBAPIError, Unavailable) as error:
+            cause = error.__cause__ if isinstance(error, Unavailable) else error
+            if cause is None or reaction(cause) not in {Reaction.DEFECT, Reaction.DENIED}:
+                raise
+            raise _may_not(cause) from error
         yield Ground(store, tally, connections, seconds)
     finally:
         try:
@@ -94,8 +97,9 @@ def ground(url: str, schema: str | None, *, connections: int, seconds: float) ->
             store.close()
 
 
-def _may_not(error: DBAPIError) -> Stop:
-    told = _("временные таблицы испытания не создать ({error})", error=sqlstate(error.orig or error))
+def _may_not(error: BaseException) -> Stop:
+    origin = getattr(error, "orig", None) or error
+    told = _("временные таблицы испытания не создать ({error})", error=sqlstate(origin))
     return Stop(told, hint=_("дайте этому входу на время испытания право создавать таблицы в его схеме"))
 
 
