@@ -116,7 +116,7 @@ class Client:
         clinic = await asyncio.to_thread(opened_clinic, self.settings, closing)
         branches = await asyncio.to_thread(clinic.branches)
         rooms = [(integrations.load(name), table) for name, table in self.settings.rooms.items() if table]
-        self.tasks = tuple(tasks_of(rooms, branches, self._here(branches).id))
+        self.tasks = tuple(integrations.tasks_of(rooms, branches, self._here(branches).id))
         self._engine = await stack.enter_async_context(self._running(store, clinic))
         if self._with_console and self.settings.console.enabled:
             self._console = await stack.enter_async_context(self._page(store, clinic, rooms, branches))
@@ -227,16 +227,6 @@ def clinic_engine(settings: Settings, stack: ExitStack) -> "sqlalchemy.Engine":
     engine = store_engine(database_url(settings.clinic_url()))
     stack.callback(engine.dispose)
     return engine
-
-
-def tasks_of(
-    rooms: Sequence[tuple[Integration, Any]], branches: "Sequence[Branch]", branch: int | None = None
-) -> Iterator[Task]:
-    """Yield the tasks of the rooms; with ``branch`` only its own and those of the whole network."""
-    for integration, settings in rooms:
-        for task in integration.tasks(settings, branches):
-            if branch is None or task.scope in {0, branch}:
-                yield task
 
 
 def loop_factory(choice: str) -> "Callable[[], asyncio.AbstractEventLoop]":

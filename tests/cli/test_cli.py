@@ -163,6 +163,13 @@ def test_once_and_status(cli: Cli, folder: Path) -> None:
     assert table.returncode == 0
     assert "leads/site" in table.stdout
     assert state["crews"] == []  # nobody holds a seat: `once` needs none
+    with closing(sqlite3.connect(folder / "identsync.db")) as database, database:
+        database.execute(
+            "UPDATE task_slot SET kind='leads/left', eligible_ms=eligible_ms-3600000 WHERE kind LIKE 'l%/site'"
+        )
+    left = cli("status", COLUMNS="160").stdout
+    assert re.search(r"leads/left .*нет в настройках", left)
+    assert "ключ" not in left, "what a task last failed of is nobody's trouble once it is taken away"
     unknown = cli("once", "leads/other")
     assert unknown.returncode == 2
     assert "leads/site" in unknown.stderr

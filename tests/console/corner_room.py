@@ -7,7 +7,7 @@ import pytest
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 
 from identsync.console import drawing
-from identsync.engine.integration import Answer, Corner, Page, PageContext
+from identsync.engine.integration import Answer, Corner, Integration, Page, PageContext
 from identsync.errors import Unavailable
 from identsync.store import Store, open_store
 
@@ -36,6 +36,10 @@ class Room:
             return ChoiceLoader([DictLoader(TEMPLATES), FileSystemLoader(path)])
 
         monkeypatch.setattr(drawing, "FileSystemLoader", loader)
+
+    def rooms(self) -> list[tuple[Integration, Any]]:
+        """The rooms of a console that has this one alone."""
+        return [(Integration("room", "Комната", dict, lambda *_: [], pages=lambda: (self.page(),)), None)]
 
     def page(self) -> Page:
         return Page(

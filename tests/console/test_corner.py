@@ -28,7 +28,7 @@ __all__ = ["place", "room"]  # fixtures
 @pytest.fixture
 async def client(place: Store, room: Room) -> AsyncIterator[httpx.AsyncClient]:
     desk = Desk()
-    listed = entries([((room.page(),), None)], [], lambda *_: None)
+    listed = entries(room.rooms(), [], lambda *_: None)
     site = Site(place, town(1), listed, desk=desk, language="ru", zone="Europe/Moscow", metrics=metrics, branch=3)
     guard = Guard(site.app, names=["localhost"], addresses=False, password=None, user="Ира")
     transport = httpx.ASGITransport(guard, raise_app_exceptions=False)

@@ -10,7 +10,6 @@ from seed import town
 
 from browser import Tab, browser, serving, tab
 from identsync.console.server import Console
-from identsync.engine.integration import Integration
 from identsync.store import Store, pulse
 
 pytestmark = pytest.mark.browser
@@ -19,8 +18,9 @@ __all__ = ["browser", "place", "room", "tab"]  # fixtures
 
 @pytest.fixture
 def console(place: Store, room: Room) -> Iterator[Any]:
-    rooms = [(Integration("room", "Комната", dict, lambda *_: [], pages=lambda: (room.page(),)), None)]
-    with serving(lambda: Console(place, town(1), rooms=rooms, port=0, zone="Europe/Moscow", user="Ира")) as console:
+    with serving(
+        lambda: Console(place, town(1), rooms=room.rooms(), port=0, zone="Europe/Moscow", user="Ира")
+    ) as console:
         yield console
 
 

@@ -47,7 +47,7 @@ def place(file: str) -> Any:
 @pytest.fixture
 async def site(place: Store) -> AsyncIterator[Site]:
     desk = Desk()
-    listed = entries([(integration.pages(), settings) for integration, settings in rooms()], tasks(), lambda *_: None)
+    listed = entries(rooms(), tasks(), lambda *_: None)
     site = Site(place, town(3), listed, desk=desk, language="ru", zone="Europe/Moscow", metrics=metrics)
     yield site
     site.watch.close()

@@ -13,7 +13,7 @@ from identsync import integrations, places
 from identsync.cli.checking import unread_secrets
 from identsync.cli.options import options
 from identsync.cli.words import log_to_stderr, say, say_problems
-from identsync.client import Client, loop_factory, opened_clinic, opened_store, tasks_of
+from identsync.client import Client, loop_factory, opened_clinic, opened_store
 from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.errors import Problem, SettingsError
 from identsync.language import _, said, spoken
@@ -105,7 +105,7 @@ def run_once(settings: Settings, kind: str, scope: int | None) -> Sequence[Outco
     with ExitStack() as stack:
         store, clinic = opened_store(settings, stack), opened_clinic(settings, stack)
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items() if table]
-        known = list(tasks_of(rooms, clinic.branches()))
+        known = list(integrations.tasks_of(rooms, clinic.branches()))
         chosen = [task for task in known if task.kind == kind and scope in {None, task.scope}]
         if not chosen:
             kinds = ", ".join(sorted({task.kind for task in known})) or "-"

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
+from identsync import integrations
 from identsync.cli.crews import crews_json, crews_table
 from identsync.client import opened_clinic, opened_store
 from identsync.console.crew import crews
+from identsync.console.states import LEFT_SHOWN_MS, OWN, is_left
 from identsync.errors import IdentsyncError, Problem
 from identsync.language import _, said, spoken
 from identsync.settings import Settings
@@ -20,6 +22,8 @@ from identsync.store.clients import computers, is_outgrown
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from identsync.clinic.source import Branch
 
 
 def status_json(settings: Settings) -> None:
@@ -34,8 +38,10 @@ def status_table(settings: Settings) -> None:
     """Print a table of the tasks, and one of who leads each branch and who is next."""
     from rich.console import Console
 
-    state, console = _state(settings), Console()
-    place = partial(_place, _branch_names(settings))
+    state, console, branches = _state(settings), Console(), _branches(settings)
+    if branches:
+        _leave_out(state, settings, branches)
+    place = partial(_place, {branch.id: branch.name for branch in branches})
     if state["slots"]:
         console.print(_tasks(state, place))
         for line in _errors(state, place):
@@ -71,13 +77,25 @@ def _state(settings: Settings) -> dict[str, Any]:
             }
 
 
-def _branch_names(settings: Settings) -> dict[int, str]:
-    """Return what the clinic calls its branches; nothing where its database does not answer."""
+def _branches(settings: Settings) -> "list[Branch]":
+    """Return the clinic's branches; none where its database does not answer."""
     with ExitStack() as stack:
         try:
-            return {branch.id: branch.name for branch in opened_clinic(settings, stack).branches()}
+            return opened_clinic(settings, stack).branches()
         except IdentsyncError:
-            return {}
+            return []
+
+
+def _leave_out(state: dict[str, Any], settings: Settings, branches: "list[Branch]") -> None:
+    """Take away what is no more: tasks that the settings do not name, empty branches that the clinic does not."""
+    rooms = [(integrations.load(name), table) for name, table in settings.rooms.items() if table]
+    tasks = {(task.kind, task.scope) for task in integrations.tasks_of(rooms, branches)} | OWN.keys()
+    wanted = None if state["outgrown"] else tasks  # newer programs may know tasks that this one cannot name
+    now_ms, known = state["now_ms"], {0, *(branch.id for branch in branches)}
+    for slot in state["slots"]:
+        slot["left"] = is_left(slot["kind"], slot["scope"], slot["eligible_ms"], wanted, now_ms)
+    state["slots"] = [s for s in state["slots"] if not s["left"] or now_ms - s["eligible_ms"] <= LEFT_SHOWN_MS]
+    state["crews"] = {scope: crew for scope, crew in state["crews"].items() if crew.members or scope in known}
 
 
 def _tasks(state: Mapping[str, Any], place: Callable[[int], str]) -> "Table":
@@ -96,7 +114,7 @@ def _place(names: Mapping[int, str], scope: int) -> str:
 
 
 def _row(slot: dict[str, Any], place: Callable[[int], str], now_ms: int) -> tuple[str, ...]:
-    due = "" if slot["running"] or slot["paused"] else _ahead(slot["eligible_ms"] - now_ms)
+    due = "" if slot["running"] or slot["paused"] or slot.get("left") else _ahead(slot["eligible_ms"] - now_ms)
     last = _("не было") if slot["last_ok_ms"] is None else _ago(now_ms - slot["last_ok_ms"])
     return slot["kind"], place(slot["scope"]), _word(slot), due, last
 
@@ -108,7 +126,7 @@ def _errors(state: Mapping[str, Any], place: Callable[[int], str]) -> Iterator[s
 
     speech = catalog(spoken())
     for slot in state["slots"]:
-        if slot["last_error"]:
+        if slot["last_error"] and not slot.get("left"):
             trouble, note = of_note(said(slot["last_error"]))
             why = "; ".join(filter(None, (speech(trouble.title) if trouble else "", note)))
             yield f"  • {slot['kind']}, {place(slot['scope'])}: {why}"
@@ -117,6 +135,8 @@ def _errors(state: Mapping[str, Any], place: Callable[[int], str]) -> Iterator[s
 
 
 def _word(slot: dict[str, Any]) -> str:
+    if slot.get("left"):
+        return _("нет в настройках")
     if slot["paused"]:
         return _("приостановлена")
     if slot["running"]:

@@ -11,9 +11,21 @@ from sqlalchemy import Connection, and_, func, select
 
 from identsync.console.branches import Names, Row, alive, at_home, causes_of, counts_of_rows, grouped
 from identsync.console.crew import Crew, crews
-from identsync.console.states import OVERDUE_MS, STUBBORN, LastRun, counts_of, state_of, trouble_of
-from identsync.engine.integration import Alarm, Page, PageContext, Status, Task
+from identsync.console.states import (
+    LEFT,
+    LEFT_SHOWN_MS,
+    OVERDUE_MS,
+    OWN,
+    STUBBORN,
+    LastRun,
+    counts_of,
+    is_left,
+    state_of,
+    trouble_of,
+)
+from identsync.engine.integration import Alarm, Integration, Page, PageContext, Status, Task
 from identsync.errors import AskPerson
+from identsync.integrations import tasks_of
 from identsync.store import slots
 from identsync.store.clients import computers, is_outgrown
 from identsync.store.slots import SlotView
@@ -30,27 +42,27 @@ def _(sentence: str) -> str:
     return sentence
 
 
-OWN = {("journal", 0): _("Уборка журнала")}  # the engine's own task, as people call it here
-
-
 class Overview:
     """The page; keeps the clinic's branches for a minute and the tasks' titles for good."""
 
     def __init__(
-        self, tasks: Sequence[Task], poke: Callable[[str, int], None], pages: Sequence[tuple[Page, Any]] = ()
-    ) -> None:
+        self, tasks: Sequence[Task], poke: Callable[[str, int], None], pages: Sequence[tuple[Page, Any]] = (),
+        rooms: Sequence[tuple[Integration, Any]] = (),
+    ) -> None:  # fmt: skip
         self._alarming = [(page, settings) for page, settings in pages if page.alarm is not None]
         self._titles = {(task.kind, task.scope): task.title for task in tasks if task.title}
         self._titles |= {(task.kind, ANYWHERE): task.title for task in tasks if task.title} | OWN
         self._protos = {task.kind: task.proto for task in tasks}
         self._poke = poke
+        self._rooms = rooms
+        self._wanted: frozenset[tuple[str, int]] | None = None
         self._branches: Mapping[int, Any] = {}
         self._branches_at = -float("inf")
 
     def page(self) -> Page:
         """Return the page for the menu."""
         actions = {"run": self._run, "pause": self._pause, "resume": self._resume}
-        return Page("overview", _("Обзор"), "overview.html", self._view, version, actions, attention)
+        return Page("overview", _("Обзор"), "overview.html", self._view, version, actions, self._attention)
 
     def branches(self, context: PageContext) -> Mapping[int, Any]:
         """Return the clinic's branches by id; the last known ones where the clinic's database does not answer."""
@@ -58,6 +70,9 @@ class Overview:
             self._branches_at = time.monotonic()
             try:
                 self._branches = {branch.id: branch for branch in context.clinic.branches()}
+                if self._rooms:
+                    known = tasks_of(self._rooms, list(self._branches.values()))
+                    self._wanted = frozenset((task.kind, task.scope) for task in known) | OWN.keys()
             except Exception:
                 return self._branches
         return self._branches
@@ -73,8 +88,12 @@ class Overview:
             found = crews(connection, context.now_ms)
             names = _names(connection, found.values())
             outgrown = is_outgrown(connection) or any(map(self._is_outgrown, views))
-        rows = [self._row(slot, runs.get((slot.kind, slot.scope)), context.now_ms) for slot in views]
         branches = self.branches(context)
+        rows = [
+            self._row(slot, runs.get((slot.kind, slot.scope)), context.now_ms, outgrown=outgrown)
+            for slot in views
+            if outgrown or not self._is_left(slot, context.now_ms - LEFT_SHOWN_MS)
+        ]
         groups = grouped(rows, found, branches)
         few = sum(len(group.rows) for group in groups) <= FEW
         opened, standing = query.get("branch", ""), query.get("crew", "")
@@ -97,10 +116,24 @@ class Overview:
         told = [(page, page.alarm(replace(context, settings=its))) for page, its in self._alarming if page.alarm]
         return [(page, alarm) for page, alarm in told if alarm is not None]
 
-    def _row(self, slot: SlotView, last: LastRun | None, now_ms: int) -> Row:
-        state = state_of(slot, last, now_ms)
+    def _is_left(self, slot: SlotView, now_ms: int) -> bool:
+        return is_left(slot.kind, slot.scope, slot.eligible_ms, self._wanted, now_ms)
+
+    def _row(self, slot: SlotView, last: LastRun | None, now_ms: int, *, outgrown: bool) -> Row:
+        left = not outgrown and self._is_left(slot, now_ms)  # newer programs may know tasks that this one cannot name
+        state = LEFT if left else state_of(slot, last, now_ms)
         trouble, detail = trouble_of(slot, last, state, outgrown=self._is_outgrown(slot))
         return Row(slot, self.title(slot.kind, slot.scope), state, last, trouble, detail)
+
+    def _attention(self, context: PageContext) -> int:
+        """Return how many tasks wait for a person; nobody waits for those that the settings do not name any more."""
+        self.branches(context)
+        slot = task_slot.c
+        with context.store.read() as connection:
+            overdue = connection.execute(_overdue(context.now_ms, slot.kind, slot.scope)).all()
+            newer = is_outgrown(connection)
+        wanted = [1 for kind, scope in overdue if newer or self._wanted is None or (kind, scope) in self._wanted]
+        return _waiting(context) + len(wanted)
 
     def _is_outgrown(self, slot: SlotView) -> bool:
         """Say whether this program knows the task, and is too old for it."""
@@ -163,8 +196,8 @@ def version(context: PageContext) -> str:
     return "-".join(str(part or 0) for part in parts)
 
 
-def attention(context: PageContext) -> int:
-    """Return how many tasks wait for a person."""
+def _waiting(context: PageContext) -> int:
+    """Return how many of the tasks that are not overdue wait for a person."""
     waiting = [status.value for status in (Status.ASK, Status.FAILED, Status.LATE)]
     slot, log = task_slot.c, run_log.c
     same = and_(log.kind == slot.kind, log.scope == slot.scope, log.fence == slot.fence)
@@ -176,14 +209,14 @@ def attention(context: PageContext) -> int:
         .where(slot.paused == 0, slot.kind != SEAT, fresh, log.outcome.in_(waiting) | stubborn)
     )
     with context.store.read() as connection:
-        return int(connection.execute(wanting).scalar_one()) + int(
-            connection.execute(_overdue(context.now_ms)).scalar_one()
-        )
+        return int(connection.execute(wanting).scalar_one())
 
 
-def _overdue(now_ms: int) -> Any:
+def _overdue(now_ms: int, *columns: Any) -> Any:
     slot = task_slot.c
-    return select(func.count()).where(slot.kind != SEAT, slot.paused == 0, slot.eligible_ms <= now_ms - OVERDUE_MS)
+    return select(*columns or (func.count(),)).where(
+        slot.kind != SEAT, slot.paused == 0, slot.eligible_ms <= now_ms - OVERDUE_MS
+    )
 
 
 def _names(connection: Connection, found: Collection[Crew]) -> Names:

@@ -149,8 +149,7 @@ class Console:
             def capture_signals(self) -> Iterator[None]:
                 yield  # the host program's signals are its own
 
-        rooms = [(integration.pages(), settings) for integration, settings in self._rooms]
-        pages = entries(rooms, self._tasks, self._poke_from_thread)
+        pages = entries(self._rooms, self._tasks, self._poke_from_thread)
         site = Site(
             self._store, self._clinic, pages, desk=self._desk, language=self._language, role=self._role,
             branch=self._branch, options=self._options,

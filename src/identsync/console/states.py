@@ -1,6 +1,6 @@
 """What a task's state is, from its slot and its newest run: a colour, words, and whether a person should look."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -58,6 +58,9 @@ WORDS: dict[str, State] = {
 NEVER = State("idle", _("Ещё не запускалась"))
 PAUSED = State("idle", _("На паузе"))
 NOBODY = State("bad", _("Некому выполнять"), attention=True)
+OWN = {("journal", 0): _("Уборка журнала")}  # the engine's own task, as people call it here
+LEFT = State("idle", _("Нет в настройках"))
+LEFT_SHOWN_MS = 86_400_000  # for so long a task is still shown that the settings do not name any more
 NOBODY_TROUBLE = Trouble(
     _("Срок прошёл, а задачу никто не взял"),
     _("Запустите программу под ролью «Администратор» (или «Директор») на любом компьютере филиала."),
@@ -88,6 +91,11 @@ def state_of(slot: SlotView, last: LastRun | None, now_ms: int) -> State:
     if known is WORDS[Status.LATER] and slot.attempt >= STUBBORN:
         return State("bad", _("Не получается"), attention=True)
     return known
+
+
+def is_left(kind: str, scope: int, eligible_ms: int, wanted: Collection[tuple[str, int]] | None, now_ms: int) -> bool:
+    """Say whether nobody has taken a task that is not ``wanted`` by the settings any more; None = not known."""
+    return wanted is not None and (kind, scope) not in wanted and now_ms - eligible_ms > OVERDUE_MS
 
 
 def trouble_of(

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from identsync import integrations
-from identsync.client import clinic_engine, opened_clinic, opened_store, tasks_of
+from identsync.client import clinic_engine, opened_clinic, opened_store
 from identsync.clinic.source import ClinicSource
 from identsync.demo import calls
 from identsync.demo.caldav.process import CalDavProcess
@@ -120,7 +120,7 @@ def staged(plan: Plan, story: Story) -> Iterator[Stage]:
         prepare(store)
         clinic = opened_clinic(settings, stack)
         rooms = [(integrations.load(name), table) for name, table in settings.rooms.items()]
-        tasks = tuple(tasks_of(rooms, clinic.branches()))
+        tasks = tuple(integrations.tasks_of(rooms, clinic.branches()))
         calls.begin(pbx, clinic_engine(settings, stack), store)
         outside = (aggregator, landing, calendars, gateway, geocoder, pbx, n3, terms)
         yield Stage(file, settings, store, clinic, tasks, *outside, environment)
