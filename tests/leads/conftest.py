@@ -47,13 +47,13 @@ class Desk:
         self.clinic = ClinicSource(self.clinic_engine)
         self.settings = settings
 
-    def go(self) -> Outcome:
-        return asyncio.run(self._go())
+    def go(self, kind: str = "leads/site") -> Outcome:
+        return asyncio.run(self._go(kind))
 
-    async def _go(self) -> Outcome:
+    async def _go(self, kind: str) -> Outcome:
         tasks = INTEGRATION.tasks(self.settings, self.clinic.branches())
         engine = Engine(store=self.store, clinic=self.clinic, tasks=tasks, role=Role.ADMINISTRATOR, branch=1)
-        outcome = await engine.run_once("leads/site", 0)
+        outcome = await engine.run_once(kind, 0)
         await engine.stop(5)
         assert isinstance(outcome, Outcome), outcome
         return outcome

@@ -5,12 +5,14 @@ import dataclasses
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import delete, update
 
 from identsync.demo.site.people import TRAPS
 from identsync.demo.site.process import SiteProcess
 from identsync.engine.integration import Status
 from identsync.integrations.leads import INTEGRATION
 from identsync.integrations.leads.wire import key_of
+from identsync.store.tables import intake_cursor, lead
 
 from .conftest import Desk
 
@@ -27,14 +29,39 @@ def test_every_lead_of_the_site_is_here_once(desk: Desk, site: SiteProcess) -> N
     assert sum(row.phone.startswith("+8") and row.phone_e164 is None for row in desk.leads()) >= 3
 
 
+def test_a_table_that_got_another_name_brings_no_lead_a_second_time(desk: Desk, site: SiteProcess) -> None:
+    """The desk would call everybody again; another site's lead with the same Id is another lead."""
+    site.make(5)
+    desk.settings = {"old": desk.settings["site"]}
+    assert desk.go("leads/old").counts["new"] == 5
+    strange = desk.leads()[0]
+    with desk.store.write() as connection:
+        connection.execute(update(lead).where(lead.c.id == strange.id).values(phone="+7 000"))
+    site.make(1)
+    desk.settings = {"site": desk.settings["old"]}
+    assert desk.go().counts["new"] == 2
+    assert {row.key for row in desk.leads() if row.site == "site"} > {strange.key}
+    desk.settings = {**desk.settings, "old": desk.settings["site"]}
+    assert [desk.go(f"leads/{name}").counts["new"] for name in ("site", "old")] == [0, 0]
+
+
+def test_a_first_window_that_was_broken_off_is_asked_again(desk: Desk, site: SiteProcess) -> None:
+    """Its pages are written, and there is no cursor yet that would name the site."""
+    site.make(3)
+    desk.go()
+    with desk.store.write() as connection:
+        connection.execute(delete(intake_cursor))
+    assert desk.go().counts["new"] == 0
+
+
 def test_a_lead_is_linked_to_its_patient(desk: Desk, site: SiteProcess) -> None:
     number, phone = desk.patient()
     row = {"Id": "known", "DateAndTime": "2026-11-20T10:00:00+03:00", "ClientPhone": phone}
     site.ask("POST", "rows", [row])
     desk.go()
-    (lead,) = desk.leads()
-    assert (lead.patient_id, lead.patients) == (number, 1)
-    names = desk.view(lead=str(lead.id))["lead"]["patient_names"]
+    (one,) = desk.leads()
+    assert (one.patient_id, one.patients) == (number, 1)
+    names = desk.view(lead=str(one.id))["lead"]["patient_names"]
     assert names == [(number, desk.clinic.patient_name(number))]
 
 

@@ -18,7 +18,7 @@ from identsync.integrations.leads import wire
 from identsync.integrations.leads.keeping import forget, term
 from identsync.integrations.leads.settings import DAY_MS, LeadsSite
 from identsync.language import _
-from identsync.store.tables import lead
+from identsync.store.tables import intake_cursor, lead
 from identsync.values import secret
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Tickets:
         self._site = site
         self._zone = zone
         self._key = key
+        self._read: dict[str, wire.Ticket] = {}  # of which ``known`` has not been asked yet
 
     async def fetch(self, window: Window, limit: int, offset: int) -> object:
         """Ask for one page."""
@@ -106,12 +107,18 @@ class Tickets:
     def parse(self, raw: object) -> Row[Lead] | list[Flaw]:
         """Read one ticket."""
         row = wire.parse(raw, self._zone, fix_plus8=self._site.fix_plus8)
-        return row if isinstance(row, list) else Row(row.key, row.at_ms, Lead(row.value))
+        if isinstance(row, list):
+            return row
+        self._read[row.key] = row.value
+        return Row(row.key, row.at_ms, Lead(row.value))
 
     def known(self, connection: Connection, keys: Sequence[str]) -> Collection[str]:
-        """Return which keys of this site are here."""
-        here = lead.c.site == self._name, lead.c.key.in_(keys)
-        return connection.execute(select(lead.c.key).where(*here)).scalars().all()
+        """Return which keys of this site are here; the same ticket under another name is one: a table was renamed."""
+        columns = lead.c.key, lead.c.site, lead.c.made_ms, lead.c.phone
+        names = lead.c.site.in_({self._name, *_names(connection)})
+        rows = connection.execute(select(*columns).where(names, lead.c.key.in_(keys)))
+        read = {key: self._read.pop(key, None) for key in keys}
+        return {row.key for row in rows if row.site == self._name or _is(read[row.key], row)}
 
     async def enrich(self, rows: Sequence[Row[Lead]]) -> Sequence[Row[Lead]]:
         """Find the patients by phone; a clinic that cannot be read just now does not keep a lead from the desk."""
@@ -129,6 +136,17 @@ class Tickets:
         """Put new leads on the desk."""
         now = self._run.now_ms()
         connection.execute(insert(lead), [_columns(self._name, row, now) for row in rows])
+
+
+def _names(connection: Connection) -> list[str]:
+    """Return the names under which leads have come, in these settings or in earlier ones."""
+    room = stream_of("")
+    streams = select(intake_cursor.c.stream).where(intake_cursor.c.stream.like(f"{room}%")).distinct()
+    return [stream.removeprefix(room) for stream in connection.execute(streams).scalars()]
+
+
+def _is(ticket: wire.Ticket | None, row: Any) -> bool:
+    return ticket is not None and (ticket.made_ms, ticket.phone) == (row.made_ms, row.phone)
 
 
 async def ask(http: "Http", site: LeadsSite, key: str, query: Mapping[str, str]) -> object:
@@ -184,12 +202,12 @@ async def check(settings: Mapping[str, LeadsSite], context: Any) -> list[Problem
 
 
 def _twins(settings: Mapping[str, LeadsSite]) -> Iterator[Problem]:
-    """Name the sites that are asked under two names: each lead would stand on the desk twice."""
+    """Name the sites that are asked under two names: where both are asked at once, a lead may come twice."""
     first: dict[tuple[str, str], str] = {}
     for name, site in settings.items():
         twin = first.setdefault((site.url, site.key), name)
         if twin != name:
-            what = _("тот же адрес и ключ, что у leads.{name}: каждая заявка придёт дважды", name=twin)
+            what = _("тот же адрес и ключ, что у leads.{name}: заявка может прийти дважды", name=twin)
             yield Problem(f"leads.{name}", what, _("оставьте одну из двух таблиц"))
 
 
