@@ -54,6 +54,7 @@ class Client:
         self.settings = settings if isinstance(settings, Settings) else load(_path(settings))
         self.role = Role[self.settings.client.role.upper()] if role is None else role
         self.branch = self.settings.client.branch if branch is None else branch
+        self.branch_name = ""  # as the clinic calls it, once the client is entered
         self.tasks: tuple[Task, ...] = ()
         self.hand_over_s = HAND_OVER_S
         self.say: Callable[[str], None] = _to_nobody
@@ -116,7 +117,9 @@ class Client:
         clinic = await asyncio.to_thread(opened_clinic, self.settings, closing)
         branches = await asyncio.to_thread(clinic.branches)
         rooms = [(integrations.load(name), table) for name, table in self.settings.rooms.items() if table]
-        self.tasks = tuple(integrations.tasks_of(rooms, branches, self._here(branches).id))
+        here = self._here(branches)
+        self.branch_name = here.name
+        self.tasks = tuple(integrations.tasks_of(rooms, branches, here.id))
         self._engine = await stack.enter_async_context(self._running(store, clinic))
         if self._with_console and self.settings.console.enabled:
             self._console = await stack.enter_async_context(self._page(store, clinic, rooms, branches))

@@ -125,6 +125,9 @@ def test_check_tries_everything_and_lists_all_problems_together(cli: Cli, folder
         good = cli("check", **DEMO_KEY)
     assert good.returncode == 0, good.stderr
     assert "Всё в порядке" in good.stderr
+    with closing(sqlite3.connect(folder / "identsync.db")) as database:
+        [[name]] = database.execute("SELECT name FROM clinic_branch")
+    assert f"филиал 1 ({name}), administrator" in good.stderr  # whose settings were copied sees that they are another's
 
 
 def test_check_writes_into_the_engines_database_too(cli: Cli, folder: Path) -> None:

@@ -35,7 +35,7 @@ async def problems(settings: Settings, say: Say) -> list[Problem]:
         say(_("База движка…"))
         store = await asyncio.to_thread(_store, settings, stack, found)
         say(_("База клиники…"))
-        clinic = await asyncio.to_thread(_clinic, settings, store, stack, found)
+        clinic = await asyncio.to_thread(_clinic, settings, store, stack, found, say)
         found += _port(settings)
         for name, table in settings.rooms.items():
             integration = integrations.load(name)
@@ -53,7 +53,7 @@ def clinic_problems(settings: Settings) -> list[Problem]:
     """Return what is wrong with the clinic's views alone."""
     found: list[Problem] = []
     with ExitStack() as stack:
-        _clinic(settings, None, stack, found)
+        _clinic(settings, None, stack, found, lambda _line: None)
     return found
 
 
@@ -126,7 +126,9 @@ def _store(settings: Settings, stack: ExitStack, found: list[Problem]) -> "Store
     return None
 
 
-def _clinic(settings: Settings, store: "Store | None", stack: ExitStack, found: list[Problem]) -> "ClinicSource | None":
+def _clinic(
+    settings: Settings, store: "Store | None", stack: ExitStack, found: list[Problem], say: Say
+) -> "ClinicSource | None":  # fmt: skip
     if store is None and settings.clinic.url is None and found:
         return None  # the same database, and it has been told already
     from identsync.clinic.contract import check
@@ -136,18 +138,24 @@ def _clinic(settings: Settings, store: "Store | None", stack: ExitStack, found: 
         engine = clinic_engine(settings, stack)
         clinic = ClinicSource(engine, settings.clinic.schema)
         wrong = check(engine, settings.clinic.schema)
-        found += wrong or _branch(settings, clinic)
+        found += wrong or _branch(settings, clinic, say)
     except Exception as error:
         found += explained("[clinic]", error)
         return None
     return None if wrong else clinic
 
 
-def _branch(settings: Settings, clinic: "ClinicSource") -> Iterator[Problem]:
-    known = [branch.id for branch in clinic.branches()]
-    if settings.client.branch not in known:
-        what = _("в клинике нет филиала {id}", id=settings.client.branch)
-        yield Problem("[client] branch", what, _("есть филиалы: {known}", known=", ".join(map(str, known[:20])) or "-"))
+def _branch(settings: Settings, clinic: "ClinicSource", say: Say) -> Iterator[Problem]:
+    """Name the branch: a file that was copied from another computer has a branch that is there, and the wrong one."""
+    known = {branch.id: branch.name for branch in clinic.branches()}
+    here = settings.client
+    if here.branch in known:
+        say(_("Этот компьютер: филиал {id} ({name}), {role}", id=here.branch, name=known[here.branch], role=here.role))
+    else:
+        what = _("в клинике нет филиала {id}", id=here.branch)
+        yield Problem(
+            "[client] branch", what, _("есть филиалы: {known}", known=", ".join(map(str, list(known)[:20])) or "-")
+        )
 
 
 def _port(settings: Settings) -> Iterator[Problem]:

@@ -63,8 +63,8 @@ async def _until_told(client: Client, attached: bool, parent: int | None) -> Non
     ending = Ending()
 
     def started() -> None:
-        place = {"branch": client.branch, "url": client.url or "-"}
-        say(_("Работаю: филиал {branch}, страница {url}. Остановить: Ctrl-C.", **place))
+        place = {"branch": client.branch, "name": client.branch_name, "url": client.url or "-"}
+        say(_("Работаю: филиал {branch} ({name}), страница {url}. Остановить: Ctrl-C.", **place))
         if unread := list(unread_secrets(client.settings)):  # what needs them waits; everything else works
             say_problems(unread)
         if attached:  # for the program that started us
