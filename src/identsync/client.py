@@ -182,6 +182,7 @@ class Client:
             branch=self.branch,
             options=options,
             ended=self._page_ended,
+            stuck=self._engine.stuck if self._engine else None,
         )
         await console.start()
         try:

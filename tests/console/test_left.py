@@ -1,4 +1,4 @@
-"""A task whose table was taken out of the settings is nobody's trouble, and is not shown for ever."""
+"""Two things that the overview got wrong: tasks of no settings any more, and a client that cannot write."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,8 +7,9 @@ from seed import Town, now_ms, rooms, slot, town
 from sqlalchemy import insert
 
 from identsync.console.overview import Overview
-from identsync.console.states import LEFT, NOBODY
+from identsync.console.states import LEFT, NOBODY, STUCK
 from identsync.engine.integration import Page, PageContext
+from identsync.errors import Unavailable
 from identsync.store import Store, open_store
 from identsync.store.tables import task_slot
 
@@ -52,3 +53,17 @@ def test_only_what_the_settings_name_wants_somebody_to_run_it(place: Store) -> N
 
 def test_where_the_clinic_is_silent_every_task_counts(place: Store) -> None:
     assert set(states(place, Silent()).values()) == {NOBODY}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Unavailable("база движка: нет места", hint="освободите место"), "база движка: нет места"),
+        (KeyError("Анна"), ""),
+    ],
+)
+def test_a_client_that_cannot_write_does_not_say_that_all_is_well(place: Store, error: Exception, told: str) -> None:
+    drawn = Overview([], lambda *_: None, (), rooms(), lambda: error).page()
+    shown = drawn.view(PageContext(place, town(2), None, "Ира", now_ms()), {})["stuck"]
+    assert (shown.title, shown.text) == (STUCK, told)
+    assert shown.todo

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import event, func, select, text
 
 from identsync.engine import events as ev
+from identsync.engine import keeper
 from identsync.engine.channel import Channel
 from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.engine.loop import Engine, new_loop
@@ -281,6 +282,27 @@ def ears(store: Store) -> list[int]:
     here = "SELECT pid FROM pg_stat_activity WHERE datname=current_database() AND query LIKE 'LISTEN%'"
     with store.read() as connection:
         return list(connection.execute(text(here)).scalars())
+
+
+async def test_a_client_that_cannot_write_says_so_until_it_can(
+    clone: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads its page would see that all is well, and then be told to start the program that he looks at."""
+    monkeypatch.setattr(keeper, "STUCK_MS", 0)
+    store = open_store(clone("sqlite"))
+    async with engine(store, task(fine)) as client:
+        await heard(client, lambda e: isinstance(e, ev.Finished))
+        assert client.stuck() is None
+        with store.write() as connection:
+            refusing = "CREATE TRIGGER refusing BEFORE UPDATE ON task_slot BEGIN SELECT RAISE(FAIL, 'full'); END"
+            connection.execute(text(refusing))
+        await heard(client, lambda e: isinstance(e, ev.SeatFailed))
+        assert client.stuck() is not None
+        with store.write() as connection:
+            connection.execute(text("DROP TRIGGER refusing"))
+        await heard(client, lambda e: isinstance(e, ev.SeatAnswered))
+        assert client.stuck() is None
+    store.close()
 
 
 @pytest.mark.postgresql

@@ -21,6 +21,7 @@ from identsync.console.states import (
     counts_of,
     is_left,
     state_of,
+    stuck_of,
     trouble_of,
 )
 from identsync.engine.integration import Alarm, Integration, Page, PageContext, Status, Task
@@ -47,7 +48,7 @@ class Overview:
 
     def __init__(
         self, tasks: Sequence[Task], poke: Callable[[str, int], None], pages: Sequence[tuple[Page, Any]] = (),
-        rooms: Sequence[tuple[Integration, Any]] = (),
+        rooms: Sequence[tuple[Integration, Any]] = (), stuck: Callable[[], Exception | None] | None = None,
     ) -> None:  # fmt: skip
         self._alarming = [(page, settings) for page, settings in pages if page.alarm is not None]
         self._titles = {(task.kind, task.scope): task.title for task in tasks if task.title}
@@ -55,6 +56,7 @@ class Overview:
         self._protos = {task.kind: task.proto for task in tasks}
         self._poke = poke
         self._rooms = rooms
+        self._stuck = stuck
         self._wanted: frozenset[tuple[str, int]] | None = None
         self._branches: Mapping[int, Any] = {}
         self._branches_at = -float("inf")
@@ -109,6 +111,7 @@ class Overview:
             "home": at_home(found, branches),
             "outgrown": outgrown,
             "alarms": self._alarms(context),
+            "stuck": stuck_of(error) if self._stuck and (error := self._stuck()) else None,
         }
 
     def _alarms(self, context: PageContext) -> list[tuple[Page, Alarm]]:

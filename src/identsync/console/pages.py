@@ -10,9 +10,10 @@ from identsync.engine.integration import Integration, Task
 
 
 def entries(
-    rooms: Sequence[tuple[Integration, Any]], tasks: Sequence[Task], poke: Callable[[str, int], None]
-) -> list[Entry]:
+    rooms: Sequence[tuple[Integration, Any]], tasks: Sequence[Task], poke: Callable[[str, int], None],
+    stuck: Callable[[], Exception | None] | None = None,
+) -> list[Entry]:  # fmt: skip
     """Return the menu; each room's pages come with its settings."""
     rooms_pages = [Entry(page, settings) for integration, settings in rooms for page in integration.pages()]
-    overview = Overview(tasks, poke, [(entry.page, entry.settings) for entry in rooms_pages], rooms)
+    overview = Overview(tasks, poke, [(entry.page, entry.settings) for entry in rooms_pages], rooms, stuck)
     return [Entry(overview.page()), *rooms_pages, Entry(Journal(overview).page())]

@@ -37,7 +37,8 @@ class Console:
     """Serves the pages to the browsers of this computer, and with a password to others.
 
     ``poke(kind, scope)`` tells the engine in this process to look at a task now; ``password()`` is called once, when it
-    is first needed; ``ended(why)`` hears that the page has failed and its port is closed. All public methods belong to
+    is first needed; ``ended(why)`` hears that the page has failed and its port is closed; ``stuck()``
+    says why this client gets no answer from the limiter. All public methods belong to
     the thread of the running loop.
     """
 
@@ -48,7 +49,7 @@ class Console:
         host: str = "127.0.0.1", port: int = 8765, language: str = "ru", zone: str | None = None,
         password: Callable[[], str] | None = None, names: Sequence[str] = (), user: str = "",
         role: Role | None = None, branch: int | None = None, options: Any = None,
-        ended: Callable[[str], None] | None = None,
+        ended: Callable[[str], None] | None = None, stuck: Callable[[], Exception | None] | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._clinic = clinic
@@ -66,6 +67,7 @@ class Console:
         self._branch = branch
         self._options = options
         self._ended = ended
+        self._stuck = stuck
         self._desk = Desk()
         self._socket: socket.socket | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -149,7 +151,7 @@ class Console:
             def capture_signals(self) -> Iterator[None]:
                 yield  # the host program's signals are its own
 
-        pages = entries(self._rooms, self._tasks, self._poke_from_thread)
+        pages = entries(self._rooms, self._tasks, self._poke_from_thread, self._stuck)
         site = Site(
             self._store, self._clinic, pages, desk=self._desk, language=self._language, role=self._role,
             branch=self._branch, options=self._options,

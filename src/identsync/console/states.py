@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from identsync.console.troubles import Trouble, of_note
+from identsync.console.troubles import DATABASE, Trouble, of_note
 from identsync.engine.integration import Status
+from identsync.errors import Unavailable
 from identsync.store.slots import SlotView
 
 OVERDUE_MS = 120_000  # a task this much past its due time has nobody to run it
@@ -60,6 +61,7 @@ PAUSED = State("idle", _("На паузе"))
 NOBODY = State("bad", _("Некому выполнять"), attention=True)
 OWN = {("journal", 0): _("Уборка журнала")}  # the engine's own task, as people call it here
 LEFT = State("idle", _("Нет в настройках"))
+STUCK = _("Эта программа не может записать в базу движка и задач не выполняет")
 LEFT_SHOWN_MS = 86_400_000  # for so long a task is still shown that the settings do not name any more
 NOBODY_TROUBLE = Trouble(
     _("Срок прошёл, а задачу никто не взял"),
@@ -115,6 +117,12 @@ def trouble_of(
     if trouble is None and last.outcome == Status.FAILED:
         trouble = FAILED_TROUBLE
     return trouble, detail
+
+
+def stuck_of(error: Exception) -> Trouble:
+    """Return the words for a client that gets no answer from the limiter, though its page can be read."""
+    told = str(error) if isinstance(error, Unavailable) else ""  # anything else may quote a statement
+    return Trouble(STUCK, getattr(error, "hint", "") or DATABASE.todo, told)
 
 
 def counts_of(text: str | None) -> dict[str, int]:

@@ -23,6 +23,8 @@ from identsync.store import idle
 from identsync.store.limiter import Denied, Limiter
 
 T = TypeVar("T")
+STUCK_MS = 20_000
+"""A database that is away for less is no news."""
 log = structlog.get_logger("identsync.engine")
 
 
@@ -64,6 +66,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._work, name="identsync-keeper", daemon=True)
         names = ("turn", "seat", "claim", "granted", "renew", "renew_failed", "finish", "failed")
         self.counts = dict.fromkeys(names, 0)
+        self._failing: tuple[int, Exception] | None = None  # since when no statement succeeds (monotonic ms), and why
 
     def start(self) -> None:
         """Start the thread."""
@@ -114,6 +117,11 @@ class Keeper:
             self._changed.notify()
         return future
 
+    def stuck(self) -> Exception | None:
+        """Return why no statement has succeeded for ``STUCK_MS``; None where they do. For any thread."""
+        failing = self._failing
+        return failing[1] if failing and monotonic_ms() - failing[0] >= STUCK_MS else None
+
     # -- the thread
 
     def _work(self) -> None:
@@ -160,6 +168,7 @@ class Keeper:
         except Exception as error:
             self._failed(job, error)
             return
+        self._failing = None
         with self._changed:
             events = self._agenda.answered(job, reply, sent, monotonic_ms())
         self._count(job, events)
@@ -177,6 +186,7 @@ class Keeper:
             for each in again:
                 self._perform(each)
             return
+        self._failing = self._failing[0] if self._failing else monotonic_ms(), error
         with self._changed:
             events = self._agenda.failed(job, monotonic_ms())
         self.counts["failed"] += 1

@@ -151,6 +151,10 @@ class Engine:
         """Return what this client knows, for the console and ``identsync status``."""
         return snapshot(self.state, self.tasks, {key: live.since for key, live in self.live.items()}, monotonic_ms())
 
+    def stuck(self) -> Exception | None:
+        """Return why the limiter has answered nothing for some time; None where it answers. For any thread."""
+        return self.keeper.stuck()
+
     def listen(self, listener: Callable[[ev.Event], None]) -> Callable[[], None]:
         """Call ``listener(event)`` after each step, in the loop's thread; returns what ends that."""
         self._listeners.append(listener)
