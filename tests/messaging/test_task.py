@@ -15,10 +15,11 @@ from identsync.demo.gateway.desk import KEY, SENDER, USER
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.engine.integration import Outcome, Status
 from identsync.integrations.messaging import books
-from identsync.integrations.messaging.message import Medium, Reply
+from identsync.integrations.messaging.message import Medium, Message, Reply
 from identsync.integrations.messaging.settings import Channel
-from identsync.integrations.messaging.single import Letter, send
+from identsync.integrations.messaging.single import GOOD_FOR, Letter, send
 from identsync.integrations.messaging.task import _heard, tasks
+from identsync.integrations.messaging.wire import asking
 from identsync.store import Store
 from identsync.store.tables import message, message_channel, message_reply, message_stop, outbox
 
@@ -93,6 +94,23 @@ def test_a_message_goes_out_is_asked_about_and_its_row_tells_all(house_of: House
     assert house.rows()[0].state == "delivered"
     [known] = house.rows(message_channel)
     assert known.balance_kopecks == 500_000 - 460
+
+
+def test_how_long_a_message_is_good_for_is_reckoned_by_the_clock_that_set_its_end(
+    house_of: Houses, gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a computer's clock that is hours ahead each SMS would be given up within a minute."""
+    left: list[int] = []
+
+    def heard(one: Message, *_limits: int) -> str:
+        left.append(one.until_ms - one.at_ms)
+        return "1"
+
+    monkeypatch.setattr(asking, "lifetime", heard)
+    house = house_of({"smsc": channel(gateway)})
+    house.letter()
+    house.run("messaging/sms.send")
+    assert 0 < left[0] <= max(GOOD_FOR.values())
 
 
 @pytest.mark.parametrize("trouble", ["nobody there", "wrong key", "no money", "told to wait"])

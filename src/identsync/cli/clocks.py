@@ -1,8 +1,8 @@
 """The clocks that a clinic has: this computer's, and those of its database servers.
 
 The engine lives by the clock of its own database alone: what is due, whether it is night, which day a site is sent. By
-this computer's, certificates are judged, and how long a message may still be delivered. Nothing breaks where they
-differ, and nobody would notice: SMS go out at night.
+this computer's, certificates are judged and letters are dated. Nothing breaks where they differ, and nobody would
+notice: SMS go out at night.
 """
 
 import time
@@ -31,7 +31,7 @@ def clock_problems(settings: Settings, store: Store) -> Iterator[Problem]:
         what = _("часы базы движка и этого компьютера расходятся: {clocks}", clocks=", ".join(told))
         yield Problem("[database]", what, _(
             "сверьте часы и часовой пояс обоих с верными и включите синхронизацию времени: по часам базы движок судит, "
-            "что пора и не ночь ли, по часам компьютера - действует ли сертификат и до какого часа доставлять сообщение"
+            "что пора и не ночь ли, по часам компьютера - действует ли сертификат сайта, и ставит дату на письмах"
         ))  # fmt: skip
 
 

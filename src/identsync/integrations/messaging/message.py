@@ -58,6 +58,7 @@ class Message:
     to: str  # '+79161234567' (E.164) or an e-mail address
     text: str
     until_ms: int  # epoch ms UTC: not to be delivered later
+    at_ms: int = 0  # epoch ms UTC when it leaves, by the same clock as ``until_ms``: the database's, not the computer's
     sender: str = ""  # alpha name or from-address; '' = the channel's own
     kind: Kind = Kind.SERVICE
     subject: str = ""  # e-mail

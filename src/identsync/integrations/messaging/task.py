@@ -223,6 +223,7 @@ class Post:
             to=go.to,
             text=go.text,
             until_ms=go.row.until_ms,
+            at_ms=self._run.now_ms(),
             sender=channel.sender,
             kind=go.kind,
             subject=go.subject,

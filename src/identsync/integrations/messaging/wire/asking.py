@@ -19,7 +19,7 @@ from identsync.flows.coding import dumps
 from identsync.flows.http import Http
 from identsync.flows.sending import Receipt
 from identsync.integrations.messaging.books import masked
-from identsync.integrations.messaging.message import Absent, Balance, Missing, Permit, Sent
+from identsync.integrations.messaging.message import Absent, Balance, Message, Missing, Permit, Sent
 from identsync.integrations.messaging.settings import Channel
 from identsync.language import _
 from identsync.values import secret
@@ -193,9 +193,9 @@ def time_of(seconds: int | None) -> int | None:
     return seconds * 1000 if seconds is not None and 0 < seconds * 1000 < LATEST_MS else None
 
 
-def lifetime(until_ms: int, unit_ms: int, most: int) -> str:
+def lifetime(message: Message, unit_ms: int, most: int) -> str:
     """Return how long a message may still be delivered, in whole units from 1 to ``most``."""
-    return str(max(1, min(most, (until_ms - time.time_ns() // 1_000_000) // unit_ms)))
+    return str(max(1, min(most, (message.until_ms - message.at_ms) // unit_ms)))
 
 
 def digits(number: str) -> str:

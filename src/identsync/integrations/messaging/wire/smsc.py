@@ -71,7 +71,7 @@ class Smsc(asking.Asking):
     async def submit(self, message: Message) -> Verdict:
         """Send once under our own id."""
         fields = {"phones": asking.digits(message.to), "mes": message.text, "id": message.token, "cost": "3"}
-        fields["valid"] = asking.lifetime(message.until_ms, asking.HOUR_MS, LIVES_H)
+        fields["valid"] = asking.lifetime(message, asking.HOUR_MS, LIVES_H)
         if message.sender:
             fields["sender"] = message.sender
         answer = await self._ask("/sys/send.php", fields)

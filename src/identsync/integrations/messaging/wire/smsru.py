@@ -54,7 +54,7 @@ class SmsRu(asking.Asking):
         """Send once."""
         number = asking.digits(message.to)
         fields = {"to": number, "msg": message.text}
-        fields["ttl"] = asking.lifetime(message.until_ms, asking.MINUTE_MS, LIVES_MIN)
+        fields["ttl"] = asking.lifetime(message, asking.MINUTE_MS, LIVES_MIN)
         if message.sender:
             fields["from"] = message.sender
         answer = await self._ask("/sms/send", fields)
