@@ -53,6 +53,26 @@ def test_a_doctor_is_connected_filled_listed_and_taken_away_again(own: Clinic, s
     assert stub.calendars() == []
 
 
+def test_a_table_that_is_gone_from_the_settings_leaves_its_calendars_and_is_named(own: Clinic) -> None:
+    """Renamed, it makes new calendars beside the old ones: doctors see every visit twice."""
+    code, said = own("calendar", "connect", "own", "--doctor", "1", "--user", USER, given=PASSWORD + "\n")
+    assert code == 0, said
+    file = own.folder / "identsync.toml"
+    before = file.read_text("utf-8")
+    for text in (before.replace("[calendar.own]", "[calendar.mine]"), before.partition("[calendar")[0]):
+        file.write_text(text, "utf-8")
+        for command in (["check"], ["calendar", "list"]):
+            code, said = own(*command)
+            assert code == 0, "its server may be gone for good"
+            assert "[calendar.own]: этой таблицы в настройках уже нет" in said
+            assert "identsync calendar purge own" in said
+    file.write_text(before, "utf-8")
+    assert "уже нет" not in own("check")[1]
+    assert own("calendar", "purge", "own", "--yes")[0] == 0
+    file.write_text(text, "utf-8")
+    assert "уже нет" not in own("check")[1]
+
+
 def test_a_wrong_password_is_told_with_advice_and_leaves_nothing(own: Clinic, stub: CalDavProcess) -> None:
     code, said = own("calendar", "connect", "own", "--doctor", "1", "--user", USER, given="wrong\n")
     assert code == 1

@@ -53,6 +53,7 @@ def told(file: Path, *, json: bool) -> None:
         store, clinic = opened_store(read, stack), opened_clinic(read, stack)
         names = {doctor.id: doctor.name for doctor in clinic.staff()}
         found = [_told(store, name, one, names) for name, one in read.rooms.get("calendar", {}).items()]
+        left = list(left_behind(read, store))
     if json:
         typer.echo(orjson.dumps({"destinations": found}, option=orjson.OPT_INDENT_2).decode())
         return
@@ -60,6 +61,20 @@ def told(file: Path, *, json: bool) -> None:
         say(_("Календарей в настройках нет: добавьте таблицу [calendar.ИМЯ]."))
     for line in (line for destination in found for line in _lines(destination)):
         typer.echo(line)
+    for line in left:
+        say(line)
+
+
+def left_behind(settings: Settings, store: "Store") -> Iterator[str]:
+    """Name the tables that are not in the settings any more, while calendars are still there: nobody would know."""
+    with store.read() as connection:
+        found = books.left_behind(connection, settings.rooms.get("calendar", {}))
+    for name, count in found.items():
+        yield _(
+            "! [calendar.{name}]: этой таблицы в настройках уже нет, а её календари остались ({count}), и в них старые "
+            "события. Верните её под этим именем; если календари не нужны, затем: {command}",
+            name=name, count=count, command=f"identsync calendar purge {name}",
+        )  # fmt: skip
 
 
 def _told(store: "Store", name: str, destination: CalendarDestination, names: Mapping[int, str]) -> dict[str, Any]:

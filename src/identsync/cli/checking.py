@@ -41,6 +41,11 @@ async def problems(settings: Settings, say: Say) -> list[Problem]:
             integration = integrations.load(name)
             say(f"{_(integration.title)}…")
             found += await _room(integration, PageContext(store, clinic, table, "", time.time_ns() // 1_000_000))
+        if store is not None:
+            from identsync.cli.calendars import left_behind
+
+            for line in left_behind(settings, store):
+                say(line)
     return list(dict.fromkeys(one for one in found if one in secrets or not _told(one, secrets)))
 
 

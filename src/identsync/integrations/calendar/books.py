@@ -1,11 +1,11 @@
 """What the engine has written down of calendars: accounts, each doctor's link to his calendar, the network's key."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from identsync.store.tables import calendar_account, calendar_link, network_key
@@ -53,6 +53,13 @@ def links(connection: Connection, destination: str) -> dict[int, Link]:
     """Return all links of a destination by doctor."""
     found = connection.execute(select(*_LINK).where(calendar_link.c.destination == destination))
     return {row.doctor_id: Link(row[0], row[1], row[2], bool(row[3]), *row[4:]) for row in found}
+
+
+def left_behind(connection: Connection, names: Collection[str]) -> dict[str, int]:
+    """Return the destinations with calendars that none of these names stands for any more, and how many they have."""
+    link = calendar_link.c
+    kept = select(link.destination, func.count()).where(link.state != "off").group_by(link.destination)
+    return {name: count for name, count in connection.execute(kept) if name not in names}
 
 
 def others(connection: Connection, destination: str) -> dict[str, str]:
