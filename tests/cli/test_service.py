@@ -20,6 +20,7 @@ from sqlalchemy import Engine, event
 from warm import Cli
 
 from identsync.client import Client
+from identsync.engine.integration import Role
 from identsync.service import life
 from identsync.service.journal import KEPT, SESSIONS, Journal, Terminal, of_session
 from identsync.service.life import Ending
@@ -173,6 +174,22 @@ async def test_databases_that_are_in_recovery_at_the_start_are_waited_for(
     assert refused == {"identsync.db", "clinic.db"}
     waits = [text for text in said if text.startswith("Пока не начать")]
     assert ["нет такой базы, или она не открыта" in text for text in waits] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("role", "told"),
+    [
+        ("administrator", "[leads.site] key: secret:no-such-key: такой секрет не записан"),
+        ("doctor", "Программы врачей"),
+    ],
+)
+async def test_a_service_says_what_it_will_not_do(folder: Path, role: str, told: str) -> None:
+    """It lives by the same words as a client in a console: it said «работает», and nothing of it."""
+    settings, ending, said = folder / "identsync.toml", Ending(), list[str]()
+    room = '[leads.site]\nurl = "http://127.0.0.1:1"\nkey = "secret:no-such-key"\n'
+    settings.write_text(settings.read_text("utf-8") + room, encoding="utf-8")
+    await life.live(Client(settings, role=Role[role.upper()]), ending, say=said.append, started=ending.ask)
+    assert any(told in line for line in said)
 
 
 async def test_a_start_that_waits_says_what_to_do_once_and_in_words(

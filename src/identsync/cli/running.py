@@ -10,14 +10,13 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from identsync import integrations, places
-from identsync.cli.checking import unread_secrets
 from identsync.cli.options import options
-from identsync.cli.words import log_to_stderr, say, say_problems
+from identsync.cli.words import log_to_stderr, say
 from identsync.client import Client, loop_factory, opened_clinic, opened_store
 from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.errors import Problem, SettingsError
 from identsync.language import _, said, spoken
-from identsync.service.life import Ending, live, told
+from identsync.service.life import Ending, doctors, live, told
 from identsync.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def run_client(
     """
     chosen = Role[(role or settings.client.role).upper()]
     if chosen is Role.DOCTOR:
-        say(_doctors())
+        say(doctors())
         return
     _spare_terminals()
     _spare_arenas()
@@ -55,18 +54,12 @@ def run_client(
         runner.run(_until_told(client, attached, parent))
 
 
-def _doctors() -> str:
-    return _("Программы врачей задач не выполняют: этим заняты программы администраторов и директоров.")
-
-
 async def _until_told(client: Client, attached: bool, parent: int | None) -> None:
     ending = Ending()
 
     def started() -> None:
         place = {"branch": client.branch, "name": client.branch_name, "url": client.url or "-"}
         say(_("Работаю: филиал {branch} ({name}), страница {url}. Остановить: Ctrl-C.", **place))
-        if unread := list(unread_secrets(client.settings)):  # what needs them waits; everything else works
-            say_problems(unread)
         if attached:  # for the program that started us
             print(json.dumps({"client": client.id, "url": client.url}), flush=True)  # noqa: T201
 
@@ -100,7 +93,7 @@ def run_once(settings: Settings, kind: str, scope: int | None) -> Sequence[Outco
     """Run the task in each of its scopes, or in the one asked for; None = another client holds it now."""
     if settings.client.role == Role.DOCTOR.name.lower():
         hint = _("запустите её на компьютере администратора или директора, или укажите в настройках другую роль")
-        raise SettingsError([Problem("[client] role", _doctors(), hint)])
+        raise SettingsError([Problem("[client] role", doctors(), hint)])
     log_to_stderr(settings.client.log)
     with ExitStack() as stack:
         store, clinic = opened_store(settings, stack), opened_clinic(settings, stack)

@@ -3,12 +3,14 @@
 import asyncio
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
+from identsync.engine.integration import Role
 from identsync.errors import Unavailable
 from identsync.language import _
+from identsync.settings.secrets import unread_secrets
 
 if TYPE_CHECKING:
     from identsync.client import Client
@@ -65,6 +67,8 @@ async def live(client: "Client", ending: Ending, *, say: Say, started: Callable[
     try:
         if await _entered(client, ending, say):
             started()
+            for line in await asyncio.to_thread(lambda: list(_lacking(client))):
+                say(line)
             await ending.asked()
             if ending.hurried:
                 client.hand_over_s = HURRIED_S
@@ -72,6 +76,21 @@ async def live(client: "Client", ending: Ending, *, say: Say, started: Callable[
             say(_("Задачи переданы, работа закончена."))
     finally:
         ending.over()
+
+
+def doctors() -> str:
+    """Say why a doctor's client does nothing."""
+    return _("Программы врачей задач не выполняют: этим заняты программы администраторов и директоров.")
+
+
+def _lacking(client: "Client") -> Iterator[str]:
+    """Say what this computer will not do: what needs a secret that it lacks waits, everything else works."""
+    if client.role is Role.DOCTOR:
+        yield doctors()
+        return
+    for problem in unread_secrets(client.settings):
+        yield f"{problem.where}: {problem.what}"
+        yield _("Что делать: {hint}", hint=problem.hint)
 
 
 async def _entered(client: "Client", ending: Ending, say: Say) -> bool:
