@@ -4,15 +4,16 @@ import pytest
 from sqlalchemy import update
 
 from identsync.clinic.clock import to_ms
+from identsync.clinic.contract import clinic_appointment
 from identsync.integrations.messaging import consent, reasons
 from identsync.integrations.messaging.message import Attachment, Kind, Medium
 from identsync.integrations.messaging.quiet import Policy, save_policy
-from identsync.integrations.messaging.rules import Rule, Template, save_rule, save_template
+from identsync.integrations.messaging.rules import Filter, Rule, Template, save_rule, save_template
 from identsync.integrations.messaging.single import Letter, send
 from identsync.integrations.messaging.whether import Go
 from identsync.store.tables import message_template
 
-from .small_clinic import ANNA, MOSCOW, OLEG, SmallClinic, at, small_clinic
+from .small_clinic import ANNA, BELOV, ERSHOVA, MOSCOW, OLEG, OMSK, SmallClinic, at, small_clinic
 
 clinic = small_clinic
 
@@ -162,3 +163,52 @@ def test_a_mail_that_names_the_service_needs_a_confirmed_address(clinic: SmallCl
     clinic.write(consent.confirm, ANNA, "ANNA@example.com", source="паспорт", by="Вера", now_ms=1)
     (go,) = clinic.decide(Medium.EMAIL)
     assert go.text == "Осмотр 10:05"
+
+
+def test_a_visit_in_another_branch_is_told_of_that_branch(clinic: SmallClinic) -> None:
+    clinic.rule(template=clinic.template("{время}, {филиал}, {телефон_филиала|перезвоним}"))
+    clinic.book(100, at(12, day=1))
+    clinic.plan()
+    clinic.change(update(clinic_appointment).values(branch_id=2, doctor_id=BELOV))
+    clinic.now = at(12)
+    (go,) = clinic.decide()
+    assert go.text == "12:00, Ленина, перезвоним"
+    clinic.now = at(9, day=1)  # noon in Omsk, and in Moscow three hours are left
+    assert [each.reason for each in clinic.decide()] == [reasons.PAST]
+
+
+def test_quiet_hours_are_those_of_the_branch_where_the_visit_is_now(clinic: SmallClinic) -> None:
+    clinic.rule()
+    clinic.book(100, at(19, day=1))
+    clinic.plan()
+    clinic.change(update(clinic_appointment).values(branch_id=2, doctor_id=BELOV))
+    clinic.now = at(19)  # ten in the evening in Omsk
+    (wait,) = clinic.decide()
+    assert (wait.reason, wait.until_ms) == (reasons.QUIET, to_ms(OMSK, at(9, day=1)))
+
+
+@pytest.mark.parametrize("changed", ["the branch", "the doctor", "the service", "the rule"])
+def test_a_rule_speaks_of_its_own_visits_only_also_when_that_has_changed(clinic: SmallClinic, changed: str) -> None:
+    ours = Filter(branches=[1], doctors=[ERSHOVA], services=["Осмотр"])
+    rule = clinic.rule(template=clinic.template("Ждём на Садовой"), filter=ours)
+    clinic.rule(template=clinic.template("Ждём на Ленина"), filter=Filter(branches=[2]))
+    clinic.book(100, at(12, day=1), service="осмотр")
+    clinic.plan()
+    clinic.plan(2)
+    clinic.now = at(12)
+    (go,) = clinic.decide()
+    assert go.text == "Ждём на Садовой"
+    match changed:
+        case "the branch":
+            clinic.change(update(clinic_appointment).values(branch_id=2, doctor_id=BELOV))
+        case "the doctor":
+            clinic.change(update(clinic_appointment).values(doctor_id=BELOV))
+        case "the service":
+            clinic.change(update(clinic_appointment).values(service="Удаление"))
+        case "the rule":
+            other = Rule(id=rule, name="x", template_id=1, before_minutes=1440, filter=Filter(doctors=[BELOV]))
+            clinic.write(save_rule, other, by="", now_ms=1)
+    clinic.plan(2)
+    said = [(getattr(each, "reason", ""), getattr(each, "text", "")) for each in clinic.decide()]
+    late = [("", "Ждём на Ленина")] if changed == "the branch" else []
+    assert said == [(reasons.NOT_OF_RULE, ""), *late]

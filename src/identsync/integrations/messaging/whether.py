@@ -1,7 +1,8 @@
 """Whether a message still goes out: everything it rests on is read again right before it is sent.
 
-The visit (cancelled, moved, begun), the patient (gone; the number as it is now), consents and stops, the rule, the
-template, the campaign, quiet hours and the day's limit. What a person composed goes as written, at any number a day,
+The visit (cancelled, moved, begun; the branch where it is now), the patient (gone; the number as it is now), consents
+and stops, the rule (switched off, no longer for such a visit), the template, the campaign, quiet hours and the day's
+limit. What a person composed goes as written, at any number a day,
 and in quiet hours where he said so (``urgent``); consents and stops hold for it too.
 """
 
@@ -19,9 +20,9 @@ from identsync.integrations.messaging.filling import filling
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.quiet import Policy
 from identsync.integrations.messaging.reach import reach
-from identsync.integrations.messaging.rules import Template, templates
+from identsync.integrations.messaging.rules import ALL, Filter, Template, rules, templates
 from identsync.integrations.messaging.template import LONGEST, places, render, warns
-from identsync.store.tables import message, message_campaign, message_rule
+from identsync.store.tables import message, message_campaign
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch, ClinicSource, Patient, Visit
@@ -67,7 +68,7 @@ class Told:
 
     messages: Mapping[int, Any]
     templates: Mapping[int, Template]
-    rules: frozenset[int]  # switched on
+    rules: Mapping[int, Filter]  # switched on: for which visits
     campaigns: Mapping[int, str]  # id -> state
     policies: Mapping[int, Policy]
 
@@ -122,7 +123,8 @@ class Desk:
         """Say why what the message is for is no more."""
         if row.lot is not None and self.told.campaigns.get(row.lot) in (None, "stopped"):
             return reasons.BULK_STOPPED
-        if told.rule_id is not None and told.rule_id not in self.told.rules:
+        rule = self.told.rules.get(told.rule_id) if told.rule_id is not None else ALL
+        if rule is None:
             return reasons.RULE_OFF
         if told.appointment_id is None:
             return ""
@@ -131,6 +133,8 @@ class Desk:
             return reasons.CANCELLED
         if visit.start_minute != told.appointment_start:
             return reasons.MOVED
+        if not rule.fits(visit.branch_id, visit.doctor_id, visit.service):
+            return reasons.NOT_OF_RULE
         return reasons.PAST if to_ms(self._zone(told), visit.start_minute) <= self.now_ms else ""
 
     def _patient(self, told: Any) -> str:
@@ -139,7 +143,7 @@ class Desk:
 
     def _written(self, row: Row, told: Any, template: Template | None) -> Go | str:
         """Write the message as it shall go; give why there is none where it cannot be."""
-        patient, visit = self._who(told), self.seen.visits.get(told.appointment_id or 0)
+        patient, visit = self._who(told), self._visit(told)
         to, why = _address(self.medium, row, patient)
         if not to:
             return why
@@ -196,10 +200,14 @@ class Desk:
     def _who(self, told: Any) -> "Patient | None":
         return self.seen.patients.get(told.patient_id) if told.patient_id is not None else None
 
+    def _visit(self, told: Any) -> "Visit | None":
+        return self.seen.visits.get(told.appointment_id or 0)
+
     def _branch(self, told: Any) -> "Branch | None":
-        """Give the branch of a message: its own, else the patient's, else the network's first."""
-        patient, branches = self._who(told), self.seen.branches
-        for number in (told.branch_id, patient.branch_id if patient is not None else None, min(branches, default=None)):
+        """Give the branch of a message: of its visit as it is now, its own, the patient's, the network's first."""
+        patient, visit, branches = self._who(told), self._visit(told), self.seen.branches
+        of_visit, of_patient = (each.branch_id if each is not None else None for each in (visit, patient))
+        for number in (of_visit, told.branch_id, of_patient, min(branches, default=None)):
             if number is not None and number in branches:
                 return branches[number]
         return None
@@ -230,13 +238,12 @@ def _told(connection: Connection, rows: Sequence[Row]) -> Told:
     ids, lots = [row.id for row in rows], {row.lot for row in rows if row.lot is not None}
     messages = {row.outbox_id: row for row in connection.execute(select(*_MESSAGE).where(_m.outbox_id.in_(ids)))}
     used = {row.template_id for row in messages.values() if row.template_id is not None}
-    ruled = {row.rule_id for row in messages.values() if row.rule_id is not None}
-    on = select(message_rule.c.id).where(message_rule.c.id.in_(ruled), message_rule.c.state == "on")
+    ruled = any(row.rule_id is not None for row in messages.values())
     of_lots = select(message_campaign.c.id, message_campaign.c.state).where(message_campaign.c.id.in_(lots))
     return Told(
         messages,
         templates(connection, used) if used else {},
-        frozenset(connection.execute(on).scalars()) if ruled else frozenset(),
+        {rule.id: rule.filter for rule in rules(connection, on=True)} if ruled else {},
         {row.id: row.state for row in connection.execute(of_lots)} if lots else {},
         quiet.policies(connection),
     )
