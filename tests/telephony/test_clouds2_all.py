@@ -129,17 +129,31 @@ def test_windows_that_overlap_or_touch_lose_and_double_nothing(
         phone, talk = f"+7916000000{chance.randrange(3)}", chance.choice((None, 5.0, 90.0))
         ago = 7_000 - at * 170 - chance.randrange(100)
         clouds.finished(kind, ago=ago, talk=talk, phone=phone, rang=["101", "102", "103"][: chance.randint(1, 3)])
-    whole = [call.key for call in history(line(clouds, kind))]
-    start, pieces = window().start_ms, list[str]()
+    whole = history(line(clouds, kind))
+    start, pieces = window().start_ms, list[Call]()
     monkeypatch.setattr(zadarma, "STATISTICS", 1_000)  # the pace is another test's
     zadarma._RECENT.clear()
     clouds.options(limits={"zadarma": 1_000})
     for step in range(16):
         begins = start + step * 450_000
         piece = Window(begins, begins + 450_000 + chance.choice((0, 60_000)), last=False)
-        pieces += [call.key for call in history(line(clouds, kind), piece)]
-    assert len(whole) == len(set(whole)) == 40
+        pieces += history(line(clouds, kind), piece)
+    assert len(whole) == len({call.key for call in whole}) == 40
     assert set(pieces) == set(whole)
+
+
+@pytest.mark.parametrize("kind", ["beeline", "zadarma"])
+def test_a_window_that_begins_or_ends_among_the_legs_of_a_call_tells_all_of_it(clouds: CloudProcess, kind: str) -> None:
+    """Told anew without its first legs it would lose who took it and what was recorded, a day after it was over."""
+    clouds.finished(kind, ago=600, rang=["101", "102", "103"], talk=30.0, recorded=True)
+    [call] = history(line(clouds, kind))
+    assert call.recordings
+    for second in range(1, 12):
+        at = call.start_ms + second * 1_000
+        assert history(line(clouds, kind), Window(at, at + 500_000, last=True)) == []
+        zadarma._RECENT.clear()
+        clouds.options(limits={"zadarma": 1_000})
+        assert history(line(clouds, kind), Window(at - 60_000, at, last=False)) == [call]
 
 
 @each_kind

@@ -6,11 +6,10 @@ import pytest
 
 from identsync import errors
 from identsync.demo.cloudpbx.process import CloudProcess
-from identsync.flows.intake import Window
 from identsync.integrations.telephony.call import Call, Direction, State
 from identsync.integrations.telephony.wire.beeline_calls import call_from, together
 
-from .clouds2_lines import cloud_process, clouds, extensions, history, line, run, window
+from .clouds2_lines import cloud_process, clouds, extensions, history, line, run
 
 __all__ = ["cloud_process", "clouds"]  # fixtures
 AT = 1_767_323_045_000
@@ -126,14 +125,6 @@ def test_more_than_a_page_is_read(clouds: CloudProcess) -> None:
     assert len(calls) == 130
     assert all(len(call.recordings) == 1 for call in calls)
     assert clouds.asked("GET /beeline/v2/statistics") == 2
-
-
-def test_a_window_that_begins_among_the_rows_of_a_call_tells_no_second_call(clouds: CloudProcess) -> None:
-    """Its key is made of the first row: cut off, the rest would be a call of its own."""
-    clouds.finished("beeline", ago=600, rang=["101", "102", "103"], talk=None)
-    start = window(0).start_ms - 599_000
-    assert history(line(clouds, "beeline"), Window(start, start + 500_000, last=True)) == []
-    assert len(history(line(clouds, "beeline"), Window(start - 5_000, start, last=False))) == 1
 
 
 def test_a_recording_still_being_written_is_asked_for_in_a_minute(clouds: CloudProcess) -> None:

@@ -22,6 +22,7 @@ FROM, TO = re.compile(r"\+?[0-9]{7,15}|[0-9]{3,5}"), re.compile(r"\+?[0-9]{7,15}
 SIP = re.compile(r"[0-9]{5}|[0-9]{3}")
 FORM = "%Y-%m-%d %H:%M:%S"
 MONTH = timedelta(days=31)
+MENU_S = 3  # the menu speaks so long, then the phones ring
 DISPOSITIONS = {
     "busy": "busy",
     "cancelled": "cancel",
@@ -69,8 +70,9 @@ def statistics(desk: Desk, asked: Asked) -> Told:
         return _error(400, "Wrong period")
     if until - since > MONTH or not 0 < limit <= 1_000 or query.get("version") not in ("1", "2"):
         return _error(400, "Wrong parameters")
-    calls = desk.finished("zadarma", since.timestamp(), until.timestamp())
-    legs = [leg for call in calls for leg in _legs(call, zone)][skip : skip + limit]
+    calls = desk.finished("zadarma", since.timestamp() - MENU_S, until.timestamp())
+    legs = [leg for call in calls for leg in _legs(call, zone) if query["start"] <= leg["callstart"] <= query["end"]]
+    legs = legs[skip : skip + limit]  # a leg belongs to the period in which it began itself
     told = orjson.dumps(
         {"status": "success", "start": query["start"], "end": query["end"], "version": 2, "stats": legs}
     )
@@ -119,7 +121,7 @@ def _legs(call: Staged, zone: ZoneInfo) -> list[Row]:
         "clid": call.phone or "Anonymous",
         "destination": 1,
         "disposition": "answered",
-        "seconds": 3,
+        "seconds": MENU_S,
         "is_recorded": False,
     }
     phones = call.rang + [each for each in call.talked if each not in call.rang]
@@ -133,16 +135,17 @@ def _legs(call: Staged, zone: ZoneInfo) -> list[Row]:
 
 def _leg(call: Staged, zone: ZoneInfo, number: int, extension: str, to: str, clid: str) -> Row:
     spoke = extension in call.talked
-    end = call.ended or call.start
+    start = call.start + (MENU_S if call.direction == "in" else 0)
+    end = call.ended or start
     unheard = "cancel" if call.talked else DISPOSITIONS[call.reason]
     return {
         "call_id": f"#{_id(call, number)}",
         "sip": int(extension),
-        "callstart": _moment(call.start, zone),
+        "callstart": _moment(start, zone),
         "clid": clid,
         "destination": int(to) if to.isdigit() else to,
         "disposition": "answered" if spoke else unheard,
-        "seconds": round(end - call.start) if spoke else 0,
+        "seconds": round(end - start) if spoke else 0,
         "is_recorded": "true" if spoke and call.recording else "false",
     }
 

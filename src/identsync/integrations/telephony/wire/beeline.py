@@ -37,16 +37,14 @@ class Beeline(journal.Journal):
     base = "https://cloudpbx.beeline.ru/apis/portal"
 
     async def journal(self, window: Window) -> list[Any]:
-        """Ask for the rows of the window and around it, and for recordings; give the calls that began in it."""
+        """Ask for the rows of the window and for recordings."""
         rows: list[Any] = []
         records: list[Any] = []
-        around = Window(window.start_ms - beeline_calls.AROUND_MS, window.end_ms, window.last)
-        for start, end in journal.spans(around, WINDOW_MS):
+        for start, end in journal.spans(window, WINDOW_MS):
             period = {"dateFrom": read.spelled(start, read.ISO), "dateTo": read.spelled(end, read.ISO)}
             rows += await self._rows(period)
             records += await self._records(period)
-        calls = beeline_calls.together(rows, records)
-        return [call for call in calls if journal.is_within(window, beeline_calls.start_of(call))]
+        return list(beeline_calls.together(rows, records))
 
     async def dial(self, command: Command) -> Verdict:
         """Order a call: the employee's phone rings first. The number goes both ways in which clients give it."""

@@ -9,7 +9,6 @@ from identsync.integrations.telephony.wire import asking
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import LATEST_MS, rows, text, whole
 
-AROUND_MS = 2 * 3_600_000  # of a call that began before a window its later rows are in it
 TOUCHING_MS = {Direction.IN: 20_000, Direction.OUT: 2_000}  # phones that ring one after the other; a redial is new
 SLACK_MS = 5_000
 RECORD_MS = 120_000  # a recording begins when somebody answers

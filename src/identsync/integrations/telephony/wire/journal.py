@@ -1,9 +1,11 @@
 """A PBX that cannot call into a clinic: its journal, asked for whole, the legs of a call put together.
 
-Such journals are lists of legs, or cannot be paged: ``fetch`` asks for a window once, puts the legs of each call
-together and hands the flow portions of that. ``listen`` is not there.
+Such journals are lists of legs, or cannot be paged: ``fetch`` asks for a window and what is around it once, puts the
+legs of each call together and hands the flow portions of the calls that began in the window. Cut at its border, a call
+would be told anew without its first legs, and so without who took it and what was recorded. ``listen`` is not there.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -17,6 +19,7 @@ from identsync.integrations.telephony.wire import asking
 from identsync.language import _
 
 DAY_MS = 86_400_000
+AROUND_MS = 2 * 3_600_000  # of a call that began in a window some legs may be outside it
 SLOWER_MS = 60_000  # how long a PBX that asks for a slower pace without naming a time is left alone
 
 
@@ -33,15 +36,21 @@ class Journal(asking.Asking):
         self._kept: tuple[Window, list[Any]] | None = None
 
     async def journal(self, window: Window) -> list[Any]:
-        """Return every call of a window, each with all its legs."""
+        """Return every call of a window, each with all its legs there."""
         raise NotImplementedError
 
     async def fetch(self, window: Window, limit: int, offset: int) -> object:
         """Return a portion of the calls of a window; at offset 0 the journal is asked anew."""
         if offset == 0 or self._kept is None or self._kept[0] != window:
-            self._kept = window, await self.journal(window)
+            wide = Window(window.start_ms - AROUND_MS, window.end_ms + AROUND_MS, window.last)
+            self._kept = window, await asyncio.to_thread(self._begun, window, await self.journal(wide))
         calls = self._kept[1]
         return calls[offset : offset + limit] if limit else calls
+
+    def _begun(self, window: Window, calls: Iterable[Any]) -> list[Any]:
+        """Return those that began in a window; what cannot be read belongs to every one."""
+        told = ((raw, self.parse(raw)) for raw in calls)
+        return [raw for raw, call in told if isinstance(call, list) or _is_within(window, call.start_ms)]
 
     async def reply(
         self,
@@ -114,9 +123,8 @@ def spans(window: Window, longest_ms: int) -> Iterator[tuple[int, int]]:
         start += longest_ms
 
 
-def is_within(window: Window, at_ms: int | None) -> bool:
-    """Tell whether a row belongs to a window; one whose moment is unknown belongs to every one."""
-    return at_ms is None or window.start_ms <= at_ms <= window.end_ms
+def _is_within(window: Window, at_ms: int) -> bool:
+    return window.start_ms <= at_ms <= window.end_ms
 
 
 def gathered(rows: Iterable[Any], key: Callable[[Any], str]) -> list[Any]:
