@@ -149,6 +149,7 @@ def test_an_answer_is_what_was_written_above_the_quote() -> None:
         reply = said(letter(text, **{name: f"<a@b> <{TOKEN}@example.ru>"}))
         assert isinstance(reply, Reply)
         assert (reply.sender, reply.text, reply.at_ms) == ("ivan@mail.ru", "Не смогу, перенесите.\n\nСпасибо", AT)
+        assert reply.token == TOKEN
     page = "<style>p{}</style><p>Стоп &amp; всё</p><blockquote>Ждём вас</blockquote>"
     reply = said(letter("", page, In_Reply_To=f"<{TOKEN}@example.ru>"))
     assert isinstance(reply, Reply)
@@ -168,7 +169,7 @@ def test_the_same_answer_has_the_same_key_wherever_it_is_found_again() -> None:
 def test_the_opt_out_mail_says_so() -> None:
     reply = said(letter("", "<p></p>", Subject=f"unsubscribe {TOKEN}"))
     assert isinstance(reply, Reply)
-    assert (reply.sender, reply.text) == ("ivan@mail.ru", "unsubscribe")
+    assert (reply.sender, reply.text, reply.token) == ("ivan@mail.ru", "unsubscribe", TOKEN)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, insert, select
 
 from identsync.clinic.source import ClinicSource
 from identsync.errors import IdentsyncError
@@ -15,6 +15,7 @@ from identsync.store.tables import (
     message_channel,
     message_reply,
     message_rule,
+    message_stop,
     message_template,
     outbox,
     outbox_event,
@@ -179,6 +180,25 @@ def test_a_reply_is_done_once_and_may_wait_again(desk: Desk) -> None:
     assert number in {row["id"] for row in desk.view(tab="replies", state="done")["rows"]}
     desk.do("reopen", {"id": number})
     assert desk.attention() == before
+
+
+def test_stop_of_an_answer_from_another_address_stops_the_patient_s_own(desk: Desk) -> None:
+    patient, _phone, own, *_rest = desk.with_mail()
+    reply = {
+        "channel": "mail",
+        "key": "9",
+        "sender": "work@elsewhere.example",
+        "patient_id": patient,
+        "text": "хватит вам",
+    }
+    with desk.store.write() as connection:
+        connection.execute(insert(message_reply).values(**reply, at_ms=1, received_ms=1))
+    row = desk.view(tab="replies")["rows"][0]
+    assert [number for number, _name in row["patients"]] == [patient]
+    desk.do("stop", {"id": row["id"]})
+    with desk.store.read() as connection:
+        stopped = set(connection.execute(select(message_stop.c.address)).scalars())
+    assert {"work@elsewhere.example", own.lower()} <= stopped
 
 
 def test_a_person_may_read_a_reply_as_stop_and_lift_it_later(desk: Desk) -> None:

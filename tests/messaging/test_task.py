@@ -16,9 +16,10 @@ from identsync.demo.gateway.process import GatewayProcess
 from identsync.engine.integration import Outcome, Status
 from identsync.integrations.messaging import books
 from identsync.integrations.messaging.message import Medium, Message, Reply
+from identsync.integrations.messaging.replies import take
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.single import GOOD_FOR, Letter, send
-from identsync.integrations.messaging.task import _heard, tasks
+from identsync.integrations.messaging.task import tasks
 from identsync.integrations.messaging.wire import asking
 from identsync.store import Store
 from identsync.store.tables import message, message_channel, message_reply, message_stop, outbox
@@ -205,7 +206,7 @@ def test_a_reply_is_kept_once_and_stop_means_stop(store: Store) -> None:
     replies = [Reply("1", "79450000001", "СТОП!", now), Reply("2", "79450000002", "Спасибо, буду", now)]
     with store.write() as connection:
         for _ in range(2):
-            _heard(connection, "smpp", Medium.SMS, replies, now)
+            take(connection, "smpp", Medium.SMS, replies, now)
         assert [row.text for row in connection.execute(select(message_reply))] == ["СТОП!", "Спасибо, буду"]
         assert [row.address for row in connection.execute(select(message_stop))] == ["+79450000001"]
 
@@ -214,7 +215,7 @@ def test_who_said_stop_gets_nothing_more(house_of: Houses, gateway: GatewayProce
     house = house_of({"smsc": channel(gateway)})
     house.letter()
     with house.store.write() as connection:
-        _heard(connection, "smpp", Medium.SMS, [Reply("1", "79450000001", "стоп", 1)], 1)
+        take(connection, "smpp", Medium.SMS, [Reply("1", "79450000001", "стоп", 1)], 1)
     house.run("messaging/sms.send")
     assert house.rows()[0].state == "skipped"
     assert not gateway.messages()

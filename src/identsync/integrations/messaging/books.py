@@ -1,4 +1,4 @@
-"""The room's rows beside the outbox: what went out and what it cost, what came back, how each channel does."""
+"""The room's rows beside the outbox: what went out and what it cost, how each channel does."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from identsync.flows.outbox_rows import change
-from identsync.integrations.messaging.message import Attachment, Balance, Missing, Reply, Sent
+from identsync.integrations.messaging.message import Attachment, Balance, Missing, Sent
 from identsync.store.lists import portions
-from identsync.store.tables import message, message_channel, message_file, message_reply, outbox
-from identsync.store.texts import fitting, printable
+from identsync.store.tables import message, message_channel, message_file, outbox
+from identsync.store.texts import fitting
 
 DAY_MS = 86_400_000
 ASKED_DAYS = 7  # what nothing was heard of for so long is asked about no more
@@ -103,19 +103,6 @@ def failing(connection: Connection, channel: str, now_ms: int) -> int:
     return 0 if total < FEW else 100 * (total - counts.get("delivered", 0)) // total
 
 
-def heard(connection: Connection, channel: str, replies: Sequence[Reply], now_ms: int) -> list[Reply]:
-    """Write down what people wrote back; give those that are new."""
-    r = message_reply.c
-    keyed: dict[str, Reply] = {}
-    for reply in replies:
-        keyed.setdefault(_key(reply), reply)
-    here = set(connection.execute(select(r.key).where(r.channel == channel, r.key.in_(keyed))).scalars())
-    new = [reply for key, reply in keyed.items() if key not in here]
-    if new:
-        connection.execute(insert(message_reply), [_reply(channel, reply, now_ms) for reply in new])
-    return new
-
-
 def looked(connection: Connection, channel: str, now_ms: int, **values: Any) -> None:
     """Keep how a channel does: ``balance``, ``problem`` (None = none)."""
     balance: Balance | None = values.pop("balance", None)
@@ -130,21 +117,6 @@ def looked(connection: Connection, channel: str, now_ms: int, **values: Any) -> 
 def channels(connection: Connection) -> Mapping[str, Any]:
     """Give the rows of all channels by name."""
     return {row.channel: row for row in connection.execute(select(message_channel))}
-
-
-def _key(reply: Reply) -> str:
-    return fitting(reply.key, 64).encode("ascii", "replace").decode()
-
-
-def _reply(channel: str, reply: Reply, now_ms: int) -> dict[str, Any]:
-    return {
-        "channel": channel,
-        "key": _key(reply),
-        "sender": fitting(reply.sender, 320),
-        "text": printable(reply.text)[:4_000],
-        "at_ms": reply.at_ms,
-        "received_ms": now_ms,
-    }
 
 
 def masked(text: str) -> str:

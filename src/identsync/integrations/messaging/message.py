@@ -133,12 +133,16 @@ class Gateway(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a person wrote back: from whom, what, when (epoch ms UTC); ``key`` tells it from all others."""
+    """What a person wrote back: from whom, what, when (epoch ms UTC); ``key`` tells it from all others.
+
+    ``token``: of our message that it answers, where it says which. Mail is often answered from another address.
+    """
 
     key: str
     sender: str
     text: str
     at_ms: int
+    token: str = ""
 
 
 Replies = Callable[[Sequence[Reply]], Awaitable[None]]

@@ -11,6 +11,7 @@ from identsync.errors import IdentsyncError
 from identsync.integrations.messaging import consent
 from identsync.integrations.messaging import page_words as words
 from identsync.integrations.messaging.message import Medium
+from identsync.integrations.messaging.reach import reach
 from identsync.store.tables import message_reply, message_stop
 
 SHOWN = 100
@@ -117,16 +118,21 @@ def reopen(context: PageContext, form: Mapping[str, str]) -> str:
 
 
 def stop(context: PageContext, form: Mapping[str, str]) -> str:
-    """Send nothing more to the address a reply came from, because a person read it so."""
+    """Send nothing more to the address a reply came from, nor to that of its patient, because a person read it so."""
+    asked = select(message_reply.c.sender, message_reply.c.patient_id)
+    with context.store.read() as connection:
+        reply = connection.execute(asked.where(message_reply.c.id == pages.number(form.get("id")))).first()
+    if reply is None:
+        raise IdentsyncError(_("Такого ответа нет"))
+    medium, said = _medium(reply.sender), _("ответ, прочитанный человеком")
+    addresses = {reply.sender, _own(context, medium, reply.patient_id) or reply.sender}
     with context.store.write() as connection:
-        medium, address = _sender(connection, form)
-        consent.stop(connection, medium, address, source=_("ответ, прочитанный человеком"), now_ms=context.now_ms)
+        for address in addresses:
+            consent.stop(connection, medium, address, source=said, now_ms=context.now_ms)
     return _("Больше ничего не отправим на этот адрес")
 
 
-def _sender(connection: Connection, form: Mapping[str, str]) -> tuple[Medium, str]:
-    asked = select(message_reply.c.sender).where(message_reply.c.id == pages.number(form.get("id")))
-    sender = connection.execute(asked).scalar()
-    if sender is None:
-        raise IdentsyncError(_("Такого ответа нет"))
-    return _medium(sender), sender
+def _own(context: PageContext, medium: Medium, patient_id: int | None) -> str:
+    """Return where the patient whom a reply answers is written to; mail is often answered from another address."""
+    patient = context.clinic.patients([patient_id]).get(patient_id) if patient_id is not None else None
+    return reach(medium, patient.phone, patient.email)[0] if patient is not None else ""

@@ -23,12 +23,13 @@ from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
 from identsync.flows.receipts import adopt_by_address
 from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
-from identsync.integrations.messaging import books, consent, reasons
+from identsync.integrations.messaging import books, reasons
 from identsync.integrations.messaging.bulk import PLANNER
 from identsync.integrations.messaging.keeping import forget, terms
 from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
+from identsync.integrations.messaging.replies import take
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.whether import Go, decide
 from identsync.language import _
@@ -288,15 +289,9 @@ async def opened(run: "Run", name: str, channel: Channel, medium: Medium, stack:
         await run.write(lambda connection: flow.receive(connection, stream, name, receipts, run.now_ms()))
 
     async def replies(heard: Sequence[Reply]) -> None:
-        await run.write(lambda connection: _heard(connection, name, medium, heard, run.now_ms()))
+        await run.write(lambda connection: take(connection, name, medium, heard, run.now_ms()))
 
     wire = import_module(f"identsync.integrations.messaging.wire.{channel.kind}")
     make: Callable[..., Gateway] = wire.open
     permit: Callable[[], Awaitable[None]] = permits.take
     return make(channel, permit, keep, replies)
-
-
-def _heard(connection: Connection, name: str, medium: Medium, heard: Sequence[Reply], now_ms: int) -> None:
-    for reply in books.heard(connection, name, heard, now_ms):
-        if consent.is_stop(reply.text):
-            consent.stop(connection, medium, reply.sender, source=_("ответ СТОП"), now_ms=now_ms)

@@ -66,9 +66,10 @@ def judge(raw: bytes, at_ms: int, ours: Ours) -> Receipt | Reply | None:
         return _report(parsed, raw, at_ms, ours)
     if _automatic(parsed):
         return None
-    opt_out = _OPT_OUT.search(_head(parsed, "subject"))
-    if opt_out or _referred(parsed, ours):
-        return _reply(parsed, raw, at_ms, "unsubscribe" if opt_out else _answer(parsed))
+    if opt_out := _OPT_OUT.search(_head(parsed, "subject")):
+        return _reply(parsed, raw, at_ms, "unsubscribe", opt_out[1].lower())
+    if tokens := _referred(parsed, ours):
+        return _reply(parsed, raw, at_ms, _answer(parsed), tokens[0])
     return None
 
 
@@ -82,7 +83,7 @@ def _report(parsed: Parsed, raw: bytes, at_ms: int, ours: Ours) -> Receipt | Rep
         return Receipt(Fate.FAILED, token=token, at_ms=at_ms, reason=words(said, _code(said)), answer=masked(said))
     if delayed or _harmless(parsed):
         return None
-    return _reply(parsed, raw, at_ms, said or _answer(parsed))
+    return _reply(parsed, raw, at_ms, said or _answer(parsed), token)
 
 
 def _of_server(parsed: Parsed) -> bool:
@@ -171,11 +172,11 @@ def _referred(parsed: Parsed, ours: Ours) -> list[str]:
     return ours.tokens(" ".join(_referrals(parsed)))
 
 
-def _reply(parsed: Parsed, raw: bytes, at_ms: int, text: str) -> Reply:
+def _reply(parsed: Parsed, raw: bytes, at_ms: int, text: str, token: str) -> Reply:
     """Make the reply; its key is a digest of its Message-ID: the same after the mailbox was rebuilt (UIDVALIDITY)."""
     name = _head(parsed, "message-id").strip().encode("utf-8", "replace") or raw[:2048]
     sender = parseaddr(_head(parsed, "from"))[1]
-    return Reply(hashlib.sha256(name).hexdigest()[:32], sender, text[:LONGEST_TEXT], at_ms)
+    return Reply(hashlib.sha256(name).hexdigest()[:32], sender, text[:LONGEST_TEXT], at_ms, token)
 
 
 def _answer(parsed: Parsed) -> str:
