@@ -162,7 +162,7 @@ def test_a_campaign_is_counted_whole_until_it_goes_with_all_its_lines(house: Hou
         house.message(f"{lot} b", 1_200, "unknown" if lot == waiting else "failed", lot=lot)
     house.forget()
     assert [each.id for each in house.read(bulk.campaigns)] == [newest, waiting]
-    counted = house.read(lambda connection: [bulk.progress(connection, lot).states for lot in (old, waiting, newest)])
+    counted = house.read(lambda connection: [*bulk.progress(connection, (old, waiting, newest)).values()])
     assert counted == [{}, {"delivered": 1, "unknown": 1}, {"delivered": 1, "failed": 1}]
 
 

@@ -358,4 +358,4 @@ def test_the_bar_of_a_mailing_adds_up(desk: Desk) -> None:
     (line,) = desk.view(tab="bulk")["lines"]
     assert (line["all"], line["went"], line["ahead"]) == (8, 5, 2)
     assert sum(count for _kind, count, _word in line["parts"]) == 8
-    assert line["excluded"] == [("нет телефона", 1)]
+    assert line["left_out"] == 1

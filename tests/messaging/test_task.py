@@ -14,7 +14,7 @@ from identsync.clinic.source import ClinicSource
 from identsync.demo.gateway.desk import KEY, SENDER, USER
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.engine.integration import Outcome, Status
-from identsync.integrations.messaging import books
+from identsync.integrations.messaging import books, reasons, settings
 from identsync.integrations.messaging.message import Medium, Message, Reply
 from identsync.integrations.messaging.replies import take
 from identsync.integrations.messaging.settings import Channel
@@ -176,6 +176,10 @@ def test_what_the_gateway_does_not_know_is_told_to_the_person_who_decides(
     with house.store.write() as connection:  # it was never taken: another token
         connection.execute(outbox.update().values(token="f" * 32))
     house.run("messaging/smsc")
+    assert house.rows()[0].reason != reasons.ABSENT  # it may be on its way into the gateway's books
+    with house.store.write() as connection:
+        connection.execute(outbox.update().values(submitted_ms=outbox.c.submitted_ms - books.SURE_MS))
+    house.run("messaging/smsc")
     [row] = house.rows()
     assert (row.state, row.reason) == ("unknown", "шлюз такого сообщения не знает")
     house.run("messaging/sms.send")
@@ -224,3 +228,50 @@ def test_who_said_stop_gets_nothing_more(house_of: Houses, gateway: GatewayProce
 def test_masked_words_hold_no_phone_and_no_address() -> None:
     said = books.masked("no route to +7 (916) 123-45-67 for a.ivanova@example.com, code 12")
     assert said == "no route to … for … code 12"
+
+
+@pytest.mark.parametrize("answer", ["no money left to tell of", "not now"])
+def test_what_is_told_is_kept_though_another_question_fails(
+    house_of: Houses, gateway: GatewayProcess, answer: str
+) -> None:
+    house = house_of({"smsc": channel(gateway)})
+    house.letter()
+    house.run("messaging/sms.send")
+    gateway.reply("79450000005", "СТОП")
+    status = 403 if answer == "no money left to tell of" else 503
+    gateway.fault("fail", path="/smsc/sys/balance.php", status=status, times=None)
+    assert house.run("messaging/smsc").status is not Status.OK
+    assert house.rows()[0].state == "delivered"
+    assert [row.address for row in house.rows(message_stop)] == ["+79450000005"]
+
+
+def test_messages_that_never_end_keep_no_other_one_s_news_waiting(house_of: Houses, gateway: GatewayProcess) -> None:
+    house = house_of({"smsc": channel(gateway)})
+    with house.store.write() as connection:
+        now = house.store.now_ms()
+        for number in range(1, 6):
+            one = {"stream": "messaging/sms", "scope": 0, "key": str(number), "state": "accepted", "rank": 1}
+            one |= {"channel": "smsc", "provider_id": str(number), "token": str(number), "address": "+79450000001"}
+            times = {"due_ms": now, "until_ms": now, "made_ms": now, "submitted_ms": now, "changed_ms": now}
+            connection.execute(outbox.insert().values(one | times))
+    of, since, asked = books.Of("messaging/sms", "smsc"), 0, list[list[str]]()
+    for _turn in range(5):
+        with house.store.read() as connection:
+            sent, since = books.under_way(connection, of, since, 2, now)
+        asked.append([each.token for each in sent])
+    assert asked == [["1", "2"], ["3", "4"], ["5", "1"], ["2", "3"], ["4", "5"]]
+
+
+def test_each_run_asks_about_others(house_of: Houses, gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.ASKED, "smsc", 2)
+    house = house_of({"smsc": channel(gateway)})
+    for number in range(1, 6):
+        house.letter(number)
+    house.run("messaging/sms.send")
+    gateway.options(delivery_s=1e9)
+    for _run in range(2):
+        assert house.run("messaging/smsc").counts["asked"] == 2
+    gateway.options(delivery_s=0.0)
+    house.run("messaging/smsc")
+    assert sorted(row.state for row in house.rows()) == ["accepted"] * 3 + ["delivered"] * 2
+    assert {row.id: row.state for row in house.rows()}[5] == "delivered"

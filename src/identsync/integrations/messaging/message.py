@@ -15,7 +15,7 @@ channel rests until a person has acted), ``Limited`` and ``Unavailable(sent=Fals
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -39,6 +39,15 @@ class Kind(StrEnum):
 
     SERVICE = "service"
     AD = "ad"
+
+
+class Rank(IntEnum):
+    """Which of two messages that are due goes first."""
+
+    SINGLE = 1
+    PLAN = 2
+    REMINDER = 3
+    BULK = 7
 
 
 @dataclass(frozen=True, slots=True)

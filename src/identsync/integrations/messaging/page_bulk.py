@@ -48,7 +48,8 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return the campaigns with their progress, and the one that the address names ('new-…' or its number)."""
     with context.store.read() as connection:
         every, templates = bulk.campaigns(connection)[:SHOWN], rules.templates(connection)
-        lines = [_line(each, bulk.progress(connection, each.id)) for each in every]
+        states = bulk.progress(connection, [each.id for each in every])
+    lines = [_line(each, states[each.id]) for each in every]
     found = {"lines": lines, "templates": templates, "campaign_states": STATES, "campaign": None, "new": new()}
     wanted = query.get("campaign", "")
     known = next((each for each in every if str(each.id) == wanted), None)
@@ -171,8 +172,7 @@ def _save(context: PageContext, form: Mapping[str, str]) -> int:
     return made
 
 
-def _line(campaign: Campaign, progress: bulk.Progress) -> dict[str, Any]:
-    states = progress.states
+def _line(campaign: Campaign, states: Mapping[str, int]) -> dict[str, Any]:
     parts = [(kind, sum(states.get(each, 0) for each in of), words.STATES[name].title) for name, kind, of in BAR]
     ahead = states.get("planned", 0) + states.get("held", 0)
     all_of = sum(n for _kind, n, _word in parts) + ahead
@@ -184,7 +184,7 @@ def _line(campaign: Campaign, progress: bulk.Progress) -> dict[str, Any]:
         "all": all_of,
         "went": went,
         "ahead": ahead,
-        "excluded": sorted(progress.excluded.items(), key=lambda each: -each[1]),
+        "left_out": states.get("skipped", 0),
     }
 
 

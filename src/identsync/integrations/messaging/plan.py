@@ -25,7 +25,7 @@ from identsync.flows.outbox import plan as write_down
 from identsync.flows.outbox_book import written
 from identsync.integrations.messaging import reasons
 from identsync.integrations.messaging.consent import Standing, normal, standing
-from identsync.integrations.messaging.message import Medium
+from identsync.integrations.messaging.message import Medium, Rank
 from identsync.integrations.messaging.quiet import Policy, permitted, policies
 from identsync.integrations.messaging.reach import reach
 from identsync.integrations.messaging.rules import Rule, Template, rules, templates
@@ -41,7 +41,6 @@ AHEAD_MS = DAY * MINUTE_MS  # written down so long before it is due
 SOON_MS = 15 * MINUTE_MS  # what cannot go is written down so long before
 LATE = 120  # minutes that must be left until the visit
 EARLIER = 60  # minutes before quiet hours begin
-RANK = 3
 PORTION = 500  # rows of one transaction: on SQLite it holds the only write lock there is
 
 
@@ -227,8 +226,8 @@ def _write(connection: Connection, branch: int, wishes: Sequence[Wish], now_ms: 
 def _draft(wish: Wish) -> Draft:
     state = "skipped" if wish.reason else "planned"
     address = wish.address or None
-    due, until = wish.due_ms, wish.until_ms
-    return Draft(key=wish.key, due_ms=due, until_ms=until, rank=RANK, state=state, reason=wish.reason, address=address)
+    due, until, rank = wish.due_ms, wish.until_ms, Rank.REMINDER
+    return Draft(key=wish.key, due_ms=due, until_ms=until, rank=rank, state=state, reason=wish.reason, address=address)
 
 
 def _columns(wish: Wish, branch: int, outbox_id: int) -> Mapping[str, Any]:

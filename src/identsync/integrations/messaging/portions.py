@@ -15,6 +15,7 @@ from identsync.flows.outbox import Draft
 from identsync.integrations.messaging import bulk
 from identsync.integrations.messaging.audience import ZONE, Guess, chosen, judged
 from identsync.integrations.messaging.bulk import AT_ONCE, Campaign, running
+from identsync.integrations.messaging.message import Rank
 from identsync.integrations.messaging.quiet import day_began, permitted, policies
 from identsync.integrations.messaging.rules import Template
 from identsync.store.lists import portions, write_many
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 GOOD_FOR_MS = 90 * DAY_MS
-RANK = 7
 PORTION = 500
 REST_S = 0.05  # between two large transactions: on SQLite nobody else could write meanwhile
 
@@ -143,7 +143,7 @@ def _draft(wanted: Campaign, key: str, one: Guess, now_ms: int) -> Draft:
         key=key,
         due_ms=now_ms,
         until_ms=until,
-        rank=RANK,
+        rank=Rank.BULK,
         state=state,
         reason=one.reason,
         lot=wanted.id,

@@ -19,6 +19,8 @@ HTTP = ("smsc", "smsru", "smsaero", "exolve", "iqsms")
 WINDOW = {"smpp": 10, "email": 2}
 PACE = {"smpp": 50.0, "email": 2.0}
 """Requests a second where the settings say nothing; for a gateway over HTTP five (facts: messaging.md)."""
+ASKED = {"smsc": 100, "smsaero": 200}
+"""Messages that a gateway is asked about at once; the others two thousand."""
 
 
 class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +161,11 @@ class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def at_once(self) -> int:
         """Messages on their way at once."""
         return self.window or WINDOW.get(self.kind, 4)
+
+    @property
+    def asked(self) -> int:
+        """Messages that are asked about at once."""
+        return ASKED.get(self.kind, 2_000)
 
     def mistakes(self) -> Iterable[tuple[str, str, str]]:
         """Yield (key, what, hint): rules across keys."""

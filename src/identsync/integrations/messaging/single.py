@@ -9,13 +9,13 @@ from sqlalchemy import Connection, insert
 from identsync.flows.outbox_book import Draft, plan
 from identsync.integrations.messaging import template as texts
 from identsync.integrations.messaging.consent import normal
-from identsync.integrations.messaging.message import Attachment, Kind, Medium
+from identsync.integrations.messaging.message import Attachment, Kind, Medium, Rank
 from identsync.integrations.messaging.rules import Mistaken
 from identsync.store.tables import message, message_file
 
 DAY_MS = 86_400_000
 GOOD_FOR = {"single": DAY_MS, "plan": 7 * DAY_MS}
-RANK = {"single": 1, "plan": 2}
+RANK = {"single": Rank.SINGLE, "plan": Rank.PLAN}
 MOST_BYTES = 20 * 1024 * 1024
 """Of all files of a mail: what most mailboxes take."""
 

@@ -4,32 +4,37 @@ All channels of a medium are sent through by one task, so that a channel that fa
 *submitting*, or where the failing one has certainly not taken the message. Scope 0: one sender for the network.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from identsync.core.texts import measure
-from identsync.engine.channel import Channel as Rate
-from identsync.engine.integration import Outcome, Status, Task
+from identsync.engine.integration import Outcome, Task
 from identsync.engine.keeping import EVERY_MS
 from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable
 from identsync.flows import outbox as flow
 from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
 from identsync.flows.receipts import adopt_by_address
-from identsync.flows.sending import Accepted, NotTaken, Receipt, Verdict
-from identsync.integrations.messaging import books, reasons
+from identsync.flows.sending import Accepted, NotTaken, Verdict
+from identsync.integrations.messaging import books
 from identsync.integrations.messaging.bulk import PLANNER
 from identsync.integrations.messaging.keeping import forget, terms
-from identsync.integrations.messaging.message import Absent, Attachment, Balance, Gateway, Kind, Medium, Message, Reply
+from identsync.integrations.messaging.message import (
+    Attachment,
+    Gateway,
+    Kind,
+    Medium,
+    Message,
+)
+from identsync.integrations.messaging.news import ask
+from identsync.integrations.messaging.opening import opened
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
-from identsync.integrations.messaging.replies import take
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.whether import Go, decide
 from identsync.language import _
@@ -37,7 +42,6 @@ from identsync.store.texts import fitting
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch
-    from identsync.engine.permits import Permits
     from identsync.engine.run import Run
 
 DEADLINE_MS = 600_000
@@ -45,7 +49,6 @@ PORTION_MS = 60_000
 LOOK_S, MOST = 10, 400  # what goes out within so many seconds is decided on at once
 ANNOUNCED_S = 0.25
 QUIET_MS = 1_500  # of pushed receipts: then nothing more is waiting
-FAILING = 30  # per cent of a day's messages: from there on a person is told
 PUSHED = ("smpp", "email")  # kinds whose receipts come by themselves to whoever is connected
 
 
@@ -241,57 +244,3 @@ def price(channel: Channel, kind: Kind, parts: int) -> int | None:
     """Reckon what a message costs, kopecks; None where the settings name no price."""
     each = (channel.price_ad or channel.price) if kind is Kind.AD else channel.price
     return round(each * 100 * parts) or None
-
-
-async def ask(run: "Run", name: str, channel: Channel) -> Outcome:
-    """Ask a gateway what became of its messages, look for lost ones, and how much money is left."""
-    medium, now = Medium(channel.medium), run.now_ms()
-    sent = await run.read(lambda connection: books.under_way(connection, name, now))
-    lost = await run.read(lambda connection: books.missing(connection, name, now))
-    async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(await opened(run, name, channel, medium, stack))
-        receipts = list(await gateway.status(sent)) if sent else []
-        found = await gateway.find(lost) if lost else []
-        balance = await gateway.balance()
-        await gateway.listen(0)
-    receipts += [each for each in found if isinstance(each, Receipt)]
-    absent = [each.token for each in found if isinstance(each, Absent)]
-
-    def write(connection: Connection) -> int:
-        done = flow.receive(connection, books.stream_of(medium), name, receipts, run.now_ms())
-        books.not_there(connection, absent, reasons.ABSENT, run.now_ms())
-        books.looked(connection, name, run.now_ms(), balance=balance, problem=None)
-        return done
-
-    counts = {"asked": len(sent), "lost": len(lost), "heard": await run.write(write), "not_there": len(absent)}
-    share = await run.read(lambda connection: books.failing(connection, name, run.now_ms()))
-    if words := _worries(channel, balance, share):
-        return Outcome(Status.ASK, counts, f"AskPerson: {words}")
-    return Outcome(Status.OK, counts)
-
-
-def _worries(channel: Channel, balance: Balance | None, failing: int) -> str:
-    """Say what a person should look at, in one sentence; '' = nothing."""
-    if balance is not None and balance.kopecks is not None and balance.kopecks < channel.low_balance * 100:
-        return _("На счёте осталось {n} ₽, пополните", n=balance.kopecks // 100)
-    if failing >= FAILING:
-        return _("За сутки не доставлено {n} % сообщений: проверьте канал и имя отправителя", n=failing)
-    return ""
-
-
-async def opened(run: "Run", name: str, channel: Channel, medium: Medium, stack: AsyncExitStack) -> Gateway:
-    """Make the gateway of a channel, not connected yet, with its permits and its books."""
-    stream = books.stream_of(medium)
-    rate = Rate(f"messaging/{name}", channel.pace, max(1, channel.at_once))
-    permits: Permits = await stack.enter_async_context(run.permits(rate))
-
-    async def keep(receipts: Sequence[Receipt]) -> None:
-        await run.write(lambda connection: flow.receive(connection, stream, name, receipts, run.now_ms()))
-
-    async def replies(heard: Sequence[Reply]) -> None:
-        await run.write(lambda connection: take(connection, name, medium, heard, run.now_ms()))
-
-    wire = import_module(f"identsync.integrations.messaging.wire.{channel.kind}")
-    make: Callable[..., Gateway] = wire.open
-    permit: Callable[[], Awaitable[None]] = permits.take
-    return make(channel, permit, keep, replies)
