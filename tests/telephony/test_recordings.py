@@ -41,6 +41,10 @@ def files(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
+def moved(folder: Path, to: Path) -> Path:
+    return folder.rename(to)
+
+
 def context(network: Network, role: Role = Role.ADMINISTRATOR) -> PageContext:
     return PageContext(network.store, network.clinic, network.settings, "Анна", time.time_ns() // 1_000_000, role)
 
@@ -123,6 +127,60 @@ async def test_a_folder_that_is_away_costs_nothing_and_is_tried_again(
     assert (outcome.status, outcome.counts) == (Status.PARTIAL, {"kept": 0, "failed": 1})
     folder.mkdir()
     assert (await network.once("telephony/recordings")).counts == {"kept": 1, "failed": 0}
+
+
+async def test_a_file_that_cannot_be_thrown_away_now_is_thrown_away_later(
+    network: Network, clouds: CloudProcess, folder: Path
+) -> None:
+    network.settings = {"pbx": line(clouds, "ident", first_days=1, keep=30, folder=str(folder))}
+    await recorded(network, clouds)
+    await network.once("telephony/recordings")
+    with network.store.write() as connection:
+        connection.execute(update(phone_call).values(start_ms=phone_call.c.start_ms - 31 * DAY_MS))
+    away = moved(folder, folder.with_name("the-share-is-away"))
+    assert (await network.once("telephony/recordings")).status is Status.OK
+    moved(away, folder)
+    assert len(files(folder)) == 1
+    await network.once("telephony/recordings")
+    assert files(folder) == []
+    assert network.read(lambda c: c.execute(select(phone_recording)).all()) == []
+
+
+async def test_recordings_that_can_never_be_had_keep_no_other_from_being_kept(
+    network: Network, clouds: CloudProcess, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "AT_ONCE", 2)
+    network.settings = {"pbx": line(clouds, "ident", first_days=1, keep=30, folder=str(folder))}
+    for number in range(4):
+        await recorded(network, clouds, phone=f"+7916123450{number}")
+    gone = [call.id for call in network.calls()[:3]]
+    with network.store.write() as connection:
+        dead = update(phone_call).where(phone_call.c.id.in_(gone))
+        connection.execute(dead.values(recordings='["http://127.0.0.1:9/gone.wav"]'))
+    for _run in range(40):
+        if files(folder):
+            break
+        await network.once("telephony/recordings")
+    assert [file.name for file in files(folder)] == [f"{network.calls()[-1].id}-0.wav"]
+
+
+async def test_a_line_without_its_key_keeps_no_other_line_s_recordings_from_being_kept(
+    network: Network, clouds: CloudProcess, folder: Path
+) -> None:
+    good = line(clouds, "ident", first_days=1, keep=30, folder=str(folder))
+    network.settings = {"pbx": good}
+    await recorded(network, clouds)
+    with network.store.write() as connection:
+        row = connection.execute(select(phone_call)).one()
+        values = dict(row._mapping) | {"line": "dumb", "key": "0" * 64, "phone_key": None}
+        del values["id"]
+        connection.execute(phone_call.insert().values(values))
+    network.settings = {
+        "dumb": line(clouds, "ident", password="env:TEST_NOWHERE", keep=30, folder=str(folder)),
+        "pbx": good,
+    }
+    assert (await network.once("telephony/recordings")).status is Status.ASK
+    assert len(files(folder)) == 1
 
 
 async def test_a_kept_recording_that_was_lost_is_told(network: Network, clouds: CloudProcess, folder: Path) -> None:

@@ -6,9 +6,10 @@ What was fetched is kept in memory for a while, so that moving the position asks
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+import random
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 KEEP_MS = 900_000
 DAY_MS = 86_400_000
 LATE_MS = 3 * DAY_MS  # a recording that was not to be had so long is not asked for again
-AT_ONCE = 20  # calls of one run
+AT_ONCE, OLD_AT_ONCE = 20, 500  # recordings fetched, and thrown away, in one run
 MEMORY = 64 * 1024 * 1024  # bytes kept for listening
 TYPES = {"audio/mpeg": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/ogg": "ogg", "audio/mp4": "m4a"}
 _c, _r = phone_call.c, phone_recording.c
@@ -88,24 +89,49 @@ async def audio(context: PageContext, query: Mapping[str, str]) -> Answer:
 
 
 async def keep(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
-    """Fetch the recordings that are to be kept into their lines' folders; throw away what is older than its days."""
-    kept = failed = 0
+    """Fetch the recordings that are to be kept into their lines' folders; throw away what is older than its days.
+
+    A line that cannot be opened keeps no other from its turn; what keeps the first one from it is raised at the end.
+    """
+    counts, trouble = Counter(kept=0, failed=0), list[IdentsyncError]()
     for name, line in settings.items():
-        gone = await run.write(partial(_forget, name=name, line=line, now_ms=run.now_ms()))
-        await asyncio.to_thread(unlink, Path(line.folder or ""), gone)
-        wanted = await run.read(partial(_wanted, name=name, now_ms=run.now_ms()))
-        async with AsyncExitStack() as stack:
-            pbx = await stack.enter_async_context(await for_run(run, name, line, stack)) if wanted else None
-            for call_id, place, reference in wanted:
-                assert pbx is not None
-                try:
-                    await _keep(run, line, call_id, place, await pbx.recording(reference))
-                    kept += 1
-                except (IdentsyncError, OSError) as error:
-                    run.log.warning("a recording is not kept", call=call_id, error=type(error).__name__)
-                    failed += 1
-        run.progress(kept=kept, failed=failed)
-    return Outcome(Status.PARTIAL if failed else Status.OK)
+        await _thrown_away(run, name, line)
+        try:
+            await _kept(run, name, line, counts)
+        except IdentsyncError as error:
+            trouble.append(error)
+        run.progress(**counts)
+    if trouble:
+        raise trouble[0]
+    return Outcome(Status.PARTIAL if counts["failed"] else Status.OK)
+
+
+async def _thrown_away(run: "Run", name: str, line: "Line") -> None:
+    """Throw away what is kept too long, the file before its row: one that cannot go now is tried again."""
+    old = await run.read(partial(_old, name=name, line=line, now_ms=run.now_ms()))
+    if not old:
+        return
+    gone = await asyncio.to_thread(unlink, Path(line.folder or ""), [row.file for row in old])
+    await run.write(partial(_forget, rows=[row for row in old if row.file in gone]))
+    if len(gone) < len(old):
+        run.log.warning("old recordings are not thrown away", line=name, count=len(old) - len(gone))
+
+
+async def _kept(run: "Run", name: str, line: "Line", counts: Counter[str]) -> None:
+    wanted = await run.read(partial(_wanted, name=name, now_ms=run.now_ms()))
+    if not wanted:
+        return
+    # In no order: some that can never be had must not keep all others waiting until these are too late, too.
+    some = random.sample(wanted, min(AT_ONCE, len(wanted)))
+    async with AsyncExitStack() as stack:
+        pbx = await stack.enter_async_context(await for_run(run, name, line, stack))
+        for call_id, place, reference in some:
+            try:
+                await _keep(run, line, call_id, place, await pbx.recording(reference))
+                counts["kept"] += 1
+            except (IdentsyncError, OSError) as error:
+                run.log.warning("a recording is not kept", call=call_id, error=type(error).__name__)
+                counts["failed"] += 1
 
 
 async def _keep(run: "Run", line: "Line", call_id: int, place: int, audio: Audio) -> None:
@@ -124,31 +150,36 @@ def _write(line: "Line", name: str, content: bytes) -> None:
     part.replace(folder / name)
 
 
-def unlink(folder: Path, names: Iterable[str]) -> None:
-    """Throw files of recordings away; one that is gone already is no error."""
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
+def unlink(folder: Path, names: Iterable[str]) -> set[str]:
+    """Throw files of recordings away; give those that are gone: none where the folder is away, not one in use."""
+    gone = set[str]()
+    for name in names if folder.is_dir() else ():
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+            gone.add(name)
+    return gone
 
 
-def _forget(connection: Connection, name: str, line: "Line", now_ms: int) -> list[str]:
-    """Forget what is kept too long; looked for among the recordings, which are few, not among the calls."""
+def _old(connection: Connection, name: str, line: "Line", now_ms: int) -> Sequence[Any]:
+    """Return what is kept too long; looked for among the recordings, which are few, not among the calls."""
     old = select(_r.call_id, _r.place, _r.file).join(phone_call, _c.id == _r.call_id)
-    rows = connection.execute(
-        old.where(of_line(name), func.coalesce(_c.start_ms, 0) < now_ms - line.keep * DAY_MS).limit(500)
-    ).all()
+    here = of_line(name), func.coalesce(_c.start_ms, 0) < now_ms - line.keep * DAY_MS
+    return connection.execute(old.where(*here).limit(OLD_AT_ONCE)).all()
+
+
+def _forget(connection: Connection, rows: Iterable[Any]) -> None:
     for row in rows:
         connection.execute(delete(phone_recording).where(_r.call_id == row.call_id, _r.place == row.place))
-    return [row.file for row in rows]
 
 
 def _wanted(connection: Connection, name: str, now_ms: int) -> list[tuple[int, int, str]]:
-    """Return (call, place, reference) of recordings that are not kept yet, the oldest first."""
+    """Return (call, place, reference) of recordings that are not kept yet."""
     recent = of_line(name), _c.start_ms >= now_ms - LATE_MS, _c.recordings != "[]"
-    calls = connection.execute(select(_c.id, _c.recordings).where(*recent).order_by(_c.start_ms)).all()
+    calls = connection.execute(select(_c.id, _c.recordings).where(*recent)).all()
     kept = select(_r.call_id, _r.place).join(phone_call, _c.id == _r.call_id).where(*recent)
     here = {(row.call_id, row.place) for row in connection.execute(kept)}
     every = [(call.id, place, text) for call in calls for place, text in enumerate(orjson.loads(call.recordings))]
-    return [each for each in every if each[:2] not in here][:AT_ONCE]
+    return [each for each in every if each[:2] not in here]
 
 
 def _look(store: Any, call_id: int, place: int) -> tuple[Any, Any]:
