@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from identsync.flows.outbox import Changed
-from identsync.integrations.messaging import bulk, consent, reasons
+from identsync.integrations.messaging import bulk, consent, portions, reasons
 from identsync.integrations.messaging.bulk import Audience, Campaign
 from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.rules import Mistaken, templates
@@ -112,6 +112,18 @@ def test_a_campaign_goes_out_in_portions(clinic: SmallClinic) -> None:
     assert clinic.release().counts["released"] == 2
     assert clinic.read(bulk.progress, [number])[number] == {"submitting": 10, "planned": 2}
     assert len({row.address for row in clinic.rows()}) == 12
+
+
+def test_small_portions_of_a_large_campaign_are_good_until_the_last(
+    clinic: SmallClinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "GOOD_FOR_MS", 2 * portions.DAY_MS)
+    start(clinic, per_day=1)
+    for day in range(12):
+        clinic.now = at(10, day=day)
+        assert clinic.release().counts["released"] == 1
+        (go,) = clinic.send()
+        assert go.row.until_ms > clinic.now_ms()
 
 
 def test_who_cannot_get_it_takes_no_place_in_the_portion(clinic: SmallClinic) -> None:

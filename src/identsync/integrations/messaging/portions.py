@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from identsync.engine.run import Run
 
 DAY_MS = 86_400_000
-GOOD_FOR_MS = 90 * DAY_MS
+GOOD_FOR_MS = 90 * DAY_MS  # beside the days that its portions take
 PORTION = 500
 REST_S = 0.05  # between two large transactions: on SQLite nobody else could write meanwhile
 
@@ -75,9 +75,11 @@ async def _fill(run: "Run", wanted: Campaign, template: Template, branches: Mapp
     now, counts = run.now_ms(), Counter[str]()
     everybody = await run.clinic_read(lambda clinic: chosen(clinic, branches, template, wanted.audience, now))
     new = await run.read(lambda connection: _new(connection, wanted, template, everybody, now))
+    until = now + GOOD_FOR_MS + (len(everybody) // wanted.per_day * DAY_MS if wanted.per_day else 0)
     for at in range(0, len(new), PORTION):
         some = new[at : at + PORTION]
-        await run.write(lambda connection, some=some: _write(connection, wanted, template, some, run.now_ms()))  # type: ignore[misc]
+        write = partial(_write, wanted=wanted, template=template, some=some, until_ms=until, now_ms=run.now_ms())
+        await run.write(write)
         counts.update("left_out" if one.reason else "filled" for one in some)
     mine = message_campaign.c.id == wanted.id
     await run.write(lambda connection: connection.execute(update(message_campaign).where(mine).values(filled_ms=now)))
@@ -124,8 +126,10 @@ def _portion(connection: Connection, wanted: Campaign, template: Template, zone:
     return book.free(connection, stream, wanted.id, min(left, AT_ONCE), now_ms, now_ms) if left > 0 else 0
 
 
-def _write(connection: Connection, wanted: Campaign, template: Template, some: Sequence[Guess], now_ms: int) -> None:
-    drafts = [_draft(wanted, _key(wanted, template, one), one, now_ms) for one in some]
+def _write(
+    connection: Connection, wanted: Campaign, template: Template, some: Sequence[Guess], until_ms: int, now_ms: int
+) -> None:
+    drafts = [_draft(wanted, _key(wanted, template, one), one, until_ms, now_ms) for one in some]
     ids = book.plan(connection, f"messaging/{template.medium}", 0, drafts, now_ms)
     rows = [(ids.get(draft.key), one) for draft, one in zip(drafts, some, strict=True)]
     new = [_columns(wanted, template, one, number) for number, one in rows if number is not None]
@@ -136,13 +140,12 @@ def _key(wanted: Campaign, template: Template, one: Guess) -> str:
     return hashlib.sha256(f"bulk {wanted.id}|{one.guest.patient.id}|{template.medium}".encode()).hexdigest()
 
 
-def _draft(wanted: Campaign, key: str, one: Guess, now_ms: int) -> Draft:
-    state = "skipped" if one.reason else "held"
-    until, address = now_ms + GOOD_FOR_MS, one.address or None
+def _draft(wanted: Campaign, key: str, one: Guess, until_ms: int, now_ms: int) -> Draft:
+    state, address = "skipped" if one.reason else "held", one.address or None
     return Draft(
         key=key,
         due_ms=now_ms,
-        until_ms=until,
+        until_ms=until_ms,
         rank=Rank.BULK,
         state=state,
         reason=one.reason,
