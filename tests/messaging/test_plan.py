@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from identsync.integrations.messaging.quiet import Policy, save_policy
 from identsync.integrations.messaging.rules import ALL, Filter, Mistaken, Rule, Template, save_rule, save_template
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.task import tasks
+from identsync.integrations.messaging.whether import Go
 
 from .small_clinic import ANNA, BELOV, ERSHOVA, MOSCOW, OLEG, OMSK, SmallClinic, at, small_clinic
 
@@ -127,7 +129,8 @@ def test_who_gets_none_is_listed_once_it_is_time(clinic: SmallClinic) -> None:
         [reasons.BAD_PHONE, reasons.NO_PHONE, reasons.LANDLINE, reasons.REFUSED, reasons.STOPPED]
     )
     clinic.repatient(3, phone="8 945 000 00 03")
-    assert clinic.plan().counts == {"planned": 1, "skipped": 0}
+    assert clinic.plan().counts == {"planned": 2, "skipped": 0}  # the first one's time has come, and is not over
+    assert [row.reason for row in clinic.rows() if row.patient_id == 3] == [None, None]
 
 
 def test_a_policy_that_asks_for_consents(clinic: SmallClinic) -> None:
@@ -188,6 +191,60 @@ def test_a_moved_visit_gets_another_reminder_and_the_old_one_is_not_sent(clinic:
     (new,) = clinic.send()
     assert new.text == "Анна, ждём вас 1 декабря в 15:00."
     assert clinic.plan().counts == {"planned": 0, "skipped": 0}
+
+
+@pytest.mark.parametrize(
+    "what", ["moved away and back", "cancelled by mistake", "the rule was off", "the text was off"]
+)
+@pytest.mark.parametrize("back", [at(12, 5), at(23)])
+def test_what_kept_a_reminder_from_going_may_be_over(clinic: SmallClinic, what: str, back: int) -> None:
+    text = clinic.template()
+    rule = clinic.rule(template=text)
+    clinic.book(100, at(12, day=1))
+    clinic.plan()
+    clinic.now = at(12)
+    given = {"id": text, "name": "x", "medium": Medium.SMS, "kind": Kind.SERVICE, "text": "Ждём в {время}"}
+    off = Rule(id=rule, name="x", template_id=text, before_minutes=1440, on=False)
+    match what:
+        case "moved away and back":
+            clinic.move(100, at(12, 30, day=1))
+        case "cancelled by mistake":
+            clinic.cancel(100)
+        case "the rule was off":
+            clinic.write(save_rule, off, by="", now_ms=1)
+        case "the text was off":
+            clinic.write(save_template, Template(on=False, **given), by="", now_ms=1)  # type: ignore[arg-type]
+    assert [isinstance(each, Go) for each in clinic.send()] == [False]
+    clinic.now = back
+    clinic.move(100, at(12, day=1))
+    if what == "cancelled by mistake":
+        clinic.book(100, at(12, day=1))
+    clinic.write(save_rule, replace(off, on=True), by="", now_ms=1)
+    clinic.write(save_template, Template(**given), by="", now_ms=1)  # type: ignore[arg-type]
+    clinic.plan()
+    texts = [each.text for each in clinic.send() if isinstance(each, Go)]
+    assert texts == (["Ждём в 12:00"] if back == at(12, 5) else [])
+    clinic.plan()
+    assert clinic.due() == []
+
+
+def test_a_new_rule_reminds_nobody_of_what_the_old_one_has_reminded_of(clinic: SmallClinic) -> None:
+    old = clinic.rule()
+    clinic.book(100, at(11, day=1))
+    clinic.book(101, at(14, day=1), OLEG)
+    clinic.plan()
+    clinic.now = at(12)
+    clinic.send()
+    off = Rule(id=old, name="x", template_id=1, before_minutes=1440, on=False)
+    clinic.write(save_rule, off, by="", now_ms=1)
+    clinic.rule(template=clinic.template("Иначе"))
+    clinic.plan()
+    assert [row.patient_id for row in clinic.rows() if row.rule_id != old] == [OLEG]
+    clinic.now = at(14)
+    assert [(getattr(each, "reason", ""), getattr(each, "text", "")) for each in clinic.decide()] == [
+        (reasons.RULE_OFF, ""),
+        ("", "Иначе"),
+    ]
 
 
 def test_rules_that_are_off_plan_nothing(clinic: SmallClinic) -> None:

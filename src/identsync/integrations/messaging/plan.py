@@ -8,29 +8,35 @@ the morning for the afternoon needs none.
 A reminder is written down a day ahead, so that people see what is coming. One that cannot go (no number, refused) is
 written down, skipped and with its reason, when its time has come: until then the number may still be noted. A visit
 that is moved has another key: it gets a reminder of its own, and the old one is not sent (``whether``).
+
+What kept a reminder from going may be over while there is still time, as for a late one: the visit was moved away for a
+minute, the rule was off while its text was mended, the number is noted now. Then its row is planned once more. A visit
+that another rule has reminded of at the same time before it is not reminded of again: who writes a new rule and
+switches the old one off means the next visits.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
 from identsync.engine.integration import Outcome, Status
 from identsync.flows.outbox import Draft
 from identsync.flows.outbox import plan as write_down
 from identsync.flows.outbox_book import written
+from identsync.flows.outbox_rows import change
 from identsync.integrations.messaging import reasons
 from identsync.integrations.messaging.consent import Standing, normal, standing
 from identsync.integrations.messaging.message import Medium, Rank
-from identsync.integrations.messaging.quiet import Policy, permitted, policies
+from identsync.integrations.messaging.quiet import COUNTED, Policy, permitted, policies
 from identsync.integrations.messaging.reach import reach
 from identsync.integrations.messaging.rules import Rule, Template, rules, templates
-from identsync.store.lists import write_many
-from identsync.store.tables import message
+from identsync.store.lists import among, portions, write_many
+from identsync.store.tables import message, message_rule, outbox
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch, ClinicSource
@@ -41,6 +47,11 @@ AHEAD_MS = DAY * MINUTE_MS  # written down so long before it is due
 SOON_MS = 15 * MINUTE_MS  # what cannot go is written down so long before
 LATE = 120  # minutes that must be left until the visit
 EARLIER = 60  # minutes before quiet hours begin
+PASSING = (
+    reasons.CANCELLED, reasons.MOVED, reasons.NOT_OF_RULE, reasons.RULE_OFF, reasons.NO_TEMPLATE, reasons.NO_PHONE,
+    reasons.BAD_PHONE, reasons.LANDLINE, reasons.NO_EMAIL, reasons.BAD_EMAIL,
+)  # fmt: skip
+"""Why a reminder did not go that may go after all, once this is over."""
 PORTION = 500  # rows of one transaction: on SQLite it holds the only write lock there is
 
 
@@ -188,7 +199,10 @@ def _new(connection: Connection, asked: Sequence[Wish], policy: Policy, now_ms: 
     for medium in {wish.laid.template.medium for wish in asked}:
         keys = [wish.key for wish in asked if wish.laid.template.medium is medium]
         there |= written(connection, f"messaging/{medium}", keys).keys()
+    there -= {row.key for row in _over(connection, [wish.key for wish in asked if not wish.reason])}
     new = [wish for wish in asked if wish.key not in there]
+    told = _told(connection, {wish.patient for wish in new})
+    new = [wish for wish in new if _same(wish) not in told]
     said = {medium: _said(connection, medium, new) for medium in {wish.laid.template.medium for wish in new}}
     soon = now_ms + SOON_MS
     for wish in new:
@@ -197,6 +211,31 @@ def _new(connection: Connection, asked: Sequence[Wish], policy: Policy, now_ms: 
             yield wish
         elif wish.due_ms <= soon:
             yield replace(wish, reason=reason)
+
+
+def _over(connection: Connection, keys: Sequence[str]) -> list[Any]:
+    """Give the rows (id, key) that were skipped for what may be over by now."""
+    o, found = outbox.c, list[Any]()
+    for some in portions(keys):
+        here = among(connection, o.key, some), o.state == "skipped", o.reason.in_(PASSING)
+        found += connection.execute(select(o.id, o.key).where(*here)).all()
+    return found
+
+
+def _told(connection: Connection, patients: Collection[int]) -> set[tuple[Any, ...]]:
+    """Give what these patients have been reminded of, as ``_same`` has it."""
+    m, found = message.c, set[tuple[Any, ...]]()
+    asked = select(m.appointment_id, m.appointment_start, m.medium, message_rule.c.before_minutes)
+    asked = asked.join_from(message, outbox, outbox.c.id == m.outbox_id)
+    asked = asked.join(message_rule, message_rule.c.id == m.rule_id).where(outbox.c.state.in_(COUNTED))
+    for some in portions(patients):
+        found.update(tuple(row) for row in connection.execute(asked.where(among(connection, m.patient_id, some))))
+    return found
+
+
+def _same(wish: Wish) -> tuple[Any, ...]:
+    """Return what two rules would remind of in the same way at the same time."""
+    return wish.appointment, wish.start, str(wish.laid.template.medium), wish.laid.rule.before_minutes
 
 
 def _said(connection: Connection, medium: Medium, wishes: Sequence[Wish]) -> Standing:
@@ -211,7 +250,8 @@ def _objection(said: Standing, wish: Wish, policy: Policy) -> str:
 
 
 def _write(connection: Connection, branch: int, wishes: Sequence[Wish], now_ms: int) -> set[str]:
-    """Write down reminders and their messages; give the keys of the new ones."""
+    """Write down reminders and their messages, or plan those once more that are there; give the keys of all these."""
+    again = _again(connection, wishes, now_ms)
     by_medium: dict[Medium, list[Wish]] = {}
     for wish in wishes:
         by_medium.setdefault(wish.laid.template.medium, []).append(wish)
@@ -220,7 +260,16 @@ def _write(connection: Connection, branch: int, wishes: Sequence[Wish], now_ms: 
         ids |= write_down(connection, f"messaging/{medium}", 0, [_draft(wish) for wish in some], now_ms)
     new = [_columns(wish, branch, ids[wish.key]) for wish in wishes if wish.key in ids]
     write_many(connection, message, new)
-    return set(ids)
+    return again | ids.keys()
+
+
+def _again(connection: Connection, wishes: Sequence[Wish], now_ms: int) -> set[str]:
+    due, done = {wish.key: wish.due_ms for wish in wishes if not wish.reason}, set[str]()
+    for row in _over(connection, list(due)):
+        values = {"state": "planned", "due_ms": due[row.key], "reason": None, "changed_ms": now_ms}
+        if change(connection, [row.id], ("skipped",), values):
+            done.add(row.key)
+    return done
 
 
 def _draft(wish: Wish) -> Draft:
