@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from identsync.errors import AskPerson
@@ -143,8 +143,9 @@ def _at(day: date, minute: int, zone: ZoneInfo) -> int:
 
 
 def _story(connection: Connection, phone_key: str, since_ms: int) -> _Story:
-    dealt = select(func.max(_m.last_ms)).where(_m.phone_key == phone_key, _m.state == "closed")
-    after = connection.execute(dealt).scalar() or 0
+    # By the number's index: beside it SQLite would look through all that were ever closed, for each call that ends.
+    closed = func.max(case((_m.state == "closed", _m.last_ms)))
+    after = connection.execute(select(closed).where(_m.phone_key == phone_key)).scalar() or 0
     columns = (
         _c.id, _c.direction, _c.state, _c.start_ms, _c.same_as, _c.called_back, _c.phone, _c.e164, _c.branch_id,
         _c.patient_id,

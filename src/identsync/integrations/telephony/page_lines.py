@@ -1,5 +1,6 @@
 """The lines: what each PBX can do for the clinic and what not, whether it is heard, what to do where it is not."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
     for name, line in settings.items():
         mine = [slot for slot in slots if slot.kind in (stream_of(name), f"{stream_of(name)}.history")]
         told = _line(context, name, line, known.get(name), mine)
-        lines.append(told | {"calls": calls.get(name, 0), "slots": [slot for slot in mine if _is_troubled(slot)]})
+        lines.append(told | {"calls": calls[name], "slots": [slot for slot in mine if _is_troubled(slot)]})
     return {"lines": lines, "able": ABLE, "phones": phones, "zone_here": pages.zones(context, context.branch)[0]}
 
 
@@ -88,9 +89,9 @@ def _state(able: Any, row: Any, *, attended: bool) -> tuple[str, str]:
     return "ok", _("слышим звонки")
 
 
-def _calls(connection: Connection, now_ms: int) -> dict[str, int]:
-    asked = select(_c.line, func.count()).where(_c.start_ms >= now_ms - DAY_MS).group_by(_c.line)
-    return {row[0]: row[1] for row in connection.execute(asked)}
+def _calls(connection: Connection, now_ms: int) -> Counter[str]:
+    """Count the calls of a day here: grouped by line, SQLite would look through all there ever were."""
+    return Counter(connection.execute(select(_c.line).where(_c.start_ms >= now_ms - DAY_MS)).scalars())
 
 
 def _slots(connection: Connection) -> Sequence[Any]:
