@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, insert, select
 from identsync.clinic.source import ClinicSource
 from identsync.errors import IdentsyncError
 from identsync.flows import outbox_book
-from identsync.integrations.messaging import page_words
+from identsync.integrations.messaging import page_log, page_words
 from identsync.store.tables import (
     message_campaign,
     message_channel,
@@ -36,6 +36,19 @@ def test_every_message_is_in_the_log_newest_first_with_its_state_in_words_and_it
     }  # fmt: skip
     person = desk.people[0][0]
     assert shown["people"][person] == desk.clinic.patient_name(person)
+
+
+@pytest.mark.parametrize("recent", [1, 4, 9])
+def test_what_is_rare_is_found_behind_the_newest_messages_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, recent: int
+) -> None:
+    asked = [{"state": state} for state in page_log.GROUPS] + [{"channel": "smsc"}, {"channel": "smsc", "state": "way"}]
+    whole = [[row["id"] for row in desk.view(**query)["rows"]] for query in asked]
+    assert any(whole)
+    monkeypatch.setattr(page_log, "RECENT", recent)
+    for query, ids in zip(asked, whole, strict=True):
+        assert [row["id"] for row in desk.view(**query)["rows"]] == ids
+        assert [row["id"] for row in desk.view(**query, show=2)["rows"]] == ids[:2]
 
 
 def test_what_waits_says_why_and_what_is_only_planned_does_not_look_like_it(desk: Desk) -> None:

@@ -1,8 +1,9 @@
 """The log: every message, newest first, what became of it and why; one in detail with its history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
@@ -19,6 +20,8 @@ SHOWN = 100
 MOST_SHOWN = 2_000
 REASONED = 5_000
 """Of so many of the newest that were not sent the reasons are counted."""
+RECENT = 20_000
+"""Among so many of the newest it is looked first: an index of a state would have a year of messages sorted."""
 EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -68,6 +71,12 @@ class Choice:
         )
 
     @property
+    def is_wide(self) -> bool:
+        """Whether what is asked for may be most of a year's messages."""
+        few = self.day is not None or self.patient is not None or self.lot is not None or bool(self.reason)
+        return not few and bool(self.channel or self.state)
+
+    @property
     def day_written(self) -> str:
         """The day as a field of the form has it."""
         return "" if self.day is None else date.fromordinal(self.day + EPOCH).isoformat()
@@ -76,12 +85,12 @@ class Choice:
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return rows, filters, today's sums, the reasons of what was not sent, one message in detail."""
     choice, zones = Choice.of(query), pages.zones(context)
-    where = _where(choice, zones[0])
+    where = partial(_where, choice=choice, zone=zones[0])
     with context.store.read() as connection:
-        found = listed(connection, where, choice.shown + 1)
+        found = listed(connection, where, choice.shown + 1, wide=choice.is_wide)
         detail = None if choice.message is None else one(connection, choice.message)
         today = _today(connection, context, zones[0])
-        reasons = _reasons(connection, where) if choice.state == "skipped" else []
+        reasons = _reasons(connection, where, wide=choice.is_wide) if choice.state == "skipped" else []
     rows = [_shown(row, zones) for row in found[: choice.shown]]
     shown = [row["patient_id"] for row in rows] + ([detail["patient_id"]] if detail else [])
     people, silent = pages.names(context, [*shown, choice.patient])
@@ -142,9 +151,16 @@ _LISTED = (
 )
 
 
-def listed(connection: Connection, where: Sequence[ColumnElement[bool]], most: int) -> Sequence[Any]:
-    """Return the newest rows of which ``where`` is true, as lists show them."""
-    ids = connection.execute(_newest(where, most)).scalars().all()
+Columns = Any
+Where = Callable[[Columns], Sequence[ColumnElement[bool]]]
+"""What is true of rows, said of the columns of the outbox or of its newest rows."""
+
+
+def listed(connection: Connection, where: Where, most: int, *, wide: bool = False) -> Sequence[Any]:
+    """Return the newest rows of which ``where`` is true, as lists show them; ``wide``: it may be true of most."""
+    ids = connection.execute(_newest(where, most, recent=True)).scalars().all() if wide else ()
+    if len(ids) < most:
+        ids = connection.execute(_newest(where, most)).scalars().all()
     asked = select(*_LISTED, message_template.c.name.label("template"), message_rule.c.name.label("rule"))
     found = dict[int, Any]()
     for some in portions(ids):
@@ -153,9 +169,13 @@ def listed(connection: Connection, where: Sequence[ColumnElement[bool]], most: i
     return [found[number] for number in ids if number in found]
 
 
-def _newest(where: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
+def _newest(where: Where, most: int, *, recent: bool = False) -> Select[Any]:
     """Ask for the numbers alone first: sorting whole rows of a year costs more than reading some of them."""
-    return select(outbox.c.id).where(_ours(), *where).order_by(outbox.c.id.desc()).limit(most)
+    o: Columns = outbox.c
+    if recent:
+        columns = o.id, o.stream, o.scope, o.state, o.channel, o.lot, o.reason, o.made_ms
+        o = select(*columns).where(_ours()).order_by(o.id.desc()).limit(RECENT).subquery().c
+    return select(o.id).where(o.stream.like("messaging/%"), *where(o)).order_by(o.id.desc()).limit(most)
 
 
 def _joined(asked: Select[Any]) -> Select[Any]:
@@ -172,16 +192,15 @@ def _ours() -> ColumnElement[bool]:
     return outbox.c.stream.like("messaging/%")
 
 
-def of_states(*states: str) -> list[ColumnElement[bool]]:
+def of_states(o: Columns, *states: str) -> list[ColumnElement[bool]]:
     """Return what is true of the rows in these states, as the index has it."""
-    o = outbox.c
     return [o.stream.in_(words.STREAMS), o.scope == 0, o.state.in_(states)]
 
 
-def _where(choice: Choice, zone: str) -> list[ColumnElement[bool]]:
-    o, found = outbox.c, list[ColumnElement[bool]]()
+def _where(o: Columns, choice: Choice, zone: str) -> list[ColumnElement[bool]]:
+    found = list[ColumnElement[bool]]()
     if states := GROUPS[choice.state][1]:
-        found += of_states(*states)
+        found += of_states(o, *states)
     if choice.channel:
         found.append(o.channel == choice.channel)
     if choice.patient is not None:
@@ -219,12 +238,15 @@ def _today(connection: Connection, context: PageContext, zone: str) -> dict[str,
     return sums | {"all": sum(by_state.values()), "kopecks": spent}
 
 
-def _reasons(connection: Connection, where: Sequence[ColumnElement[bool]]) -> list[tuple[str, int]]:
-    """Return why messages were not sent and how often, the commonest first."""
-    newest, n = _newest(where, REASONED).subquery(), func.count().label("n")
-    asked = select(func.coalesce(outbox.c.reason, ""), n).join(newest, newest.c.id == outbox.c.id)
-    rows = connection.execute(asked.group_by(outbox.c.reason).order_by(n.desc()).limit(20))
-    return [(reason, count) for reason, count in rows]
+def _reasons(connection: Connection, where: Where, *, wide: bool) -> list[tuple[str, int]]:
+    """Return why messages were not sent lately and how often, the commonest first."""
+    for recent in (True, False) if wide else (False,):
+        newest, n = _newest(where, REASONED, recent=recent).subquery(), func.count().label("n")
+        asked = select(func.coalesce(outbox.c.reason, ""), n).join(newest, newest.c.id == outbox.c.id)
+        rows = connection.execute(asked.group_by(outbox.c.reason).order_by(n.desc()).limit(20)).all()
+        if rows:
+            return [(reason, count) for reason, count in rows]
+    return []
 
 
 def _day(text: str) -> int | None:

@@ -34,9 +34,8 @@ SAID = {
 def view(context: PageContext, _query: Mapping[str, str]) -> dict[str, Any]:
     """Return the unknown ones, newest first, with what the other side has said of them."""
     zones = pages.zones(context)
-    where = page_log.of_states("unknown")
     with context.store.read() as connection:
-        found = page_log.listed(connection, where, SHOWN)
+        found = page_log.listed(connection, lambda o: page_log.of_states(o, "unknown"), SHOWN)
         total = count(connection)
     rows = [dict(row._mapping) | _evidence(row, zones) for row in found]
     people, silent = pages.names(context, [row["patient_id"] for row in rows])
