@@ -86,17 +86,37 @@ def test_an_advertising_template_makes_it_advertising_until_its_text_is_gone(des
     assert desk.view(tab="write", patient=patient)["kind"] == "service"
 
 
-def test_a_message_is_planned_once_however_often_the_button_is_pressed(desk: Desk) -> None:
+def drawn(desk: Desk, place: str) -> dict[str, str]:
+    """What the page's form says of itself, as it was drawn."""
+    return {"place": place, "token": DRAFTS.of(desk.context(), place).token}
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_message_is_planned_once_however_often_the_button_is_pressed(desk: Desk, typed: bool) -> None:
+    """Its answer may be lost, or the same draft stand in another window: the page is as it was drawn."""
     patient, before = desk.people[0][0], desk.count(outbox)
-    form = {"place": f"write/{patient}", "medium": "sms", "text": "Позвоните нам, пожалуйста"}
-    token = DRAFTS.of(desk.context(), form["place"]).token
-    desk.do("send", form)
-    DRAFTS.of(desk.context(), form["place"]).token = token  # the second press carries the first one's form
-    desk.do("send", form)
+    form = drawn(desk, f"write/{patient}") | {"medium": "sms", "text": "Позвоните нам, пожалуйста"}
+    said = desk.do("send", form)
+    if typed:
+        desk.do("tell", form)
+    assert desk.do("send", form) == said
     assert desk.count(outbox) == before + 1
     newest = desk.view()["rows"][0]
     assert (newest["patient_id"], newest["text"], newest["purpose"]) == (patient, form["text"], "single")
     assert desk.view(tab="write", patient=patient)["draft"].get("text") == ""
+    desk.do("send", form | {"text": "И ещё"})  # written into a page that was not drawn anew
+    desk.do("send", form | drawn(desk, form["place"]))  # the same again, because a person wants it
+    assert desk.count(outbox) == before + 3
+
+
+def test_a_plan_that_was_sent_is_not_sent_again_without_its_file(desk: Desk) -> None:
+    patient = desk.with_mail()[0]
+    form = drawn(desk, f"write/{patient}") | {"medium": "email", "text": "Ваш план", "subject": "План лечения"}
+    attach(desk, form["place"], "план.pdf", PDF)
+    desk.do("confirm", {"place": form["place"], "source": "бумажное согласие"})
+    before = desk.count(outbox)
+    assert desk.do("send", form) == desk.do("send", form)
+    assert desk.count(outbox) == before + 1
 
 
 def test_a_message_may_wait_for_its_time_on_the_branchs_clock(desk: Desk) -> None:
@@ -298,6 +318,30 @@ def test_a_mailing_is_started_paused_resumed_and_stopped_and_a_colleague_is_not_
         assert desk.version() != before
     with pytest.raises(IdentsyncError, match="другой сотрудник"):
         desk.do("bulk_move", {"id": number, "how": "pause"})
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_mailing_starts_once_however_often_the_button_is_pressed(desk: Desk, typed: bool) -> None:
+    before = desk.count(message_campaign)
+    said = desk.do("bulk_save", bulk(desk) | {"do": "start"})
+    if typed:
+        desk.do("tell_plain", bulk(desk))  # from a page that was not drawn anew
+    assert desk.do("bulk_save", bulk(desk) | {"do": "start"}) == said
+    assert desk.count(message_campaign) == before + 1
+
+
+def test_a_mailing_that_was_saved_as_a_draft_starts_by_the_same_form(desk: Desk) -> None:
+    for how in ("save", "start", "start"):
+        desk.do("bulk_save", bulk(desk) | {"do": how})
+    assert [line["state"].name for line in desk.view(tab="bulk")["lines"]] == ["running"]
+
+
+def test_a_draft_of_a_mailing_that_was_saved_is_saved_again_as_the_same(desk: Desk) -> None:
+    before = desk.count(message_campaign)
+    for name in ("Раз", "Два"):
+        desk.do("bulk_save", bulk(desk, name=name) | {"do": "save"})
+    assert desk.count(message_campaign) == before + 1
+    assert desk.view(tab="bulk")["lines"][0]["campaign"].name == "Два"
 
 
 def test_a_click_that_meets_the_sender_in_the_database_needs_no_second_click(

@@ -26,6 +26,7 @@ def _(text: str) -> str:
     return text
 
 
+STARTED = _("Рассылка началась")
 STATES = {
     "draft": words.State("draft", _("черновик"), "idle"),
     "running": words.State("running", _("идёт"), "busy"),
@@ -112,7 +113,9 @@ def save(context: PageContext, form: Mapping[str, str]) -> str:
 
 
 def start(context: PageContext, form: Mapping[str, str]) -> str:
-    """Save what is in the form and start it."""
+    """Save what is in the form and start it, once however often the button is pressed."""
+    if _is_running(context, DRAFTS.of(context, form.get("place", "")).made):
+        return STARTED
     number = _save(context, form)
     try:
         _order(context, lambda connection: bulk.start(connection, number, now_ms=context.now_ms))
@@ -120,7 +123,13 @@ def start(context: PageContext, form: Mapping[str, str]) -> str:
         raise IdentsyncError(mistaken.mistakes[0].what) from None
     except Changed:
         raise _changed() from None
-    return _("Рассылка началась")
+    return STARTED
+
+
+def _is_running(context: PageContext, number: int) -> bool:
+    with context.store.read() as connection:
+        known = bulk.campaign(connection, number) if number else None
+    return known is not None and known.state == "running"
 
 
 def move(context: PageContext, form: Mapping[str, str]) -> str:
@@ -152,7 +161,7 @@ def _changed() -> IdentsyncError:
 
 def _save(context: PageContext, form: Mapping[str, str]) -> int:
     place, draft = form.get("place", ""), DRAFTS.told(context, form)
-    number = pages.number(place.partition("/")[2]) or 0
+    number = pages.number(place.partition("/")[2]) or draft.made
     wanted = Campaign(
         id=number,
         name=draft.get("name"),
@@ -168,7 +177,7 @@ def _save(context: PageContext, form: Mapping[str, str]) -> int:
         raise IdentsyncError(_("Не сохранено: исправьте отмеченное")) from None
     except Changed:
         raise _changed() from None
-    DRAFTS.drop(context, place)
+    DRAFTS.drop(context, form, made)
     return made
 
 

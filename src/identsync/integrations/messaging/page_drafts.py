@@ -49,6 +49,8 @@ class Draft:
     files: list[Attachment] = field(default_factory=list)
     coming: tuple[str, bytearray] | None = None  # a file of which not all pieces are here
     saved: bool = False  # what stood here is saved or sent
+    pressed: Mapping[str, str] = field(default_factory=dict)  # the form that it was saved or sent from
+    made: int = 0  # the number it was saved under
     shown: Any = None  # what was asked for: patients found, what a bulk would cost
 
     def get(self, name: str, otherwise: str = "") -> str:
@@ -87,11 +89,20 @@ class Drafts:
         """Forget everybody's drafts."""
         self._drafts.clear()
 
-    def drop(self, context: PageContext, place: str) -> None:
+    def drop(self, context: PageContext, form: Mapping[str, str], made: int = 0) -> None:
         """Forget a draft that was saved or sent; the next one of this place draws its fields anew."""
+        place = form.get("place", "")
         old = self._drafts.pop((id(context.store), context.user, place), None)
         new = self.of(context, place)
-        new.turn, new.saved = (old.turn + 1 if old else 0), True
+        new.turn, new.saved, new.pressed, new.made = (old.turn + 1 if old else 0), True, dict(form), made
+
+    def is_done(self, context: PageContext, form: Mapping[str, str]) -> bool:
+        """Tell whether this very form was saved or sent a moment ago: its button was pressed twice.
+
+        Where the answer to the first press was lost, or in another window, the page is still as it was drawn. Its
+        ``token`` tells it from a form that a person has filled in once more with the same words.
+        """
+        return self.of(context, form.get("place", "")).pressed == form
 
 
 DRAFTS = Drafts()

@@ -20,6 +20,9 @@ def _(text: str) -> str:
     return text
 
 
+SAVED = _("Правило сохранено")
+
+
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return rules, policies, and the rule that the address names ('new-…' or its number)."""
     with context.store.read() as connection:
@@ -58,8 +61,9 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
 
 def save(context: PageContext, form: Mapping[str, str]) -> str:
     """Save a rule, new or changed; all that is wrong stays on the page."""
-    place = form.get("place", "")
-    draft = DRAFTS.told(context, form)
+    if DRAFTS.is_done(context, form):
+        return SAVED
+    place, draft = form.get("place", ""), DRAFTS.told(context, form)
     with context.store.write() as connection:
         number = pages.number(place.partition("/")[2])
         known = next((rule for rule in rules.rules(connection) if rule.id == number), None)
@@ -71,8 +75,8 @@ def save(context: PageContext, form: Mapping[str, str]) -> str:
         except Mistaken as mistaken:
             draft.mistakes = mistaken.mistakes
             raise IdentsyncError(_("Не сохранено: исправьте отмеченное")) from None
-    DRAFTS.drop(context, place)
-    return _("Правило сохранено")
+    DRAFTS.drop(context, form)
+    return SAVED
 
 
 def switch(context: PageContext, form: Mapping[str, str]) -> str:

@@ -18,6 +18,9 @@ def _(text: str) -> str:
     return text
 
 
+SAVED = _("Шаблон сохранён")
+
+
 def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
     """Return all templates and the one that the address names ('new-…' or its number)."""
     with context.store.read() as connection:
@@ -47,8 +50,9 @@ def view(context: PageContext, query: Mapping[str, str]) -> dict[str, Any]:
 
 def save(context: PageContext, form: Mapping[str, str]) -> str:
     """Save a template, new or changed; all that is wrong stays on the page."""
-    place = form.get("place", "")
-    draft = DRAFTS.told(context, form)
+    if DRAFTS.is_done(context, form):
+        return SAVED
+    place, draft = form.get("place", ""), DRAFTS.told(context, form)
     with context.store.write() as connection:
         number = pages.number(place.partition("/")[2])
         known = rules.templates(connection, [number]).get(number) if number else None
@@ -58,8 +62,8 @@ def save(context: PageContext, form: Mapping[str, str]) -> str:
         except Mistaken as mistaken:
             draft.mistakes = mistaken.mistakes
             raise IdentsyncError(_("Не сохранено: исправьте отмеченное")) from None
-    DRAFTS.drop(context, place)
-    return _("Шаблон сохранён")
+    DRAFTS.drop(context, form)
+    return SAVED
 
 
 def switch(context: PageContext, form: Mapping[str, str]) -> str:

@@ -27,6 +27,7 @@ def _(text: str) -> str:
     return text
 
 
+QUEUED = _("Сообщение поставлено в очередь: что с ним, видно в журнале")
 SOURCES = (_("со слов пациента, с паспортом"), _("бумажное согласие"), _("ответил с этого адреса"))
 
 
@@ -97,6 +98,9 @@ def tell(context: PageContext, form: Mapping[str, str]) -> None:
 
 def send(context: PageContext, form: Mapping[str, str]) -> str:
     """Plan the message, once however often the button is pressed; says all that is wrong and keeps the draft."""
+    if DRAFTS.is_done(context, form):
+        DRAFTS.drop(context, form)  # what that page has told of its fields since
+        return QUEUED
     draft, patient_id = DRAFTS.told(context, form), _patient_of(form)
     patient = context.clinic.patients([patient_id]).get(patient_id)
     if patient is None:
@@ -116,8 +120,8 @@ def send(context: PageContext, form: Mapping[str, str]) -> str:
         except Mistaken as mistaken:
             draft.mistakes = mistaken.mistakes
             raise IdentsyncError(_("Не отправлено: исправьте отмеченное")) from None
-    DRAFTS.drop(context, form.get("place", ""))
-    return _("Сообщение поставлено в очередь: что с ним, видно в журнале")
+    DRAFTS.drop(context, form)
+    return QUEUED
 
 
 def confirm(context: PageContext, form: Mapping[str, str]) -> str:
