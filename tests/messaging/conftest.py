@@ -10,11 +10,17 @@ from sqlalchemy import create_engine
 from identsync.clinic.source import ClinicSource
 from identsync.demo.gateway.desk import KEY
 from identsync.demo.gateway.process import GatewayProcess
+from identsync.integrations.messaging import resting
 from identsync.integrations.messaging.page_drafts import DRAFTS
 from identsync.store import Store
 
 from . import messages_seed as seed
 from .messages_desk import Desk
+
+
+@pytest.fixture(autouse=True)
+def nobody_rests() -> None:
+    resting.forget()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from identsync.clinic.source import ClinicSource
 from identsync.demo.gateway.desk import KEY, SENDER, USER
 from identsync.demo.gateway.process import GatewayProcess
 from identsync.engine.integration import Outcome, Status
-from identsync.integrations.messaging import books, reasons, settings
+from identsync.integrations.messaging import books, reasons, resting, settings
 from identsync.integrations.messaging.message import Medium, Message, Reply
 from identsync.integrations.messaging.replies import take
 from identsync.integrations.messaging.settings import Channel
@@ -134,6 +134,35 @@ def test_the_next_channel_follows_one_that_has_certainly_taken_nothing(
     assert [each["gateway"] for each in gateway.messages()] == ["smsru"]
     problems = {row.channel: row.problem for row in house.rows(message_channel)}
     assert problems["first"]
+
+
+@pytest.mark.parametrize("trouble", ["wrong key", "no money", "told to wait"])
+def test_a_channel_that_was_refused_is_left_alone_for_a_while(
+    house_of: Houses, gateway: GatewayProcess, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four wrong passwords a minute, because the other channel sends meanwhile, would have our address closed."""
+    wrong, asked = {"password": "env:TEST_WRONG"} if trouble == "wrong key" else {}, "/smsc/sys/send.php"
+    if trouble == "no money":
+        gateway.fault("refuse", path=asked, code=3, times=None)
+    elif trouble == "told to wait":
+        gateway.fault("refuse", path=asked, code=4, times=None)
+    house = house_of({"first": channel(gateway, **wrong), "second": channel(gateway, "smsru")})
+    for number in range(1, 5):
+        house.letter(number)
+        assert house.run("messaging/sms.send").counts["accepted"] == 1
+    assert gateway.books()["counts"][asked] == 1
+    resting.forget()
+    house.letter(5)
+    house.run("messaging/sms.send")
+    assert gateway.books()["counts"][asked] == 2
+
+
+def test_what_a_gateway_says_to_a_question_keeps_no_message_waiting(house_of: Houses, gateway: GatewayProcess) -> None:
+    gateway.fault("fail", path="/smsc/sys/balance.php", status=403, times=None)
+    house = house_of({"smsc": channel(gateway)})
+    assert house.run("messaging/smsc").retry_ms == resting.REFUSED_MS
+    house.letter()
+    assert house.run("messaging/sms.send").counts["accepted"] == 1
 
 
 def test_a_lost_answer_is_not_followed_by_another_channel(house_of: Houses, gateway: GatewayProcess) -> None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from identsync.engine.integration import Outcome, Status
+from identsync.errors import AskPerson
 from identsync.flows.intake import cursor, move
 from identsync.flows.outbox import receive
 from identsync.flows.sending import Receipt
 from identsync.integrations.messaging import books, reasons
 from identsync.integrations.messaging.message import Absent, Balance, Medium, Sent
 from identsync.integrations.messaging.opening import opened
+from identsync.integrations.messaging.resting import REFUSED_MS
 from identsync.integrations.messaging.settings import Channel
 from identsync.language import _
 
@@ -24,6 +26,14 @@ FAILING = 30  # per cent of a day's messages: from there on a person is told
 
 
 async def ask(run: "Run", name: str, channel: Channel) -> Outcome:
+    """Ask a gateway everything; one that refuses is asked again after some minutes, not at once."""
+    try:
+        return await _ask(run, name, channel)
+    except AskPerson as error:
+        return Outcome(Status.ASK, run.counts, f"{type(error).__name__}: {error}", retry_ms=REFUSED_MS)
+
+
+async def _ask(run: "Run", name: str, channel: Channel) -> Outcome:
     """Hear what people write back, ask what became of messages, look for lost ones, and how much money is left.
 
     What is told is written down at once: one question that fails does not cost the answers to the others.

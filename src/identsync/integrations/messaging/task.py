@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from identsync.core.texts import measure
 from identsync.engine.integration import Outcome, Task
 from identsync.engine.keeping import EVERY_MS
-from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable
+from identsync.errors import AskPerson, Later, Unavailable
 from identsync.flows import outbox as flow
 from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
@@ -35,6 +35,7 @@ from identsync.integrations.messaging.news import ask
 from identsync.integrations.messaging.opening import opened
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
+from identsync.integrations.messaging.resting import rest, resting
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.whether import Go, decide
 from identsync.language import _
@@ -130,7 +131,8 @@ class Post:
         self._channels = channels
         self._stack = stack
         self._open: dict[str, Gateway] = {}
-        self._resting: dict[str, IdentsyncError] = {}
+        rests = ((name, resting(run, name)) for name in channels)
+        self._resting: dict[str, AskPerson | Later] = {name: error for name, error in rests if error is not None}
         self.window = max(channel.at_once for channel in channels.values())
         pace = max(channel.pace for channel in channels.values())
         self.batch = announced(self.window, pace)
@@ -147,14 +149,15 @@ class Post:
         return [self._ready(each, name, files) if isinstance(each, Go) else each for each in decided]
 
     async def submit(self, ready: Ready[Parcel]) -> Verdict:
-        """Hand one message to its gateway; a channel that fails rests until the next run."""
+        """Hand one message to its gateway; a channel that fails rests until the next run at least."""
         name = ready.channel
         if name in self._resting:
             return NotTaken(str(self._resting[name]), 0)
         try:
             return await self._open[name].submit(ready.value.message)
         except (AskPerson, Later) as error:
-            self._resting.setdefault(name, error)
+            if name not in self._resting:
+                self._rest(name, error)
             if isinstance(error, Unavailable) and error.sent:
                 raise
             return NotTaken(str(error), 0, books.masked(error.raw))
@@ -208,11 +211,15 @@ class Post:
             try:
                 await self._gateway(name)
             except (AskPerson, Later) as error:
-                self._resting[name] = error
+                self._rest(name, error)
             else:
                 return name
         await self._tell_problems()
         raise next(iter(self._resting.values()))
+
+    def _rest(self, name: str, error: AskPerson | Later) -> None:
+        self._resting[name] = error
+        rest(self._run, name, error)
 
     async def _gateway(self, name: str) -> Gateway:
         if name not in self._open:

@@ -1,0 +1,39 @@
+"""Channels that are left alone for a while, by all runs of this program: refused ones, and those that asked to wait.
+
+A wrong password that is tried again every quarter of a minute, because the next channel sends meanwhile, is what
+gateways and mail services close an address for.
+"""
+
+from typing import TYPE_CHECKING
+
+from identsync.errors import AskPerson, Later
+
+if TYPE_CHECKING:
+    from identsync.engine.run import Run
+
+REFUSED_MS = 300_000  # until what a person must put right is tried again
+_until: dict[tuple[int, str], tuple[int, AskPerson | Later]] = {}
+
+
+def rest(run: "Run", name: str, error: AskPerson | Later) -> None:
+    """Leave a channel alone for as long as its error says; where that says nothing the next run may try."""
+    after = REFUSED_MS if isinstance(error, AskPerson) else error.after_ms
+    if after:
+        _until[id(run.store), name] = run.now_ms() + after, error
+
+
+def resting(run: "Run", name: str) -> AskPerson | Later | None:
+    """Return why a channel is left alone now, None where it is not."""
+    key, now = (id(run.store), name), run.now_ms()
+    until, error = _until.get(key, (0, None))
+    if error is None or until <= now:
+        _until.pop(key, None)
+        return None
+    if isinstance(error, Later):
+        error.after_ms = until - now
+    return error.with_traceback(None)  # it would grow by each raise
+
+
+def forget() -> None:
+    """Leave nobody alone any more."""
+    _until.clear()
