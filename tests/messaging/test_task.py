@@ -157,6 +157,27 @@ def test_a_channel_that_was_refused_is_left_alone_for_a_while(
     assert gateway.books()["counts"][asked] == 2
 
 
+def test_a_channel_that_never_answers_makes_few_messages_unknown_and_the_next_one_follows(
+    house_of: Houses, gateway: GatewayProcess
+) -> None:
+    gateway.fault("lose", path="/smsc/sys/send.php", times=None)
+    house = house_of({"first": channel(gateway, window=1), "second": channel(gateway, "smsru")})
+    for number in range(1, 9):
+        house.letter(number)
+        house.run("messaging/sms.send")
+    assert [row.state for row in house.rows()] == ["unknown"] * 3 + ["accepted"] * 5
+    assert len(gateway.messages()) == 8
+
+
+def test_one_lost_answer_now_and_then_stops_no_channel(house_of: Houses, gateway: GatewayProcess) -> None:
+    house = house_of({"smsc": channel(gateway, window=1)})
+    for number in range(1, 9):
+        gateway.fault("lose" if number % 2 else "slow", path="/smsc/sys/send.php", seconds=0.0)
+        house.letter(number)
+        house.run("messaging/sms.send")
+    assert [row.state for row in house.rows()] == ["unknown", "accepted"] * 4
+
+
 def test_what_a_gateway_says_to_a_question_keeps_no_message_waiting(house_of: Houses, gateway: GatewayProcess) -> None:
     gateway.fault("fail", path="/smsc/sys/balance.php", status=403, times=None)
     house = house_of({"smsc": channel(gateway)})

@@ -1,17 +1,22 @@
 """Channels that are left alone for a while, by all runs of this program: refused ones, and those that asked to wait.
 
 A wrong password that is tried again every quarter of a minute, because the next channel sends meanwhile, is what
-gateways and mail services close an address for.
+gateways and mail services close an address for. One that takes what it gets and never says so leaves each message
+unknown, for a person to decide on: after a few in a row no more are given to it for a while.
 """
 
 from typing import TYPE_CHECKING
 
-from identsync.errors import AskPerson, Later
+from identsync.errors import AskPerson, Later, Unavailable
+from identsync.language import _
 
 if TYPE_CHECKING:
     from identsync.engine.run import Run
 
 REFUSED_MS = 300_000  # until what a person must put right is tried again
+DOUBTS = 3  # in a row
+DOUBT_MS, MOST_MS = 30_000, 600_000  # how long a channel is left alone after them, doubled by each further one
+_doubts: dict[tuple[int, str], int] = {}
 _until: dict[tuple[int, str], tuple[int, AskPerson | Later]] = {}
 
 
@@ -34,6 +39,22 @@ def resting(run: "Run", name: str) -> AskPerson | Later | None:
     return error.with_traceback(None)  # it would grow by each raise
 
 
+def doubt(run: "Run", name: str) -> Later | None:
+    """Note that nobody knows whether a channel took a message; return why it is left alone now, None = not yet."""
+    key = id(run.store), name
+    _doubts[key] = many = _doubts.get(key, 0) + 1
+    if many < DOUBTS:
+        return None
+    after = min(DOUBT_MS * 2 ** (many - DOUBTS), MOST_MS)
+    return Unavailable(_("канал берёт сообщения и не отвечает, приняты ли они"), sent=False, after_ms=after)
+
+
+def works(run: "Run", name: str) -> None:
+    """Note that a channel said what became of a message."""
+    _doubts.pop((id(run.store), name), None)
+
+
 def forget() -> None:
     """Leave nobody alone any more."""
     _until.clear()
+    _doubts.clear()

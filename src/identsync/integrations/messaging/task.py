@@ -20,7 +20,7 @@ from identsync.flows import outbox as flow
 from identsync.flows import outbox_book
 from identsync.flows.outbox import Ready, Row, Skip, Wait
 from identsync.flows.receipts import adopt_by_address
-from identsync.flows.sending import Accepted, NotTaken, Verdict
+from identsync.flows.sending import Accepted, Lost, NotTaken, Verdict
 from identsync.integrations.messaging import books
 from identsync.integrations.messaging.bulk import PLANNER
 from identsync.integrations.messaging.keeping import forget, terms
@@ -35,7 +35,7 @@ from identsync.integrations.messaging.news import ask
 from identsync.integrations.messaging.opening import opened
 from identsync.integrations.messaging.plan import plan_reminders
 from identsync.integrations.messaging.portions import release_portions
-from identsync.integrations.messaging.resting import rest, resting
+from identsync.integrations.messaging.resting import doubt, rest, resting, works
 from identsync.integrations.messaging.settings import Channel
 from identsync.integrations.messaging.whether import Go, decide
 from identsync.language import _
@@ -154,13 +154,19 @@ class Post:
         if name in self._resting:
             return NotTaken(str(self._resting[name]), 0)
         try:
-            return await self._open[name].submit(ready.value.message)
+            verdict = await self._open[name].submit(ready.value.message)
         except (AskPerson, Later) as error:
             if name not in self._resting:
                 self._rest(name, error)
             if isinstance(error, Unavailable) and error.sent:
+                self._doubt(name)
                 raise
             return NotTaken(str(error), 0, books.masked(error.raw))
+        if isinstance(verdict, Lost):
+            self._doubt(name)
+        else:
+            works(self._run, name)
+        return verdict
 
     def announce(self, connection: Connection, taken: Sequence[Ready[Parcel]]) -> None:
         """Write down the texts as they go out."""
@@ -216,6 +222,10 @@ class Post:
                 return name
         await self._tell_problems()
         raise next(iter(self._resting.values()))
+
+    def _doubt(self, name: str) -> None:
+        if (error := doubt(self._run, name)) is not None:
+            self._rest(name, error)
 
     def _rest(self, name: str, error: AskPerson | Later) -> None:
         self._resting[name] = error
