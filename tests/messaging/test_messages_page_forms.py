@@ -378,6 +378,26 @@ def test_a_draft_of_a_mailing_keeps_its_audience(desk: Desk) -> None:
     assert fields["visited_to"] == "2030-01-01"
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("per_day", "1e3"),
+        ("per_day", "-5"),
+        ("age_from", "17.5"),
+        ("age_to", "шестьдесят"),
+        ("visited_from", "1.1.2026"),
+    ],
+)
+@pytest.mark.parametrize("how", ["save", "start", "reckon"])
+def test_a_limit_that_cannot_be_read_is_not_taken_for_none(desk: Desk, field: str, text: str, how: str) -> None:
+    before = desk.count(message_campaign)
+    with pytest.raises(IdentsyncError, match="исправьте"):
+        desk.do("bulk_save", bulk(desk, **{field: text}) | {"do": how})
+    assert [mistake.field for mistake in desk.view(tab="bulk", campaign="new-1")["draft"].mistakes] == [field]
+    assert desk.count(message_campaign) == before
+    desk.do("bulk_save", bulk(desk, **{field: ""}) | {"do": how})
+
+
 def test_a_mailing_without_name_or_template_says_so(desk: Desk) -> None:
     with pytest.raises(IdentsyncError, match="исправьте"):
         desk.do("bulk_save", bulk(desk, name="", template="") | {"do": "save"})

@@ -16,6 +16,7 @@ from identsync.integrations.messaging.bulk import Audience, Campaign
 from identsync.integrations.messaging.page_drafts import DRAFTS, Draft, new
 from identsync.integrations.messaging.page_rules import ticked
 from identsync.integrations.messaging.rules import Mistaken
+from identsync.integrations.messaging.template import Mistake
 from identsync.store import slots
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -26,6 +27,13 @@ def _(text: str) -> str:
     return text
 
 
+UNREAD = {
+    "per_day": _("сколько в день: нужно целое число"),
+    "age_from": _("возраст от: нужно целое число лет"),
+    "age_to": _("возраст до: нужно целое число лет"),
+    "visited_from": _("последний приём не раньше: такого дня нет"),
+    "visited_to": _("последний приём не позже: такого дня нет"),
+}
 STARTED = _("Рассылка началась")
 STATES = {
     "draft": words.State("draft", _("черновик"), "idle"),
@@ -94,6 +102,7 @@ def do(context: PageContext, form: Mapping[str, str]) -> str | None:
 def reckon(context: PageContext, form: Mapping[str, str]) -> None:
     """Count what the campaign in the form would do; nothing is written."""
     draft = DRAFTS.told(context, form)
+    _must_be_read(draft)
     with context.store.read() as connection:
         template = rules.templates(connection).get(pages.number(draft.get("template")) or 0)
         if template is None:
@@ -161,6 +170,7 @@ def _changed() -> IdentsyncError:
 
 def _save(context: PageContext, form: Mapping[str, str]) -> int:
     place, draft = form.get("place", ""), DRAFTS.told(context, form)
+    _must_be_read(draft)
     number = pages.number(place.partition("/")[2]) or draft.made
     wanted = Campaign(
         id=number,
@@ -206,6 +216,16 @@ def _fields(known: Campaign) -> dict[str, str]:
     values |= dict.fromkeys((f"branch-{each}" for each in audience.branches), "on")
     values |= dict.fromkeys((f"doctor-{each}" for each in audience.doctors), "on")
     return values | ({"without_booking": "on"} if audience.without_booking else {})
+
+
+def _must_be_read(draft: Draft) -> None:
+    """Raise where a limit is written so that nobody can read it: taken for none, everybody would be written to."""
+    numbers, days = ("per_day", "age_from", "age_to"), ("visited_from", "visited_to")
+    unread = [name for name in numbers if draft.get(name) and pages.number(draft.get(name)) is None]
+    unread += [name for name in days if draft.get(name) and _day(draft.get(name)) is None]
+    draft.mistakes = [Mistake(UNREAD[name], field=name) for name in unread]
+    if unread:
+        raise IdentsyncError(_("Не сохранено: исправьте отмеченное"))
 
 
 def _audience(draft: Draft) -> Audience:
