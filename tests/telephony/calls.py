@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from identsync.integrations.telephony import books
-from identsync.integrations.telephony.books import Origin
 from identsync.integrations.telephony.call import Call, Direction, Employee, State
+from identsync.integrations.telephony.row import Origin
 from identsync.integrations.telephony.settings import Line
 from identsync.store.tables import phone_call, phone_missed
 

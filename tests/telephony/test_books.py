@@ -116,6 +116,16 @@ def test_calls_inside_the_clinic_are_nobodys_business(store: Store) -> None:
         assert rows(connection) == []
 
 
+def test_a_call_that_turns_out_to_be_inside_is_nobodys_business_either(store: Store) -> None:
+    """A phone with a name says its extension a moment late: until then it is a stranger who rings."""
+    with store.write() as connection:
+        tell(connection, ringing("a", "anna"), ringing("b", "89160000001"))
+        assert tell(connection, ringing("a", "102", direction=Direction.INSIDE)) == 1
+        assert [row.phone for row in rows(connection)] == ["89160000001"]
+        tell(connection, missed("a", "102", direction=Direction.INSIDE), missed("b", "89160000001"))
+        assert [row.phone for row in rows(connection)] == ["89160000001"]
+
+
 def test_a_hidden_number_is_a_call_and_waits_for_nobody(store: Store) -> None:
     with store.write() as connection:
         tell(connection, missed("a", "anonymous"))

@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, select
 from identsync.clinic.contract import contract
 from identsync.demo.pbx.peer import KEY
 from identsync.demo.pbx.process import PbxProcess
-from identsync.integrations.telephony.books import key_of
+from identsync.integrations.telephony.row import key_of
 from identsync.store import Store
 from identsync.store.tables import phone_call, phone_line, run_log, task_slot
 

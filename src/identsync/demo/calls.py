@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, select
 from identsync.clinic.contract import clinic_patient
 from identsync.demo.pbx.process import PbxProcess
 from identsync.demo.plan import CALL_EVERY_S, LINE, USER
-from identsync.integrations.telephony.books import key_of
+from identsync.integrations.telephony.row import key_of
 from identsync.store import Store
 from identsync.store.tables import phone_call, phone_seat
 

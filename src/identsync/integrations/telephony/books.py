@@ -7,28 +7,24 @@
 - Every end settles the worklist of missed calls for its number, and our click that it came from.
 """
 
-import hashlib
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import orjson
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from identsync.flows import outbox as flow
 from identsync.flows.sending import Fate, Receipt
 from identsync.integrations.telephony import missed, number
-from identsync.integrations.telephony.call import Call, Direction, Employee, Reason, State
+from identsync.integrations.telephony.call import Call, Direction, Reason, State
+from identsync.integrations.telephony.row import Origin, key_of, values_of
 from identsync.integrations.telephony.settings import Line
 from identsync.store import pulse
 from identsync.store.lists import portions
 from identsync.store.tables import outbox, phone_call, phone_line, phone_link
-from identsync.store.texts import cut, fitting, printable
+from identsync.store.texts import fitting
 
 PULSE = "calls"
 SAME_MS = 20_000  # two PBXs tell of one call at most so far apart
-_TOKEN = re.compile(r"[0-9a-f]{32}")
 GOING_ON = (State.RINGING, State.TALKING)
 _c = phone_call.c
 line_of_call: ColumnElement[str] = func.coalesce(_c.line, "")
@@ -38,29 +34,9 @@ People = Mapping[str, Sequence[int]]
 """Patients by the last ten digits of their numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who tells: the line's name and settings, and whether it is its history."""
-
-    name: str
-    line: Line
-    history: bool = False
-
-
 def stream_of(name: str) -> str:
     """Return the stream of a line's clicks, and the kind of its task."""
     return f"telephony/{name}"
-
-
-def key_of(link: str) -> str:
-    """Return the key of a PBX's link: sha256 hex, so that any length fits an index everywhere."""
-    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def mark_of(call: Call) -> str:
-    """Return what changes when history tells something else of a call: sha256 hex of all of it."""
-    told = orjson.dumps(printable(repr(call)))
-    return hashlib.sha256(told).hexdigest()
 
 
 def of_line(name: str) -> ColumnElement[bool]:
@@ -88,6 +64,7 @@ def write(
     told = _by_link(calls)
     known = _known(connection, origin.name, list(told))
     book = _Book(connection, origin, now_ms, people or {})
+    book.take_out({key_of(call.key) for call in calls if call.direction is Direction.INSIDE})
     for key, of_link in told.items():
         book.take(key, of_link[0], known.get(key))
         for another in of_link[1:]:
@@ -136,11 +113,18 @@ class _Book:
             key, row = self._beside(key, call, row)
         if row is not None and row.mark is not None and not self._origin.history:
             return
-        values = self._values(call)
+        values = values_of(call, self._origin)
         if row is None:
             self._make(key, values)
         elif any(getattr(row, name) != value for name, value in values.items()):
             self._change(row, values)
+
+    def take_out(self, keys: Collection[str]) -> None:
+        """Take out calls that turned out to be between two employees: a phone may say its extension a moment late."""
+        known = _known(self._connection, self._origin.name, list(keys)).values()
+        for row in (row for row in known if row.ended_ms is None):  # one that is over has been acted on
+            self._connection.execute(delete(phone_call).where(_c.id == row.id))
+            self.changed += 1
 
     def _beside(self, key: str, call: Call, row: Any) -> tuple[str, Any]:
         """Return key and row of a call whose link is that of another one: the link itself is the later one's."""
@@ -170,32 +154,6 @@ class _Book:
             missed.settle(self._connection, key, self._now)
         if self.changed:
             pulse.ring(self._connection, PULSE)
-
-    def _values(self, call: Call) -> dict[str, Any]:
-        outside = number.read(call.phone, self._origin.line.area)
-        last = call.talked[-1] if call.talked else Employee("")
-        return {
-            "branch_id": self._origin.line.branch,
-            "direction": str(call.direction),
-            "state": str(call.state),
-            "reason": str(call.reason) if call.state is State.MISSED else "",
-            "phone": fitting(outside.shown, 60),
-            "e164": outside.e164,
-            "phone_key": outside.key,
-            "ours": fitting(call.line, 60),
-            "start_ms": call.start_ms,
-            "answered_ms": call.answered_ms,
-            "ended_ms": call.ended_ms,
-            "rang": _people(call.rang),
-            "talked": _people(call.talked),
-            "extension": _ascii(last.extension) or None,
-            "employee": fitting(last.name, 100) or None,
-            "recordings": _list(call.recordings),
-            "token": call.token if _TOKEN.fullmatch(call.token) else None,
-            "called_back": None if call.calls_back is None else int(call.calls_back),
-            "utm": _object(call.utm),
-            "mark": mark_of(call) if self._origin.history else None,
-        }
 
     def _make(self, key: str, values: dict[str, Any]) -> None:
         values |= self._patient(values) | {"same_as": self._twin(values)}
@@ -309,34 +267,3 @@ def _known(connection: Connection, name: str, keys: Sequence[str]) -> dict[str, 
         where: tuple[ColumnElement[bool], ...] = (_c.line == name, _c.key.in_(some))
         found.update((row.key, row) for row in connection.execute(select(phone_call).where(*where)))
     return found
-
-
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "ignore").decode()[:40]
-
-
-def _people(employees: Sequence[Employee]) -> str:
-    """Spell employees as JSON, as many as fit the column."""
-    pairs = [[fitting(each.extension, 40), fitting(each.name, 60)] for each in employees]
-    while not _fits(text := orjson.dumps(pairs).decode(), 400):
-        pairs.pop()
-    return text
-
-
-def _list(texts: Sequence[str]) -> str:
-    kept = [printable(text) for text in texts]
-    while not _fits(text := orjson.dumps(kept).decode(), 4_000):
-        kept.pop()
-    return text
-
-
-def _object(pairs: Sequence[tuple[str, str]]) -> str:
-    kept = {printable(name[:20]): fitting(value, 200) for name, value in pairs}
-    while not _fits(text := orjson.dumps(kept).decode(), 1_000):
-        kept.popitem()
-    return text
-
-
-def _fits(text: str, units: int) -> bool:
-    """Tell whether a text fits a column of so many UTF-16 units, as SQL Server counts them."""
-    return cut(text, units) == text

@@ -22,12 +22,13 @@ from identsync.flows.flaw import Flaw
 from identsync.flows.intake import DAY_MS, Periods, Row, Window, intake
 from identsync.flows.verdict import Patience
 from identsync.integrations.telephony import books
-from identsync.integrations.telephony.books import Origin, stream_of
+from identsync.integrations.telephony.books import stream_of
 from identsync.integrations.telephony.call import Call, Exchange, State
 from identsync.integrations.telephony.dialing import Dialler, pulse_of
 from identsync.integrations.telephony.forgetting import forget
 from identsync.integrations.telephony.lines import abilities, for_person, for_run, window_ms
 from identsync.integrations.telephony.recordings import KEEP_MS, keep
+from identsync.integrations.telephony.row import Origin, mark_of
 from identsync.language import _
 from identsync.store import pulse
 from identsync.store.tables import phone_call
@@ -244,7 +245,7 @@ class History:
     def parse(self, raw: object) -> Row[Call] | list[Flaw]:
         """Read one call."""
         call = self._pbx.parse(raw)
-        return call if isinstance(call, list) else Row(books.mark_of(call), call.start_ms, call)
+        return call if isinstance(call, list) else Row(mark_of(call), call.start_ms, call)
 
     def known(self, connection: Connection, keys: Sequence[str]) -> Collection[str]:
         """Return what was told before, word for word."""
