@@ -56,6 +56,30 @@ def test_a_talk_closes_it_by_itself(store: Store, direction: Direction, state: s
         assert [row.state for row in entries(connection)] == [state, "waiting"]
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("direction", "state"), [(Direction.OUT, "reached"), (Direction.IN, "came")])
+def test_a_talk_by_another_of_the_patient_s_numbers_closes_it_too(
+    store: Store, direction: Direction, state: str, late: bool
+) -> None:
+    people = {"9160000001": [7], "9160000002": [7], "9160000003": [8]}
+    waits, other = missed("a", "89160000001"), answered("b", "89160000003", NOW + MINUTE, direction=direction)
+    talk = answered("c", "89160000002", NOW + 2 * MINUTE, direction=direction)
+    with store.write() as connection:
+        for call in (talk, other, waits) if late else (waits, other, talk):
+            tell(connection, call, people=people)
+        assert [row.state for row in entries(connection)] == ([] if late else [state])
+        tell(connection, missed("d", "89160000001", NOW + 3 * MINUTE), people=people)
+        (entry,) = entries(connection, still_open=True)
+        assert (entry.calls, entry.first_ms) == (1, NOW + 3 * MINUTE)
+
+
+def test_two_patients_of_one_number_are_nobody_in_particular(store: Store) -> None:
+    with store.write() as connection:
+        for call in (missed("a"), answered("b", "89160000002", NOW + MINUTE)):
+            tell(connection, call, people={"9160000001": [7, 8], "9160000002": [7]})
+        assert _state(connection) == [("waiting", 1, 0)]
+
+
 def test_a_pbx_that_says_somebody_called_back_is_believed(store: Store) -> None:
     with store.write() as connection:
         tell(connection, missed("a"))

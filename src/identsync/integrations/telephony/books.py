@@ -105,6 +105,7 @@ class _Book:
         self._now = now_ms
         self._people = people
         self._settle: set[str] = set()
+        self._talked: set[int] = set()  # patients
         self.changed = 0
 
     def take(self, key: str, call: Call, row: Any) -> None:
@@ -150,7 +151,7 @@ class _Book:
 
     def close(self) -> None:
         """Settle what the changes mean for the worklist, and tell the consoles."""
-        for key in sorted(self._settle):
+        for key in sorted(self._settle | missed.waiting_of(self._connection, self._talked)):
             missed.settle(self._connection, key, self._now)
         if self.changed:
             pulse.ring(self._connection, PULSE)
@@ -180,6 +181,8 @@ class _Book:
             self._lend(row["same_as"], row)
         if row["phone_key"]:
             self._settle.add(row["phone_key"])
+        if row["patient_id"] is not None and row["state"] == State.ANSWERED:
+            self._talked.add(row["patient_id"])
 
     def _patient(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the patient of a number: whom a person linked to it, or the only one who has it."""

@@ -8,11 +8,13 @@
     came       it called again and somebody took it      (a call closes it)
     closed     a person said what came of it
 
+Who is known to be one patient may talk to us by another of his numbers: that closes it, too.
+
 What the calls say is reckoned anew from all of them at every end, so that it does not matter in which order, how often
 and by whom they are told. What a person says stands: calls up to that moment are dealt with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -24,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from identsync.errors import AskPerson
 from identsync.integrations.telephony.call import Direction, State
 from identsync.store import pulse
+from identsync.store.lists import portions
 from identsync.store.tables import phone_call, phone_event, phone_missed
 from identsync.store.texts import fitting
 
@@ -36,6 +39,10 @@ OUTCOMES = ("booked", "asked", "refused", "wrong")
 NOTE = 200
 PULSE = "missed"
 _m, _c = phone_missed.c, phone_call.c
+_TOLD = (
+    _c.id, _c.direction, _c.state, _c.start_ms, _c.same_as, _c.called_back, _c.phone, _c.e164, _c.branch_id,
+    _c.patient_id,
+)  # fmt: skip
 
 
 class Changed(AskPerson):
@@ -92,6 +99,15 @@ def settle(connection: Connection, phone_key: str, now_ms: int) -> None:
         _retell(connection, entry, values, now_ms)
 
 
+def waiting_of(connection: Connection, patients: Collection[int]) -> set[str]:
+    """Return the numbers of these patients that wait."""
+    keys = set[str]()
+    for some in portions(patients):
+        here = _m.state.in_(OPEN), _m.patient_id.in_(some)
+        keys.update(connection.execute(select(_m.phone_key).where(*here)).scalars())
+    return keys
+
+
 def take(connection: Connection, entry_id: int, by: str, now_ms: int) -> None:
     """Take an entry; raises Changed where somebody else has it, or it is done. Taken twice by one person it is his."""
     _act(connection, entry_id, by, {"taken_by": by[:100], "taken_ms": now_ms}, now_ms)
@@ -146,15 +162,22 @@ def _story(connection: Connection, phone_key: str, since_ms: int) -> _Story:
     # By the number's index: beside it SQLite would look through all that were ever closed, for each call that ends.
     closed = func.max(case((_m.state == "closed", _m.last_ms)))
     after = connection.execute(select(closed).where(_m.phone_key == phone_key)).scalar() or 0
-    columns = (
-        _c.id, _c.direction, _c.state, _c.start_ms, _c.same_as, _c.called_back, _c.phone, _c.e164, _c.branch_id,
-        _c.patient_id,
-    )  # fmt: skip
-    here = _c.phone_key == phone_key, _c.start_ms >= since_ms, _c.start_ms > after, _c.ended_ms.is_not(None)
+    lately = _c.start_ms >= since_ms, _c.start_ms > after, _c.ended_ms.is_not(None)
+    asked = select(*_TOLD).where(*lately).order_by(_c.start_ms, _c.id)
+    calls = connection.execute(asked.where(_c.phone_key == phone_key)).all()
+    patient = calls[-1].patient_id if calls else None
+    if patient is not None:
+        # By the patient's index: of the state's SQLite would read all talks of these days.
+        his = connection.execute(asked.where(_c.patient_id == patient, func.coalesce(_c.phone_key, "") != phone_key))
+        calls = sorted([*calls, *(call for call in his if call.state == State.ANSWERED)], key=_when)
     story = _Story()
-    for call in connection.execute(select(*columns).where(*here).order_by(_c.start_ms, _c.id)):
+    for call in calls:
         story.tell(call)
     return story
+
+
+def _when(call: Any) -> tuple[int, int]:
+    return call.start_ms, call.id
 
 
 def _told(story: _Story) -> dict[str, Any]:
