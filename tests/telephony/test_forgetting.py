@@ -135,6 +135,24 @@ async def test_recordings_go_with_their_call_and_wait_for_their_folder(
     assert network.read(lambda c: c.execute(select(phone_recording.c.file)).all()) == []
 
 
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_recording_that_cannot_go_keeps_its_own_call_alone(
+    network: Network, now: int, tmp_path: Path, named: bool
+) -> None:
+    """One file in use, or one of a line that was taken out of the settings, kept all old calls of its line for ever."""
+    line = Line(kind="ident", url="http://127.0.0.1:1", password="env:X", folder=str(tmp_path / "away"))
+    network.settings = {"old" if named else "pbx": line}
+    both = answered("a", "89160000001", now - YEARS), answered("b", "89160000002", now - YEARS)
+    write(network, *both, now=now, line="old")
+    values = {"place": 0, "file": "1-0.wav", "media_type": "audio/wav", "size": 1, "stored_ms": 0}
+    with network.store.write() as connection:
+        kept, _other = rows(connection)
+        connection.execute(insert(phone_recording).values(call_id=kept.id, **values))
+    outcome = await forget(network)
+    assert (outcome.status, outcome.counts["calls"]) == (Status.PARTIAL if named else Status.OK, 1)
+    assert [row.id for row in network.calls()] == [kept.id]
+
+
 async def test_clicks_are_forgotten_with_all_that_was_written_of_them(network: Network, now: int) -> None:
     with network.store.write() as connection:
         for nonce, at in (("old", now - YEARS), ("new", now)):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
@@ -17,7 +17,7 @@ from identsync.engine.integration import Outcome
 from identsync.engine.keeping import DAY_MS, Keeping, longest
 from identsync.integrations.telephony.books import SAME_MS, line_of_call
 from identsync.integrations.telephony.missed import OPEN, SETTLED
-from identsync.integrations.telephony.recordings import unlink
+from identsync.integrations.telephony.recordings import forget_recordings, unlink
 from identsync.store.keeping import named_go
 from identsync.store.tables import (
     outbox,
@@ -78,10 +78,8 @@ async def forget(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
     now, days = run.now_ms(), remembered(settings)
     for term in terms(settings):
         before = term.before(now)
-        if await unlinked(run, term, before):
-            await done.portions("calls", partial(calls, term=term, before_ms=before))
-        else:
-            done.whole = False
+        done.whole &= await unlinked(run, term, before)
+        await done.portions("calls", partial(calls, term=term, before_ms=before))
         await done.portions("clicks", partial(clicks, term=term, before_ms=before))
     if days:
         await done.portions("missed", partial(entries, before_ms=now - days * DAY_MS))
@@ -89,35 +87,39 @@ async def forget(run: "Run", settings: Mapping[str, "Line"]) -> Outcome:
 
 
 async def unlinked(run: "Run", term: Term, before_ms: int) -> bool:
-    """Throw away the files of old calls' recordings; False where one cannot go now: the calls wait for it."""
-    files = await run.read(partial(recorded, term=term, before_ms=before_ms))
-    if not files:
+    """Throw away the files of old calls' recordings; False where one cannot go now: its call waits for it, no other.
+
+    Where the files of a line that is no longer named lie, nobody knows: its recordings stay until it is named again.
+    """
+    rows = await run.read(partial(recorded, term=term, before_ms=before_ms))
+    if not rows or term.folder is None:
         return True
-    gone = await asyncio.to_thread(unlink, term.folder, files) if term.folder is not None else ()
-    if len(gone) < len(set(files)):
-        run.log.warning("old recordings are not thrown away", count=len(files) - len(gone))
-        return False
-    return True
+    gone = await asyncio.to_thread(unlink, term.folder, [row.file for row in rows])
+    await run.write(partial(forget_recordings, rows=[row for row in rows if row.file in gone]))
+    left = sum(row.file not in gone for row in rows)
+    if left:
+        run.log.warning("old recordings are not thrown away", count=left)
+    return not left
 
 
-def recorded(connection: Connection, term: Term, before_ms: int) -> Sequence[str]:
-    """Return the files of the recordings of a line's old calls."""
+def recorded(connection: Connection, term: Term, before_ms: int) -> Sequence[Any]:
+    """Return the kept recordings of a line's old calls: call, place, file."""
     old = _old(term, before_ms, func.coalesce(_c.start_ms, 0))  # looked for among the recordings, which are few
-    asked = select(_r.file).join(phone_call, _c.id == _r.call_id).where(*old)
-    return connection.execute(asked).scalars().all()
+    asked = select(_r.call_id, _r.place, _r.file).join(phone_call, _c.id == _r.call_id).where(*old)
+    return connection.execute(asked).all()
 
 
 def calls(connection: Connection, term: Term, before_ms: int) -> int:
-    """Forget a portion of a line's calls, their files being gone; give how many."""
-    asked = select(_c.id, _c.start_ms).where(*_old(term, before_ms)).order_by(_c.start_ms).limit(PORTION)
+    """Forget a portion of a line's calls of which no recording is kept; give how many."""
+    old = *_old(term, before_ms), ~exists().where(_r.call_id == _c.id)
+    asked = select(_c.id, _c.start_ms).where(*old).order_by(_c.start_ms).limit(PORTION)
     rows = connection.execute(asked).all()
     if not rows:
         return 0
     ids = [row.id for row in rows]
     near = _c.start_ms.between(rows[0].start_ms - SAME_MS, rows[-1].start_ms + SAME_MS)
     connection.execute(update(phone_call).where(near, _c.same_as.in_(ids)).values(same_as=None))
-    for table, column in ((phone_recording, _r.call_id), (phone_call, _c.id)):
-        named_go(connection, table, column, ids)
+    named_go(connection, phone_call, _c.id, ids)
     return len(ids)
 
 

@@ -112,7 +112,7 @@ async def _thrown_away(run: "Run", name: str, line: "Line") -> None:
     if not old:
         return
     gone = await asyncio.to_thread(unlink, Path(line.folder or ""), [row.file for row in old])
-    await run.write(partial(_forget, rows=[row for row in old if row.file in gone]))
+    await run.write(partial(forget_recordings, rows=[row for row in old if row.file in gone]))
     if len(gone) < len(old):
         run.log.warning("old recordings are not thrown away", line=name, count=len(old) - len(gone))
 
@@ -167,7 +167,8 @@ def _old(connection: Connection, name: str, line: "Line", now_ms: int) -> Sequen
     return connection.execute(old.where(*here).limit(OLD_AT_ONCE)).all()
 
 
-def _forget(connection: Connection, rows: Iterable[Any]) -> None:
+def forget_recordings(connection: Connection, rows: Iterable[Any]) -> None:
+    """Forget recordings whose files are gone (call, place)."""
     for row in rows:
         connection.execute(delete(phone_recording).where(_r.call_id == row.call_id, _r.place == row.place))
 
