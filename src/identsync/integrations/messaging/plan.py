@@ -57,18 +57,10 @@ PORTION = 500  # rows of one transaction: on SQLite it holds the only write lock
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """A rule with its template, ready to be asked of many visits."""
+    """A rule with its template."""
 
     rule: Rule
     template: Template
-    doctors: frozenset[int]
-    services: frozenset[str]
-
-    def fits(self, doctor: int, service: str | None) -> bool:
-        """Tell whether the rule is for a visit of its branch."""
-        if self.doctors and doctor not in self.doctors:
-            return False
-        return not self.services or (service or "").strip().lower() in self.services
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +152,17 @@ def key_of(rule: int, patient: int, appointment: int, start: int, medium: str) -
 def _laid(connection: Connection) -> list[Laid]:
     on, texts = rules(connection, on=True), templates(connection)
     found = [(rule, texts[rule.template_id]) for rule in on if rule.template_id in texts]
-    return [
-        Laid(rule, text, frozenset(rule.filter.doctors), frozenset(s.strip().lower() for s in rule.filter.services))
-        for rule, text in found
-        if text.on
-    ]
+    return [Laid(rule, text) for rule, text in found if text.on]
 
 
 def _wishes(clinic: "ClinicSource", branch: "Branch", laid: Sequence[Laid], hours: Hours) -> Iterator[Wish]:
     """Give what the rules ask for; of two rules for the same time and medium the first one speaks."""
     media = {one.template.medium for one in laid}
-    asked = {"service": any(one.services for one in laid), "phone": Medium.SMS in media, "email": Medium.EMAIL in media}
+    asked = {
+        "service": any(one.rule.filter.services for one in laid),
+        "phone": Medium.SMS in media,
+        "email": Medium.EMAIL in media,
+    }
     fields = [name for name, wanted in asked.items() if wanted]
     latest = hours.now_ms + AHEAD_MS
     for appointment, doctor, patient, start, *rest in clinic.coming(branch.id, hours.window(_most(laid)), fields):
@@ -178,7 +170,7 @@ def _wishes(clinic: "ClinicSource", branch: "Branch", laid: Sequence[Laid], hour
         spoken = set[tuple[Medium, int]]()
         for one in laid:
             medium, before = one.template.medium, one.rule.before_minutes
-            if (medium, before) in spoken or not one.fits(doctor, told.get("service")):
+            if (medium, before) in spoken or not one.rule.filter.fits(branch.id, doctor, told.get("service")):
                 continue
             spoken.add((medium, before))
             due, begins, late = hours.due(start, before)
