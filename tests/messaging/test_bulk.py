@@ -96,6 +96,17 @@ def test_whom_a_campaign_is_for(clinic: SmallClinic, audience: Audience, found: 
     assert clinic.read(bulk.campaign, number).state == "running"
 
 
+def test_each_patient_s_own_text_is_counted(clinic: SmallClinic) -> None:
+    before = reckon(clinic, bulk.EVERYBODY)
+    assert before.parts == before.messages == 12
+    for patient in (ANNA, 5):
+        clinic.repatient(patient, name="Ж" * 60)
+    after = reckon(clinic, bulk.EVERYBODY)
+    assert (after.messages, after.parts, after.kopecks) == (12, 14, 14 * 450)
+    assert after.example is not None
+    assert after.example.text.startswith("ЖЖЖ")
+
+
 def test_a_campaign_goes_out_in_portions(clinic: SmallClinic) -> None:
     number = start(clinic, per_day=5)
     assert clinic.release().counts == {"filled": 12, "left_out": 0, "released": 5}
