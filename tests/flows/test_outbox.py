@@ -206,6 +206,20 @@ def test_again_is_due_at_once_and_kept_in_the_history(store: Store) -> None:
     assert [tuple(event) for event in events] == [("Иванова", "planned")]
 
 
+@pytest.mark.parametrize(
+    ("fate", "state"), [(Fate.DELIVERED, "delivered"), (Fate.ACCEPTED, "accepted"), (Fate.FAILED, "planned")]
+)
+def test_what_a_person_sends_again_goes_no_second_time_once_it_is_heard_that_it_arrived(
+    store: Store, fate: Fate, state: str
+) -> None:
+    token = sent(store, "a", Lost("cut off"))
+    seen = row(store, "a")
+    with store.write() as connection:
+        book.decide(connection, seen.id, seen.changed_ms, "again", "Иванова", NOW + 1, until_ms=NOW + HOUR)
+    receive(store, Receipt(fate, "77", token))
+    assert row(store, "a").state == state
+
+
 @pytest.mark.parametrize("decision", ["again", "leave", "was sent"])
 def test_what_is_on_its_way_is_nobodys_to_decide(store: Store, decision: str) -> None:
     sent(store, "a", None)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from identsync.flows.mirror_book import Book
 from identsync.flows.mirror_book import Row as Item
@@ -20,13 +20,13 @@ from identsync.integrations.egisz.reference import Book as Reference
 from identsync.integrations.geocoding import books as places
 from identsync.integrations.leads import states
 from identsync.integrations.messaging import books as messages
-from identsync.integrations.messaging import bulk, consent, rules
+from identsync.integrations.messaging import bulk, consent, replies, rules
 from identsync.integrations.messaging.message import Balance, Kind, Medium
 from identsync.integrations.messaging.message import Reply as Heard
 from identsync.integrations.telephony import books as calls
 from identsync.integrations.telephony import missed
 from identsync.store import Store
-from identsync.store.tables import egisz_contract, lead, metadata, phone_missed
+from identsync.store.tables import egisz_contract, lead, message_reply, metadata, phone_missed
 from identsync.store.texts import cut, fitting, printable
 
 STRANGE = "a\0b\ud800" + "😀" * 600
@@ -68,9 +68,10 @@ def _place(connection: Connection) -> None:
 
 def _messages(connection: Connection) -> None:
     messages.looked(connection, "sms", 1, balance=Balance(None, STRANGE), problem=fitting(STRANGE, 400))
-    replies = [Heard(STRANGE, STRANGE, STRANGE, 1), Heard("2", "x", "y", 1), Heard("2", "x", "y", 1)]
-    assert messages.heard(connection, "sms", replies, 1) == replies[:2]
-    assert messages.heard(connection, "sms", replies, 1) == []
+    said = [Heard(STRANGE, STRANGE, STRANGE, 1, STRANGE), Heard("2", "x", "y", 1), Heard("2", "x", "y", 1)]
+    for _twice in range(2):
+        replies.take(connection, "sms", Medium.SMS, said, 1)
+    assert connection.execute(select(func.count()).select_from(message_reply)).scalar() == 2
     for medium in Medium:
         assert consent.stop(connection, medium, STRANGE, source="reply", now_ms=1)
         assert not consent.stop(connection, medium, STRANGE, source="reply", now_ms=1)

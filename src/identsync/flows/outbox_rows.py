@@ -12,6 +12,11 @@ from identsync.store.texts import fitting
 TOKEN, ID, ADDRESS, ANSWER = 32, 200, 320, 400  # units of our token, and what is kept of theirs
 
 
+def ours(token: str) -> str:
+    """Return a token from outside that may be one of ours, '' where it cannot."""
+    return token if len(token) <= TOKEN and token.isascii() and token.isprintable() else ""
+
+
 def lock(connection: Connection, ids: Iterable[int]) -> None:
     """Lock rows until the transaction ends, in the order that holds for everybody: nobody waits in a circle."""
     for some in portions(sorted(set(ids))):

@@ -6,13 +6,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
-from identsync.flows.outbox_rows import ADDRESS, ID, TOKEN, lock, said
+from identsync.flows.outbox_rows import ADDRESS, ID, lock, ours, said
 from identsync.flows.sending import Fate, Receipt
 from identsync.store.lists import portions
 from identsync.store.tables import outbox, outbox_receipt
 from identsync.store.texts import fitting
 
 SENT = ("accepted", "unknown", "submitting")
+WAITS = ("planned", "held")
+ARRIVED = (Fate.ACCEPTED, Fate.DELIVERED)
 _LOST = outbox.c.state == "unknown", outbox.c.provider_id.is_(None)
 
 
@@ -85,13 +87,8 @@ def _lost(connection: Connection, orphan: Any) -> Sequence[Any]:
 
 def _kept(receipt: Receipt) -> Receipt:
     """Return a receipt as its columns take it; a token that is none of ours is no token."""
-    token = receipt.token if receipt.token.isascii() and receipt.token.isprintable() else ""
-    return replace(
-        receipt,
-        provider_id=fitting(receipt.provider_id, ID),
-        token=token if len(token) <= TOKEN else "",
-        to=fitting(receipt.to, ADDRESS),
-    )
+    provider_id, to = fitting(receipt.provider_id, ID), fitting(receipt.to, ADDRESS)
+    return replace(receipt, provider_id=provider_id, token=ours(receipt.token), to=to)
 
 
 def _spoken_of(connection: Connection, stream: str, channel: str, receipts: Sequence[Receipt]) -> set[int]:
@@ -121,7 +118,7 @@ def _row_of(connection: Connection, stream: str, channel: str, receipt: Receipt)
 
 def _apply(connection: Connection, row: Any, receipt: Receipt, now_ms: int) -> int:
     """Write a receipt to its row, if it tells more than what is known."""
-    if row.state not in SENT or (receipt.fate is Fate.ACCEPTED and row.state == "accepted"):
+    if not _is_news(row, receipt):
         return 0
     values: dict[str, Any] = {"state": str(receipt.fate), "changed_ms": max(now_ms, row.changed_ms + 1)}
     values |= said(receipt.reason, receipt.answer)
@@ -129,6 +126,13 @@ def _apply(connection: Connection, row: Any, receipt: Receipt, now_ms: int) -> i
         values["provider_id"] = receipt.provider_id
     stands = outbox.c.id == row.id, outbox.c.state == row.state
     return connection.execute(update(outbox).where(*stands).values(values)).rowcount
+
+
+def _is_news(row: Any, receipt: Receipt) -> bool:
+    if row.state in SENT:
+        return receipt.fate is not Fate.ACCEPTED or row.state != "accepted"
+    # It waits to be sent again, and now it is heard that the time before did arrive.
+    return row.state in WAITS and bool(row.token) and row.token == receipt.token and receipt.fate in ARRIVED
 
 
 def _keep(connection: Connection, stream: str, channel: str, receipt: Receipt, now_ms: int) -> None:

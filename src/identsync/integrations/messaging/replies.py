@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from identsync.flows.outbox_rows import ours
 from identsync.integrations.messaging import consent
 from identsync.integrations.messaging.message import Medium, Reply
 from identsync.language import _
@@ -29,7 +30,7 @@ def _answered(connection: Connection, replies: Iterable[Reply]) -> dict[str, Any
     found: dict[str, Any] = {}
     asked = select(outbox.c.token, outbox.c.address, message.c.patient_id)
     asked = asked.join_from(outbox, message, message.c.outbox_id == outbox.c.id)
-    for some in portions({reply.token for reply in replies if reply.token}):
+    for some in portions({token for reply in replies if (token := ours(reply.token))}):
         found.update((row.token, row) for row in connection.execute(asked.where(outbox.c.token.in_(some))))
     return found
 
