@@ -8,7 +8,8 @@
     │   ├── ContractError     the clinic's views are missing or have other columns
     │   └── SchemaError       the engine's tables are too new for this client, or could not be upgraded
     ├── AskPerson             this task waits until a person has decided
-    │   ├── NoSecret          a secret is not kept on this computer, or cannot be read here; others may have it
+    │   ├── NotHere           this computer lacks something that the task needs; others may have it and do the task
+    │   │   └── NoSecret      a secret is not kept on this computer, or cannot be read here
     │   ├── Refused           the other side refused our key or rights (401, 403)
     │   └── SuspiciousChange  the clinic's data shrank so much that a failed read is likelier than the truth
     ├── Later                 the same thing is tried again, by itself
@@ -80,7 +81,13 @@ class AskPerson(IdentsyncError):
     key = "error.ask"
 
 
-class NoSecret(AskPerson):
+class NotHere(AskPerson):
+    """This computer lacks what the task needs: a secret, a library, a folder. Another one may have it."""
+
+    key = "error.not_here"
+
+
+class NoSecret(NotHere):
     """A secret is not kept on this computer, or cannot be read here."""
 
     key = "error.secret"

@@ -10,10 +10,12 @@ from sqlalchemy import update
 
 from identsync.console.overview import Overview
 from identsync.console.states import NOBODY_TROUBLE, OUTGROWN_TROUBLE
+from identsync.console.troubles import BY_ERROR
 from identsync.engine.integration import PageContext
+from identsync.errors import NoSecret
 from identsync.store import Store, open_store
 from identsync.store.clients import introduce
-from identsync.store.tables import client, task_slot
+from identsync.store.tables import client, run_log, task_slot
 
 
 @pytest.fixture
@@ -45,6 +47,18 @@ def test_a_task_that_newer_programs_have_taken_over_asks_for_an_update_not_for_a
     assert {row.trouble for group in shown["groups"] for row in group.rows} >= {OUTGROWN_TROUBLE}
     assert OUTGROWN_TROUBLE not in {row.trouble for group in known["groups"] for row in group.rows}
     assert NOBODY_TROUBLE in {row.trouble for group in known["groups"] for row in group.rows}
+
+
+def test_a_task_that_no_computer_can_do_tells_what_is_missing_not_that_nobody_is_there(place: Store) -> None:
+    note = "NoSecret: РЕГИСТРАТУРА: secret:key: такой секрет не записан"
+    with place.write() as connection:
+        overdue = task_slot.c.eligible_ms - 3_600_000
+        connection.execute(update(task_slot).values(eligible_ms=overdue, holder=None, paused=0))
+        connection.execute(update(run_log).values(outcome="ask", note=note))
+    rows = [row for group in drawn(place)["groups"] for row in group.rows]
+    lacking = [row for row in rows if row.trouble == BY_ERROR[NoSecret]]
+    assert lacking
+    assert {row.detail for row in lacking} == {"РЕГИСТРАТУРА: secret:key: такой секрет не записан"}
 
 
 def test_a_newer_program_in_the_network_is_enough(place: Store) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.simulator import Simulation
 
 BACKUP_MS = 10_000
-_CLIENT = ("kill", "leave", "pause", "suspend", "block", "sicken", "poison")
+_CLIENT = ("kill", "leave", "pause", "suspend", "block", "sicken", "poison", "lack")
 
 
 class Faults:
@@ -89,6 +89,10 @@ class Faults:
 
     def poison(self, process: "Process") -> None:
         process.poison(self.sim.random.choice([spec.kind for spec in process.specs]))
+
+    def lack(self, process: "Process") -> None:
+        """A secret goes, or a library, on one computer."""
+        process.lacks = self.sim.random.choice([spec.kind for spec in process.specs])
 
     def _replace(self, process: "Process") -> None:
         self.sim.at(self.sim.time + self.sim.random.randrange(20_000), lambda: self.sim.join(process.branch))

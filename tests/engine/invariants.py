@@ -9,8 +9,8 @@ A database that is restored from a backup forgets: fences, protocols and who is 
 journal with them. Until its next renewal a holder may trust a lease that the database no longer knows. Where the clock
 was set back besides, rows come back from the future, and one that is out of reach is asked for once in a horizon.
 
-A slot that the seat's holder cannot run (it is too old, or its runs hang) is adopted by a follower when it looks next,
-so it may wait for the longest sleep of a follower on top.
+A slot that the seat's holder cannot run (it is too old, its runs hang, its computer lacks something) is adopted by a
+follower when it looks next, so it may wait for the longest sleep of a follower on top.
 """
 
 from collections import Counter, defaultdict
@@ -219,23 +219,25 @@ class Watch:
     def well_since(self, process: "Process") -> int:
         return max((until for _, until in process.troubles), default=process.born)
 
-    def lives(self, since: int) -> list[Life]:
-        """The spans in which a client was well and so was the database, from ``since``."""
+    def lives(self, slot: Slot, since: int) -> list[Life]:
+        """The spans in which a client that can run the slot's task was well, and the database too, from ``since``."""
         end = self.sim.time
         newest = max((p.proto for p in self.sim.processes), default=0)
         found = []
         for process in self.sim.processes:
-            if process.role is Role.DOCTOR or process.proto < newest or self._barred(process):
+            if process.role is Role.DOCTOR or process.proto < newest or self._barred(process, slot):
                 continue
             bad = [*process.troubles, *self.closures, *((at, at) for at, _ in self.turns)]
             for a, b in _without(max(since, process.born), min(end, process.died), bad):
                 found.append(Life(int(process.role), process.branch, BASE_MS + a, BASE_MS + b))
         return found
 
-    def _barred(self, process: "Process") -> bool:
-        """A director keeps away for the sake of an administrator that is too old to run the tasks itself."""
-        others = (p for p in self.sim.processes if p.branch == process.branch and p.proto < process.proto)
-        return process.role is Role.DIRECTOR and any(p.role is Role.ADMINISTRATOR for p in others)
+    def _barred(self, process: "Process", slot: Slot) -> bool:
+        """Who lacks what a task needs, and a director for the sake of an administrator that cannot run it itself."""
+        kind, scope = slot
+        others = (p for p in self.sim.processes if p.role is Role.ADMINISTRATOR and scope in (0, p.branch))
+        unable = (p.lacks == kind or (p.branch == process.branch and p.proto < process.proto) for p in others)
+        return process.lacks == kind or (process.role is Role.DIRECTOR and any(unable))
 
     # -- what it costs
 
@@ -289,15 +291,16 @@ class Watch:
         everywhere = {spec for branch in range(1, sim.world.branches + 1) for spec in sim.specs(branch, 1)}
         newest = {slot: fence for slot, (fence, _) in self._fences.items()}
         grids = {(s.kind, s.scope): _grid(s) for s in everywhere}
+        handed_on = {key for key, entry in sim.db.journal.items() if entry.retry is not None and entry.retry < 0}
         neglected = self.turns or sim.world.old or sim.world.poison
         served = calm if neglected else sim.time - LAST_MS  # until then no interval is missed
         span = {"since_ms": BASE_MS + calm + SETTLED_MS, "until_ms": BASE_MS + served}
         yield from _lines(check(rows, grids, effects=effects, newest=newest, **span).faults(), ("double",))
         for spec in everywhere:
             slot = (spec.kind, spec.scope)
-            mine = [row for row in rows if (row.kind, row.scope) == slot]
+            mine = [row for row in rows if (row.kind, row.scope) == slot and (*slot, row.fence) not in handed_on]
             slack = spec.deadline_ms + 4_000 + TAKEOVER_MS * (1 if spec.scope else 2)
-            slack += POLICY.backoff_cap_ms if sim.world.old or sim.world.poison else 0
+            slack += POLICY.backoff_cap_ms if sim.world.old or sim.world.poison or sim.world.lack else 0
             slack += horizon(spec) if self.turns and self.restores else 0
             since = calm + 2 * KNOWN_MS // 3 if spec.scope in sim.deserted else 0
             verdict = check(mine, {slot: _grid(spec)}, lives=self._unpaused(slot, since), slack_ms=slack)
@@ -305,7 +308,7 @@ class Watch:
 
     def _unpaused(self, slot: Slot, since: int) -> list[Life]:
         pauses = [(BASE_MS + a, BASE_MS + b if b < NEVER else NEVER) for a, b in self.pauses[slot]]
-        here = [life for life in self.lives(since) if slot[1] in (0, life.branch)]
+        here = [life for life in self.lives(slot, since) if slot[1] in (0, life.branch)]
         return [
             Life(life.role, life.branch, a, b)
             for life in here

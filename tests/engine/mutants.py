@@ -104,6 +104,19 @@ def an_end_is_known_by_its_number(state: State, event: Any, now: int) -> Stepped
     return step(state, event, now)
 
 
+def who_cannot_keeps_the_slot(state: State, event: Any, now: int) -> Stepped:
+    """What one computer cannot do is nobody's: its client goes on asking for it, as it holds the seat."""
+    if isinstance(event, ev.RunEnded):
+        event = altered(event, outcome=replace(event.outcome, elsewhere=False))
+    return step(state, event, now)
+
+
+def who_cannot_asks_on(state: State, event: Any, now: int) -> Stepped:
+    """It is handed on, and taken again by who could not do it."""
+    state, actions = step(state, event, now)
+    return altered(state, slots=tuple(altered(slot, unable_until=0) for slot in state.slots)), actions
+
+
 # -- databases ------------------------------------------------------------------------------------------------------
 
 
@@ -304,6 +317,7 @@ TURNED = replace(World(), jump=0.1)
 SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3)
 HURRIED = replace(SICK, clients=6, sicken=0.8, hang=0.6, pace=90)
 RESTORED = replace(QUIET, branches=1, clients=1, seconds=200, restore=0.1, roles=(Role.ADMINISTRATOR,))
+LACKING = replace(QUIET, branches=1, clients=6, seconds=200, calm=180, lack=0.1, roles=(Role.ADMINISTRATOR,))
 ABANDONED = replace(RESTORED, stubborn=0.5, hang=0.5, seconds=260)
 TOGETHER = replace(QUIET, branches=1, clients=120, start_ms=20, roles=(Role.ADMINISTRATOR,))
 MUTANTS: Mapping[str, Mutant] = {
@@ -316,6 +330,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "losers_keep_their_own_time": Mutant("starved", losers_keep_their_own_time, world=replace(SICK, kill=0.05)),
     "a_lower_fence_is_a_doubled_answer": Mutant("missed", a_lower_fence_is_a_doubled_answer, world=RESTORED),
     "an_end_is_known_by_its_number": Mutant("is still at work", an_end_is_known_by_its_number, world=ABANDONED),
+    "who_cannot_keeps_the_slot": Mutant("missed", who_cannot_keeps_the_slot, world=LACKING),
+    "who_cannot_asks_on": Mutant("missed", who_cannot_asks_on, world=LACKING),
     "effect_by_number": Mutant("of another run", db=EffectByNumber, world=ABANDONED),
     "loop_renews": Mutant("without a cause", simulation=LoopRenews, world=replace(QUIET, block=0.1, hang=0.3)),
     "no_jitter": Mutant("stampede", no_jitter, world=TOGETHER),

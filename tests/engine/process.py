@@ -69,6 +69,7 @@ class Process:
         self.sick_until = 0  # its network loses most
         self.troubles: list[tuple[int, int]] = []
         self.poisoned = ""  # a kind whose runs here hang for ever and hear nothing
+        self.lacks = ""  # a kind that its computer has not what it takes to run
         self.doubt = 0  # the last time something stood between its keeper and the database
         self.listening: tuple[int, ...] = ()
         self.tasks: dict[tuple[int, Fence], Task] = {}
@@ -235,6 +236,9 @@ class Process:
     def listen(self, action: ev.Listen) -> None:
         self.listening = action.scopes
 
+    def ring(self, action: ev.Ring) -> None:
+        self.sim.ring(action.scopes)
+
 
 _CARRY_OUT: dict[type, Callable[[Process, Any], None]] = {
     ev.Turn: Process.put,
@@ -244,6 +248,7 @@ _CARRY_OUT: dict[type, Callable[[Process, Any], None]] = {
     ev.CancelRun: Process.cancel_run,
     ev.AbandonRun: Process.abandon_run,
     ev.Listen: Process.listen,
+    ev.Ring: Process.ring,
     ev.Remember: Process.remember,
     ev.SleepUntil: Process.sleep_until,
     ev.Stopped: Process.stopped,

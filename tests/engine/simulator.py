@@ -126,8 +126,12 @@ class Simulation:
         self.watch.turned(ms)
 
     def gone(self, client: str, scopes: tuple[int, ...]) -> None:
-        """Seats were given up: the bell rings for most of those who listen."""
+        """Seats were given up."""
         self.watch.gone(client, scopes)
+        self.ring(scopes)
+
+    def ring(self, scopes: tuple[int, ...]) -> None:
+        """The bell rings for most of those who listen."""
         for process in self.processes:
             for scope in set(scopes).intersection(process.listening) if process.alive else ():
                 if self.random.random() < 0.9:

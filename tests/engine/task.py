@@ -44,7 +44,8 @@ class Task:
 
     def _finish(self) -> None:
         if self.reason is None or self.stubborn:
-            self.end(self.process.sim.outcome())
+            lacking = self.spec.kind == self.process.lacks
+            self.end(Outcome(Status.ASK, elsewhere=True) if lacking else self.process.sim.outcome())
 
     def cancel(self, reason: Status) -> None:
         if not self.stubborn:

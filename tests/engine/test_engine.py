@@ -1,7 +1,6 @@
 """A real engine on a real database, with tasks that behave and tasks that do not."""
 
 import asyncio
-import socket
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from identsync.engine.run import Run
 from identsync.engine.state import Policy
 from identsync.errors import AskPerson, Later, NoSecret, StaleFence
 from identsync.store import Denied, Store, keeping, open_store, slots
+from identsync.store.clients import here
 from identsync.store.tables import client as client_table
 from identsync.store.tables import presence, run_log, task_slot
 
@@ -133,7 +133,8 @@ def raising(error: Exception) -> Work:
 
 ENDINGS = [
     (AskPerson("the key was refused"), "ask", "AskPerson: the key was refused"),
-    (NoSecret("secret:key: none"), "ask", f"NoSecret: {socket.gethostname()}: secret:key: none"),
+    (NoSecret("secret:key: none"), "ask", f"NoSecret: {here()}: secret:key: none"),
+    (ModuleNotFoundError("the whole path", name="nacl"), "ask", f"NotHere: {here()}: не загружается nacl"),
     (Later("no answer", after_ms=5_000), "later", "Later: no answer"),
     (StaleFence("taken over"), "lost", "StaleFence: taken over"),
     (ValueError("Иванов +7 900 000-00-00"), "failed", "ValueError"),
@@ -151,6 +152,22 @@ async def test_what_a_task_raises_becomes_its_outcome(clone: Callable[[str], str
         assert (row.outcome, row.note or None) == (outcome, note)
         assert row.counts == '{"seen": 1}'
     store.close()
+
+
+async def test_what_a_computer_cannot_do_another_does_though_it_has_no_seat(clone: Callable[[str], str]) -> None:
+    store = open_store(clone("sqlite"))
+    async with AsyncExitStack() as stack:
+        lacking = task(raising(NoSecret("secret:key: none")), interval=1_000)
+        leader = await stack.enter_async_context(engine(store, lacking, task(fine, "test/two")))
+        await heard(leader, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        other = await stack.enter_async_context(engine(store, task(fine, interval=1_000), task(fine, "test/two")))
+        for _ in range(3):
+            await heard(other, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+        assert leader.snapshot().seats[0].held
+    store.close()
+    first, *others = journal(store)
+    assert (first.holder, first.outcome) == (leader.client, "ask")
+    assert {(row.holder, row.outcome) for row in others} == {(other.client, "ok")}
 
 
 async def finishes(client: Engine, n: int) -> AsyncIterator[ev.Finished]:

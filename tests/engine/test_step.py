@@ -246,6 +246,53 @@ def test_after_a_finish_the_next_grid_instant_is_due() -> None:
     assert one.state.slots[0].due == one.now - 502 - 7_000 + 60_000
 
 
+UNABLE = Outcome(Status.ASK, elsewhere=True)
+
+
+def unable() -> One:
+    """Who holds the seat, and lacks what its task needs."""
+    one = running().take(ev.RunEnded(0, ONE, UNABLE))
+    assert one.only(ev.FinishRun).outcome.retry_ms < -60_000  # to the others it is long overdue
+    one.take(ev.Finished(0, ONE, True), after=2)
+    assert one.only(ev.Ring).scopes == (1,)
+    return one
+
+
+def test_what_this_computer_cannot_do_is_left_to_others_as_long_as_they_do_it() -> None:
+    one = unable()
+    for _ in range(20):  # another client runs it, minute by minute
+        one.take(ev.Woke(), after=10_000).seated(SlotDue("a", 1, DB + 20_000, False, False))
+        assert asked(one) == set()
+    assert one.only(ev.SleepUntil).at < one.now + 30_000  # the seat is kept
+
+
+def test_it_is_tried_again_where_nobody_does_it() -> None:
+    one = unable()
+    for _ in range(3):
+        one.take(ev.Woke(), after=19_000).seated()
+        assert asked(one) == set()
+    assert asked(one.take(ev.Woke(), after=10_000)) == {0}
+    fence = one.granted(number=2).only(ev.StartRun).fence
+    one.take(ev.RunEnded(0, fence, Outcome())).take(ev.Finished(0, fence, True))  # the secret is there
+    one.take(ev.Woke(), after=20_000).seated().take(ev.Woke(), after=20_000).seated()
+    assert asked(one.take(ev.Woke(), after=20_000)) == {0}
+
+
+def test_it_is_tried_at_once_where_a_person_wants_it_here() -> None:
+    assert asked(unable().take(ev.Poked("a", 1))) == {0}
+
+
+def test_the_next_in_line_sees_soon_what_its_leader_cannot_do_for_the_network() -> None:
+    one = One().take(ev.Started()).seated(granted=False)
+    one.take(ev.Woke(), after=30_000).seated(granted=False)
+    one.seated(granted=False, scope=0)
+    assert one.only(ev.SleepUntil).at < one.now + 45_000  # its own leader's: as often as at the branch's
+    one.take(ev.Rang(1))
+    assert {ask.scope for ask in one.all(ev.AskSeat)} == {0, 1}
+    one.seated(SlotDue("n", 0, DB - 61_000, False, False), granted=False, scope=0)
+    assert asked(one) == {2}
+
+
 def test_a_finish_is_repeated_until_it_is_answered() -> None:
     one = running().take(ev.RunEnded(0, ONE, Outcome()))
     for _ in range(5):

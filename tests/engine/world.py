@@ -36,6 +36,7 @@ class World:
     block: float = 0.004
     sicken: float = 0.003
     poison: float = 0.001
+    lack: float = 0.002
     # per second
     restart: float = 0.01
     read_only: float = 0.006
@@ -59,7 +60,7 @@ class World:
 FAULTS = (
     "kill", "leave", "pause", "suspend", "block", "sicken", "poison", "restart", "read_only", "jump", "desert",
     "poke", "hold", "lose", "double", "slow", "torn", "hang", "stubborn", "fail", "retry",
-    "restore",
+    "restore", "lack",
 )  # fmt: skip
 QUIET = replace(World(), deserted=0.0, **dict.fromkeys(FAULTS, 0.0))
 assert {field.name for field in fields(World)} >= set(FAULTS)

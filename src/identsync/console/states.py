@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from identsync.console.troubles import DATABASE, Trouble, of_note
+from identsync.console.troubles import DATABASE, LACKING, Trouble, of_note
 from identsync.engine.integration import Status
 from identsync.errors import Unavailable
 from identsync.store.slots import SlotView
@@ -88,7 +88,7 @@ def state_of(slot: SlotView, last: LastRun | None, now_ms: int) -> State:
     known = WORDS.get(last.outcome, NEVER) if last else NEVER
     if slot.running:
         return State("bad" if known.attention else "busy", _("Выполняется"), known.attention)
-    if now_ms - slot.eligible_ms > OVERDUE_MS:
+    if now_ms - slot.eligible_ms > OVERDUE_MS and not _is_lacking(last):
         return NOBODY
     if known is WORDS[Status.LATER] and slot.attempt >= STUBBORN:
         return State("bad", _("Не получается"), attention=True)
@@ -98,6 +98,11 @@ def state_of(slot: SlotView, last: LastRun | None, now_ms: int) -> State:
 def is_left(kind: str, scope: int, eligible_ms: int, wanted: Collection[tuple[str, int]] | None, now_ms: int) -> bool:
     """Say whether nobody has taken a task that is not ``wanted`` by the settings any more; None = not known."""
     return wanted is not None and (kind, scope) not in wanted and now_ms - eligible_ms > OVERDUE_MS
+
+
+def _is_lacking(last: LastRun | None) -> bool:
+    """Say whether somebody has tried, and only lacks something: it stays due for any computer that does not."""
+    return last is not None and last.outcome == Status.ASK and of_note(last.note)[0] in LACKING
 
 
 def trouble_of(

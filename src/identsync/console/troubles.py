@@ -43,6 +43,10 @@ BY_ERROR: dict[type[BaseException], Trouble] = {
         _("На одном компьютере не читается секрет, а задача выполнялась на нём"),
         _("Запишите его на том компьютере: identsync secret set ИМЯ (для службы --machine). Потом повторим сами."),
     ),
+    errors.NotHere: Trouble(
+        _("Одному компьютеру чего-то не хватает, а задача выполнялась на нём"),
+        _("Исправьте это на том компьютере. Задачу возьмёт другой, если сможет; потом повторим сами."),
+    ),
     errors.SuspiciousChange: Trouble(
         _("Данных в клинике стало подозрительно мало, отправка остановлена"),
         _("Проверьте расписание в программе. Если так и должно быть, разрешите отправку на странице «Расписание»."),
@@ -69,6 +73,7 @@ BY_ERROR: dict[type[BaseException], Trouble] = {
         _("Программа остановлена: сначала нужно исправить настройки"), _("Запустите identsync check.")
     ),
 }
+LACKING = (BY_ERROR[errors.NoSecret], BY_ERROR[errors.NotHere])  # of one computer: the task waits for any that can
 BY_NAME = {kind.__name__: trouble for kind, trouble in BY_ERROR.items()}
 
 

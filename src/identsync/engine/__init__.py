@@ -37,6 +37,8 @@ What holds, and why
    within 9/8 (n > 2: 3/2) of lease * 2^(n-1), or of a lease for each who is there where that is less, after the seat's
    last renewal; a graceful exit rings for the first three.
    A slot that the holder neglects is adopted by the follower that sees it overdue, or without a row, for two leases.
+   What a client cannot do for want of something on its own computer it ends as overdue for longer than that, rings for
+   it, and asks for again when it has been left undone for two leases.
 6. *A doctor never runs, a director only where no administrator is present.* A doctor's client has no slot. The role
    stands in the predicates of claim and seat, with presence as the database knows it: an administrator that cannot be
    heard for six leases counts as away. So does one that sleeps longer at the end of a long line, should all before it

@@ -1,7 +1,6 @@
 """How a run ended, in the journal's words: what a task raised becomes a status and a remark without personal data."""
 
 import asyncio
-import socket
 import traceback
 from dataclasses import replace
 from typing import Any
@@ -10,8 +9,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.run import Run
-from identsync.errors import AskPerson, IdentsyncError, Later, NoSecret, StaleFence
+from identsync.errors import AskPerson, IdentsyncError, Later, NotHere, StaleFence
 from identsync.language import _
+from identsync.store.clients import here
 
 _NOTE = 400
 
@@ -38,8 +38,12 @@ def of_error(error: Exception) -> Outcome:
 
     Only our own sentences are kept: another library's message may quote data.
     """
+    if isinstance(error, ImportError):  # a module's name is nobody's data
+        error = NotHere(_("не загружается {name}", name=error.name or "?"))
     note = _note(error)
     match error:
+        case NotHere():
+            return Outcome(Status.ASK, note=note, elsewhere=True)
         case AskPerson():
             return Outcome(Status.ASK, note=note)
         case Later():
@@ -55,7 +59,7 @@ def of_error(error: Exception) -> Outcome:
 
 def _note(error: Exception) -> str:
     """Return the error's name and its own sentence, with the computer where only that one has to be looked at."""
-    place = f"{socket.gethostname()}: " if isinstance(error, NoSecret) else ""
+    place = f"{here()}: " if isinstance(error, NotHere) else ""
     own = f": {place}{error}" if isinstance(error, IdentsyncError) else ""
     return f"{type(error).__name__}{own}"[:_NOTE]
 
@@ -72,7 +76,7 @@ def where(error: BaseException) -> list[str]:
 
 
 def _report(error: Exception, outcome: Outcome, log: Any) -> None:
-    if outcome.status is Status.FAILED:
+    if outcome.status is Status.FAILED or isinstance(error, ImportError):
         log.error("a task failed", error=type(error).__name__, frames=where(error))
     else:
         log.warning("a task ended early", outcome=str(outcome.status), why=outcome.note)

@@ -35,7 +35,7 @@ class SeatFailed(Struct, frozen=True):
 
 
 class Rang(Struct, frozen=True):
-    """Somebody gave the seat of that scope up just now (a hint; may be missed or wrong)."""
+    """Somebody gave the seat of that scope up just now, or a task of it (a hint; may be missed or wrong)."""
 
     scope: int
 
@@ -204,6 +204,12 @@ class LeaveSeats(Struct, frozen=True):
     scopes: tuple[int, ...]
 
 
+class Ring(Struct, frozen=True):
+    """Tell who listens for these seats that something there waits for another client."""
+
+    scopes: tuple[int, ...]
+
+
 class Listen(Struct, frozen=True):
     """Listen for the bell of these seats and of no other."""
 
@@ -228,5 +234,5 @@ class Stopped(Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    Turn | StartRun | CancelRun | AbandonRun | DropRun | LeaveSeats | Listen | Remember | SleepUntil | Stopped
+    Turn | StartRun | CancelRun | AbandonRun | DropRun | LeaveSeats | Ring | Listen | Remember | SleepUntil | Stopped
 )

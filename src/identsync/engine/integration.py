@@ -36,12 +36,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """End of a run: status, counts for the journal (whole numbers), a remark for people, when to try again."""
+    """End of a run: status, counts for the journal (whole numbers), a remark for people, when to try again.
+
+    ``elsewhere`` = it failed for what this computer lacks: other computers are to try at once, this one when none does.
+    """
 
     status: Status = Status.OK
     counts: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
     retry_ms: int | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,12 +52,12 @@ class Keeper:
         specs: Sequence[Spec],
         post: Post,
         answer_ms: int,
-        ring: Callable[[tuple[int, ...]], None] = lambda _: None,
+        bell: Callable[[tuple[int, ...]], None] = lambda _: None,
     ) -> None:
         self._open_limiter = limiter
         self._limiter: Limiter | None = None
         self._post = post
-        self._ring = ring
+        self._bell = bell
         self._specs = specs
         self._agenda = Agenda(client, role, specs, answer_ms)
         self._errands: deque[_Errand] = deque()
@@ -99,6 +99,12 @@ class Keeper:
         """Renew no more."""
         with self._changed:
             self._agenda.drop(action)
+
+    def ring(self, scopes: tuple[int, ...]) -> None:
+        """Ring the bell of these seats."""
+        with self._changed:
+            self._errands.append(_Errand(lambda _: self._tell(scopes), lambda _: None))
+            self._changed.notify()
 
     def ask(self, work: Callable[[Limiter], T]) -> "asyncio.Future[T]":
         """Queue ``work(limiter)`` and return a future of the running loop with its result."""
@@ -223,7 +229,7 @@ class Keeper:
 
     def _tell(self, scopes: tuple[int, ...]) -> None:
         try:
-            self._ring(scopes)
+            self._bell(scopes)
         except Exception as error:
             log.warning("the bell could not be rung", error=type(error).__name__)
 

@@ -329,6 +329,7 @@ class Engine:
 _CARRY_OUT: dict[type, Callable[[Engine, Any], None]] = {
     ev.Turn: lambda engine, action: engine.keeper.send(action),
     ev.LeaveSeats: lambda engine, action: engine.keeper.send(action),
+    ev.Ring: lambda engine, action: engine.keeper.ring(action.scopes),
     ev.DropRun: lambda engine, action: engine.keeper.drop(action),
     ev.StartRun: Engine._start_run,
     ev.CancelRun: Engine._cancel_run,

@@ -1,5 +1,7 @@
 """A slot's way: the answer to a claim, the run under its trust window, the finish that is repeated until answered."""
 
+from dataclasses import replace
+
 from identsync.engine import seat
 from identsync.engine.draft import Draft
 from identsync.engine.events import (
@@ -13,6 +15,7 @@ from identsync.engine.events import (
     FinishRun,
     LeaseLost,
     Renewed,
+    Ring,
     RunEnded,
     StartRun,
     Turn,
@@ -136,7 +139,11 @@ def _cancel(d: Draft, i: int, reason: Status) -> None:
 
 
 def run_ended(d: Draft, event: RunEnded) -> None:
-    """The task is over, in whatever way: its outcome is to be written."""
+    """The task is over, in whatever way: its outcome is to be written.
+
+    What this computer cannot do is ended as neglected, so that whoever looks next takes it, programs of older versions
+    too; this client stands aside until nobody does it (``due``).
+    """
     slot, run = d.slots[event.slot], _current(d, event.slot, event.fence)
     if run is None or run.abandoned:
         d.slot(event.slot, abandoned=max(0, slot.abandoned - 1))
@@ -144,7 +151,12 @@ def run_ended(d: Draft, event: RunEnded) -> None:
             return
         d.run(event.slot, abandoned=False)
     elif run.outcome is None:
-        d.run(event.slot, outcome=event.outcome, finish_at=d.now, give_up_at=NEVER)
+        outcome, unable_until = event.outcome, 0
+        if outcome.elsewhere:
+            outcome = replace(outcome, retry_ms=-3 * _standoff(d, slot) // 2)
+            unable_until = d.now + max(_standoff(d, slot), min(slot.spec.interval_ms, d.old.policy.backoff_cap_ms))
+        d.run(event.slot, outcome=outcome, finish_at=d.now, give_up_at=NEVER)
+        d.slot(event.slot, unable_until=unable_until)
 
 
 def finished(d: Draft, event: Finished) -> None:
@@ -156,6 +168,9 @@ def finished(d: Draft, event: Finished) -> None:
         due = d.now + slot.spec.lease_ms
     elif run.outcome.status in GIVEN_BACK:
         due = d.now + d.jitter(1_000, 3_000)
+    elif run.outcome.elsewhere:
+        due = d.now
+        d.act(Ring(tuple({d.seats[0].scope, slot.spec.scope})))
     else:
         due = _next_due(slot, d.now)
     _forget(d, event.slot, due)
@@ -226,7 +241,20 @@ def _watch_finish(d: Draft, i: int, run: Holding) -> int:
     return NEVER
 
 
-# -- how long a wish may wait for company in its turn -----------------------------------------------------------------
+# -- when a slot is asked for, and how long a wish may wait for company in its turn ------------------------------------
+
+
+def due(d: Draft, slot: Slot) -> int:
+    """Return when a slot is to be asked for: what this computer could not do, not as long as others do it."""
+    if not slot.unable_until or slot.poked or slot.request:
+        return slot.due
+    return max(slot.unable_until, slot.due + _standoff(d, slot))
+
+
+def _standoff(d: Draft, slot: Slot) -> int:
+    scope = d.seat_of(slot.spec.scope)
+    assert scope is not None
+    return seat.neglect(scope)
 
 
 def slack(d: Draft, slot: Slot) -> int:

@@ -2,8 +2,8 @@
 
 A follower sleeps until the end of the winner's lease plus a spacing that doubles with its rank, at most a lease for
 each who is there: so the first follower takes over within a lease and thousands of others cost next to nothing.
-Administrators rank before directors. A slot that the holder neglects (it is too old for it or has never heard of it, or
-its runs hang) is adopted by the follower that sees it, without the seat.
+Administrators rank before directors. A slot that the holder neglects (it is too old for it or has never heard of it,
+its runs hang, or its computer lacks what the task needs) is adopted by the follower that sees it, without the seat.
 """
 
 from identsync.engine.draft import Draft
@@ -86,12 +86,17 @@ def failed(d: Draft, event: SeatFailed) -> None:
 
 
 def rang(d: Draft, event: Rang) -> None:
-    """Look at once when a seat was given up; the first follower before the second, to spare the database."""
+    """Look at once when a seat was given up; the first follower before the second, to spare the database.
+
+    With the branch's the network's: whoever gave up the one had the other, or cannot do a task of it.
+    """
     seat = d.seat_of(event.scope)
     if seat is None or seat.fence or seat.asked or not is_open(d, seat) or not 0 < seat.rank <= _LISTENERS:
         return
     look = d.now + (seat.rank - 1) * 150
-    d.seat(event.scope, look_at=min(seat.look_at, look))
+    for each in d.seats if seat.scope == d.seats[0].scope else (seat,):
+        if not each.fence:
+            d.seat(each.scope, look_at=min(each.look_at, look))
 
 
 def is_open(d: Draft, seat: Seat) -> bool:
@@ -139,7 +144,7 @@ def _won(d: Draft, seat: Seat, event: SeatAnswered) -> None:
     look = event.sent + third - d.jitter(0, max(1, third // 8))
     d.seat(
         seat.scope, fence=reply.fence, trusted_until=trusted, soft_at=event.sent + seat.lease_ms // 4,
-        look_at=max(look, d.now + 50), rank=0, stale=0, free_at=d.now + remaining,
+        look_at=max(look, d.now + 50), rank=0, stale=0, free_at=d.now + remaining, holder=d.old.client,
     )  # fmt: skip
     if not seat.fence:
         _enter(d, seat.scope)
@@ -171,9 +176,12 @@ def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
     else:  # free all the same: the answer is older than the winner, or the row was locked
         stale = seat.stale + 1
         wait = d.jitter(50, 250) if stale <= _QUICK else seat.lease_ms + d.jitter(0, seat.lease_ms // 4)
-    if not is_open(d, seat):
+    if not is_open(d, seat) and reply.holder != d.seats[0].holder:  # what our own leader neglects there, we see soon
         wait = max(wait, min(d.old.policy.backoff_cap_ms, _AFAR * seat.lease_ms))
-    d.seat(seat.scope, look_at=d.now + max(1, wait), rank=rank, stale=stale, free_at=d.now + max(0, remaining))
+    d.seat(
+        seat.scope, look_at=d.now + max(1, wait), rank=rank, stale=stale, free_at=d.now + max(0, remaining),
+        holder=reply.holder or "",
+    )  # fmt: skip
 
 
 def _barred(d: Draft, seat: Seat, reply: SeatReply) -> int:
@@ -218,13 +226,13 @@ def _news(d: Draft, seat: Seat, reply: SeatReply, *, barred: bool) -> None:
 
 
 def _adopt_unheard_of(d: Draft, seat: Seat, heard_of: set[tuple[str, int]]) -> None:
-    """Adopt slots that have no row after two leases: the holder, an older program maybe, has no such task."""
+    """Adopt slots that have no row for as long: the holder, an older program maybe, has no such task."""
     for i, slot in enumerate(d.slots):
         spec = slot.spec
         if spec.scope != seat.scope or slot.known or slot.request or (spec.kind, spec.scope) in heard_of:
             continue
         if not slot.due:
-            d.slot(i, due=d.now + 2 * seat.lease_ms)
+            d.slot(i, due=d.now + neglect(seat))
         elif slot.due <= d.now:
             d.slot(i, adopted=True)
 
@@ -232,7 +240,12 @@ def _adopt_unheard_of(d: Draft, seat: Seat, heard_of: set[tuple[str, int]]) -> N
 def _is_neglected(d: Draft, seat: Seat, i: int, news: SlotDue, now_ms: int) -> bool:
     """Say whether a slot is long overdue, or out of reach since the database's clock was set back."""
     overdue = now_ms - news.eligible_ms
-    return not news.paused and (overdue > 2 * seat.lease_ms or -overdue > horizon(d.slots[i].spec))
+    return not news.paused and (overdue > neglect(seat) or -overdue > horizon(d.slots[i].spec))
+
+
+def neglect(seat: Seat) -> int:
+    """Return how long overdue a slot of the seat is taken for neglected, ms."""
+    return 2 * seat.lease_ms
 
 
 def horizon(spec: Spec) -> int:

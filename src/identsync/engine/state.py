@@ -80,6 +80,7 @@ class Slot(Struct, frozen=True):
     fence: int = 0  # the newest fence seen here
     run: Holding | None = None
     abandoned: int = 0
+    unable_until: int = 0  # this computer could not do it: asked for from then on, if nobody else does it; 0 = able
     told: int = NEVER  # what the loop's memory holds
 
 
@@ -99,6 +100,7 @@ class Seat(Struct, frozen=True):
     stale: int = 0
     rank: int = 0  # 0 = holder or not known, 1 = first follower
     free_at: int = 0  # end of the winner's lease, as last told
+    holder: str = ""  # whose it is, as last told
 
 
 class State(Struct, frozen=True):

@@ -62,7 +62,8 @@ def _wishes(d: Draft) -> Wishes:
             asking += 1
         elif run is None:
             if slot.due < NEVER and not stopping and _may(d, slot, held):
-                claims.append(Wish(slot.due, slot.due + runs.slack(d, slot), at))
+                due = runs.due(d, slot)
+                claims.append(Wish(due, due + runs.slack(d, slot), at))
         elif run.outcome is None:
             running += 1
         elif not run.finishing:

@@ -10,13 +10,18 @@ from identsync.store.migrations import NEWEST
 from identsync.store.slots import clock
 from identsync.store.tables import client
 
-NAME = 64
+NAME = 64  # characters of a computer's name
 _AT_ONCE = 500
+
+
+def here() -> str:
+    """Return what people call this computer, on every page and in every note."""
+    return socket.gethostname()[:NAME]
 
 
 def introduce(connection: Connection, client_id: str, computer: str | None = None) -> None:
     """Write down on which computer a client runs (this one unless given); once for each client id."""
-    name = (computer or socket.gethostname())[:NAME]
+    name = computer or here()
     row = {"client": client_id, "computer": name, "started_ms": clock(connection), "revision": NEWEST}
     connection.execute(insert(client).values(row))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from identsync import files
-from identsync.errors import AskPerson, Unavailable
+from identsync.errors import AskPerson, NotHere, Unavailable
 from identsync.flows.verdict import Confirmed, Later, Rejected, Verdict
 from identsync.language import _
 
@@ -60,10 +60,10 @@ class Folder:
             return Later(files.reason(error)[0])
         except (FileNotFoundError, NotADirectoryError):
             words = _("нет папки для подписок: {folder}", folder=self._folder)
-            raise AskPerson(words, hint=_("создайте её или исправьте folder")) from None
+            raise NotHere(words, hint=_("создайте её или исправьте folder")) from None
         except PermissionError as error:
             what, hint = files.reason(error)
-            raise AskPerson(f"{self._folder}: {what}", hint=hint) from None
+            raise NotHere(f"{self._folder}: {what}", hint=hint) from None
         except OSError as error:
             raise Unavailable(f"{self._folder}: {files.reason(error)[0]}", sent=False) from None
         return Confirmed()

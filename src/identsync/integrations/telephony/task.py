@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from identsync.engine.integration import Outcome, Status, Task
 from identsync.engine.keeping import EVERY_MS
-from identsync.errors import AskPerson, IdentsyncError, Later, Problem
+from identsync.errors import AskPerson, IdentsyncError, Later, NotHere, Problem
 from identsync.flows import outbox as flow
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import DAY_MS, Periods, Row, Window, intake
@@ -107,6 +107,8 @@ class _Turn:
                 await self._work()
         except AskPerson as error:
             await self._say(error)
+            if isinstance(error, NotHere):
+                raise
             return Outcome(Status.ASK, self.run.counts, f"{type(error).__name__}: {error}", retry_ms=ASK_MS)
         except Later as error:
             await self._say(error)

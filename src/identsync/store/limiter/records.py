@@ -146,7 +146,8 @@ class Renewal:
 class Ending:
     """End a run and its journal row. ``release`` hands it over unfinished: the slot is due at once.
 
-    Else the slot is due after ``retry_ms`` where given; else, after 'ok', 'partial' and 'ask', at the next grid
+    Else the slot is due after ``retry_ms`` where given (below 0: it counts as overdue already, and the followers that
+    look take it for neglected); else, after 'ok', 'partial' and 'ask', at the next grid
     instant; else at that instant or after the back-off of its attempt, +-20 %, whichever is sooner.
     """
 
