@@ -14,7 +14,7 @@ from identsync.clinic.session import reading
 from identsync.clinic.source import Appointment, Branch, ClinicSource, Doctor
 from identsync.core.board import Boards
 from identsync.demo.clinic.generate import GeneratorSettings, generate
-from identsync.errors import ContractError, Unavailable
+from identsync.errors import ContractError, NoDatabase
 
 DAY = 1440
 FIRST = 20_600
@@ -214,13 +214,13 @@ def test_a_statement_that_takes_too_long(engine: Engine) -> None:
         endless = "SELECT 1 FROM pg_sleep(60)"
     rest = "'x' AS name, 'Asia/Omsk' AS time_zone, 'x' AS phone, 'x' AS address"
     run(engine, f"CREATE VIEW clinic_branch AS SELECT ({endless}) AS branch_id, {rest}")
-    with pytest.raises(Unavailable):
+    with pytest.raises(NoDatabase):
         ClinicSource(engine, deadline_s=0.05).branches()
 
 
 def test_a_database_that_is_not_there() -> None:
     source = ClinicSource(create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none?connect_timeout=2"))
-    with pytest.raises(Unavailable) as failure:
+    with pytest.raises(NoDatabase) as failure:
         source.staff()
     assert "nobody" not in str(failure.value)
 

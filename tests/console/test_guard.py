@@ -20,7 +20,7 @@ from identsync.console.pages import entries
 from identsync.console.server import Console, listen
 from identsync.console.site import Entry, Site
 from identsync.engine.integration import Answer, Page, PageContext
-from identsync.errors import AskPerson, SettingsError, Unavailable
+from identsync.errors import AskPerson, NoDatabase, SettingsError, Unavailable
 from identsync.store import Store, open_store
 
 SECRET = "верный пароль"
@@ -244,13 +244,13 @@ async def test_wrong_passwords_of_one_address_wait_in_line_and_the_line_has_an_e
 
 async def test_metrics_of_a_silent_database_are_an_answer_in_words(site: Site) -> None:
     def silent(_context: Any) -> bytes:
-        raise Unavailable("база не отвечает", sent=False)
+        raise NoDatabase("база не отвечает", sent=False)
 
     site._metrics = silent
     async with visitor(site) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 503
-    assert answer.json()["notice"] == "Другая сторона не отвечает"
+    assert answer.json()["notice"] == "База данных не отвечает"
 
 
 async def test_a_missing_secret_lets_nobody_in() -> None:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from identsync.errors import Unavailable
+from identsync.errors import NoDatabase, Unavailable
 from identsync.store import Denied, Fence, Limiter
 from identsync.store.failures import Reaction, reaction, unavailable
 from identsync.store.limiter import mssql
@@ -100,7 +100,7 @@ def test_reaction_to_sqlite():
 
 def test_the_error_quotes_no_data():
     error = unavailable(odbc("08S01", "login of 'Иванов' to 10.0.0.1 failed", 10054))
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, NoDatabase)
     assert error.sent
     assert str(error) == "база движка: база данных не ответила (08S01)"
 

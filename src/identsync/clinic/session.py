@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from identsync.clinic import contract
-from identsync.errors import ContractError, IdentsyncError, Problem, Unavailable
+from identsync.errors import ContractError, IdentsyncError, NoDatabase, Problem
 from identsync.language import _
 from identsync.store.failures import Reaction, is_refusal, reaction, unreached
 
@@ -25,7 +25,7 @@ def reading(engine: Engine, schema: str | None, deadline_s: float, *, brief: boo
 
     SQLite and PostgreSQL give a snapshot, SQL Server committed rows (READ COMMITTED). Each statement may take
     ``deadline_s`` seconds. Errors of the driver become :class:`ContractError` where a relation is missing or wrong and
-    :class:`Unavailable` otherwise; their texts never carry a row. ``brief`` is for a few
+    :class:`NoDatabase` otherwise; their texts never carry a row. ``brief`` is for a few
     rows found by key, again and again: the driver may keep the statement and the server its plan.
     """
     try:
@@ -92,9 +92,9 @@ def _translated(engine: Engine, schema: str | None, error: Exception) -> Identsy
     log.info("clinic.unavailable", error=kind)
     if known := unreached(cause):
         what, hint = known
-        return Unavailable(_("база клиники: {what}", what=what), sent=False, hint=hint)
+        return NoDatabase(_("база клиники: {what}", what=what), sent=False, hint=hint)
     if isinstance(cause, driver.Error) or isinstance(error, PoolTimeout):
-        return Unavailable(_("база клиники не отвечает"), sent=False)
+        return NoDatabase(_("база клиники не отвечает"), sent=False)
     return None
 
 

@@ -72,7 +72,7 @@ class Appointment:
 class ClinicSource:
     """Reads the contract's relations through ``engine``, from ``schema`` where they are not in the default one.
 
-    Blocking, read-only, free of state: any thread may call it. Errors: :class:`Unavailable` when the database does not
+    Blocking, read-only, free of state: any thread may call it. Errors: :class:`NoDatabase` when the database does not
     answer or a statement outlasts ``deadline_s`` seconds, :class:`ContractError` when a relation is not as promised.
     """
 

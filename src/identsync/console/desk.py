@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from identsync.errors import Unavailable
+from identsync.errors import NoDatabase
+from identsync.language import _
 
 T = TypeVar("T")
 PATIENCE = 20.0  # seconds
@@ -20,7 +21,7 @@ class Desk:
         self._orders: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] | None = None
 
     async def call(self, work: Callable[[], T]) -> T:
-        """Return ``work()``; Unavailable where it takes longer than ``patience`` seconds."""
+        """Return ``work()``; NoDatabase where it takes longer than ``patience`` seconds."""
         if self._orders is None:
             self._orders = self._hire()
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -31,7 +32,7 @@ class Desk:
         except TimeoutError:
             if orders is self._orders:
                 self.close()
-            raise Unavailable("the database did not answer the console in time", sent=False) from None
+            raise NoDatabase(_("база данных не ответила"), sent=False) from None
 
     def close(self) -> None:
         """Let the thread end after what it is doing."""

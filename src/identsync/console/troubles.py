@@ -53,6 +53,7 @@ BY_ERROR: dict[type[BaseException], Trouble] = {
     ),
     errors.AskPerson: Trouble(_("Нужно решение человека"), _("Исправьте причину и нажмите «Запустить».")),
     errors.Limited: Trouble(_("Другая сторона просит обращаться реже"), _("Ничего: повторим сами, когда разрешат.")),
+    errors.NoDatabase: DATABASE,
     errors.Unavailable: Trouble(
         _("Другая сторона не отвечает"),
         _("Пока ничего: повторяем сами. Если долго, проверьте интернет и адрес командой identsync check."),

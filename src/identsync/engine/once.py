@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from identsync.engine import events as ev
 from identsync.engine.integration import Outcome
-from identsync.errors import Unavailable
+from identsync.errors import NoDatabase
 from identsync.language import _
 from identsync.store import slots
 from identsync.store.limiter import Denied
@@ -21,7 +21,7 @@ async def run_once(engine: "Engine", kind: str, scope: int) -> Outcome | Denied:
     """Make a task due, claim it, run it here; Denied says why not: it runs elsewhere, is paused, not for this role.
 
     The engine need not be started; then it contends for no seat and is closed again. Raises ValueError for a task this
-    client does not have, Unavailable where the database does not answer.
+    client does not have, NoDatabase where the database does not answer.
     """
     slot = engine.state.index.get((kind, scope))
     if slot is None:
@@ -56,7 +56,7 @@ async def _ran(engine: "Engine", slot: int, poke: ev.Poked) -> Outcome | Denied:
                 case ev.ClaimFailed(slot=s) if s == slot:
                     failed += 1
                     if failed == _TRIES:
-                        raise Unavailable(_("база данных не ответила"), sent=False)
+                        raise NoDatabase(_("база данных не ответила"), sent=False)
                 case ev.RunEnded(slot=s, outcome=ended) if s == slot:
                     outcome = ended
                 case ev.Finished(slot=s) if s == slot:

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from identsync.engine.channel import SLACK_MOST_MS, Block, Channel, Terms
 from identsync.engine.clock import monotonic_ns
-from identsync.errors import Limited, Unavailable
+from identsync.errors import Limited, NoDatabase
+from identsync.language import _
 
 if TYPE_CHECKING:
     from identsync.store.limiter import Grant, Limiter
@@ -101,7 +102,7 @@ class Permits:
         """Wait for one permit and use it: what it is for is due now.
 
         Raises Limited, with ``after_ms``, where the channel is taken for longer than the patience; StaleFence where
-        the run has lost its task; Unavailable where the database does not answer; RuntimeError outside ``async with``.
+        the run has lost its task; NoDatabase where the database does not answer; RuntimeError outside ``async with``.
         """
         if self not in self._tap.users:
             raise RuntimeError("permits are taken inside 'async with'")
@@ -192,7 +193,7 @@ class _Tap:
         self._unknown_since = self._unknown_since or now_ms()
         if now_ms() > self._unknown_since + user.patience_ms:
             self._unknown_since = 0.0
-            raise Unavailable(f"{self._channel.name}: the channel stays locked", sent=False)
+            raise NoDatabase(_("строка канала {name} занята", name=self._channel.name), sent=False)
         await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311
 
     def _next_terms(self, user: Permits) -> Terms:

@@ -10,7 +10,7 @@ from enum import Enum
 
 import structlog
 
-from identsync.errors import Unavailable
+from identsync.errors import NoDatabase
 from identsync.language import _
 from identsync.store.unreached import why
 
@@ -105,7 +105,7 @@ def sqlstate(error: BaseException) -> str:
     return state or ""
 
 
-def unavailable(error: BaseException) -> Unavailable:
+def unavailable(error: BaseException) -> NoDatabase:
     """Make the error the engine understands; of a driver's message only codes are told on, for it may quote data.
 
     A code stands in the sentence only where nothing better is known; the driver's class goes to the log.
@@ -114,7 +114,7 @@ def unavailable(error: BaseException) -> Unavailable:
     kind, code = reaction(error), _code(origin)
     log.info("database.unavailable", reaction=kind.value, error=type(origin).__name__, code=code)
     what, hint = unreached(error) or (_("база данных не ответила") + (f" ({code})" if code else ""), "")
-    return Unavailable(
+    return NoDatabase(
         _("база движка: {what}", what=what), sent=kind is Reaction.LOST and not is_refusal(origin), hint=hint
     )
 

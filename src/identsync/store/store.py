@@ -9,7 +9,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from identsync.errors import StaleFence, Unavailable
+from identsync.errors import NoDatabase, StaleFence
+from identsync.language import _
 from identsync.store import tables
 from identsync.store.connect import WRITE, database_url, limiter_engine, store_engine
 from identsync.store.failures import Reaction, reaction, unavailable
@@ -67,7 +68,7 @@ class Store:
     def migrate(self) -> None:
         """Bring the tables to this client's version; several clients may start at once.
 
-        Raises SchemaError where a newer client has been here, Unavailable where the database does not answer.
+        Raises SchemaError where a newer client has been here, NoDatabase where the database does not answer.
         """
         from identsync.store.migrate import migrate
 
@@ -102,7 +103,7 @@ class Store:
         try:
             with self.write() as connection:
                 return fn(connection)
-        except Unavailable as error:
+        except NoDatabase as error:
             if error.__cause__ is None or reaction(error.__cause__) is not Reaction.AGAIN:
                 raise
         with self.write() as connection:
@@ -162,7 +163,7 @@ class Store:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Turn a database that does not answer into Unavailable; mistakes stay what they are."""
+    """Turn a database that does not answer into NoDatabase; mistakes stay what they are."""
     try:
         yield
     except DBAPIError as error:
@@ -170,4 +171,4 @@ def _answering() -> Iterator[None]:
             raise
         raise unavailable(error) from error
     except PoolTimeout as error:
-        raise Unavailable("every connection of this client is in use", sent=False) from error
+        raise NoDatabase(_("все соединения этой программы с базой заняты"), sent=False) from error

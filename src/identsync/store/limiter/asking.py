@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from identsync.errors import Unavailable
+from identsync.errors import NoDatabase
 from identsync.store.failures import Reaction, is_refusal, reaction, unavailable
 from identsync.store.limiter.dialect import Dialect
 from identsync.store.limiter.link import Link
@@ -14,7 +14,7 @@ T = TypeVar("T")
 TRIES = 3
 
 
-class LockedError(Unavailable):
+class LockedError(NoDatabase):
     """A lock was not free in time."""
 
 

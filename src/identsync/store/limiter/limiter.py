@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from identsync.errors import Unavailable
+from identsync.errors import NoDatabase
 from identsync.store.limiter import turn as turns
 from identsync.store.limiter.asking import LockedError
 from identsync.store.limiter.dialect import Dialect, Row, Turn
@@ -27,7 +27,7 @@ from identsync.store.limiter.turn import SEAT
 class Limiter(Channels):
     """One connection to the limiter, used by one thread: the first that asks. Every operation is one round trip.
 
-    Operations raise Unavailable where the database did not answer: then nothing is known.
+    Operations raise NoDatabase where the database did not answer: then nothing is known.
     """
 
     def __init__(self, dialect: Dialect, link: Link, *, jitter: Callable[[], float] = random.random) -> None:
@@ -150,5 +150,5 @@ class Limiter(Channels):
         return turns.merged(rows, more, seats, claims)
 
 
-def _held() -> Unavailable:
+def _held() -> NoDatabase:
     return LockedError("the row is locked", sent=False)
