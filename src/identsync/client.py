@@ -204,7 +204,7 @@ def opened_store(settings: Settings, stack: ExitStack) -> "Store":
     """Open the engine's database and bring its tables up to date; blocking. ``stack`` closes it."""
     from identsync.store import open_store
 
-    store = open_store(settings.database_url(), schema=settings.database.schema)
+    store = open_store(settings.database_url, schema=settings.database.schema)
     stack.callback(store.close)
     store.migrate()
     return store
@@ -226,9 +226,9 @@ def opened_clinic(settings: Settings, stack: ExitStack) -> "ClinicSource":
 
 def clinic_engine(settings: Settings, stack: ExitStack) -> "sqlalchemy.Engine":
     """Return SQLAlchemy's engine for the clinic's database; nothing is connected yet. ``stack`` closes it."""
-    from identsync.store.connect import database_url, store_engine
+    from identsync.store.connect import store_engine
 
-    engine = store_engine(database_url(settings.clinic_url()))
+    engine = store_engine(settings.clinic_url)
     stack.callback(engine.dispose)
     return engine
 

@@ -18,7 +18,7 @@ from identsync.cli import main
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.store import open_store
-from identsync.store.connect import database_url, store_engine
+from identsync.store.connect import store_engine
 
 SEAL = "общий ключ всей сети клиник"
 ENVIRONMENT = {"IDENTSYNC_LANG": "ru", "IDENTSYNC_SETTINGS": "identsync.toml", "SEAL": SEAL, "CLINIC": PASSWORD}
@@ -75,7 +75,7 @@ class Clinic:
 
 @pytest.fixture
 def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Clinic:
-    engine = store_engine(database_url(f"sqlite:///{tmp_path / 'identsync.db'}"))
+    engine = store_engine(f"sqlite:///{tmp_path / 'identsync.db'}")
     generate(engine, GeneratorSettings(branches=1, doctors=2, days=4, seed=1, first_day=TODAY - 1, fill=0.4))
     engine.dispose()
     return Clinic(tmp_path, monkeypatch, capsys)

@@ -7,13 +7,13 @@ from sqlalchemy import text
 from identsync.demo.caldav.process import CalDavProcess
 from identsync.integrations.calendar import books
 from identsync.store import open_store
-from identsync.store.connect import database_url, store_engine
+from identsync.store.connect import store_engine
 
 
 def test_what_a_branch_had_written_that_was_closed_is_purged_with_the_rest(clinic: Clinic, stub: CalDavProcess) -> None:
     url = stub.url.rstrip("/")
     clinic.settings(f'kind = "caldav"\nurl = "{url}"\nuser = "{USER}"\npassword = "env:CLINIC"\nrate = 500.0')
-    engine = store_engine(database_url(f"sqlite:///{clinic.folder / 'identsync.db'}"))
+    engine = store_engine(f"sqlite:///{clinic.folder / 'identsync.db'}")
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO clinic_branch VALUES (7, '', 'Europe/Moscow', NULL, NULL)"))
         connection.execute(text("INSERT INTO clinic_staff VALUES (7, 70, 'N', '')"))

@@ -10,14 +10,14 @@ import pytest
 from warm import Cli, Warm, fresh
 
 from identsync.demo.clinic.generate import GeneratorSettings, generate
-from identsync.store.connect import database_url, store_engine
+from identsync.store.connect import store_engine
 
 
 @pytest.fixture(scope="session")
 def clinic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clinic of one branch in a file, to be copied."""
     path = tmp_path_factory.mktemp("cli") / "identsync.db"
-    engine = store_engine(database_url(f"sqlite:///{path}"))
+    engine = store_engine(f"sqlite:///{path}")
     generate(engine, GeneratorSettings(branches=1, doctors=2, days=3, seed=1))
     engine.dispose()
     return path

@@ -94,7 +94,7 @@ def test_where_every_connection_is_in_use_the_database_is_unavailable(
     monkeypatch.setattr(connect, "_POOL_S", 0.1)
     crowded = open_store(store.engine.url.render_as_string(hide_password=False))
     held = [crowded.engine.connect() for _ in range(5)]
-    with pytest.raises(Unavailable, match="in use"):
+    with pytest.raises(Unavailable, match="заняты"):
         crowded.now_ms()
     for connection in held:
         connection.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from golden_texts import FOLDER, NAMES, TURNS, texts
 from sql_server import DATABASES, SQL_SERVER
-from sqlalchemy import event, make_url
+from sqlalchemy import event
 from sqlfluff.core import Linter
 from test_store_failures import ERRORS, OdbcError, limiter
 
@@ -127,7 +127,7 @@ def test_no_statement_of_the_store_waits_for_a_lock_without_end(monkeypatch: pyt
             said.append(sql)
             return Cursor()
 
-    engine = store_engine(make_url("mssql+pyodbc:///?odbc_connect=nowhere"))
+    engine = store_engine("mssql+pyodbc:///?odbc_connect=nowhere")
     event.listen(engine, "do_connect", lambda *_: Pooled())
     monkeypatch.setattr(engine.dialect, "initialize", lambda _: None)
     with engine.connect():

@@ -1,12 +1,14 @@
 """Engines for the store's database: what each of the three needs to be told when a connection opens."""
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from identsync.errors import Problem, SettingsError, Stop
+from identsync.errors import NoSecret, Problem, SettingsError, Stop
 from identsync.language import _
 from identsync.store.failures import Reaction, reaction
 from identsync.store.idle import Idle
@@ -28,6 +30,13 @@ _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count
 # A client frozen in the middle of a write would hold its rows for ever: the server ends it. SQL Server has no such
 # setting; there the rows stay locked until the connection dies, and other clients are told so.
 _POSTGRESQL_WRITES = ["SET idle_in_transaction_session_timeout=20000"]
+
+
+Source = str | Callable[[], str]  # a database's URL, or what gives it with the password that the secrets have now
+
+
+def _text(source: Source) -> str:
+    return source() if callable(source) else source
 
 
 def database_url(text: str) -> URL:
@@ -68,26 +77,28 @@ def is_network_drive(path: str) -> bool:
     return bool(windows and windows.kernel32.GetDriveTypeW(f"{path[0]}:\\") == 4)  # DRIVE_REMOTE
 
 
-def store_engine(url: URL) -> Engine:
+def store_engine(source: Source) -> Engine:
     """Make an engine for transactions: READ COMMITTED, BEGIN IMMEDIATE on SQLite, no connection kept while idle.
 
-    Raises Stop where the database's driver is not on this computer.
+    Raises SettingsError for a URL that is wrong, Stop where the database's driver is not on this computer.
     """
+    url = database_url(_text(source))
     _driver(url)
     engine = create_engine(url, pool_size=1, max_overflow=4, pool_timeout=_POOL_S, **_options(url))
-    _on_connect(engine, autocommit=False)
+    _on_connect(engine, source, autocommit=False)
     Idle(engine)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "begin", _begin)
     return engine
 
 
-def limiter_engine(url: URL) -> Engine:
+def limiter_engine(source: Source) -> Engine:
     """Make the engine of the limiter's connections: autocommit, each closed for good when it is given back."""
+    url = database_url(_text(source))
     engine = create_engine(
         url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **_options(url, _SQLITE_LIMITER_BUSY_S)
     )
-    _on_connect(engine, autocommit=True)
+    _on_connect(engine, source, autocommit=True)
     return engine
 
 
@@ -118,8 +129,10 @@ def _options(url: URL, busy_s: float = _SQLITE_BUSY_S) -> dict[str, Any]:
     return {"connect_args": {"timeout": 10}}
 
 
-def _on_connect(engine: Engine, *, autocommit: bool) -> None:
+def _on_connect(engine: Engine, source: Source, *, autocommit: bool) -> None:
     name = engine.dialect.name
+    if callable(source):
+        event.listen(engine, "do_connect", _with_todays_password(source))
     if name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
     elif name == "postgresql":
@@ -129,6 +142,20 @@ def _on_connect(engine: Engine, *, autocommit: bool) -> None:
         event.listen(engine, "connect", lambda connection, _: setattr(connection, "timeout", _LIMITER_S))
     else:
         event.listen(engine, "connect", _set_up_sql_server)
+
+
+def _with_todays_password(source: Callable[[], str]) -> Callable[..., None]:
+    """Return what opens each connection with the password of now: it may have been changed while the client runs.
+
+    Where it can be read no more, that of the start may still let us in.
+    """
+
+    def read_again(dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        with suppress(NoSecret):
+            arguments[:], newest = dialect.create_connect_args(database_url(source()))
+            options.update(newest)
+
+    return read_again
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

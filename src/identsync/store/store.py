@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from identsync.errors import NoDatabase, StaleFence
 from identsync.language import _
 from identsync.store import tables
-from identsync.store.connect import WRITE, database_url, limiter_engine, store_engine
+from identsync.store.connect import WRITE, Source, limiter_engine, store_engine
 from identsync.store.failures import Reaction, reaction, unavailable
 from identsync.store.limiter import Fence, Limiter, mssql, postgresql, sqlite
 from identsync.store.limiter.dialect import Dialect
@@ -28,8 +28,10 @@ _DIALECTS: Mapping[str, tuple[Callable[..., Dialect], str, str]] = {
 _TABLES = {"slot": tables.task_slot, "rate": tables.rate_slot, "presence": tables.presence, "run": tables.run_log}
 
 
-def open_store(url: str, *, schema: str | None = "identsync", clock: str | None = None, prefix: str = "") -> "Store":
+def open_store(url: Source, *, schema: str | None = "identsync", clock: str | None = None, prefix: str = "") -> "Store":
     """Open the engine's tables at ``url``; nothing is connected yet, nothing migrated.
+
+    A function that gives the URL is called for each connection, so that a new password is used from then on.
 
     ``schema`` holds the tables on SQL Server and PostgreSQL (None = the login's default); SQLite has none.
     ``clock`` is a SQL expression for the time in epoch milliseconds, instead of the database's clock: for tests.
@@ -42,15 +44,15 @@ def open_store(url: str, *, schema: str | None = "identsync", clock: str | None 
 class Store:
     """The engine's own tables in one database; may be used by several threads."""
 
-    def __init__(self, url: str, *, schema: str | None, clock: str | None, prefix: str) -> None:
-        parsed = database_url(url)
-        self.dialect = parsed.get_backend_name()
+    def __init__(self, url: Source, *, schema: str | None, clock: str | None, prefix: str) -> None:
+        engine = store_engine(url)
+        self.dialect = engine.dialect.name
         self.schema = None if self.dialect == "sqlite" else schema
         statements, own_clock, fence = _DIALECTS[self.dialect]
         options = {"schema_translate_map": {None: self.schema}} if self.schema else {}
         self.clock = clock or own_clock
-        self.engine = store_engine(parsed).execution_options(**options, identsync_clock=self.clock)
-        self._limiter_engine = limiter_engine(parsed)
+        self.engine = engine.execution_options(**options, identsync_clock=self.clock)
+        self._limiter_engine = limiter_engine(url)
         self.names = self._names(prefix)
         self._statements = statements(self.clock, self.names)
         self._fence = text(fence.format(**self.names))

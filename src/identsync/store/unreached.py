@@ -82,7 +82,7 @@ def _at_work(kind: str) -> tuple[str, str] | None:
     match kind:
         case "login":
             return _("сервер не принял вход или пароль"), _(
-                "проверьте вход в url; пароль запишите снова (identsync secret set ИМЯ) и перезапустите программу"
+                "проверьте вход в url; пароль запишите снова: identsync secret set ИМЯ (для службы с --machine)"
             )
         case "closed":
             return _("вход на сервере заблокирован, выключен, или его пароль просрочен"), _(
