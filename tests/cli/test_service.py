@@ -21,6 +21,7 @@ from warm import Cli
 
 from identsync.client import Client
 from identsync.engine.integration import Role
+from identsync.errors import ContractError
 from identsync.service import life
 from identsync.service.journal import KEPT, SESSIONS, Journal, Terminal, of_session
 from identsync.service.life import Ending
@@ -208,6 +209,34 @@ async def test_a_start_that_waits_says_what_to_do_once_and_in_words(
     await life.live(Client(settings), ending, say=say, started=ending.ask)
     assert sum(text.startswith("Что делать: проверьте путь") for text in said) == 1
     assert not [text for text in said if "Error" in text or "lost" in text]
+
+
+async def test_a_program_that_nobody_sits_at_waits_for_the_clinics_views_to_be_mended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "FIRST_RETRY_S", 0.01)
+    settings = folder / "identsync.toml"
+    shutil.copy(folder / "identsync.db", folder / "clinic.db")
+    settings.write_text(settings.read_text() + '[clinic]\nurl = "sqlite:///clinic.db"\n')
+    with sqlite3.connect(folder / "clinic.db") as clinic:
+        clinic.execute("ALTER TABLE clinic_branch RENAME TO branch")
+    with pytest.raises(ContractError):
+        await life.live(Client(settings), Ending(), say=print, started=lambda: None)
+
+    class Mending(Ending):
+        tries = 0
+
+        async def asked(self, within_s: float | None = None) -> bool:
+            self.tries += 1
+            if self.tries == 6:  # between two of them
+                with sqlite3.connect(folder / "clinic.db") as clinic:
+                    clinic.execute("ALTER TABLE branch RENAME TO clinic_branch")
+            return await super().asked(within_s)
+
+    ending, told = Mending(), list[ContractError]()
+    await life.live(Client(settings), ending, say=print, started=ending.ask, wrong=told.append)
+    [error] = told
+    assert "clinic_branch" in {problem.where for problem in error.problems}
 
 
 async def test_an_end_that_is_not_asked_for_is_waited_for_no_longer_than_said() -> None:

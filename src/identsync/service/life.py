@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from identsync.engine.integration import Role
-from identsync.errors import Unavailable
+from identsync.errors import ContractError, Unavailable
 from identsync.language import _
 from identsync.settings.secrets import unread_secrets
 
@@ -22,6 +22,7 @@ FAREWELL_S = 4.5
 """How long the system is kept waiting then: seats, leases and threads need some time as well."""
 
 Say = Callable[[str], None]
+Wrong = Callable[[ContractError], None]
 
 
 class Ending:
@@ -58,14 +59,18 @@ class Ending:
         return self._asked.is_set()
 
 
-async def live(client: "Client", ending: Ending, *, say: Say, started: Callable[[], None]) -> None:
+async def live(
+    client: "Client", ending: Ending, *, say: Say, started: Callable[[], None], wrong: Wrong | None = None
+) -> None:
     """Open the client, call ``started``, run it until it is asked to end, hand over.
 
-    While the database does not answer it is tried again and that is said. Errors: whatever a person must act on.
+    While the database does not answer it is tried again and that is said. ``wrong`` is for a program that nobody sits
+    at: the clinic's views, if they are not as promised, are told to it and looked at again until they are. Errors:
+    whatever a person must act on.
     """
     client.say = say
     try:
-        if await _entered(client, ending, say):
+        if await _entered(client, ending, say, wrong):
             started()
             for line in await asyncio.to_thread(lambda: list(_lacking(client))):
                 say(line)
@@ -93,20 +98,26 @@ def _lacking(client: "Client") -> Iterator[str]:
         yield _("Что делать: {hint}", hint=problem.hint)
 
 
-async def _entered(client: "Client", ending: Ending, say: Say) -> bool:
-    pause, hinted = FIRST_RETRY_S, ""
+async def _entered(client: "Client", ending: Ending, say: Say, wrong: Wrong | None) -> bool:
+    pause, told = FIRST_RETRY_S, ""
     while not await ending.asked(0):
         try:
             await client.__aenter__()
         except Unavailable as error:
             say(_("Пока не начать: {error}; повтор через {pause} с.", error=error, pause=round(pause)))
-            if error.hint and error.hint != hinted:
+            if error.hint and error.hint != told:
                 say(_("Что делать: {hint}", hint=error.hint))
-                hinted = error.hint
-            await ending.asked(pause)
-            pause = min(pause * 2, LAST_RETRY_S)
+                told = error.hint
+        except ContractError as error:
+            if wrong is None:
+                raise
+            if str(error) != told:
+                wrong(error)
+                told = str(error)
         else:
             return True
+        await ending.asked(pause)
+        pause = min(pause * 2, LAST_RETRY_S)
     return False
 
 

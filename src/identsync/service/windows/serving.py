@@ -1,8 +1,8 @@
 """The process of the Windows service: a client that the service control manager starts and stops.
 
 It says its start, its end and what a person must repair in the event log (Application, the service's name); all else
-stands in its journal. Wrong settings end it with exit code 2 and Windows leaves it; when the process dies, Windows
-starts it again.
+stands in its journal. Wrong settings end it with exit code 2 and Windows leaves it; for wrong views of the clinic it
+waits; when the process dies, Windows starts it again.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import win32service
 
 from identsync import files, places
 from identsync.engine.integration import Role
-from identsync.errors import IdentsyncError, Stop
+from identsync.errors import ContractError, IdentsyncError, Stop
 from identsync.language import _, speak
 from identsync.service.journal import Journal, log_to
 from identsync.service.life import Ending, live
@@ -89,7 +89,7 @@ class Service:
             self._run()
         except IdentsyncError as error:
             code = WRONG if isinstance(error, Stop) else 1
-            event(servicemanager.LogErrorMsg, sentence(error))
+            event(servicemanager.LogErrorMsg, sentence(error, _("Служба не работает. Исправьте и запустите её снова:")))
         except BaseException as error:
             crash(error)
         self._state(win32service.SERVICE_STOPPED, 0, code)
@@ -116,7 +116,11 @@ class Service:
             place = {"branch": client.branch, "url": client.url or "-"}
             event(servicemanager.LogInfoMsg, _("Служба работает: филиал {branch}, страница {url}.", **place))
 
-        await live(client, ending, say=say, started=started)
+        def wrong(error: ContractError) -> None:
+            waiting = _("Служба ждёт, пока представления базы клиники не исправят, и тогда начнёт сама:")
+            event(servicemanager.LogErrorMsg, sentence(error, waiting))
+
+        await live(client, ending, say=say, started=started, wrong=wrong)
         event(servicemanager.LogInfoMsg, _("Служба остановлена, задачи переданы другим программам."))
 
     def _told(self, control: int, _kind: int, _data: Any) -> int:
@@ -158,14 +162,14 @@ def event(log: Any, text: str) -> None:
     log(text[:MOST_LETTERS])
 
 
-def sentence(error: IdentsyncError) -> str:
-    """Return an error with what to do about it; of wrong settings every mistake."""
+def sentence(error: IdentsyncError, head: str) -> str:
+    """Return an error with what to do about it below ``head``; of wrong settings or views every mistake."""
     problems = getattr(error, "problems", ())
     lines = [
         f"{problem.where}: {problem.what}" + (f" ({problem.hint})" if problem.hint else "") for problem in problems
     ]
     lines = lines or [str(error), *([error.hint] if error.hint else [])]
-    return _("Служба не работает. Исправьте и запустите её снова:") + "\n" + "\n".join(lines)
+    return "\n".join([head, *lines])
 
 
 def crash(error: BaseException) -> None:
