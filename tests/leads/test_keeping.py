@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, insert, select
+from sqlalchemy import Connection, create_engine, event, insert, select, update
 
 from claimed import run_now
 from identsync.clinic.source import ClinicSource
@@ -42,8 +42,8 @@ def write(
     values["state_ms"] = at if settled is None else NOW - settled * DAY
     with store.write() as connection:
         number = connection.execute(insert(lead).values(values)).inserted_primary_key[0]
-        event = {"lead_id": number, "at_ms": at, "state": state, "by": "Анна", "note": "перезвонить"}
-        connection.execute(insert(lead_event).values(event))
+        noted = {"lead_id": number, "at_ms": at, "state": state, "by": "Анна", "note": "перезвонить"}
+        connection.execute(insert(lead_event).values(noted))
 
 
 def left(store: Store) -> set[str]:
@@ -67,6 +67,20 @@ def test_settled_leads_of_long_ago_go_with_their_notes(
     write(store, "came lately", "spam", 1_200, settled=1_200, received=5)
     assert forget(store, clinic).counts == {"forgotten": 5}
     assert left(store) == {"new", "work", "young", "settled lately", "came lately"}
+
+
+def test_a_lead_taken_up_again_as_it_is_forgotten_stays_with_what_was_noted(store: Store, clinic: ClinicSource) -> None:
+    write(store, "old", "booked", 1_200)
+    write(store, "taken up", "refused", 1_200)
+
+    def take_up(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE"):
+            connection.execute(update(lead).where(lead.c.key == "taken up").values(state="work", state_ms=NOW))
+
+    event.listen(store.engine, "before_cursor_execute", take_up)
+    forget(store, clinic)
+    event.remove(store.engine, "before_cursor_execute", take_up)
+    assert left(store) == {"taken up"}
 
 
 def test_what_a_site_may_bring_again_is_not_forgotten(store: Store, clinic: ClinicSource) -> None:

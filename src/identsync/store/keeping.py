@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, select
 
 from identsync.store.lists import among
 
@@ -36,7 +36,22 @@ def first_go(
     return len(old)
 
 
-def named_go(connection: Connection, table: Table, column: ColumnElement[Any], values: Sequence[int]) -> None:
+def named_go(
+    connection: Connection, table: Table, column: ColumnElement[Any], values: Sequence[int], *only: ColumnElement[bool]
+) -> None:
     """Delete the rows that a list names, a portion of them at most."""
     if values:
-        connection.execute(delete(table).where(among(connection, column, values)))
+        connection.execute(delete(table).where(among(connection, column, values), *only))
+
+
+def settled_go(
+    connection: Connection, number: Column[Any], ids: Sequence[int], noted: Column[Any], *settled: ColumnElement[bool]
+) -> None:
+    """Delete the rows with these numbers that are ``settled`` still, then what was noted on them.
+
+    One taken up again since its number was read stays, and its notes (rows of ``noted``, which names the number) too.
+    """
+    named_go(connection, number.table, number, ids, *settled)
+    if ids:
+        taken_up = select(number).where(among(connection, number, ids))
+        named_go(connection, noted.table, noted, ids, noted.not_in(taken_up))

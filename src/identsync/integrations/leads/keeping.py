@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from identsync.engine.integration import Outcome
 from identsync.engine.keeping import DAY_MS, Keeping, longest
 from identsync.integrations.leads.states import OPEN, STATES
-from identsync.store.keeping import named_go
-from identsync.store.lists import IN, among
+from identsync.store.keeping import settled_go
+from identsync.store.lists import IN
 from identsync.store.tables import lead, lead_event
 
 if TYPE_CHECKING:
@@ -45,7 +45,5 @@ def _leads(connection: Connection, before_ms: int) -> int:
     c = lead.c
     old = c.state.in_(SETTLED), c.made_ms < before_ms, c.received_ms < before_ms, c.state_ms < before_ms
     ids = connection.execute(select(c.id).where(*old).order_by(c.id).limit(PORTION)).scalars().all()
-    if ids:
-        named_go(connection, lead_event, lead_event.c.lead_id, ids)
-        connection.execute(delete(lead).where(among(connection, c.id, ids), *old))  # not one taken up again meanwhile
+    settled_go(connection, c.id, ids, lead_event.c.lead_id, *old)
     return len(ids)

@@ -18,7 +18,7 @@ from identsync.engine.keeping import DAY_MS, Keeping, longest
 from identsync.integrations.telephony.books import SAME_MS, line_of_call
 from identsync.integrations.telephony.missed import OPEN, SETTLED
 from identsync.integrations.telephony.recordings import forget_recordings, unlink
-from identsync.store.keeping import named_go
+from identsync.store.keeping import named_go, settled_go
 from identsync.store.tables import (
     outbox,
     outbox_event,
@@ -142,6 +142,5 @@ def entries(connection: Connection, before_ms: int) -> int:
     """Forget a portion of the worklist's entries that are dealt with, and what was written to them."""
     old = _m.state.in_(SETTLED), _m.first_ms < before_ms, _m.closed_ms < before_ms
     ids = connection.execute(select(_m.id).where(*old).order_by(_m.id).limit(PORTION)).scalars().all()
-    for table, column in ((phone_event, phone_event.c.missed_id), (phone_missed, _m.id)):
-        named_go(connection, table, column, ids)
+    settled_go(connection, _m.id, ids, phone_event.c.missed_id, *old)
     return len(ids)
