@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from identsync.errors import SchemaError, Unavailable
 from identsync.store import Store, migrate, migrations, open_store
-from identsync.store.clients import introduce
+from identsync.store.clients import introduce, new_id
 from identsync.store.migrations.standing import revision
 from identsync.store.tables import client, presence
 
@@ -118,10 +118,12 @@ def test_what_old_programs_still_read_is_not_dropped_under_them(store: Store, re
     assert (version(store), "computer" in columns(store, "client")) == (AFTER, False)
 
 
-def test_a_program_that_outlived_the_restoring_of_a_backup_is_not_left_behind(store: Store, release: Release) -> None:
+@pytest.mark.parametrize("made", [lambda: "old", new_id])
+def test_a_program_that_outlived_the_restoring_of_a_backup_is_not_left_behind(
+    store: Store, release: Release, made: Callable[[], str]
+) -> None:
     """It wrote down its version when it started, which the backup has not; that it is at work is seen all the same."""
-    limiter = store.limiter()
-    limiter.seat(1, "old", 0, lease_ms=5_000, presence_ttl_ms=60_000)
+    store.limiter().seat(1, made(), 0, lease_ms=5_000, presence_ttl_ms=60_000)
     release(GROW, SHED, marks=[SAME, NEXT], needed=NEXT)
     with capture_logs() as told:
         store.migrate()
@@ -129,6 +131,13 @@ def test_a_program_that_outlived_the_restoring_of_a_backup_is_not_left_behind(st
     assert told[0]["computers"] == ["программа, которая работала до восстановления базы"]
     with store.write() as connection:
         connection.execute(update(presence).values(seen_ms=presence.c.seen_ms - 3_600_000))
+    store.migrate()
+    assert version(store) == AFTER
+
+
+def test_a_program_that_knows_the_newer_tables_holds_nothing_up_after_a_restore(store: Store, release: Release) -> None:
+    release(GROW, SHED, marks=[SAME, NEXT], needed=NEXT)
+    store.limiter().seat(1, f"abc.{NEXT}", 0, lease_ms=5_000, presence_ttl_ms=60_000)
     store.migrate()
     assert version(store) == AFTER
 

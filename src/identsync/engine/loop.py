@@ -24,6 +24,7 @@ from identsync.engine.snapshot import Snapshot, snapshot
 from identsync.engine.state import NEVER, Policy, Spec, State, new_state
 from identsync.engine.step import step
 from identsync.engine.worker import Worker
+from identsync.store.clients import new_id
 
 if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
@@ -76,7 +77,7 @@ class Engine:
         self.clinic = clinic
         self.role = role
         self.branch = branch
-        self.client = client or secrets.token_hex(16)
+        self.client = client or new_id()
         every = [*tasks, *([] if any(t.kind == "journal" for t in tasks) else [journal_task()])]
         mine = [] if role is Role.DOCTOR else [t for t in every if t.scope in (branch, 0)]
         self.tasks: tuple[Task, ...] = tuple(mine)

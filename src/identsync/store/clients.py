@@ -14,6 +14,19 @@ NAME = 64  # characters of a computer's name
 _AT_ONCE = 500
 
 
+def new_id() -> str:
+    """Make an id for one start of the program: random, and behind a dot the newest revision that it knows.
+
+    So its presence tells the version too, in a database restored from a backup that has no row of this client.
+    """
+    return f"{secrets.token_hex(14)}.{NEWEST}"
+
+
+def revision_of(client_id: str) -> str | None:
+    """Return the revision that a client's id tells; None for ids of before, which tell none."""
+    return client_id.partition(".")[2] or None
+
+
 def here() -> str:
     """Return what people call this computer, on every page and in every note."""
     return socket.gethostname()[:NAME]
@@ -21,7 +34,7 @@ def here() -> str:
 
 def introduce(connection: Connection, client_id: str, computer: str | None = None) -> None:
     """Write down on which computer a client runs (this one unless given); once for each client id."""
-    name = computer or here()
+    name = (computer or here())[:NAME]
     row = {"client": client_id, "computer": name, "started_ms": clock(connection), "revision": NEWEST}
     connection.execute(insert(client).values(row))
 

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, inspect, literal_column, or_, 
 from identsync.errors import SchemaError
 from identsync.language import _
 from identsync.store import migrations
+from identsync.store.clients import revision_of
 from identsync.store.tables import client, presence, schema_mark
 
 VERSION = "alembic_version"
@@ -77,15 +78,16 @@ def _older(connection: Connection, known: Sequence[str]) -> list[str]:
     """Return the computers on which programs run whose newest revision is one of ``known``, or is not to be told.
 
     A program writes its version down once, when it starts. A database that was restored from a backup after that does
-    not have it, while the program works on.
+    not have it, while the program works on: then its id tells, unless it is of a version whose ids did not.
     """
     since: ColumnElement[int] = literal_column(connection.get_execution_options()["identsync_clock"]) - PRESENT_MS
     seen = select(presence.c.client).where(presence.c.seen_ms > since)
     there = or_(client.c.client.in_(seen), client.c.started_ms > since)
     rows = connection.execute(select(client.c.computer).where(client.c.revision.in_(known), there).distinct())
-    unknown = seen.where(presence.c.client.not_in(select(client.c.client))).limit(1)
-    nameless = [_("программа, которая работала до восстановления базы")] if connection.execute(unknown).first() else []
-    return sorted(row.computer for row in rows) + nameless
+    unknown = seen.where(presence.c.client.not_in(select(client.c.client)))
+    nameless = any(revision_of(each) in {None, *known} for each in connection.execute(unknown).scalars())
+    named = sorted(row.computer for row in rows)
+    return [*named, _("программа, которая работала до восстановления базы")] if nameless else named
 
 
 def _place(of: str) -> int:
