@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,20 +155,33 @@ async def test_what_a_task_raises_becomes_its_outcome(clone: Callable[[str], str
     store.close()
 
 
-async def test_what_a_computer_cannot_do_another_does_though_it_has_no_seat(clone: Callable[[str], str]) -> None:
-    store = open_store(clone("sqlite"))
+@pytest.mark.parametrize("scope", [1, 0])
+async def test_what_a_computer_cannot_do_another_does_at_once_and_from_then_on(store: Store, scope: int) -> None:
+    """Nobody's lease ends while anybody waits here: the bell tells the next in line."""
+    policy, lost = Policy(seat_lease_ms=300_000, cancel_grace_ms=250, finish_grace_ms=100), asyncio.Event()
+
+    async def needs_a_secret(_: Run) -> Outcome:
+        if lost.is_set():
+            raise NoSecret("secret:key: none")
+        return Outcome()
+
+    def ended(event: ev.Event) -> bool:
+        return isinstance(event, ev.Finished) and event.slot == 0
+
     async with AsyncExitStack() as stack:
-        lacking = task(raising(NoSecret("secret:key: none")), interval=1_000)
-        leader = await stack.enter_async_context(engine(store, lacking, task(fine, "test/two")))
-        await heard(leader, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
-        other = await stack.enter_async_context(engine(store, task(fine, interval=1_000), task(fine, "test/two")))
+        works = [replace(task(work, interval=1_000), scope=scope) for work in (needs_a_secret, fine)]
+        leader = await stack.enter_async_context(engine(store, works[0], task(fine, "test/two"), policy=policy))
+        await heard(leader, ended)
+        other = await stack.enter_async_context(engine(store, works[1], task(fine, "test/two"), policy=policy))
+        await asyncio.wait_for(other.listening.wait(), 60)
+        lost.set()
         for _ in range(3):
-            await heard(other, lambda e: isinstance(e, ev.Finished) and e.slot == 0)
+            await heard(other, ended)
         assert leader.snapshot().seats[0].held
-    store.close()
-    first, *others = journal(store)
-    assert (first.holder, first.outcome) == (leader.client, "ask")
-    assert {(row.holder, row.outcome) for row in others} == {(other.client, "ok")}
+    rows = [(row.holder, row.outcome) for row in journal(store)]
+    told = rows.index((leader.client, "ask"))
+    assert set(rows[:told]) == {(leader.client, "ok")}
+    assert set(rows[told + 1 :]) == {(other.client, "ok")}
 
 
 async def finishes(client: Engine, n: int) -> AsyncIterator[ev.Finished]:

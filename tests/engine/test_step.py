@@ -282,11 +282,9 @@ def test_it_is_tried_at_once_where_a_person_wants_it_here() -> None:
     assert asked(unable().take(ev.Poked("a", 1))) == {0}
 
 
-def test_the_next_in_line_sees_soon_what_its_leader_cannot_do_for_the_network() -> None:
+def test_the_next_in_line_sees_at_once_what_its_leader_cannot_do_for_the_network() -> None:
     one = One().take(ev.Started()).seated(granted=False)
-    one.take(ev.Woke(), after=30_000).seated(granted=False)
     one.seated(granted=False, scope=0)
-    assert one.only(ev.SleepUntil).at < one.now + 45_000  # its own leader's: as often as at the branch's
     one.take(ev.Rang(1))
     assert {ask.scope for ask in one.all(ev.AskSeat)} == {0, 1}
     one.seated(SlotDue("n", 0, DB - 61_000, False, False), granted=False, scope=0)

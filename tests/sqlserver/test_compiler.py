@@ -34,7 +34,7 @@ WRITTEN = {
     ],
     "whose turn it is to migrate": [migrate._TURN_MSSQL],
     "doctor": [server._MSSQL],
-    "bell": [mssql.free_seats(NAMES, (7, 0))],
+    "bell": [mssql.bell(NAMES, (7, 0))],
 }
 TABLE = "identsync.task_slot"
 BAD = {

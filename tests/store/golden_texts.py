@@ -21,7 +21,7 @@ def texts() -> dict[str, str]:
     """Name and text of every batch."""
     found = {name: text.format(**NAMES) for name, text in mssql.SQLServer.statements.items()}
     found["fence"] = mssql.FENCE.format(**NAMES)
-    found["free_seats"] = mssql.free_seats(NAMES, (7, 0))
+    found["bell"] = mssql.bell(NAMES, (7, 0))
     found |= {name: mssql_turn.text(shape).format(**NAMES) for name, shape in TURNS.items()}
     return found
 

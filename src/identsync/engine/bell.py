@@ -1,9 +1,9 @@
-"""The bell: a hint that somebody gave a seat up, so that the first in line need not sleep until the lease's end.
+"""The bell: a hint that somebody gave a seat up, or a task that he cannot do, so that the first in line need not sleep.
 
 Only the first three followers of a seat listen. PostgreSQL tells by NOTIFY, which costs nothing in between. SQLite has
 no such word; there the follower looks at the file's change counter (a few microseconds, no lock) three times a second.
 SQL Server has none either: there the server is asked to wait, one statement a minute on a connection of its own, and
-looks at the seat's row three times a second itself. That occupies one of its workers for each who listens.
+looks at the rows three times a second itself. That occupies one of its workers for each who listens.
 A bell that is missed or broken costs time, never correctness.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import select
 
-from identsync.store.limiter import SEAT, mssql
+from identsync.store.limiter import SEAT, law, mssql
 from identsync.store.tables import task_slot
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.3
 _AGAIN_S = 1.0  # after a ring: whoever is first in line has asked for the seat by then
-_SEAT_FREE = "SELECT 1 FROM task_slot WHERE kind='seat' AND scope=? AND holder IS NULL"
+_RINGS = f"""SELECT 1 FROM task_slot WHERE kind='seat' AND scope=:scope AND holder IS NULL
+ UNION ALL SELECT 1 FROM task_slot WHERE kind<>'seat' AND scope IN (:scope, 0) AND {law.HANDED_ON}"""  # noqa: S608
 log = structlog.get_logger("identsync.engine")
 
 
@@ -63,7 +64,7 @@ class Bell:
 
 
 class SQLiteBell(Bell):
-    """Looks at the file's change counter, and only where it moved at the seat's row."""
+    """Looks at the file's change counter, and only where it moved at the rows."""
 
     _timer: asyncio.TimerHandle | None = None
     _version = -1
@@ -92,9 +93,10 @@ class SQLiteBell(Bell):
         try:
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._version:
-                free = [s for s in self.scopes if self._connection.execute(_SEAT_FREE, (s,)).fetchone()]
+                rings = _RINGS.replace("{now}", self._store.clock)
+                rung = [s for s in self.scopes if self._connection.execute(rings, {"scope": s}).fetchone()]
                 self._version = version
-                for scope in free:
+                for scope in rung:
                     self._rang(scope)
         except Exception as error:
             log.debug("the bell could not look", error=type(error).__name__)
@@ -155,7 +157,7 @@ class PostgreSQLBell(Bell):
 
 
 class SQLServerBell(Bell):
-    """Lets the server wait, in a thread of its own: a seat whose row says that nobody has it rings."""
+    """Lets the server wait, in a thread of its own."""
 
     _waiter: "_Waiter | None" = None
 
@@ -173,7 +175,7 @@ class SQLServerBell(Bell):
             return
         self._rest()
         super().listen(scopes)
-        self._waiter = _Waiter(connection, mssql.free_seats(self._store.names, scopes), self._heard)
+        self._waiter = _Waiter(connection, mssql.bell(self._store.names, scopes), self._heard)
         self._waiter.start()
 
     def _rest(self) -> None:

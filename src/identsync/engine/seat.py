@@ -144,7 +144,7 @@ def _won(d: Draft, seat: Seat, event: SeatAnswered) -> None:
     look = event.sent + third - d.jitter(0, max(1, third // 8))
     d.seat(
         seat.scope, fence=reply.fence, trusted_until=trusted, soft_at=event.sent + seat.lease_ms // 4,
-        look_at=max(look, d.now + 50), rank=0, stale=0, free_at=d.now + remaining, holder=d.old.client,
+        look_at=max(look, d.now + 50), rank=0, stale=0, free_at=d.now + remaining,
     )  # fmt: skip
     if not seat.fence:
         _enter(d, seat.scope)
@@ -176,12 +176,9 @@ def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
     else:  # free all the same: the answer is older than the winner, or the row was locked
         stale = seat.stale + 1
         wait = d.jitter(50, 250) if stale <= _QUICK else seat.lease_ms + d.jitter(0, seat.lease_ms // 4)
-    if not is_open(d, seat) and reply.holder != d.seats[0].holder:  # what our own leader neglects there, we see soon
+    if not is_open(d, seat):
         wait = max(wait, min(d.old.policy.backoff_cap_ms, _AFAR * seat.lease_ms))
-    d.seat(
-        seat.scope, look_at=d.now + max(1, wait), rank=rank, stale=stale, free_at=d.now + max(0, remaining),
-        holder=reply.holder or "",
-    )  # fmt: skip
+    d.seat(seat.scope, look_at=d.now + max(1, wait), rank=rank, stale=stale, free_at=d.now + max(0, remaining))
 
 
 def _barred(d: Draft, seat: Seat, reply: SeatReply) -> int:

@@ -100,7 +100,6 @@ class Seat(Struct, frozen=True):
     stale: int = 0
     rank: int = 0  # 0 = holder or not known, 1 = first follower
     free_at: int = 0  # end of the winner's lease, as last told
-    holder: str = ""  # whose it is, as last told
 
 
 class State(Struct, frozen=True):

@@ -56,6 +56,9 @@ SEEN = "scope=:scope AND client<>:client AND seen_ms>{now}-:ttl AND seen_ms<={no
 CROWD = "(SELECT COUNT(*) FROM {presence} p WHERE p.scope=:scope AND p.client<>:client AND p.seen_ms>{now}-12*:ttl)"
 HELD = "CASE WHEN holder IS NULL THEN 0 ELSE 1 END"
 
+# A task that its runner ended just now for want of something on its own computer: it was due before that end.
+HANDED_ON = "holder IS NULL AND paused=0 AND eligible_ms<finished_ms AND finished_ms>{now}-1000"
+
 OURS = f"{SLOT} AND fence=:fence AND holder=:holder AND started_ms=:started"
 RENEW_SET = "eligible_ms={now}+:lease, stamp_ms={now}"
 RENEWABLE = f"{OURS} AND eligible_ms>{{now}}"

@@ -35,21 +35,23 @@ SEED = _batch(
  SELECT @kind, @scope, @now, @now, @proto WHERE NOT EXISTS (SELECT 1 FROM {{slot}} WHERE {law.SLOT});""",
 )
 
-_FREE = "FROM {slot} WITH (NOLOCK) WHERE kind='seat' AND scope IN ({scopes}) AND holder IS NULL"
-FREE_SEATS = f"""SET NOCOUNT ON;
-DECLARE @looks int={{looks}};
-WHILE @looks>0 AND NOT EXISTS (SELECT 1 {_FREE})
+_RINGS = f"""FROM {{slot}} s WITH (NOLOCK) WHERE s.kind='seat' AND s.scope IN ({{scopes}}) AND (s.holder IS NULL
+  OR EXISTS (SELECT 1 FROM {{slot}} WITH (NOLOCK) WHERE scope IN (s.scope, 0) AND kind<>'seat' AND {law.HANDED_ON}))"""
+BELL = f"""SET NOCOUNT ON;
+DECLARE @looks int={{looks}}, @now bigint={CLOCK};
+WHILE @looks>0 AND NOT EXISTS (SELECT 1 {_RINGS})
 BEGIN
  SET @looks=@looks-1;
  WAITFOR DELAY '00:00:00.300';
+ SET @now={CLOCK};
 END;
-SELECT scope {_FREE};"""
-"""The bell: lasts until one of the seats is free, or a minute. What it reads dirty is a hint, the next turn decides."""
+SELECT s.scope {_RINGS};""".replace("{now}", "@now")
+"""The bell: lasts until it rings, or a minute. What it reads dirty is a hint, the next turn decides."""
 
 
-def free_seats(names: Mapping[str, str], scopes: Iterable[int]) -> str:
-    """Spell the statement that waits for one of these seats; its rows are the scopes of those that are free."""
-    return FREE_SEATS.format(slot=names["slot"], scopes=",".join(str(int(scope)) for scope in scopes), looks=_LOOKS)
+def bell(names: Mapping[str, str], scopes: Iterable[int]) -> str:
+    """Spell the statement that waits until one of these seats is given up, or a task of it; its rows are the scopes."""
+    return BELL.format(slot=names["slot"], scopes=",".join(str(int(scope)) for scope in scopes), looks=_LOOKS)
 
 
 LEAVE = _batch(

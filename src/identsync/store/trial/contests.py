@@ -223,7 +223,7 @@ def bell(g: Ground) -> Finding:
     connection.timeout = 0
 
     def wait() -> None:
-        connection.cursor().execute(mssql.free_seats(g.store.names, (1,))).fetchall()
+        connection.cursor().execute(mssql.bell(g.store.names, (1,))).fetchall()
         heard.set()
 
     thread = threading.Thread(target=wait, name="identsync-trial-listener", daemon=True)
