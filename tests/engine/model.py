@@ -175,9 +175,10 @@ class Database:
             row.eligible, row.stamp = self.now + lease, self.now
         fresh = tuple(Present(c, r, seen) for c, (r, seen) in present.items() if abs(self.now - seen) < ttl)
         slots = tuple(
-            SlotDue(kind, scope, r.eligible, r.paused, r.holder is not None)
-            for kind, r in self.slots.get(scope, {}).items()
-            if kind != SEAT
+            SlotDue(kind, place, r.eligible, r.paused, r.holder is not None)
+            for place in {scope, 0}
+            for kind, r in self.slots.get(place, {}).items()
+            if kind != SEAT and (place == scope or (not r.paused and r.eligible < self.now - 2 * lease))
         )
         crowd = 0 if granted else sum(self.now - seen < 12 * ttl for _, seen in present.values())
         return SeatReply(granted, row.fence, row.eligible, self.now, fresh, slots, row.holder, crowd)

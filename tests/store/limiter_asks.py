@@ -30,7 +30,7 @@ def finish(store, fence, outcome="ok", **changes) -> bool:
 
 def in_order(reply: SeatReply) -> SeatReply:
     """A database names the slots as they happen to lie in it: PostgreSQL's vacuum changes that."""
-    return replace(reply, slots=tuple(sorted(reply.slots, key=lambda slot: slot.kind)))
+    return replace(reply, slots=tuple(sorted(reply.slots, key=lambda slot: (slot.scope, slot.kind))))
 
 
 def set_slot(store, **values) -> None:

@@ -128,8 +128,8 @@ class Model:
             slot.holder, slot.eligible, slot.stamp = client, self.now + lease_ms, self.now
         slots = tuple(
             SlotDue(kind, s, x.eligible, bool(x.paused), x.holder is not None)
-            for (kind, s), x in sorted(self.slots.items())
-            if s == scope
+            for (kind, s), x in sorted(self.slots.items(), key=lambda item: item[0][::-1])
+            if s == scope or (s == 0 and not x.paused and x.eligible < self.now - 2 * lease_ms)
         )
         present = tuple(self.seen(scope, presence_ttl_ms))
         lately = self.now - 12 * presence_ttl_ms

@@ -76,6 +76,26 @@ def test_a_turn_carries_everything_at_once(store: Store) -> None:
         ]
 
 
+def test_whoever_asks_for_a_seat_is_told_what_nobody_has_run_for_the_network(store: Store) -> None:
+    """Only who leads a branch asks for the network's seat, and all of them may lack what its task needs."""
+    limiter = store.limiter()
+    for kind in ("x/done", "x/neglected", "x/paused"):
+        [claim] = limiter.turn("other", 0, claims=[ask(kind, scope=0)]).claims
+        limiter.finish(
+            Fence.of(kind, 0, claim, "other"), interval_ms=MINUTE, outcome="ask", counts={}, note="",
+            retry_ms=0 if kind == "x/done" else -10_100,
+        )  # fmt: skip
+    with store.write() as connection:
+        connection.execute(update(task_slot).where(task_slot.c.kind == "x/paused").values(paused=1))
+    [mine] = held(store, "other", "x/mine")
+    [reply] = limiter.turn("me", 0, seats=[SEAT]).seats
+    assert [(slot.kind, slot.scope) for slot in reply.slots] == [("x/neglected", 0), (mine.kind, 7)]
+    both = limiter.turn("me", 0, seats=[SEAT, SeatAsk(0, 5_000, MINUTE)]).seats
+    assert [[slot.kind for slot in reply.slots] for reply in both] == [
+        ["x/neglected", "x/mine"], ["x/done", "x/neglected", "x/paused"],
+    ]  # fmt: skip
+
+
 def test_a_turn_with_nothing_to_say_says_nothing(store: Store) -> None:
     limiter = store.limiter()
     assert limiter.turn("me", 0) == TurnReply()

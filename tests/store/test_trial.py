@@ -71,7 +71,8 @@ class Waiting:
 
     def execute(self, sql: str) -> "Waiting":
         assert self.timeout == 0
-        self._asked = text("SELECT scope " + sql.rpartition("SELECT scope ")[2].replace("WITH (NOLOCK)", ""))
+        look = sql.rpartition("SELECT s.scope ")[2].replace("WITH (NOLOCK)", "").replace("@now", "0")
+        self._asked = text(f"SELECT s.scope {look}")
         return self
 
     def fetchall(self) -> list[Any]:

@@ -216,7 +216,7 @@ def _news(d: Draft, seat: Seat, reply: SeatReply, *, barred: bool) -> None:
         if i is None:
             continue
         _rearm(d, i, news, d.now + news.eligible_ms - reply.now_ms)
-        if not reply.granted and not barred and _is_neglected(d, seat, i, news, reply.now_ms):
+        if not barred and not d.holds(news.scope) and _is_neglected(d, seat, i, news, reply.now_ms):
             d.slot(i, adopted=True)
     if not reply.granted and not barred:
         _adopt_unheard_of(d, seat, {(news.kind, news.scope) for news in reply.slots})

@@ -14,9 +14,8 @@ ELSE
  INSERT INTO identsync.presence (scope, client, role, seen_ms) VALUES (@s0_scope, @client, 0, @now);
 INSERT INTO @out (tag, item, name, v1, v2, v3)
  SELECT 1, 0, client, role, seen_ms, 0 FROM identsync.presence WITH (NOLOCK) WHERE scope=@s0_scope AND client<>@client AND seen_ms>@now-@s0_ttl AND seen_ms<=@now+@s0_ttl;
-INSERT INTO @out (tag, item, name, v1, v2, v3)
- SELECT 2, 0, kind, eligible_ms, paused, CASE WHEN holder IS NULL THEN 0 ELSE 1 END
-  FROM identsync.task_slot WITH (NOLOCK) WHERE scope=@s0_scope AND kind<>'seat';
+INSERT INTO @out (tag, item, name, v1, v2, v3, v4)
+ SELECT 2, 0, kind, eligible_ms, paused, CASE WHEN holder IS NULL THEN 0 ELSE 1 END, scope FROM identsync.task_slot WITH (NOLOCK) WHERE scope IN (@s0_scope, 0) AND kind<>'seat' AND (scope=@s0_scope OR (paused=0 AND eligible_ms<@now-2*@s0_lease));
 IF EXISTS (SELECT 1 FROM identsync.task_slot WHERE kind='seat' AND scope=@s0_scope AND ((holder=@client OR holder IS NULL OR (eligible_ms<=@now OR stamp_ms>@now+@s0_lease) OR EXISTS (SELECT 1 FROM identsync.presence p WHERE p.scope=@s0_scope AND p.client=holder AND p.role>0)) AND (0=0 OR (0=1 AND NOT EXISTS (SELECT 1 FROM identsync.presence p WHERE p.scope=@s0_scope AND p.role=0 AND p.seen_ms>@now-@s0_ttl AND p.seen_ms<=@now+@s0_ttl)))))
  UPDATE identsync.task_slot WITH (ROWLOCK) SET fence=fence+CASE WHEN holder=@client THEN 0 ELSE 1 END,
   started_ms=CASE WHEN holder=@client THEN started_ms ELSE @now END,
@@ -45,9 +44,8 @@ ELSE
  INSERT INTO identsync.presence (scope, client, role, seen_ms) VALUES (@s1_scope, @client, 0, @now);
 INSERT INTO @out (tag, item, name, v1, v2, v3)
  SELECT 1, 1, client, role, seen_ms, 0 FROM identsync.presence WITH (NOLOCK) WHERE scope=@s1_scope AND client<>@client AND seen_ms>@now-@s1_ttl AND seen_ms<=@now+@s1_ttl;
-INSERT INTO @out (tag, item, name, v1, v2, v3)
- SELECT 2, 1, kind, eligible_ms, paused, CASE WHEN holder IS NULL THEN 0 ELSE 1 END
-  FROM identsync.task_slot WITH (NOLOCK) WHERE scope=@s1_scope AND kind<>'seat';
+INSERT INTO @out (tag, item, name, v1, v2, v3, v4)
+ SELECT 2, 1, kind, eligible_ms, paused, CASE WHEN holder IS NULL THEN 0 ELSE 1 END, scope FROM identsync.task_slot WITH (NOLOCK) WHERE scope IN (@s1_scope, 0) AND kind<>'seat' AND (scope=@s1_scope OR (paused=0 AND eligible_ms<@now-2*@s1_lease));
 IF EXISTS (SELECT 1 FROM identsync.task_slot WHERE kind='seat' AND scope=@s1_scope AND ((holder=@client OR holder IS NULL OR (eligible_ms<=@now OR stamp_ms>@now+@s1_lease) OR EXISTS (SELECT 1 FROM identsync.presence p WHERE p.scope=@s1_scope AND p.client=holder AND p.role>0)) AND (0=0 OR (0=1 AND NOT EXISTS (SELECT 1 FROM identsync.presence p WHERE p.scope=@s1_scope AND p.role=0 AND p.seen_ms>@now-@s1_ttl AND p.seen_ms<=@now+@s1_ttl)))))
  UPDATE identsync.task_slot WITH (ROWLOCK) SET fence=fence+CASE WHEN holder=@client THEN 0 ELSE 1 END,
   started_ms=CASE WHEN holder=@client THEN started_ms ELSE @now END,

@@ -37,7 +37,7 @@ class Dialect:
 
     ``turn`` answers rows that begin with a tag and the number of the ask; columns after those named are padding:
     (SEAT_ROW, i, holder or '', granted, fence, eligible, now), (PRESENT_ROW, i, client, role, seen) of others,
-    (SLOT_ROW, i, kind, eligible, paused, held), (ENDING_ROW, i, '', STALE | WRITTEN | UNKNOWN),
+    (SLOT_ROW, i, kind, eligible, paused, held, scope), (ENDING_ROW, i, '', STALE | WRITTEN | UNKNOWN),
     (RENEWAL_ROW, i, '', the same, remaining),
     (CLAIM_ROW, i, '', granted, fence, eligible, now, attempt, started, paused, min_proto, blocked).
     No row for a seat or a claim: the slot is not seeded yet. No row for an ending or a renewal: stale.

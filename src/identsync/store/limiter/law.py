@@ -54,6 +54,8 @@ SEAT_SET = """fence=fence+CASE WHEN holder=:client THEN 0 ELSE 1 END,
 SEEN = "scope=:scope AND client<>:client AND seen_ms>{now}-:ttl AND seen_ms<={now}+:ttl"
 # How many others are in line, those included that sleep longer than their presence lasts.
 CROWD = "(SELECT COUNT(*) FROM {presence} p WHERE p.scope=:scope AND p.client<>:client AND p.seen_ms>{now}-12*:ttl)"
+# What a seat's answer tells of: its own slots, and of the network's those that nobody has run for two leases.
+LISTED = "scope IN (:scope, 0) AND kind<>'seat' AND (scope=:scope OR (paused=0 AND eligible_ms<{now}-2*:lease))"
 HELD = "CASE WHEN holder IS NULL THEN 0 ELSE 1 END"
 
 # A task that its runner ended just now for want of something on its own computer: it was due before that end.

@@ -59,9 +59,8 @@ ELSE
  INSERT INTO {{presence}} (scope, client, role, seen_ms) VALUES (:scope, :client, :role, @now);
 INSERT INTO {_OUT3}
  SELECT {PRESENT_ROW}, :i, client, role, seen_ms, 0 FROM {{presence}} WITH (NOLOCK) WHERE {law.SEEN};
-INSERT INTO {_OUT3}
- SELECT {SLOT_ROW}, :i, kind, eligible_ms, paused, {law.HELD}
-  FROM {{slot}} WITH (NOLOCK) WHERE scope=:scope AND kind<>'seat';
+INSERT INTO {_OUT4}
+ SELECT {SLOT_ROW}, :i, kind, eligible_ms, paused, {law.HELD}, scope FROM {{slot}} WITH (NOLOCK) WHERE {law.LISTED};
 IF EXISTS (SELECT 1 FROM {{slot}} WHERE {law.SEAT_SLOT} AND {law.SEAT_GRANTABLE})
  UPDATE {{slot}} WITH (ROWLOCK) SET {law.SEAT_SET}
   OUTPUT {SEAT_ROW}, :i, inserted.fence, inserted.eligible_ms INTO @won (part, item, fence, eligible_ms)

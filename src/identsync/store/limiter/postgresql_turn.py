@@ -87,8 +87,8 @@ SEAT = Part(
         ),
         (f"{PRESENT_ROW}|:i|client|role|seen_ms", f"{{presence}}, n{{asks}} WHERE {law.SEEN}"),
         (
-            f"{SLOT_ROW}|:i|kind|eligible_ms|paused|{law.HELD}",
-            "{slot}{asks} WHERE scope=:scope AND kind<>'seat'",
+            f"{SLOT_ROW}|:i|kind|eligible_ms|paused|{law.HELD}|scope",
+            f"{{slot}}, n{{asks}} WHERE {law.LISTED}",
         ),
     ),
 )

@@ -85,7 +85,7 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class SlotDue:
-    """A slot of the seat's scope: when it is next due (``held``: when its lease ends), paused by a person or not."""
+    """A slot: when it is next due (``held``: when its lease ends), paused by a person or not."""
 
     kind: str
     scope: int
@@ -98,7 +98,8 @@ class SlotDue:
 class SeatReply:
     """Answer to an ask for a seat: ours until ``eligible_ms`` if ``granted``, else the end of ``holder``'s lease.
 
-    ``present`` are the scope's clients seen within the presence time, the asker included; ``slots`` its seeded slots.
+    ``present`` are the scope's clients seen within the presence time, the asker included; ``slots`` its seeded slots,
+    and of the network's those that nobody has run for two leases.
     ``crowd`` says where it is denied how many clients there are, the asker and those included that sleep longer.
     """
 

@@ -48,8 +48,7 @@ SEAT_LOOK = _law(f"""SELECT {SEAT_ROW}, :i, COALESCE(holder, ''), :granted, fenc
  CASE :granted WHEN 1 THEN 0 ELSE {law.CROWD} END
  FROM {{slot}} WHERE {law.SEAT_SLOT}
 UNION ALL SELECT {PRESENT_ROW}, :i, client, role, seen_ms, 0, 0, 0 FROM {{presence}} WHERE {law.SEEN}
-UNION ALL SELECT {SLOT_ROW}, :i, kind, eligible_ms, paused, {law.HELD}, 0, 0
- FROM {{slot}} WHERE scope=:scope AND kind<>'seat'""")
+UNION ALL SELECT {SLOT_ROW}, :i, kind, eligible_ms, paused, {law.HELD}, scope, 0 FROM {{slot}} WHERE {law.LISTED}""")
 
 RENEW = _law(f"UPDATE {{slot}} SET {law.RENEW_SET} WHERE {law.RENEWABLE} RETURNING eligible_ms-stamp_ms")
 END = _law(f"UPDATE {{slot}} SET {law.ENDING_SET} WHERE {law.OURS} RETURNING 1")

@@ -139,7 +139,7 @@ def reply(turn: Turn, rows: Iterable[Row]) -> TurnReply:
             renewals[i] = row[4] if row[3] == law.WRITTEN else LOCKED if row[3] == law.UNKNOWN else None
         else:
             listed.append(row)
-    seats = tuple([_seat(turn, i, [row for row in listed if row[1] == i]) for i in range(len(turn.seats))])
+    seats = tuple([_seat(turn, [row for row in listed if row[1] == i]) for i in range(len(turn.seats))])
     return TurnReply(seats, tuple(endings), tuple(renewals), tuple(claims))
 
 
@@ -172,7 +172,7 @@ def _claim(asked: Row, row: Row) -> Claim:
     return Claim(False, fence, eligible, now, attempt, started or 0, why=why)
 
 
-def _seat(turn: Turn, i: int, rows: Sequence[Row]) -> SeatReply:
+def _seat(turn: Turn, rows: Sequence[Row]) -> SeatReply:
     seat = next((row for row in rows if row[0] == SEAT_ROW), None)
     if seat is None:
         return SeatReply(False, 0, 0, 0)
@@ -180,8 +180,7 @@ def _seat(turn: Turn, i: int, rows: Sequence[Row]) -> SeatReply:
     present = [Present(row[2], row[3], row[4]) for row in rows if row[0] == PRESENT_ROW]
     present.append(Present(turn.client, turn.role, now))
     present.sort(key=lambda p: (p.role, p.client))
-    scope = turn.seats[i][0]
-    slots = [SlotDue(row[2], scope, row[3], bool(row[4]), bool(row[5])) for row in rows if row[0] == SLOT_ROW]
-    slots.sort(key=lambda slot: slot.kind)  # the database gives them in any order
+    slots = [SlotDue(row[2], row[6], row[3], bool(row[4]), bool(row[5])) for row in rows if row[0] == SLOT_ROW]
+    slots.sort(key=lambda slot: (slot.scope, slot.kind))  # the database gives them in any order
     crowd = 0 if granted else others + 1
     return SeatReply(bool(granted), fence, eligible, now, tuple(present), tuple(slots), holder or None, crowd)
