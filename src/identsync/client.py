@@ -226,9 +226,9 @@ def opened_clinic(settings: Settings, stack: ExitStack) -> "ClinicSource":
 
 def clinic_engine(settings: Settings, stack: ExitStack) -> "sqlalchemy.Engine":
     """Return SQLAlchemy's engine for the clinic's database; nothing is connected yet. ``stack`` closes it."""
-    from identsync.store.connect import store_engine
+    from identsync.clinic import session
 
-    engine = store_engine(settings.clinic_url)
+    engine = session.clinic_engine(settings.clinic_url)
     stack.callback(engine.dispose)
     return engine
 

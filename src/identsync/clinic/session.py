@@ -1,4 +1,9 @@
-"""One read of the clinic's database: a read-only snapshot with a deadline, and errors in the engine's words."""
+"""One read of the clinic's database: a read-only snapshot with a deadline, and errors in the engine's words.
+
+SQLite and PostgreSQL give a snapshot to who asks for it. SQL Server does where the database's administrator has said
+ALLOW_SNAPSHOT_ISOLATION ON; else committed rows are read (READ COMMITTED), and a visit that is moved from a place not
+yet read to one already read is missed until the next run.
+"""
 
 import time
 from collections.abc import Iterator
@@ -6,31 +11,32 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from identsync.clinic import contract
 from identsync.errors import ContractError, IdentsyncError, NoDatabase, Problem
 from identsync.language import _
-from identsync.store.failures import Reaction, is_refusal, reaction, unreached
+from identsync.store.connect import Source, store_engine
+from identsync.store.failures import Reaction, is_refusal, reaction, refuses_snapshots, unreached
 
+_SNAPSHOT, _ALLOWED = "identsync_snapshot", 1  # states of SQL Server besides: off, and on the way to either
 _STEPS = 200_000  # instructions of SQLite's machine between two looks at the clock: a few milliseconds
 log = structlog.get_logger(__name__)
 
 
 @contextmanager
 def reading(engine: Engine, schema: str | None, deadline_s: float, *, brief: bool = False) -> Iterator[Connection]:
-    """Open a transaction that sees one state of the database, as far as its kind allows, and changes nothing.
+    """Open a transaction that sees one state of the database, as far as it allows that, and changes nothing.
 
-    SQLite and PostgreSQL give a snapshot, SQL Server committed rows (READ COMMITTED). Each statement may take
-    ``deadline_s`` seconds. Errors of the driver become :class:`ContractError` where a relation is missing or wrong and
-    :class:`NoDatabase` otherwise; their texts never carry a row. ``brief`` is for a few
-    rows found by key, again and again: the driver may keep the statement and the server its plan.
+    Each statement may take ``deadline_s`` seconds. Errors of the driver become :class:`ContractError` where a relation
+    is missing or wrong and :class:`NoDatabase` otherwise; their texts never carry a row. ``brief`` is for a few rows
+    found by key, again and again: the driver may keep the statement and the server its plan.
     """
     try:
         with engine.connect() as connection:
-            options = _OPTIONS.get(engine.dialect.name, {})
+            options = _isolation(connection)
             with _DEADLINES[engine.dialect.name](connection.execution_options(**options), deadline_s):
                 yield connection
                 if brief:
@@ -38,9 +44,34 @@ def reading(engine: Engine, schema: str | None, deadline_s: float, *, brief: boo
     except IdentsyncError:
         raise
     except Exception as error:
+        if refuses_snapshots(error):  # the views read another database, too: from now on as without snapshots
+            engine.update_execution_options(**{_SNAPSHOT: False})
         if (translated := _translated(engine, schema, error)) is None:
             raise
         raise translated from None  # SQLAlchemy's text quotes the parameters: phones
+
+
+def clinic_engine(source: Source) -> Engine:
+    """Make the engine for the clinic's database; a connection to SQL Server finds out whether that allows snapshots."""
+    engine = store_engine(source)
+    if engine.dialect.name == "mssql":
+        event.listen(engine, "connect", _look)
+    return engine
+
+
+def _look(driver: Any, record: Any) -> None:
+    cursor = driver.cursor()
+    row = cursor.execute("SELECT snapshot_isolation_state FROM sys.databases WHERE database_id=DB_ID()").fetchone()
+    cursor.close()
+    driver.rollback()
+    record.info[_SNAPSHOT] = row is not None and row[0] == _ALLOWED
+
+
+def _isolation(connection: Connection) -> dict[str, Any]:
+    if connection.dialect.name == "postgresql":
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    allowed = connection.info.get(_SNAPSHOT, False) and connection.get_execution_options().get(_SNAPSHOT, True)
+    return {"isolation_level": "SNAPSHOT"} if allowed else {}
 
 
 @contextmanager
@@ -75,9 +106,6 @@ def _mssql(connection: Connection, deadline_s: float) -> Iterator[None]:
 
 _DEADLINES = {"sqlite": _sqlite, "postgresql": _postgresql, "mssql": _mssql}
 _STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ms, true)")
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-}
 
 
 def _translated(engine: Engine, schema: str | None, error: Exception) -> IdentsyncError | None:

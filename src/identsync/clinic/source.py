@@ -111,8 +111,7 @@ class ClinicSource:
         """Build the boards of all doctors, or of those in ``branches``, for ``days`` days from ``first_day``.
 
         ``first_day`` counts days since 1970-01-01, ``grid`` is the cell in minutes. Seats, shifts and appointments are
-        one snapshot on SQLite and PostgreSQL; SQL Server reads committed rows. Rows of doctors not on the staff are
-        left out.
+        one snapshot (``session``). Rows of doctors not on the staff are left out.
         """
         ask, some = (self._ask.all, {}) if branches is None else (self._ask.some, {"branches": sorted(branches)})
         window = {"first": first_day * DAY, "after": (first_day + days) * DAY, **some}

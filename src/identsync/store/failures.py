@@ -29,6 +29,7 @@ class Reaction(Enum):
     DEFECT = "defect"  # nothing of the above: a mistake in a statement or in the database
 
 
+_NO_SNAPSHOT = 3952  # one of the databases that a statement reads allows none
 _NATIVE = {
     1205: Reaction.AGAIN,  # deadlock victim
     3960: Reaction.AGAIN,  # snapshot update conflict, where somebody forced SNAPSHOT on us
@@ -44,6 +45,8 @@ _NATIVE = {
     **dict.fromkeys((1105, 9002), Reaction.LATER),  # file or log is full
     **dict.fromkeys((701, 802, 1204, 8645), Reaction.LATER),  # no memory, no locks left
     **dict.fromkeys((229, 230), Reaction.DENIED),  # on a table, on a column
+    3961: Reaction.LATER,  # a table was altered since the snapshot began
+    _NO_SNAPSHOT: Reaction.LATER,
 }
 _REFUSED = {4060, 4064, 18456, 18470, 18486, 18487, 18488}  # what a wrong name or password looks like, too
 _STATE = {
@@ -137,6 +140,11 @@ def is_refusal(error: BaseException) -> bool:
         return True
     attempt = getattr(error, "pgconn", None)  # psycopg: of a connection that did not come about, without a SQLSTATE
     return bool(attempt is not None and attempt.used_password)
+
+
+def refuses_snapshots(error: BaseException) -> bool:
+    """Tell whether a statement reads a database of SQL Server that allows no snapshot."""
+    return _NO_SNAPSHOT in _numbers(getattr(error, "orig", None) or error)
 
 
 def _numbers(error: BaseException) -> list[int]:
