@@ -180,7 +180,7 @@ class Database:
             for kind, r in self.slots.get(place, {}).items()
             if kind != SEAT and (place == scope or (not r.paused and r.eligible < self.now - 2 * lease))
         )
-        crowd = 0 if granted else sum(self.now - seen < 12 * ttl for _, seen in present.values())
+        crowd = 0 if granted else sum(self.now - seen < 72 * lease for _, seen in present.values())
         return SeatReply(granted, row.fence, row.eligible, self.now, fresh, slots, row.holder, crowd)
 
     def claim(

@@ -98,8 +98,17 @@ def test_a_director_yields_where_an_administrator_is_present() -> None:
     assert one.only(ev.SleepUntil).at > one.now + 100_000
 
 
-def test_a_director_works_where_the_administrators_are_gone() -> None:
-    one = One(Role.DIRECTOR).take(ev.Started()).seated(present=(Present("a", 0, DB - 200_000), Present(ME, 1, DB)))
+@pytest.mark.parametrize(("crowd", "leases"), [(2, 6), (4, 7), (10, 16), (400, 49)])
+def test_a_director_works_where_the_administrators_are_gone_for_longer_than_any_of_them_sleeps(
+    crowd: int, leases: int
+) -> None:
+    one = One(Role.DIRECTOR).take(ev.Started())
+    assert one.only(ev.AskSeat).ttl_ms == 49 * 30_000  # of a line that it does not know yet
+    gone = Present("a", 0, DB - leases * 30_000)
+    one.seated(granted=False, crowd=crowd, present=(gone, Present(ME, 1, DB)))
+    one.take(ev.Woke(), after=leases * 45_000)
+    assert one.only(ev.AskSeat).ttl_ms == leases * 30_000
+    one.seated(present=(gone, Present(ME, 1, DB)))
     assert asked(one) == {0, 1}
 
 

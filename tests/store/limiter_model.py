@@ -132,7 +132,7 @@ class Model:
             if s == scope or (s == 0 and not x.paused and x.eligible < self.now - 2 * lease_ms)
         )
         present = tuple(self.seen(scope, presence_ttl_ms))
-        lately = self.now - 12 * presence_ttl_ms
+        lately = self.now - 72 * lease_ms
         crowd = 0 if granted else sum(s == scope and seen > lately for (s, _), (_, seen) in self.presence.items())
         return SeatReply(granted, slot.fence, slot.eligible, self.now, present, slots, slot.holder, crowd)
 

@@ -63,7 +63,7 @@ def test_roles(store):
 
 def test_who_sleeps_longer_than_the_presence_lasts_is_in_the_crowd_until_he_leaves(store):
     limiter = store.limiter()
-    ask = {"lease_ms": 5_000, "presence_ttl_ms": 60_000}
+    ask = {"lease_ms": 10_000, "presence_ttl_ms": 60_000}
     for name in ("a", "b", "c", "d", "e"):
         limiter.seat(7, name, 0, **ask)
     assert limiter.seat(8, "other", 0, **ask).granted
@@ -74,7 +74,7 @@ def test_who_sleeps_longer_than_the_presence_lasts_is_in_the_crowd_until_he_leav
     reply = limiter.seat(7, "e", 0, **ask)
     assert ([p.client for p in reply.present], reply.crowd) == (["a", "e"], 4)
     limiter.leave("c", [7])
-    assert limiter.turn("e", 0, seats=[SeatAsk(7, 5_000, 60_000), SeatAsk(8, 5_000, 60_000)]).seats[0].crowd == 3
+    assert limiter.turn("e", 0, seats=[SeatAsk(7, 10_000, 60_000), SeatAsk(8, 10_000, 60_000)]).seats[0].crowd == 3
 
 
 def test_backoff_grows_and_never_passes_the_grid(store):

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from identsync.engine.integration import Role
 from identsync.engine.seat import patience, spacing
-from identsync.engine.state import Policy
+from identsync.engine.state import Policy, presence
 from identsync.store import slots
 from identsync.store.limiter import Present
 from identsync.store.slots import SeatView
@@ -25,7 +25,6 @@ SLEEPER_MS = POLICY.backoff_cap_ms * 3 // 2 + 1_000  # who was not seen for so l
 SHOWN_SILENT_MS = 15 * 60_000  # how long a client that fell silent is still shown
 RECENT_MS = 10 * 60_000  # how long a change of hands is news
 NEWS = 8  # so many changes of hands are looked up in the journal; more at once is a network that was switched on
-LEASES_OF_PRESENCE = 6  # as Policy.presence_ttl_ms says
 PUNCTUAL = 2  # followers whose look is at most an eighth late; the others' is at most half late
 
 
@@ -133,8 +132,8 @@ def _holder(seat: SeatView, client: str) -> Member:
 
 def _line(seat: SeatView, now_ms: int, lease_ms: int, cap_ms: int) -> tuple[list[Member], list[Member]]:
     """Return the followers by rank, and who fell silent, the latest first; the rule of ``engine.seat.rank_of``."""
-    presence = LEASES_OF_PRESENCE * lease_ms
-    ruled = any(one.role == Role.ADMINISTRATOR and now_ms - one.seen_ms < presence for one in seat.present)
+    known = presence(lease_ms, cap_ms)
+    ruled = any(one.role == Role.ADMINISTRATOR and now_ms - one.seen_ms < known for one in seat.present)
     line: list[Member] = []
     silent: list[Member] = []
     for one in sorted(seat.present, key=lambda one: (one.role, one.client)):
@@ -157,10 +156,10 @@ def _within(rank: int, lease_ms: int, cap_ms: int, *, barred: bool) -> int:
     look = gap + (gap // 8 if rank <= PUNCTUAL else gap // 2)
     if not barred:
         return look
-    presence = LEASES_OF_PRESENCE * lease_ms
-    if look <= presence - lease_ms:
-        return presence + lease_ms // 4
-    return max(look, presence) + lease_ms + lease_ms // 4
+    known = presence(lease_ms, cap_ms)
+    if look <= known - lease_ms:
+        return known + lease_ms // 4
+    return max(look, known) + lease_ms + lease_ms // 4
 
 
 def _with_network(found: list[Crew], cap_ms: int = POLICY.backoff_cap_ms) -> list[Crew]:

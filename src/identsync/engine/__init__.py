@@ -40,9 +40,8 @@ What holds, and why
    What a client cannot do for want of something on its own computer it ends as overdue for longer than that, rings for
    it, and asks for again when it has been left undone for two leases.
 6. *A doctor never runs, a director only where no administrator is present.* A doctor's client has no slot. The role
-   stands in the predicates of claim and seat, with presence as the database knows it: an administrator that cannot be
-   heard for six leases counts as away. So does one that sleeps longer at the end of a long line, should all before it
-   die at once: then a director stands in until it looks.
+   stands in the predicates of claim and seat, with presence as the database knows it: an administrator counts as away
+   when it has not been heard for six leases, and for longer than the last in so long a line may sleep.
 7. *Any answer may be lost, doubled or late.* A turn fails as a whole, each item is then unknown. A claim is repeated
    under its request id, and the same holder and request get the same fence again; an end is repeated until answered,
    and is found in the journal if it was written; a seat's answers are numbered. A row that somebody holds is answered

@@ -9,7 +9,7 @@ its runs hang, or its computer lacks what the task needs) is adopted by the foll
 from identsync.engine.draft import Draft
 from identsync.engine.events import LeaveSeats, Listen, Rang, SeatAnswered, SeatFailed
 from identsync.engine.integration import Role
-from identsync.engine.state import NEVER, Seat, Spec, margin
+from identsync.engine.state import NEVER, Seat, Spec, margin, presence
 from identsync.store.limiter import SeatReply, SlotDue
 
 _QUICK = 4  # stale answers in a row that are asked again at once
@@ -63,7 +63,7 @@ def answered(d: Draft, event: SeatAnswered) -> None:
     if not reply.granted and reply.now_ms == 0:  # the row stayed locked: no answer at all
         failed(d, SeatFailed(event.scope, event.sequence))
         return
-    seat = d.seat(event.scope, asked=0, failures=0)
+    seat = d.seat(event.scope, asked=0, failures=0, ttl_ms=_ttl(d, seat, reply))
     barred = _barred(d, seat, reply)
     if reply.granted and barred:
         _yield(d, seat, barred)
@@ -179,6 +179,13 @@ def _denied(d: Draft, seat: Seat, reply: SeatReply, barred: int) -> None:
     if not is_open(d, seat):
         wait = max(wait, min(d.old.policy.backoff_cap_ms, _AFAR * seat.lease_ms))
     d.seat(seat.scope, look_at=d.now + max(1, wait), rank=rank, stale=stale, free_at=d.now + max(0, remaining))
+
+
+def _ttl(d: Draft, seat: Seat, reply: SeatReply) -> int:
+    """Return how long others count as there: to a director, administrators as long as any in the line may sleep."""
+    if d.old.role is not Role.DIRECTOR or reply.granted or d.old.policy.presence_ttl_ms:
+        return seat.ttl_ms
+    return presence(seat.lease_ms, patience(seat.lease_ms, reply.crowd, d.old.policy.backoff_cap_ms))
 
 
 def _barred(d: Draft, seat: Seat, reply: SeatReply) -> int:

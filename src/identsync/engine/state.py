@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from identsync.engine.integration import Outcome, Role, Status
 from identsync.store.limiter import Fence
 
-__all__ = ["NEVER", "Holding", "Policy", "Seat", "Slot", "Spec", "State", "margin", "new_state", "replace"]
+__all__ = ["NEVER", "Holding", "Policy", "Seat", "Slot", "Spec", "State", "margin", "new_state", "presence", "replace"]
 
 NEVER = 1 << 62
 
@@ -30,7 +30,7 @@ class Policy(Struct, frozen=True):
     seat_lease_ms: int | None = None  # None = the shortest interval of the scope's tasks, between the next two
     seat_lease_min_ms: int = 20_000
     seat_lease_max_ms: int = 30_000
-    presence_ttl_ms: int | None = None  # None = 6 seat leases: the first three followers look more often than that
+    presence_ttl_ms: int | None = None  # None = as ``presence`` says
     backoff_cap_ms: int = 16 * 60_000  # the longest sleep of a follower
     error_base_ms: int = 500  # first wait after an ask that failed; doubles
     error_cap_ms: int = 60_000
@@ -126,6 +126,14 @@ def margin(lease_ms: int) -> int:
     return min(2_000, max(20, lease_ms // 10))
 
 
+def presence(lease_ms: int, longest_ms: int) -> int:
+    """Return how long after a sign of life an administrator counts as at work where none sleeps longer than that, ms.
+
+    The first three followers look more often than six leases; who looks late does so by half at most.
+    """
+    return max(6 * lease_ms, longest_ms * 3 // 2 + lease_ms)
+
+
 def new_state(
     client: str, role: Role, branch: int, specs: Sequence[Spec], *, policy: Policy | None = None, seed: int = 0
 ) -> State:
@@ -136,11 +144,13 @@ def new_state(
     index = {(slot.spec.kind, slot.spec.scope): i for i, slot in enumerate(mine)}
     if len(index) != len(mine):
         raise ValueError("two tasks have the same kind and scope")
-    seats = tuple(_seat(scope, mine, policy) for scope in scopes)
+    # A director knows at first of no line, and so not how long an administrator in it may sleep.
+    longest_ms = policy.backoff_cap_ms if role is Role.DIRECTOR else 0
+    seats = tuple(_seat(scope, mine, policy, longest_ms) for scope in scopes)
     return State(client, role, policy, mine, seats, index, seed)
 
 
-def _seat(scope: int, slots: Sequence[Slot], policy: Policy) -> Seat:
+def _seat(scope: int, slots: Sequence[Slot], policy: Policy, longest_ms: int) -> Seat:
     shortest = min((s.spec.interval_ms for s in slots if s.spec.scope == scope), default=policy.seat_lease_max_ms)
     lease = policy.seat_lease_ms or max(policy.seat_lease_min_ms, min(shortest, policy.seat_lease_max_ms))
-    return Seat(scope, lease, policy.presence_ttl_ms or 6 * lease)
+    return Seat(scope, lease, policy.presence_ttl_ms or presence(lease, longest_ms))

@@ -26,14 +26,14 @@ IF EXISTS (SELECT 1 FROM @won WHERE part=0 AND item=0)
  INSERT INTO @out (tag, item, name, v1, v2, v3, v4) SELECT 0, 0, @client, 1, fence, eligible_ms, @now FROM @won WHERE part=0 AND item=0;
 ELSE
  INSERT INTO @out (tag, item, name, v1, v2, v3, v4, v5)
-  SELECT 0, 0, COALESCE(holder, ''), 0, fence, eligible_ms, @now, (SELECT COUNT(*) FROM identsync.presence p WHERE p.scope=@s0_scope AND p.client<>@client AND p.seen_ms>@now-12*@s0_ttl)
+  SELECT 0, 0, COALESCE(holder, ''), 0, fence, eligible_ms, @now, (SELECT COUNT(*) FROM identsync.presence p WHERE p.scope=@s0_scope AND p.client<>@client AND p.seen_ms>@now-72*@s0_lease)
    FROM identsync.task_slot WHERE kind='seat' AND scope=@s0_scope;
 END TRY
 BEGIN CATCH
 IF XACT_STATE()<>0 ROLLBACK TRANSACTION;
 IF ERROR_NUMBER() NOT IN (1222, 1205) THROW;
 INSERT INTO @out (tag, item, name, v1, v2, v3, v4, v5)
-  SELECT 0, 0, COALESCE(holder, ''), 0, fence, eligible_ms, @now, (SELECT COUNT(*) FROM identsync.presence p WHERE p.scope=@s0_scope AND p.client<>@client AND p.seen_ms>@now-12*@s0_ttl)
+  SELECT 0, 0, COALESCE(holder, ''), 0, fence, eligible_ms, @now, (SELECT COUNT(*) FROM identsync.presence p WHERE p.scope=@s0_scope AND p.client<>@client AND p.seen_ms>@now-72*@s0_lease)
    FROM identsync.task_slot WITH (NOLOCK) WHERE kind='seat' AND scope=@s0_scope;
 END CATCH;
 BEGIN TRY

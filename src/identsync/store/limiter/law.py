@@ -52,8 +52,8 @@ SEAT_SET = """fence=fence+CASE WHEN holder=:client THEN 0 ELSE 1 END,
   started_ms=CASE WHEN holder=:client THEN started_ms ELSE {now} END,
   holder=:client, eligible_ms={now}+:lease, stamp_ms={now}"""
 SEEN = "scope=:scope AND client<>:client AND seen_ms>{now}-:ttl AND seen_ms<={now}+:ttl"
-# How many others are in line, those included that sleep longer than their presence lasts.
-CROWD = "(SELECT COUNT(*) FROM {presence} p WHERE p.scope=:scope AND p.client<>:client AND p.seen_ms>{now}-12*:ttl)"
+# How many others are in line, those included that sleep longer than their presence lasts: the longest is 49 leases.
+CROWD = "(SELECT COUNT(*) FROM {presence} p WHERE p.scope=:scope AND p.client<>:client AND p.seen_ms>{now}-72*:lease)"
 # What a seat's answer tells of: its own slots, and of the network's those that nobody has run for two leases.
 LISTED = "scope IN (:scope, 0) AND kind<>'seat' AND (scope=:scope OR (paused=0 AND eligible_ms<{now}-2*:lease))"
 HELD = "CASE WHEN holder IS NULL THEN 0 ELSE 1 END"
