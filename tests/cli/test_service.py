@@ -21,11 +21,12 @@ from warm import Cli
 
 from identsync.client import Client
 from identsync.engine.integration import Role
-from identsync.errors import ContractError
+from identsync.errors import ContractError, IdentsyncError, NoSecret
 from identsync.service import life
 from identsync.service.journal import KEPT, SESSIONS, Journal, Terminal, of_session
 from identsync.service.life import Ending
 from identsync.service.rights import closing, is_open, program_folder
+from identsync.settings import Settings, load
 
 SEAT = "SELECT holder FROM task_slot WHERE kind = 'seat' AND scope = 1"
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -237,6 +238,24 @@ async def test_a_program_that_nobody_sits_at_waits_for_the_clinics_views_to_be_m
     await life.live(Client(settings), ending, say=print, started=ending.ask, wrong=told.append)
     [error] = told
     assert "clinic_branch" in {problem.where for problem in error.problems}
+
+
+async def test_a_program_that_nobody_sits_at_waits_for_its_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "FIRST_RETRY_S", 0.01)
+    settings = load(folder / "identsync.toml")
+    given = iter([NoSecret("secret:database: none", hint="set it")] * 3)
+
+    def url(_: Settings) -> str:
+        for error in given:
+            raise error
+        return f"sqlite:///{(folder / 'identsync.db').as_posix()}"
+
+    monkeypatch.setattr(Settings, "database_url", url)
+    ending, told = Ending(), list[IdentsyncError]()
+    await life.live(Client(settings), ending, say=print, started=ending.ask, wrong=told.append)
+    assert [str(error) for error in told] == ["secret:database: none"]
 
 
 async def test_an_end_that_is_not_asked_for_is_waited_for_no_longer_than_said() -> None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from identsync.engine.integration import Role
-from identsync.errors import ContractError, Unavailable
+from identsync.errors import ContractError, NotHere, Unavailable
 from identsync.language import _
 from identsync.settings.secrets import unread_secrets
 
@@ -22,7 +22,7 @@ FAREWELL_S = 4.5
 """How long the system is kept waiting then: seats, leases and threads need some time as well."""
 
 Say = Callable[[str], None]
-Wrong = Callable[[ContractError], None]
+Wrong = Callable[[ContractError | NotHere], None]
 
 
 class Ending:
@@ -65,8 +65,8 @@ async def live(
     """Open the client, call ``started``, run it until it is asked to end, hand over.
 
     While the database does not answer it is tried again and that is said. ``wrong`` is for a program that nobody sits
-    at: the clinic's views, if they are not as promised, are told to it and looked at again until they are. Errors:
-    whatever a person must act on.
+    at: it is told that the clinic's views are not as promised, or that a secret is missing here, and that is looked at
+    again until it is mended. Errors: whatever a person must act on.
     """
     client.say = say
     try:
@@ -108,7 +108,7 @@ async def _entered(client: "Client", ending: Ending, say: Say, wrong: Wrong | No
             if error.hint and error.hint != told:
                 say(_("Что делать: {hint}", hint=error.hint))
                 told = error.hint
-        except ContractError as error:
+        except (ContractError, NotHere) as error:
             if wrong is None:
                 raise
             if str(error) != told:

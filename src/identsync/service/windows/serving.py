@@ -1,8 +1,8 @@
 """The process of the Windows service: a client that the service control manager starts and stops.
 
 It says its start, its end and what a person must repair in the event log (Application, the service's name); all else
-stands in its journal. Wrong settings end it with exit code 2 and Windows leaves it; for wrong views of the clinic it
-waits; when the process dies, Windows starts it again.
+stands in its journal. Wrong settings end it with exit code 2 and Windows leaves it; for wrong views of the clinic and
+a missing secret it waits; when the process dies, Windows starts it again.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import win32service
 
 from identsync import files, places
 from identsync.engine.integration import Role
-from identsync.errors import ContractError, IdentsyncError, Stop
+from identsync.errors import ContractError, IdentsyncError, NotHere, Stop
 from identsync.language import _, speak
 from identsync.service.journal import Journal, log_to
 from identsync.service.life import Ending, live
@@ -116,8 +116,8 @@ class Service:
             place = {"branch": client.branch, "url": client.url or "-"}
             event(servicemanager.LogInfoMsg, _("Служба работает: филиал {branch}, страница {url}.", **place))
 
-        def wrong(error: ContractError) -> None:
-            waiting = _("Служба ждёт, пока представления базы клиники не исправят, и тогда начнёт сама:")
+        def wrong(error: ContractError | NotHere) -> None:
+            waiting = _("Служба ждёт, пока это не исправят, и тогда начнёт работу сама:")
             event(servicemanager.LogErrorMsg, sentence(error, waiting))
 
         await live(client, ending, say=say, started=started, wrong=wrong)
