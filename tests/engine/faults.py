@@ -91,8 +91,8 @@ class Faults:
         process.poison(self.sim.random.choice([spec.kind for spec in process.specs]))
 
     def lack(self, process: "Process") -> None:
-        """A secret goes, or a library, on one computer."""
-        process.lacks = self.sim.random.choice([spec.kind for spec in process.specs])
+        """A secret goes, or a library, on one computer; or somebody brings it back."""
+        process.lack(self.sim.random.choice([spec.kind for spec in process.specs]))
 
     def _replace(self, process: "Process") -> None:
         self.sim.at(self.sim.time + self.sim.random.randrange(20_000), lambda: self.sim.join(process.branch))

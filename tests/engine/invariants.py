@@ -227,17 +227,19 @@ class Watch:
         for process in self.sim.processes:
             if process.role is Role.DOCTOR or process.proto < newest or self._barred(process, slot):
                 continue
-            bad = [*process.troubles, *self.closures, *((at, at) for at, _ in self.turns)]
+            lacked = ((since, until) for kind, since, until in process.lacked if kind == slot[0])
+            bad = [*process.troubles, *lacked, *self.closures, *((at, at) for at, _ in self.turns)]
             for a, b in _without(max(since, process.born), min(end, process.died), bad):
                 found.append(Life(int(process.role), process.branch, BASE_MS + a, BASE_MS + b))
         return found
 
     def _barred(self, process: "Process", slot: Slot) -> bool:
-        """Who lacks what a task needs, and a director for the sake of an administrator that cannot run it itself."""
+        """A director keeps away for the sake of an administrator that cannot run the task itself."""
         kind, scope = slot
-        others = (p for p in self.sim.processes if p.role is Role.ADMINISTRATOR and scope in (0, p.branch))
-        unable = (p.lacks == kind or (p.branch == process.branch and p.proto < process.proto) for p in others)
-        return process.lacks == kind or (process.role is Role.DIRECTOR and any(unable))
+        others = [p for p in self.sim.processes if p.role is Role.ADMINISTRATOR and scope in (0, p.branch)]
+        lacking = any(each == kind for p in others for each, *_ in p.lacked)
+        old = any(p.branch == process.branch and p.proto < process.proto for p in others)
+        return process.role is Role.DIRECTOR and (lacking or old)
 
     # -- what it costs
 

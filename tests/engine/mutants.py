@@ -314,8 +314,8 @@ class Mutant:
 
 HARSH = replace(World(), restore=0.0, kill=0.02, pause=0.03, restart=0.03, lose=0.1, slow=0.1, hang=0.1, jump=0.0)
 TURNED = replace(World(), jump=0.1)
-SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3)
-HURRIED = replace(SICK, clients=6, sicken=0.8, hang=0.6, pace=90)
+SICK = replace(World(), branches=1, clients=10, deserted=0.0, sicken=0.15, hang=0.3, lack=0.0)
+HURRIED = replace(SICK, sicken=0.8, hang=0.8, pace=90)
 RESTORED = replace(QUIET, branches=1, clients=1, seconds=200, restore=0.1, roles=(Role.ADMINISTRATOR,))
 LACKING = replace(QUIET, branches=1, clients=6, seconds=200, calm=180, lack=0.1, roles=(Role.ADMINISTRATOR,))
 ABANDONED = replace(RESTORED, stubborn=0.5, hang=0.5, seconds=260)

@@ -69,7 +69,7 @@ class Process:
         self.sick_until = 0  # its network loses most
         self.troubles: list[tuple[int, int]] = []
         self.poisoned = ""  # a kind whose runs here hang for ever and hear nothing
-        self.lacks = ""  # a kind that its computer has not what it takes to run
+        self.lacked: list[tuple[str, int, int]] = []  # kind and span of what its computer had not what it takes to run
         self.doubt = 0  # the last time something stood between its keeper and the database
         self.listening: tuple[int, ...] = ()
         self.tasks: dict[tuple[int, Fence], Task] = {}
@@ -121,6 +121,17 @@ class Process:
     def poison(self, kind: str) -> None:
         self.poisoned = kind
         self.trouble(NEVER)
+
+    def lack(self, kind: str) -> None:
+        """Lack what a kind needs from now on, or have all again."""
+        if self.lacked and self.lacked[-1][2] == NEVER:
+            *before, (kind, since, _) = self.lacked
+            self.lacked = [*before, (kind, since, self.sim.time)]
+        else:
+            self.lacked.append((kind, self.sim.time, NEVER))
+
+    def lacks(self, kind: str) -> bool:
+        return any(each == kind and until == NEVER for each, _, until in self.lacked)
 
     def block(self, ms: int) -> None:
         if self.blocked_until <= self.sim.time:

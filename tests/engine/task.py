@@ -44,7 +44,7 @@ class Task:
 
     def _finish(self) -> None:
         if self.reason is None or self.stubborn:
-            lacking = self.spec.kind == self.process.lacks
+            lacking = self.process.lacks(self.spec.kind)
             self.end(Outcome(Status.ASK, elsewhere=True) if lacking else self.process.sim.outcome())
 
     def cancel(self, reason: Status) -> None:
