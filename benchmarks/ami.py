@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.harness import OURS, Result, Work, measure
-from identsync.engine.loop import new_loop
+from identsync.engine.loops import new_loop
 from identsync.errors import Unavailable
 from identsync.integrations.telephony.call import Call
 from identsync.integrations.telephony.settings import Line

@@ -36,7 +36,8 @@ WATCH = """digits => {
 def attended(store_url: str, clinic: Any, line: Any) -> Iterator[None]:
     """A client that attends the line, in a thread of its own."""
     from identsync.engine.integration import Role
-    from identsync.engine.loop import Engine, new_loop
+    from identsync.engine.loop import Engine
+    from identsync.engine.loops import new_loop
     from identsync.integrations.telephony.task import tasks
     from identsync.store import open_store
 

@@ -22,7 +22,8 @@ from sqlalchemy import make_url
 
 from benchmarks.harness import OURS, Result
 from identsync.engine.integration import Outcome, Role, Task
-from identsync.engine.loop import Engine, new_loop
+from identsync.engine.loop import Engine
+from identsync.engine.loops import new_loop
 from identsync.engine.run import Run
 from identsync.store import open_store
 from identsync.store.limiter import Fence

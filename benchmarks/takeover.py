@@ -26,7 +26,8 @@ from msgspec.structs import replace
 from benchmarks.harness import OURS, Result
 from benchmarks.round import databases
 from identsync.engine.integration import Outcome, Role, Task
-from identsync.engine.loop import Engine, new_loop
+from identsync.engine.loop import Engine
+from identsync.engine.loops import new_loop
 from identsync.engine.run import Run
 from identsync.engine.state import Policy, Spec, new_state
 from identsync.store import Store, open_store

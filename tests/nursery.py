@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from identsync.engine.loop import new_loop
+from identsync.engine.loops import new_loop
 from identsync.store import open_store
 
 TESTS = Path(__file__).parent

@@ -235,7 +235,7 @@ def clinic_engine(settings: Settings, stack: ExitStack) -> "sqlalchemy.Engine":
 
 def loop_factory(choice: str) -> "Callable[[], asyncio.AbstractEventLoop]":
     """Return what makes the event loop: 'fast' = uvloop or winloop where installed, 'standard' = Python's own."""
-    from identsync.engine.loop import new_loop
+    from identsync.engine.loops import new_loop
 
     return partial(new_loop, "auto" if choice == "fast" else "asyncio")
 

@@ -16,7 +16,8 @@ from identsync.engine import events as ev
 from identsync.engine import keeper
 from identsync.engine.channel import Channel
 from identsync.engine.integration import Outcome, Role, Status, Task
-from identsync.engine.loop import Engine, new_loop
+from identsync.engine.loop import Engine
+from identsync.engine.loops import new_loop
 from identsync.engine.run import Run
 from identsync.engine.state import Policy
 from identsync.errors import AskPerson, Later, NoSecret, StaleFence

@@ -321,7 +321,7 @@ def test_a_row_that_is_locked_is_asked_for_again_and_not_for_ever(w: World) -> N
         async with w.client().open(SMS, need=5, patience_ms=2_000) as permits:
             await w.use(permits, 5)
             locked = 1_000
-            with pytest.raises(Unavailable, match="locked"):
+            with pytest.raises(Unavailable, match="занята"):
                 await permits.take()
             assert 2_000 <= w.time() * 1000 - w.uses[-1] < 2_300
 

@@ -10,7 +10,8 @@ from sqlalchemy import create_engine
 from identsync.clinic.source import ClinicSource
 from identsync.demo.pbx.peer import USER
 from identsync.engine.integration import Role
-from identsync.engine.loop import Engine, new_loop
+from identsync.engine.loop import Engine
+from identsync.engine.loops import new_loop
 from identsync.engine.state import Policy
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.task import tasks

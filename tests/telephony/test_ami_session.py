@@ -13,7 +13,7 @@ import pytest
 from identsync import errors
 from identsync.demo.pbx.peer import KEY
 from identsync.demo.pbx.process import PbxProcess
-from identsync.engine.loop import new_loop
+from identsync.engine.loops import new_loop
 from identsync.flows.sending import Accepted, Lost, Refused
 from identsync.integrations.telephony.call import Command, Direction, Reason, State
 from identsync.integrations.telephony.wire import ami_dial, ami_session, asterisk

@@ -2,10 +2,8 @@
 
 import asyncio
 import secrets
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,6 +16,7 @@ from identsync.engine.ending import ending, with_counts
 from identsync.engine.integration import Outcome, Role, Status, Task
 from identsync.engine.journal import journal_task
 from identsync.engine.keeper import Keeper
+from identsync.engine.live import Live
 from identsync.engine.permits import Channels
 from identsync.engine.run import Run
 from identsync.engine.snapshot import Snapshot, snapshot
@@ -29,37 +28,6 @@ from identsync.store.clients import new_id
 if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
     from identsync.store import Denied, Fence, Store
-
-LOOPS = ("auto", "uvloop", "winloop", "asyncio")
-
-
-def new_loop(name: str = "auto") -> asyncio.AbstractEventLoop:
-    """Return a new event loop by name: uvloop, winloop (Windows), asyncio; auto = the fast one if it is installed."""
-    if name not in LOOPS:
-        raise ValueError(f"loop is one of {', '.join(LOOPS)}, not {name!r}")
-    wanted = ("uvloop", "winloop") if name == "auto" else (name,)
-    for module in wanted:
-        if module == "asyncio":
-            break
-        try:
-            return __import__(module).new_event_loop()  # type: ignore[no-any-return]
-        except ImportError:
-            if name != "auto":
-                raise
-    # Not the policy's choice: it may be a host program's fast loop, and Windows' own default watches no sockets.
-    return asyncio.SelectorEventLoop()
-
-
-@dataclass(slots=True, eq=False)
-class Live:
-    """A run whose function has not ended: what the task sees, its asyncio task, why it was cancelled."""
-
-    run: Run
-    since: int
-    worker: Worker
-    task: "asyncio.Task[None] | None" = None
-    reason: Status | None = None
-    abandoned: bool = False
 
 
 class Engine:
@@ -251,20 +219,8 @@ class Engine:
             note = "" if live.reason else "the task cancelled itself"
             outcome = with_counts(Outcome(reason, note=note), live.run.counts)
         if not live.abandoned:
-            await self._free_worker(live)
+            await live.free_worker(self.state.policy.cancel_grace_ms * 0.0008)
         self._ended(slot, fence, live, outcome)
-
-    async def _free_worker(self, live: Live) -> None:
-        """Wait a little for a database call of a cancelled run; one that hangs loses its thread."""
-        call = live.worker.call_of(live.run)
-        if call is None:
-            return
-        grace = self.state.policy.cancel_grace_ms * 0.0008
-        done, _ = await asyncio.wait({call}, timeout=grace)
-        if not done and live.worker.replace(live.run):
-            live.run.lost = True
-            await asyncio.to_thread(live.run.sever)  # before the finish: it would meet the row locked
-            live.run.log.error("a database call hangs: its thread was replaced", call_ms=int(grace * 1000))
 
     def _ended(self, slot: int, fence: "Fence", live: Live, outcome: Outcome) -> None:
         self.live.pop((slot, fence), None)
@@ -279,21 +235,14 @@ class Engine:
 
     def _cancel_run(self, action: ev.CancelRun) -> None:
         live = self.live.get((action.slot, action.fence))
-        if live is None or live.task is None:
-            return
-        live.reason = action.reason
-        live.run.lost = live.run.lost or action.reason is Status.LOST
-        live.run.log.warning("run cancelled", reason=str(action.reason))
-        live.task.cancel()
+        if live is not None and live.task is not None:
+            live.cancel(action.reason)
 
     def _abandon_run(self, action: ev.AbandonRun) -> None:
         self.abandoned += 1
         live = self.live.get((action.slot, action.fence))
         if live is not None:
-            live.abandoned = live.run.lost = True
-            if live.worker.replace(live.run):
-                threading.Thread(target=live.run.sever, name="identsync-sever", daemon=True).start()
-            live.run.log.error("the task ignores its cancellation and was abandoned")
+            live.abandon()
 
     def _remember(self, action: ev.Remember) -> None:
         self._memory.set(action.slot, action.due)

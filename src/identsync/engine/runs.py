@@ -170,7 +170,7 @@ def finished(d: Draft, event: Finished) -> None:
         due = d.now + d.jitter(1_000, 3_000)
     elif run.outcome.elsewhere:
         due = d.now
-        d.act(Ring(tuple({d.seats[0].scope, slot.spec.scope})))
+        d.act(Ring(tuple(dict.fromkeys((d.seats[0].scope, slot.spec.scope)))))
     else:
         due = _next_due(slot, d.now)
     _forget(d, event.slot, due)
