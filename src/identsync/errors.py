@@ -14,6 +14,7 @@
     │   └── SuspiciousChange  the clinic's data shrank so much that a failed read is likelier than the truth
     ├── Later                 the same thing is tried again, by itself
     │   ├── Unavailable       no answer, a time-out, 5xx; ``sent`` says whether the request may have arrived
+    │   │   ├── Untrusted     this computer does not trust the other side's certificate; others may
     │   │   └── NoDatabase    the engine's database, or the clinic's, does not answer: nobody outside has to do with it
     │   └── Limited           429 or a full channel; ``after_ms`` says how long to wait
     ├── Unexpected            the answer is not what the protocol promises; kept raw, shown to a person
@@ -131,6 +132,12 @@ class Unavailable(Later):
     ) -> None:
         super().__init__(message, after_ms=after_ms, hint=hint, raw=raw)
         self.sent = sent
+
+
+class Untrusted(Unavailable):
+    """This computer does not trust the other side's certificate, for want of an authority or of the right date."""
+
+    key = "error.untrusted"
 
 
 class NoDatabase(Unavailable):

@@ -20,7 +20,7 @@ from identsync.engine.loop import Engine
 from identsync.engine.loops import new_loop
 from identsync.engine.run import Run
 from identsync.engine.state import Policy
-from identsync.errors import AskPerson, Later, NoSecret, StaleFence
+from identsync.errors import AskPerson, Later, NoSecret, StaleFence, Untrusted
 from identsync.store import Denied, Store, keeping, open_store, slots
 from identsync.store.clients import here
 from identsync.store.tables import client as client_table
@@ -137,6 +137,7 @@ ENDINGS = [
     (AskPerson("the key was refused"), "ask", "AskPerson: the key was refused"),
     (NoSecret("secret:key: none"), "ask", f"NoSecret: {here()}: secret:key: none"),
     (ModuleNotFoundError("the whole path", name="nacl"), "ask", f"NotHere: {here()}: не загружается nacl"),
+    (Untrusted("no trust", sent=False), "ask", f"Untrusted: {here()}: no trust"),
     (Later("no answer", after_ms=5_000), "later", "Later: no answer"),
     (StaleFence("taken over"), "lost", "StaleFence: taken over"),
     (ValueError("Иванов +7 900 000-00-00"), "failed", "ValueError"),

@@ -11,7 +11,7 @@ from sqlalchemy.pool import StaticPool
 
 from identsync.core.columns import Columns
 from identsync.engine.integration import Outcome
-from identsync.errors import Limited, Refused, StaleFence, Unavailable, Unexpected
+from identsync.errors import Limited, Refused, StaleFence, Unavailable, Unexpected, Untrusted
 from identsync.flows.mirror import Brake, Confirmed, Item, Later, Patience, Rejected, Together, Unknown, Verdict, mirror
 from identsync.store.tables import metadata, mirror_item, mirror_stream
 
@@ -103,6 +103,8 @@ class World:
                 raise Limited("slow", after_ms=300)
             case "garbage, done" | "garbage, not done":
                 raise Unexpected("garbage", raw="<html>")
+            case "untrusted":
+                raise Untrusted("no such authority", sent=False)
             case "refused":
                 raise Refused("who are you", raw="no such key")
             case "rejected":

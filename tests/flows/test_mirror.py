@@ -3,7 +3,7 @@
 import pytest
 
 from identsync.engine.integration import Status
-from identsync.errors import Refused, StaleFence, SuspiciousChange
+from identsync.errors import Refused, StaleFence, SuspiciousChange, Untrusted
 from identsync.flows.mirror import Brake, Item, Later, Patience, approve, doubt, keep, send_again
 
 from .mirror_world import STREAM, Died, World
@@ -213,6 +213,14 @@ def test_refusal_asks_a_person_and_keeps_what_was_done(world: World):
     assert {key: row.state for key, row in world.rows().items()} == {1: "confirmed", 2: "later"}
     assert world.rows()[2].answer == "no such key"
     assert world.go().status is Status.OK, "as soon as the person has done it, without waiting"
+
+
+def test_what_this_computer_does_not_trust_ends_the_run_and_another_delivers_it_at_once(world: World):
+    world.faults = [None, "untrusted"]
+    with pytest.raises(Untrusted):
+        world.go()
+    assert {key: row.state for key, row in world.rows().items()} == {1: "confirmed", 2: "later"}
+    assert world.go().status is Status.OK
 
 
 def test_with_a_stop_the_rest_of_the_batch_is_not_tried(world: World):

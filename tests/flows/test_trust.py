@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from identsync.errors import Unavailable
+from identsync.errors import Unavailable, Untrusted
 from identsync.flows import http
 from identsync.flows.http import Http
 
@@ -72,16 +72,16 @@ async def test_https_asked_of_a_plain_site() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "name", "trusted", "words"),
+    ("since", "until", "name", "trusted", "words", "here"),
     [
-        (-DAY, DAY, "127.0.0.1", False, "нельзя верить"),
-        (-2 * DAY, -DAY, "127.0.0.1", True, "истёк"),
-        (DAY, 2 * DAY, "127.0.0.1", True, "ещё не действует"),
-        (-DAY, DAY, "other", True, "на другое имя"),
+        (-DAY, DAY, "127.0.0.1", False, "нельзя верить", True),
+        (-2 * DAY, -DAY, "127.0.0.1", True, "истёк", False),
+        (DAY, 2 * DAY, "127.0.0.1", True, "ещё не действует", True),
+        (-DAY, DAY, "other", True, "на другое имя", False),
     ],
 )
 async def test_a_certificate_that_is_no_good(
-    since: timedelta, until: timedelta, name: str, trusted: bool, words: str, tmp_path: Path,
+    since: timedelta, until: timedelta, name: str, trusted: bool, words: str, here: bool, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     file = certificate(tmp_path, NOW + since, NOW + until, name)
@@ -90,7 +90,9 @@ async def test_a_certificate_that_is_no_good(
     mine = ssl.create_default_context(cafile=str(file) if trusted else None)
     monkeypatch.setattr(http, "_system_tls", lambda: mine)
     async with site(context) as port:
-        assert words in str(await refused(f"https://127.0.0.1:{port}/x"))
+        error = await refused(f"https://127.0.0.1:{port}/x")
+    assert words in str(error)
+    assert isinstance(error, Untrusted) is here  # another computer may trust it
 
 
 async def test_nobody_there_and_no_such_name() -> None:

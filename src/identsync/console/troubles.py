@@ -54,6 +54,10 @@ BY_ERROR: dict[type[BaseException], Trouble] = {
     errors.AskPerson: Trouble(_("Нужно решение человека"), _("Исправьте причину и нажмите «Запустить».")),
     errors.Limited: Trouble(_("Другая сторона просит обращаться реже"), _("Ничего: повторим сами, когда разрешат.")),
     errors.NoDatabase: DATABASE,
+    errors.Untrusted: Trouble(
+        _("Один компьютер не доверяет сертификату другой стороны, а задача выполнялась на нём"),
+        _("Проверьте на том компьютере дату и корневые сертификаты. Если так на всех, сообщите тому, кто ведёт сайт."),
+    ),
     errors.Unavailable: Trouble(
         _("Другая сторона не отвечает"),
         _("Пока ничего: повторяем сами. Если долго, проверьте интернет и адрес командой identsync check."),
@@ -74,7 +78,8 @@ BY_ERROR: dict[type[BaseException], Trouble] = {
         _("Программа остановлена: сначала нужно исправить настройки"), _("Запустите identsync check.")
     ),
 }
-LACKING = (BY_ERROR[errors.NoSecret], BY_ERROR[errors.NotHere])  # of one computer: the task waits for any that can
+# What one computer lacks: the task waits for any that does not.
+LACKING = tuple(BY_ERROR[kind] for kind in (errors.NoSecret, errors.NotHere, errors.Untrusted))
 BY_NAME = {kind.__name__: trouble for kind, trouble in BY_ERROR.items()}
 
 

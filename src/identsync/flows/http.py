@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from identsync.errors import Unavailable, Unexpected
+from identsync.errors import Unavailable, Unexpected, Untrusted
 from identsync.flows.answer import Asked, Reply, decoded, judge, read
 from identsync.language import keyed as _
 
@@ -247,13 +247,14 @@ def _passing(error: Exception) -> bool:
 
 
 def _unavailable(call: _Call, error: Exception) -> Unavailable:
-    from identsync.flows.trust import reason
+    from identsync.flows.trust import is_untrusted, reason
 
+    kind = Untrusted if not call.sent and is_untrusted(error) else Unavailable
     known = None if call.sent else reason(error)
     words = _("ответ потерян") if call.sent else _("нет связи")
     usual = _("проверьте адрес в настройках, интернет и брандмауэр; если там перерыв, подождите")
     code, hint = known or (_cause(error), usual)
-    return Unavailable(call.words(_("{what} ({code})", what=words, code=code)), sent=call.sent, hint=hint)
+    return kind(call.words(_("{what} ({code})", what=words, code=code)), sent=call.sent, hint=hint)
 
 
 def _cause(error: BaseException) -> str:

@@ -38,6 +38,12 @@ def reason(error: BaseException) -> tuple[str, str] | None:
     return None
 
 
+def is_untrusted(error: BaseException) -> bool:
+    """Say whether a certificate was refused for what another computer may have: its authority, or the right date."""
+    codes = (one.verify_code for one in _behind(error) if isinstance(one, ssl.SSLCertVerificationError))
+    return any(code != _EXPIRED and code not in _OTHER_NAME for code in codes)
+
+
 def _certificate(code: int) -> tuple[str, str]:
     keeper = _("сообщите тому, кто ведёт сайт")
     if code == _EXPIRED:

@@ -80,8 +80,8 @@ def verdict_of(error: Exception, said: str | None = None) -> Verdict:
         return Unknown(type(error).__name__)  # a defect of the room: what it did is anybody's guess
     words = error.raw or str(error) if said is None else said
     match error:
-        case errors.AskPerson():
-            return Later(words, 0)  # as soon as the person has done it
+        case errors.AskPerson() | errors.Untrusted():
+            return Later(words, 0)  # as soon as the person has done it, or on a computer that can
         case errors.Later(after_ms=after) if not (isinstance(error, errors.Unavailable) and error.sent):
             return Later(words, after)
         case errors.Later(after_ms=after):
