@@ -45,9 +45,9 @@ def served(world: World, *branches: int) -> None:
     world.destination = replace(world.destination, branches=list(branches))
 
 
-def test_every_branch_of_the_clinic_has_a_task_those_that_are_not_chosen_a_rare_one():
+def test_every_branch_of_the_clinic_has_a_task_those_that_are_not_chosen_a_rare_one(world: World):
     branches = [Branch(number, "", "Europe/Moscow") for number in (1, 2)]
-    destination = replace(World().destination, branches=[2])
+    destination = replace(world.destination, branches=[2])
     rare, usual = INTEGRATION.tasks({NAME: destination}, branches)
     assert (rare.scope, usual.scope) == (1, 2)
     assert usual.interval_ms == destination.interval

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, select
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, select
 
 from identsync.core.columns import Columns
 from identsync.engine.integration import Outcome
 from identsync.errors import Limited, Refused, StaleFence, Unavailable, Unexpected, Untrusted
 from identsync.flows.mirror import Brake, Confirmed, Item, Later, Patience, Rejected, Together, Unknown, Verdict, mirror
-from identsync.store.tables import metadata, mirror_item, mirror_stream
+from identsync.store.tables import mirror_item, mirror_stream
+
+from .memory import database
 
 STREAM = "room/there"
 FAULTS = (
@@ -43,8 +44,7 @@ class World:
     rests: list[float] = field(default_factory=list)  # seconds between the tries of writes
 
     def __post_init__(self) -> None:
-        self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-        metadata.create_all(self.engine, tables=[mirror_item, mirror_stream])
+        self.engine = database(self, [mirror_item, mirror_stream])
 
     def go(self, **options: Any) -> Outcome:
         """One run, in a loop of its own."""

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import create_engine, select
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import select
 
 from identsync.engine.integration import Outcome
 from identsync.errors import AskPerson, Limited, Unavailable, Unexpected
 from identsync.flows.outbox import Draft, Ready, Row, Skip, Wait, outbox, plan
 from identsync.flows.sending import Accepted, Lost, NotTaken, Refused, Verdict
 from identsync.flows.verdict import Patience
-from identsync.store.tables import metadata, outbox_event, outbox_receipt
 from identsync.store.tables import outbox as table
+from identsync.store.tables import outbox_event, outbox_receipt
 
+from .memory import database
 from .mirror_world import Died, WorldRun
 
 STREAM = "room/out"
@@ -56,8 +56,7 @@ class World:
 
     def __post_init__(self) -> None:
         if self.engine is None:
-            self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-            metadata.create_all(self.engine, tables=[table, outbox_event, outbox_receipt])
+            self.engine = database(self, [table, outbox_event, outbox_receipt])
 
     def plan(self, *keys: str, **how: Any) -> dict[str, int]:
         drafts = [Draft(**{"key": key, "due_ms": self.now, "until_ms": self.now + HOUR} | how) for key in keys]

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from identsync.flows import trust
+
 Fault = Callable[["Server"], Awaitable[str | None]]
 
 
@@ -190,7 +192,9 @@ class Authority:
 
     @property
     def client(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.pem))
+        context = trust.system()
+        context.load_verify_locations(self.pem)
+        return context
 
     @property
     def server(self) -> ssl.SSLContext:

@@ -211,9 +211,9 @@ def _target(method: str, url: str, params: Mapping[str, str] | None = None) -> "
 
 @functools.cache
 def _system_tls() -> "ssl.SSLContext":
-    import ssl
+    from identsync.flows import trust
 
-    return ssl.create_default_context()  # the system's own certificates, so that a clinic's own authority is trusted
+    return trust.system()
 
 
 def _quiet() -> None:

@@ -1,4 +1,4 @@
-"""Why a connection did not come about, in words: a name, a door, a certificate; OpenSSL's own words are no help."""
+"""Whom a connection trusts; why one did not come about, in words: OpenSSL's own are no help."""
 
 import socket
 import ssl
@@ -15,6 +15,16 @@ _NOT_TLS = {
     "RECORD_LAYER_FAILURE",
     "PACKET_LENGTH_TOO_LONG",
 }
+
+
+def system() -> ssl.SSLContext:
+    """Return how servers are verified: by the system's own authorities, among them what a clinic has put there.
+
+    Alike on every Python: since 3.13 an authority without a key usage is refused, as many a clinic has made its own.
+    """
+    context = ssl.create_default_context()
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def reason(error: BaseException) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 from identsync.errors import IdentsyncError, Problem
+from identsync.flows import trust
 from identsync.flows.sending import Accepted, Receipt, Refused, Verdict
 from identsync.integrations.messaging.message import Absent, Balance, Keep, Message, Missing, Permit, Replies, Sent
 from identsync.integrations.messaging.wire import mailbox
@@ -147,4 +148,4 @@ async def _place(settings: "Channel", context: ssl.SSLContext | None) -> "mailbo
 
 async def _certificates(context: ssl.SSLContext | None) -> ssl.SSLContext:
     """Return how certificates are checked: by the system's store (SSL_CERT_FILE names another)."""
-    return context if context is not None else await asyncio.to_thread(ssl.create_default_context)
+    return context if context is not None else await asyncio.to_thread(trust.system)

@@ -8,7 +8,6 @@ responses do, ``receipt_ids`` says how (``smpp_pushed``).
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import Self
 
 from identsync import errors
 from identsync.core.texts import encode, split
+from identsync.flows import trust
 from identsync.flows.sending import Accepted, Fate, Lost, NotTaken, Receipt, Refused, Verdict
 from identsync.integrations.messaging.message import (
     Absent,
@@ -133,7 +133,7 @@ class Smpp:
 
     async def _bind(self) -> Session:
         s = self._settings
-        context = ssl.create_default_context() if s.tls == "on" else None
+        context = trust.system() if s.tls == "on" else None
         key = secret(s.password or "")
         peer = Peer(s.host or "", s.port or PORT, s.user or "", key, s.system_type, s.timeout / 1000, context)
         try:

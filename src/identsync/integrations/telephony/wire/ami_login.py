@@ -4,6 +4,7 @@ import ssl
 
 from identsync import errors
 from identsync.errors import IdentsyncError, Unavailable, Unexpected
+from identsync.flows import trust
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire.ami import Malformed, Message
 from identsync.integrations.telephony.wire.ami_session import Heard, NoAnswer, NotSent, Peer, Session, connect, is_good
@@ -55,7 +56,7 @@ def forbidden(action: str, answer: Message) -> IdentsyncError:
 
 
 def _peer(line: Line) -> Peer:
-    context = ssl.create_default_context() if line.tls else None  # the system's own authorities, a clinic's among them
+    context = trust.system() if line.tls else None
     port = line.port or (TLS_PORT if line.tls else PORT)
     password = secret(line.password or "")
     return Peer(line.host or "", port, line.user or "", password, min(line.timeout / 1000, CONNECT_S), context)
