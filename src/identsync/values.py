@@ -16,8 +16,9 @@ from identsync.language import keyed as _
 from identsync.vault import NAME, find
 
 Duration = Annotated[int, msgspec.Meta(extra={"kind": "duration"})]
-Days = Annotated[int, msgspec.Meta(ge=0, le=36_600)]  # for how long something is kept; 0 = for ever
 """Whole milliseconds; in the file a number with its unit: "45s", "10m", "3h", "30d"."""
+Days = Annotated[int, msgspec.Meta(ge=0, le=36_600)]
+"""For how many days something is kept; 0 = for ever."""
 Secret = Annotated[str, msgspec.Meta(extra={"kind": "secret"})]
 """A reference, 'secret:NAME', 'env:NAME' or 'keyring:service/user'; ``secret`` reads the value when it is needed."""
 Address = Annotated[str, msgspec.Meta(extra={"kind": "address"})]
