@@ -80,8 +80,16 @@ async def test_no_connection_is_later(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AddPatient" in reply.request
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 404, 413, 415])
+@pytest.mark.parametrize("status", [301, 302, 307, 404, 405, 407, 415])
 async def test_a_wrong_address_is_told_and_is_nothing_of_the_cases(cloud: N3Process, status: int) -> None:
+    cloud.fault("fail", status=status)
+    async with line(cloud) as n3:
+        with pytest.raises(errors.AskPerson, match=str(status)):
+            await n3.add_patient(patient())
+
+
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_body_that_http_does_not_take_is_refused(cloud: N3Process, status: int) -> None:
     cloud.fault("fail", status=status)
     async with line(cloud) as n3:
         reply = await n3.add_patient(patient())

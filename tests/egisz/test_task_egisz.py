@@ -199,6 +199,20 @@ def test_a_wrong_token_stops_the_run_and_spoils_no_case(
     assert house.states() == {"taken": CASES}
 
 
+@pytest.mark.parametrize(("operation", "what"), [("AddPatient", "patient"), ("AddCase", "case")])
+def test_a_service_that_is_not_there_for_an_hour_spoils_no_case(
+    make: Callable[..., House], operation: str, what: str
+) -> None:
+    house = make()
+    house.cloud.fault("fail", operation=operation, status=404, times=None)
+    assert house.send().status is Status.ASK
+    assert "rejected" not in house.states(what)
+    house.cloud.behave()
+    house.hurry()
+    house.send()
+    assert house.states() == {"taken": CASES}
+
+
 def test_a_document_goes_once_and_a_lost_answer_waits_for_a_person(make: Callable[..., House]) -> None:
     house = make(route="document")
     created = house.store.now_ms() // 60_000 - 3_000

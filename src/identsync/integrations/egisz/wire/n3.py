@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-from identsync.errors import Limited, Refused, Unavailable, Unexpected
+from identsync.errors import AskPerson, Limited, Refused, Unavailable, Unexpected
 from identsync.flows.answer import Reply as HttpReply
 from identsync.flows.answer import retry_after
 from identsync.flows.http import Http
@@ -23,6 +23,7 @@ MAX_ANSWER = 4 * 1024 * 1024
 # A fault comes with 500; what the others bring is judged here, too. No redirect is followed, not even 307: the body
 # holds the token and people, and goes where the settings say or nowhere.
 ANSWERED = (500, 502, 503, 504, 301, 302, 303, 307, 308)
+OF_BODY = (400, 413, 422)  # HTTP did not like this one request; with any other 3xx and 4xx none would arrive
 
 
 def open(settings: Organisation, contract: Contract, permit: Permit) -> "N3":
@@ -33,8 +34,8 @@ def open(settings: Organisation, contract: Contract, permit: Permit) -> "N3":
 class N3:
     """A line to N3: each method sends one request and tells its fate.
 
-    Unfit (with the field's name) before anything is sent where the contract cannot carry a value; Refused where the
-    way to N3 itself refuses us (401, 403). Everything else is a Reply.
+    Unfit (with the field's name) before anything is sent where the contract cannot carry a value; AskPerson where the
+    way to N3 itself refuses us (401, 403) or leads elsewhere (3xx, 404). Everything else is a Reply.
     """
 
     def __init__(self, settings: Organisation, contract: Contract, permit: Permit) -> None:
@@ -155,9 +156,9 @@ def _without_soap(verdict: faults.Verdict, reply: HttpReply, request: str, answe
         words = _("N3 просит подождать ({status})", status=status)
         return Reply(Fate.LATER, words=words, request=request, answer=answer, after_ms=after_ms)
     if 300 <= status < 500:
-        is_elsewhere = status < 400 or status in (404, 405)
-        told = _("запрос не принят ({status})", status=status)
-        words = _("{told}: проверьте адрес (url) в настройках", told=told) if is_elsewhere else told
+        words = _("запрос не принят ({status})", status=status)
+        if status not in OF_BODY:
+            raise AskPerson(words, hint=_("проверьте адрес (url) в настройках и не обновляется ли N3"), raw=answer)
         return Reply(Fate.REFUSED, (Complaint(f"HTTP {status}", "", words),), "", request, answer)
     words = verdict.words or _("ответ N3: не на этот запрос")
     return Reply(Fate.LOST, words=words if status == 200 else f"{words} ({status})", request=request, answer=answer)
