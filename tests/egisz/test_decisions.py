@@ -44,7 +44,7 @@ def test_a_person_takes_back_a_case_that_vanished_and_may_never_have_arrived(
     )
 
 
-def test_what_never_left_cannot_be_taken_back(make: Callable[..., House]) -> None:
+def test_what_never_left_and_vanished_asks_nobody(make: Callable[..., House]) -> None:
     house = make()
     house.cloud.fault("refuse", operation="AddCase", code="77")
     house.send()
@@ -53,7 +53,7 @@ def test_what_never_left_cannot_be_taken_back(make: Callable[..., House]) -> Non
         connection.execute(delete(clinic_case).where(clinic_case.c.case_id == refused))
     house.send()
     row = house.items()[refused]
-    assert row.state == "gone"
+    assert row.state == "cancelled"
     with pytest.raises(Changed), house.store.write() as connection:
         decisions.cancel(connection, row.id, row.changed_ms, "Анна", house.store.now_ms())
 

@@ -71,6 +71,19 @@ def test_a_case_that_vanished_is_shown_and_left_alone(make: Callable[..., House]
     assert (house.items()[5].state, house.theirs(5)["state"]) == ("gone", "closed")
 
 
+def test_a_case_that_is_another_organisations_after_all_waits_for_a_person(make: Callable[..., House]) -> None:
+    """It would stand at N3 twice, of two legal entities, and nobody would know."""
+    house = make(branches=(1,))
+    house.send()
+    number = next(iter(house.items()))
+    house.change(number, branch_id=2)
+    house.send()
+    assert (house.items()[number].state, house.theirs(number)["state"]) == ("gone", "closed")
+    house.change(number, branch_id=1)
+    house.send()
+    assert house.items()[number].state == "taken"
+
+
 def test_a_sudden_emptiness_asks_a_person_and_changes_nothing(make: Callable[..., House]) -> None:
     house = make()
     house.send()

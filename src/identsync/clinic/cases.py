@@ -85,7 +85,9 @@ class Cases:
         whose = select(signed.c.patient_id).where(*since)
         self._signed_patients = _columns(patient, PATIENT).where(patient.c.patient_id.in_(whose))
         self._signed_identities = _columns(identity, IDENTITY).where(identity.c.patient_id.in_(whose))
-        self._there = select(case.c.case_id).where(case.c.case_id.in_(bindparam("ids", expanding=True)))
+        self._there = select(case.c.case_id, case.c.branch_id).where(
+            case.c.case_id.in_(bindparam("ids", expanding=True))
+        )
 
     def of_period(self, connection: Connection, branches: Iterable[int], since: int) -> CaseRows:
         """Give the cases of these branches that were opened, or closed, from a wall minute on."""
@@ -108,11 +110,12 @@ class Cases:
         )
         return documents, CaseRows((), (), (), (), self.employees(connection), patients, identities)
 
-    def there(self, connection: Connection, ids: Iterable[int]) -> set[int]:
-        """Give those of these cases that are in the clinic, whenever they were opened."""
-        wanted, found = sorted(set(ids)), set[int]()
+    def there(self, connection: Connection, ids: Iterable[int]) -> dict[int, int]:
+        """Give the branches of those of these cases that are in the clinic, whenever they were opened."""
+        wanted, found = sorted(set(ids)), dict[int, int]()
         for at in range(0, len(wanted), IDS):
-            found.update(connection.execute(self._there, {"ids": wanted[at : at + IDS]}).scalars())
+            rows = connection.execute(self._there, {"ids": wanted[at : at + IDS]})
+            found |= {case: branch for case, branch in rows}
         return found
 
 

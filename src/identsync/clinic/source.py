@@ -253,8 +253,8 @@ class ClinicSource:
         """Say everything that is wrong with the relations of cases."""
         return contract_cases.check(self._engine, self._schema)
 
-    def cases_there(self, ids: Collection[int]) -> set[int]:
-        """Give those of these cases' numbers that the clinic still has."""
+    def cases_there(self, ids: Collection[int]) -> dict[int, int]:
+        """Give the branches of those of these cases, by number, that the clinic still has."""
         with self._reading() as connection:
             return self._cases.there(connection, ids)
 

@@ -50,10 +50,11 @@ def version(context: PageContext) -> str:
 def attention(context: PageContext) -> int:
     """Return how many things wait for a person: not ready, refused, unknown, gone; what is wrong at N3."""
     i = egisz_item.c
-    waiting = ("missing", "rejected", "gone")
+    waiting = i.state.in_(("missing", "rejected"))
+    gone = (i.state == "gone") & (i.what == "case")  # a document cannot be taken back
     unsure = (i.state == "unknown") & (i.what == "document")
     with context.store.read() as connection:
-        few = select(i.id).where(i.state.in_(waiting) | unsure).limit(words.ATTENTION_MOST).subquery()
+        few = select(i.id).where(waiting | gone | unsure).limit(words.ATTENTION_MOST).subquery()
         count = int(connection.execute(select(func.count()).select_from(few)).scalar() or 0)
         judged = page_setup.organisations(connection, context.settings or {})
         wrong = sum(bool(each.lines) for each in judged.values())

@@ -146,13 +146,14 @@ def write(connection: Connection, organisation: str, what: What, plan: Plan, now
         connection.execute(change.values(changed_ms=now_ms), plan.changed)
 
 
-def mark_gone(connection: Connection, rows: Sequence[Held], now_ms: int) -> None:
-    """Say of these that the clinic has them no more."""
-    _want_nothing(connection, rows, now_ms, state="gone")
+def let_go(connection: Connection, rows: Sequence[Held], now_ms: int) -> None:
+    """Say of these that the clinic has them no more; where N3 never had one either nobody is to be asked."""
+    _want_nothing(connection, [row for row in rows if row.is_there], now_ms, state="gone")
+    let_rest(connection, [row for row in rows if not row.is_there], now_ms)
 
 
 def let_rest(connection: Connection, rows: Sequence[Held], now_ms: int) -> None:
-    """Have these cards wait for nothing; whoever needs one again finds what was sent and tried of it."""
+    """Have these rows wait for nothing; whoever needs one again finds what was sent and tried of it."""
     _want_nothing(connection, rows, now_ms, state="cancelled", complaints=NOTHING)
 
 

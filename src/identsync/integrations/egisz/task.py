@@ -101,14 +101,15 @@ async def _rows(run: "Run", name: str) -> Rows:
 
 
 async def _mark_gone(run: "Run", name: str, settings: Organisation, intent: Intent) -> None:
-    """Say of what the clinic has no more that it is gone; the brake has let this read pass."""
+    """Let go of what the clinic has no more, or as another organisation's; the brake has let this read pass."""
     rows = (await _rows(run, name))[settings.route]
     lost = register.vanished(rows, intent.seen, intent.since_ms)
     if lost and settings.route == "case":
         there = await run.clinic_read(lambda clinic: clinic.cases_there([row.key for row in lost]))
-        lost = [row for row in lost if row.key not in there]
+        ours = {key for key, branch in there.items() if not settings.branches or branch in settings.branches}
+        lost = [row for row in lost if row.key not in ours]
     if lost:
-        await run.write(partial(register.mark_gone, rows=lost, now_ms=run.now_ms()))
+        await run.write(partial(register.let_go, rows=lost, now_ms=run.now_ms()))
 
 
 class _Sending:
