@@ -22,7 +22,8 @@ from identsync.clinic.source import ClinicSource
 from identsync.demo.clinic.town import town
 from identsync.flows.mirror import Brake, Together, mirror
 from identsync.integrations.geocoding.books import STREAM, Places
-from identsync.integrations.geocoding.task import STEP, read
+from identsync.integrations.geocoding.task import STEP
+from identsync.integrations.geocoding.wanted import read
 from identsync.store import open_store
 from identsync.store.tables import geo_place, mirror_stream
 

@@ -13,7 +13,7 @@ from identsync.demo.clinic import ground
 from identsync.demo.clinic.generate import ZONES, GeneratorSettings, generate
 from identsync.demo.clinic.town import Town, town
 from identsync.integrations.geocoding.place import Precision
-from identsync.integrations.geocoding.task import read
+from identsync.integrations.geocoding.wanted import read
 from identsync.store import Store
 from identsync.store.tables import geo_place, lead
 

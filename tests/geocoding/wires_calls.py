@@ -27,7 +27,7 @@ def provider(geocoders: GeocoderProcess, kind: str, **how: Any) -> Provider:
     return Provider(**({"kind": kind} | usual | how))
 
 
-async def free(n: int = 1) -> None:
+async def free() -> None:
     return None
 
 

@@ -114,8 +114,7 @@ class Cases:
         """Give the branches of those of these cases that are in the clinic, whenever they were opened."""
         wanted, found = sorted(set(ids)), dict[int, int]()
         for at in range(0, len(wanted), IDS):
-            rows = connection.execute(self._there, {"ids": wanted[at : at + IDS]})
-            found |= {case: branch for case, branch in rows}
+            found |= dict(fetched(connection, self._there, {"ids": wanted[at : at + IDS]}))
         return found
 
 

@@ -59,5 +59,5 @@ def _told(line: Missing) -> str:
     return _(line.what, **dict(line.fields))
 
 
-async def _at_once(n: int = 1) -> None:
+async def _at_once() -> None:
     """Wait for nothing: a few questions are no pace."""

@@ -5,7 +5,7 @@ until the next run; what the others found is kept, and asked again soon.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -13,7 +13,7 @@ from math import asin, cos, radians, sin, sqrt
 from typing import TYPE_CHECKING
 
 from identsync.engine.channel import Channel
-from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable, Unexpected
+from identsync.errors import AskPerson, IdentsyncError, Later, Limited, Unavailable, Unexpected
 from identsync.integrations.geocoding.place import Found, Geocoder, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 from identsync.language import _
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from identsync.engine.permits import Permits
     from identsync.engine.run import Run
 
-DAY_S = 86_400
+DAY_S, HOURS = 86_400, 24
+HOUR_MS, DAY_PATIENCE_MS = 3_600_000, 1_000
 EARTH_KM = 6371.0
 FAR = _("точка дальше {km} км от филиалов, хотя адрес не называет другого города")
 
@@ -42,16 +43,17 @@ class Told:
 
 @dataclass(slots=True)
 class Cascade:
-    """The open providers in their order; ``near`` are the branches' points (micro-degrees).
+    """The open providers in their order, with their ``days``; ``near`` are the branches' points (micro-degrees).
 
     ``at_home`` says whether a question is of a city where a branch is, so that a point far away cannot be true;
     ``body`` writes the texts of questions as a JSON array, b"" where it cannot.
     """
 
     geocoders: list[tuple[str, Provider, Geocoder]]
-    near: Sequence[tuple[int, int]] = ()
+    near: Collection[tuple[int, int]] = ()
     at_home: Callable[[Question], bool] = lambda _question: True
     body: Callable[[Sequence[Question]], bytes] = lambda _questions: b""
+    days: "Mapping[str, Permits]" = field(default_factory=dict)
     resting: dict[str, IdentsyncError] = field(default_factory=dict)
     asked: int = 0
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
@@ -95,21 +97,38 @@ class Cascade:
             if name in self.resting:
                 return [_unasked(self.resting[name])] * len(questions)
             try:
-                body = self.body(questions) if geocoder.batch > 1 else b""
-                found = _all(await geocoder.ask(questions, body), questions)
+                some = questions[: await self._allowed(name, len(questions))]
+                body = self.body(some) if geocoder.batch > 1 else b""
+                found = _all(await geocoder.ask(some, body), some)
             except Unexpected as error:
                 return [error] * len(questions)
             except (AskPerson, Later) as error:
                 self.resting[name] = error
                 return [error] * len(questions)
-            self.asked += len(questions)
-            return found
+            self.asked += len(some)
+            return [*found, *(self.resting[name] for _each in questions[len(some) :])]
+
+    async def _allowed(self, name: str, n: int) -> int:
+        """Take permits of a provider's day for so many questions; give how many there were, Limited where none was."""
+        day = self.days.get(name)
+        if day is None:
+            return n
+        for taken in range(n):
+            try:
+                await day.take()
+            except Limited:
+                words = _("{name}: адресов в сутки (per_day) пока больше нельзя", name=name)
+                self.resting[name] = Limited(words, after_ms=HOUR_MS)
+                if not taken:
+                    raise self.resting[name] from None
+                return taken
+        return n
 
     def _believed(self, name: str, provider: Provider, question: Question, found: Found) -> Told:
         """Refuse a point that is too far from every branch, unless the address names another place."""
-        if found.latitude is None or found.longitude is None:
+        point = found.point
+        if point is None:
             return Told(name, replace(found, precision=min(found.precision, Precision.LOCALITY)))
-        point = (found.latitude, found.longitude)
         if self.near and self.at_home(question) and min(distance_km(point, one) for one in self.near) > provider.far:
             return Told(name, Found(detail=found.detail), _(FAR, km=provider.far))
         return Told(name, found)
@@ -146,27 +165,16 @@ def distance_km(one: tuple[int, int], other: tuple[int, int]) -> float:
 async def opened(run: "Run", providers: Sequence[tuple[str, Provider]], stack: AsyncExitStack) -> Cascade:
     """Open the providers, each with its permits: requests a second, addresses a day. Closed with ``stack``."""
     geocoders: list[tuple[str, Provider, Geocoder]] = []
+    days: dict[str, Permits] = {}
     for name, provider in providers:
         wire = import_module(f"identsync.integrations.geocoding.wire.{provider.kind}")
         pace = Channel(f"geocoding/{name}", provider.per_second, max(1, round(provider.per_second)))
-        permits = [await stack.enter_async_context(run.permits(pace))]
+        permits = await stack.enter_async_context(run.permits(pace))
         if provider.per_day is not None:
-            at_once = max(1, provider.per_day // 24)
+            at_once = max(1, provider.per_day // HOURS)
             day = Channel.quota(f"geocoding/{name}/day", provider.per_day, DAY_S, at_once)
-            permits.append(await stack.enter_async_context(run.permits(day)))
-        geocoder = await stack.enter_async_context(wire.open(provider, _Permit(permits)))
+            # No run waits for what grows in hours: it would be over before it wrote down what it has paid for.
+            days[name] = await stack.enter_async_context(run.permits(day, patience_ms=DAY_PATIENCE_MS))
+        geocoder = await stack.enter_async_context(wire.open(provider, permits.take))
         geocoders.append((name, provider, geocoder))
-    return Cascade(geocoders)
-
-
-class _Permit:
-    """One permit of the pace for a request, one of the day for each question in it."""
-
-    def __init__(self, permits: "Sequence[Permits]") -> None:
-        self._pace, *self._days = permits
-
-    async def __call__(self, n: int = 1) -> None:
-        for day in self._days:
-            for _each in range(n):
-                await day.take()
-        await self._pace.take()
+    return Cascade(geocoders, days=days)

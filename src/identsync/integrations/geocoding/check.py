@@ -73,5 +73,5 @@ async def _money(where: str, geocoder: Geocoder) -> list[Problem]:
     return [Problem(where, _("на счёте осталось {n} ₽", n=int(left)), _("пополните счёт"))]
 
 
-async def _at_once(n: int = 1) -> None:
+async def _at_once() -> None:
     """Wait for nothing: one question is no pace."""

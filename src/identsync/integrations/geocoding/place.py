@@ -1,6 +1,6 @@
 """What the room asks and is answered: a question, a place found, and the one scale of precision for all providers."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -43,12 +43,14 @@ class Found:
     longitude: int | None = None
     detail: str = ""
 
+    @property
+    def point(self) -> tuple[int, int] | None:
+        """The latitude and longitude, None where there is no point."""
+        return None if self.latitude is None or self.longitude is None else (self.latitude, self.longitude)
 
-class Permit(Protocol):
-    """Waits until a request of ``n`` questions may go out; raises Limited where that is too far away."""
 
-    async def __call__(self, n: int = 1) -> None:
-        """Wait."""
+Permit = Callable[[], Awaitable[None]]
+"""Waits until a request may go out; raises Limited where that is too far away."""
 
 
 class Geocoder(Protocol):

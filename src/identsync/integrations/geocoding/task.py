@@ -1,40 +1,33 @@
 """What runs when due: buildings that nobody has looked for yet are asked of the providers, those gone are forgotten."""
 
-from array import array
-from bisect import bisect_left
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from random import getrandbits
 from typing import TYPE_CHECKING
 
-from identsync.core.address import Address, parse
-from identsync.core.columns import Columns, digest
-from identsync.core.register import Register
+from identsync.core.columns import digest
 from identsync.engine.integration import Outcome, Status, Task
 from identsync.errors import AskPerson, IdentsyncError
 from identsync.flows.mirror import Brake, Confirmed, Item, Patience, Together, Verdict, mirror, verdict_of
 from identsync.integrations.geocoding import books
-from identsync.integrations.geocoding.books import PERSON, STREAM, Answer, Fix, Places
+from identsync.integrations.geocoding.books import PERSON, STREAM, Answer, Places
 from identsync.integrations.geocoding.cascade import Cascade, Told, opened
-from identsync.integrations.geocoding.cities import cities
 from identsync.integrations.geocoding.place import Found, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
+from identsync.integrations.geocoding.wanted import MAPPING, Wanted, read
 from identsync.language import _
 
 if TYPE_CHECKING:
-    from identsync.clinic.source import Branch, ClinicSource
+    from identsync.clinic.source import Branch
     from identsync.engine.run import Run
 
-MAPPING = 1
-"""The version of what is asked and kept of a building."""
 DEADLINE_MS, BUDGET_MS = 900_000, 240_000
 STEP = 200  # buildings written down at once; a client that dies asks for at most so many twice
 FLOOR = 100  # buildings: a small clinic may well lose a third of them
 DAY_MS = 86_400_000
 MISSED_MS, MISSED_MOST_MS = 7 * DAY_MS, 180 * DAY_MS  # until a building that was not found is looked for again
-MONTH = 30
 CELL = 9
 PATIENCE = Patience(first_ms=60_000, most_ms=6 * 3_600_000)
 
@@ -53,74 +46,6 @@ def ordered(settings: Mapping[str, Provider]) -> list[tuple[str, Provider]]:
     return sorted(settings.items(), key=lambda each: (each[1].order, each[0]))
 
 
-# -- what the clinic says ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The buildings of the clinic's patients and its branches, with what people corrected."""
-
-    register: Register
-    buildings: Sequence[int]  # the register's, with ``counts`` in the same order
-    counts: Sequence[int]
-    desired: Columns
-    own: Mapping[int, Question]  # of branches (key = -number) and of corrected buildings; others are in the register
-    pins: Mapping[int, Fix]
-    homes: frozenset[str]  # the branches' cities
-
-    def question(self, key: int) -> Question:
-        """Give what is asked of a building."""
-        return self.own.get(key) or _question(key, self.register.address(key))
-
-    def body(self, questions: Sequence[Question]) -> bytes:
-        """Give the questions' texts as a JSON array, straight from the register; b"" where one is not in it."""
-        keys = array("q", (each.key for each in questions))
-        return b"" if any(key in self.own for key in keys) else self.register.batch(keys)
-
-    def patients(self, key: int) -> int:
-        """Give how many patients live in a building; 0 = a branch."""
-        at = self._at(key)
-        return 0 if at is None else self.counts[at]
-
-    def queue(self, keys: Sequence[int]) -> Sequence[int]:
-        """Put branches first, then buildings by the month of the last visit, shuffled within it."""
-        return self.register.queue(array("q", keys), MONTH, getrandbits(63))
-
-    def _at(self, key: int) -> int | None:
-        at = bisect_left(self.buildings, key)
-        return at if at < len(self.buildings) and self.buildings[at] == key else None
-
-
-def read(clinic: "ClinicSource", fixes: Mapping[int, Fix]) -> Wanted:
-    """Read all addresses and parse them."""
-    with clinic.snapshot() as source:
-        branches = source.branches()
-        home = cities(source, branches)
-        register = Register(home)
-        source.addresses(register.add)
-    known = register.desired(MAPPING)
-    own = {-branch.id: _question(-branch.id, _of_branch(branch, home.get(branch.id, ""))) for branch in branches}
-    for key, fix in fixes.items():
-        if fix.address is not None and (key in own or key in known):
-            city = own[key].city if key in own else register.address(key).city
-            own[key] = _question(key, parse(fix.address, city))
-    pins = {key: fix for key, fix in fixes.items() if fix.latitude is not None and (key in own or key in known)}
-    changed = {key: digest(each.text.encode(), MAPPING) for key, each in own.items() if each.text}
-    changed |= {key: digest(array("q", (fix.latitude or 0, fix.longitude or 0)), MAPPING) for key, fix in pins.items()}
-    desired = known.with_(array("q", changed.keys()), array("q", changed.values()), array("q"))
-    return Wanted(register, register.buildings, register.counts, desired, own, pins, frozenset(home.values()))
-
-
-def _of_branch(branch: "Branch", city: str) -> Address:
-    told = parse(branch.address, city)
-    return told if told.street else parse(branch.name, city)
-
-
-def _question(key: int, address: Address) -> Question:
-    street = f"{address.street_kind} {address.street}".strip()
-    return Question(key, address.text, address.region, address.city or address.place, street, address.house)
-
-
 # -- to the providers -------------------------------------------------------------------------------------------------
 
 
@@ -130,14 +55,11 @@ async def run_(run: "Run", settings: Mapping[str, Provider]) -> Outcome:
     await _erase(run, providers)
     fixes = await run.read(books.fixes)
     wanted = await run.clinic_read(lambda clinic: read(clinic, fixes))
-    branches = [-key for key in wanted.own if key < 0]
-    near = await run.read(lambda connection: books.branch_points(connection, branches))
+    near = await run.read(lambda connection: books.branch_points(connection, wanted.homes))
     async with AsyncExitStack() as stack:
         cascade = await opened(run, providers, stack)
-        cascade.near = list(near.values())
-        cascade.body = wanted.body
-        cascade.at_home = lambda question: not question.region and question.city in wanted.homes
-        delivery = _Delivery(run, cascade, wanted, cascade_digest(providers))
+        delivery = _Delivery(run, cascade, wanted, dict(near), cascade_digest(providers))
+        cascade.body, cascade.near, cascade.at_home = wanted.body, delivery.near.values(), delivery.at_home
         outcome = await mirror(
             run,
             STREAM,
@@ -179,33 +101,84 @@ def _told(outcome: Outcome, cascade: Cascade) -> Outcome:
 
 
 class _Delivery:
-    """Asks for some buildings at a time."""
+    """Asks for some buildings at a time; ``near`` are the points of the branches that are found, by their number."""
 
-    def __init__(self, run: "Run", cascade: Cascade, wanted: Wanted, asked_of: int) -> None:
+    def __init__(
+        self, run: "Run", cascade: Cascade, wanted: Wanted, near: dict[int, tuple[int, int]], asked_of: int
+    ) -> None:
         self.asked_of = asked_of
+        self.near = near
         self._run = run
         self._cascade = cascade
         self._wanted = wanted
         self._misses: dict[int, int] = {}
+        self._open: set[int] = set()  # branches that are being asked for: what is near them is not known yet
+        self._located = asyncio.Event()
+
+    def at_home(self, question: Question) -> bool:
+        """Say whether a patient's building must be near a branch: its town is one's, or no town is named at all."""
+        homes = self._wanted.homes
+        if question.key < 0 or question.region:
+            return False
+        if not question.city:
+            return homes.keys() <= self.near.keys()
+        return any(homes.get(branch) == question.city for branch in self.near)
 
     async def make(self, keys: Sequence[int]) -> list[Item]:
         """Give the items of these buildings."""
         self._misses = await self._run.read(lambda connection: books.misses(connection, keys))
         wanted = self._wanted
+        self._settle({key for key in keys if key < 0})
         return [Item(key, wanted.desired.get(key) or 0, wanted.question(key).text) for key in keys]
 
     async def deliver(self, items: Sequence[Item]) -> list[Verdict]:
-        """Ask for these buildings; what a person pinned is not asked for."""
-        open_ = [item for item in items if item.key not in self._wanted.pins]
-        told = await self._cascade.ask([self._wanted.question(item.key) for item in open_]) if open_ else []
-        answers = dict(zip((item.key for item in open_), told, strict=True))
-        return [self._verdict(item, answers.get(item.key) or self._pin(item)) for item in items]
+        """Ask for these buildings, for branches first: they tell which patients' points can be true."""
+        branches = [item.key for item in items if item.key < 0]
+        told = await self._of_branches(branches) if branches else {}
+        if patients := [item.key for item in items if item.key > 0]:
+            await self._located.wait()
+            told |= await self._of_patients(patients, is_alone=not branches)
+        return [self._verdict(item, told[item.key]) for item in items]
+
+    async def _of_branches(self, keys: Sequence[int]) -> dict[int, Told | IdentsyncError]:
+        try:
+            told = await self._told(keys)
+        except BaseException:
+            self._settle(set())  # the run ends: nobody waits for the others
+            raise
+        for key, one in told.items():
+            if isinstance(one, Told) and (point := one.found.point) and one.found.precision >= Precision.STREET:
+                self.near[-key] = point
+        self._settle(self._open.difference(keys))
+        return told
+
+    async def _of_patients(self, keys: Sequence[int], *, is_alone: bool) -> dict[int, Told | IdentsyncError]:
+        try:
+            return await self._told(keys)
+        except IdentsyncError as error:
+            if is_alone:
+                raise
+            return dict.fromkeys(keys, error)  # what is known of the branches is written down
+
+    def _settle(self, open_: set[int]) -> None:
+        self._open = open_
+        if open_:
+            self._located.clear()
+        else:
+            self._located.set()
+
+    async def _told(self, keys: Sequence[int]) -> dict[int, Told | IdentsyncError]:
+        """Ask for these; what a person pinned is not asked for."""
+        pins = self._wanted.pins
+        asked = [key for key in keys if key not in pins]
+        told = await self._cascade.ask([self._wanted.question(key) for key in asked]) if asked else []
+        return {key: self._pin(key) for key in keys if key in pins} | dict(zip(asked, told, strict=True))
 
     def _verdict(self, item: Item, told: Told | IdentsyncError) -> Verdict:
         return self._answered(item, told) if isinstance(told, Told) else verdict_of(told, str(told))
 
-    def _pin(self, item: Item) -> Told:
-        pin = self._wanted.pins[item.key]
+    def _pin(self, key: int) -> Told:
+        pin = self._wanted.pins[key]
         return Told(PERSON, Found(Precision.HOUSE, pin.latitude, pin.longitude))
 
     def _answered(self, item: Item, told: Told) -> Verdict:

@@ -79,10 +79,10 @@ class Asking:
         """Answer one question."""
         raise NotImplementedError
 
-    async def get(self, path: str, fields: Mapping[str, str], *, n: int = 1) -> Any:
-        """GET with a query; give the JSON. ``n`` is how many questions it asks: 0 where one is asked once more."""
+    async def get(self, path: str, fields: Mapping[str, str]) -> Any:
+        """GET with a query; give the JSON."""
         query = urlencode({name: _printable(value) for name, value in fields.items()}, errors="replace")
-        return await self.send("GET", f"{path}?{query}", {}, b"", list(fields.values()), n)
+        return await self.send("GET", f"{path}?{query}", {}, b"", list(fields.values()))
 
     async def send(
         self,
@@ -91,11 +91,10 @@ class Asking:
         headers: Mapping[str, str],
         body: bytes,
         ours: Sequence[str],
-        n: int,
         base: str = "",
     ) -> Any:
         """Send a request; give the JSON of its answer. ``ours`` are the texts that no error may repeat."""
-        reply = await self._patient(method, f"{base or self.provider.base}{path}", headers, body, n)
+        reply = await self._patient(method, f"{base or self.provider.base}{path}", headers, body)
         self._broken = self._broken + 1 if reply.status == 500 else 0
         if reply.status != 200:
             raise self.refusal(reply.status, reply.headers, self._said(reply, ours))
@@ -104,16 +103,16 @@ class Asking:
         except ValueError:
             raise nonsense(_("вместо данных пришла веб-страница") if reply.html else _("это не JSON")) from None
 
-    async def _patient(self, method: str, url: str, headers: Mapping[str, str], body: bytes, n: int) -> Reply:
+    async def _patient(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send; your own service once more where nothing came, one that takes money for it only if nothing left."""
-        await self.permit(n)
+        await self.permit()
         try:
             return await self._once(method, url, headers, body)
         except Unavailable as error:
             if error.after_ms is not None or (error.sent and self.provider.kind in CLOUD):
                 raise
         await asyncio.sleep(random.uniform(0.05, 0.5))  # noqa: S311  jitter
-        await self.permit(0)
+        await self.permit()
         return await self._once(method, url, headers, body)
 
     async def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:

@@ -49,13 +49,13 @@ class Dadata(asking.Asking):
 
     async def balance(self) -> float | None:
         """Ask for the roubles left on the account; None where it is not told."""
-        told = await self.send("GET", BALANCE, self._headers(), b"", (), 0, base=self.provider.url or CABINET)
+        told = await self.send("GET", BALANCE, self._headers(), b"", (), base=self.provider.url or CABINET)
         left = told.get("balance") if isinstance(told, dict) else None
         return float(left) if isinstance(left, int | float) and not isinstance(left, bool) else None
 
     async def _array(self, questions: Sequence[Question], body: bytes) -> list[Found]:
         ours = [each.text for each in questions]
-        told = asking.rows(await self.send("POST", PATH, self._headers(), body, ours, len(questions)))
+        told = asking.rows(await self.send("POST", PATH, self._headers(), body, ours))
         if len(told) != len(questions):
             raise asking.nonsense(_("ответов {n}, а спрошено {asked}", n=len(told), asked=len(questions)))
         asked = frozenset(ours)

@@ -39,26 +39,24 @@ class Nominatim(asking.Asking):
 
     async def one(self, question: Question) -> Found:
         """Ask by parts, and by the line where the parts are not the whole or nothing of the street is found."""
-        found, n = NOTHING, 1
-        if is_whole(question):
-            found, n = await self._by_parts(question), 0
+        found = await self._by_parts(question) if is_whole(question) else NOTHING
         if found.precision < Precision.STREET:
-            found = best([found, await self._asked(question, {"q": question.text}, n)])
+            found = best([found, await self._asked(question, {"q": question.text})])
         return found
 
     async def _by_parts(self, question: Question) -> Found:
         """Ask for the house, then for its other spellings, or for a street of another kind."""
-        found = await self._asked(question, _parts(question, question.house), 1)
+        found = await self._asked(question, _parts(question, question.house))
         for number in house.others(question.house):
             if found.precision < Precision.NEAR:
-                found = best([found, await self._asked(question, _parts(question, number), 0)])
+                found = best([found, await self._asked(question, _parts(question, number))])
         if found is NOTHING and (name := kindless(question.street)):
             other = replace(question, street=name)
-            return await self._asked(other, _parts(other, question.house), 0)
+            return await self._asked(other, _parts(other, question.house))
         return found
 
-    async def _asked(self, question: Question, fields: Mapping[str, str], n: int) -> Found:
-        told = asking.rows(await self.get("/search", FIXED | dict(fields), n=n))
+    async def _asked(self, question: Question, fields: Mapping[str, str]) -> Found:
+        told = asking.rows(await self.get("/search", FIXED | dict(fields)))
         return sure(sensible(_nearest(question, told), lambda _at, row: _found(question, row)))
 
 

@@ -42,11 +42,9 @@ class Photon(asking.Asking):
 
     async def one(self, question: Question) -> Found:
         """Ask by parts, then by the line where that found nothing of the street."""
-        found, n = NOTHING, 1
-        if self._is_structured and is_whole(question):
-            found, n = await self._by_parts(question), 0
+        found = await self._by_parts(question) if self._is_structured and is_whole(question) else NOTHING
         if found.precision < Precision.STREET:
-            found = best([found, await self._asked(question, "/api", {"q": question.text}, n)])
+            found = best([found, await self._asked(question, "/api", {"q": question.text})])
         return found
 
     def refusal(self, status: int, headers: Mapping[str, str], said: str) -> IdentsyncError:
@@ -58,14 +56,14 @@ class Photon(asking.Asking):
         fields = {"city": question.city, "street": question.street, "state": question.region}
         fields |= {"housenumber": question.house, "countrycode": "RU"}
         try:
-            return await self._asked(question, "/structured", fields, 1)
+            return await self._asked(question, "/structured", fields)
         except _Absent:
             self._is_structured = False
             return NOTHING
 
-    async def _asked(self, question: Question, path: str, fields: Mapping[str, str], n: int) -> Found:
+    async def _asked(self, question: Question, path: str, fields: Mapping[str, str]) -> Found:
         known = {name: value for name, value in fields.items() if value}
-        told = asking.rows(await self.get(path, known | {"limit": LIMIT}, n=n), "features")
+        told = asking.rows(await self.get(path, known | {"limit": LIMIT}), "features")
         return sure(sensible(told, lambda _at, row: _found(question, row)))
 
 
