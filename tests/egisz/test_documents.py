@@ -131,6 +131,17 @@ def test_a_document_written_anew_after_it_went_stays_as_it_went(house: House) ->
     assert all(each["content"]["Attachments"][0]["Data"] != "PE90aGVyLz4=" for each in house.cloud.documents())
 
 
+def test_a_document_whose_patient_n3_has_lost_goes_with_him(house: House) -> None:
+    house.cloud.fault("refuse", operation="AddMedRecord", code="77")
+    house.send()
+    row = only(house, "rejected")
+    house.cloud.clear()
+    decided(house, decisions.resend, row)
+    again(house)
+    assert (house.states("document"), sent(house)) == ({"taken": 6}, [1])
+    assert [each["operations"] for each in house.cloud.patients()] == [["AddPatient"]]
+
+
 def test_documents_that_were_gone_from_the_clinic_and_are_back_are_what_they_were(house: House) -> None:
     house.cloud.fault("lose", operation="AddMedRecord", taken=True)
     house.send()

@@ -186,6 +186,31 @@ def test_a_case_that_n3_has_lost_is_added_again(make: Callable[..., House]) -> N
     assert (house.theirs(1)["operations"], house.items()[1].state) == (["AddCase"], "taken")
 
 
+def test_a_patient_that_n3_has_lost_is_told_of_again(make: Callable[..., House]) -> None:
+    """A stand is set back: its patients are gone, and every further case of theirs was refused for good."""
+    house = make()
+    house.send()
+    house.cloud.clear()
+    house.change(1, conclusion="Другое")
+    house.send()
+    assert house.states() == {"taken": CASES}
+    assert [each["operations"] for each in house.cloud.patients()] == [["AddPatient"]]
+
+
+def test_what_is_again_as_n3_has_it_tells_nothing_of_the_refusal(make: Callable[..., House]) -> None:
+    house = make()
+    house.send()
+    with house.engine.connect() as connection:
+        before = connection.execute(select(clinic_case.c.conclusion).where(clinic_case.c.case_id == 1)).scalar()
+    house.cloud.fault("refuse", operation="UpdateCase", code="77")
+    house.change(1, conclusion="Другое")
+    house.send()
+    assert house.items()[1].state == "rejected"
+    house.change(1, conclusion=before)
+    house.send()
+    assert (house.items()[1].state, house.items()[1].complaints) == ("taken", "[]")
+
+
 def test_what_n3_refuses_waits_for_other_data(make: Callable[..., House]) -> None:
     house = make()
     house.cloud.fault("refuse", operation="AddCase", times=1, code="77")

@@ -30,7 +30,7 @@ class Intent:
     wishes: dict[What, list[Wish]] = field(default_factory=lambda: {"patient": [], "case": [], "document": []})
     patients: dict[int, Patient] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
-    documents: dict[int, tuple[str, Document]] = field(default_factory=dict)  # with its patient's id
+    documents: dict[int, tuple[Patient, Document]] = field(default_factory=dict)
     digests: dict[What, dict[int, int]] = field(default_factory=lambda: {"patient": {}, "case": {}, "document": {}})
     seen: set[int] = field(default_factory=set)
     weight: int = 0
@@ -101,7 +101,7 @@ class _Planning:
             is_once=True,
         ))  # fmt: skip
         if not missing:
-            self.intent.documents[key] = told.of.person.id, document
+            self.intent.documents[key] = told.of, document
         self._patient(told.patient, told.of, wanted=not missing, at_ms=_ms(document.created))
 
     def _patient(self, number: int, patient: Patient, *, wanted: bool, at_ms: int) -> None:

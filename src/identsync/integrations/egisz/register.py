@@ -183,7 +183,7 @@ def _changed(row: Held, wish: Wish) -> dict[str, Any] | None:
     fresh = state != row.state and state in ("ready", "cancelling")
     values = _of_clinic(wish) | {"state": state, "wanted": wish.digest, "complaints": row.complaints}
     values |= {"attempts": 0 if fresh else row.attempts, "retry_ms": None if fresh else row.retry_ms}
-    if fresh:
+    if fresh or (row.state == "rejected" and state in AT_N3):  # what was refused is not wanted any more
         values["complaints"] = NOTHING
     now = {
         "branch_id": row.branch, "doctor_id": row.doctor, "patient_id": row.patient, "at_ms": row.at_ms,
@@ -210,7 +210,7 @@ def _state(row: Held, wish: Wish) -> str:
         return _lacking(wish.missing)
     if row.sent == wish.digest and row.tried is None:
         kept = row.state if row.state in AT_N3 else ""
-        return kept or ("taken" if row.complaints == NOTHING else "warned")
+        return kept or ("taken" if row.complaints == NOTHING or row.state == "rejected" else "warned")
     if row.wanted == wish.digest and row.state in WAITING:
         return row.state
     if row.tried is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from identsync.errors import Refused, Unavailable
 from identsync.flows.mirror import Confirmed, Item, Later, Rejected, Unknown, Verdict
 from identsync.integrations.egisz import exchange, opened
-from identsync.integrations.egisz.case import Case, Complaint, Fate, Reply, Visit
+from identsync.integrations.egisz.case import Case, Complaint, Fate, Patient, Reply, Visit
 from identsync.integrations.egisz.opened import Opened
 from identsync.integrations.egisz.wire.contract_forms import Unfit
 from identsync.language import _
@@ -31,8 +31,8 @@ LOST_IN_A_ROW = 3
 DONE = (Fate.TAKEN, Fate.WARNED)
 NEVER_MS = 3_650 * 86_400_000
 OURS = frozenset({"guid", "idlpu"})
-CASE, STEP = frozenset({"idcasemis"}), frozenset({"idstepmis"})
-KEYS: Mapping[str, frozenset[str]] = {"patient": frozenset({"idpatientmis"}), "case": CASE}
+CASE, STEP, PATIENT = frozenset({"idcasemis"}), frozenset({"idstepmis"}), frozenset({"idpatientmis"})
+KEYS: Mapping[str, frozenset[str]] = {"patient": PATIENT, "case": CASE}
 
 Ask = tuple[str, Callable[[], Awaitable[Reply]]]
 
@@ -62,7 +62,7 @@ class Sender:
         case = self._intent.cases[item.key]
         told = opened.of(case) if case.closed is None else None
         try:
-            reply = await self._case(item, case, told)
+            reply = await self._known(item.key, case.patient, lambda: self._case(item, case, told))
         except Unfit as error:
             return self._unfit(item.key, error)
         verdict = self._verdict(item.key, reply)
@@ -131,11 +131,20 @@ class Sender:
     async def document(self, item: Item) -> Verdict:
         """Send a document, once."""
         patient, document = self._intent.documents[item.key]
+        add: Ask = "AddMedRecord", lambda: self._n3.add_document(patient.person.id, document)
         try:
-            reply = await self._asked(item.key, ("AddMedRecord", lambda: self._n3.add_document(patient, document)))
+            reply = await self._known(item.key, patient, lambda: self._asked(item.key, add))
         except Unfit as error:
             return self._unfit(item.key, error)
         return Unknown(reply.words, NEVER_MS) if reply.fate is Fate.LOST else self._verdict(item.key, reply)
+
+    async def _known(self, key: int, patient: Patient, send: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Send what is about a patient; where N3 has lost him he is told of anew, and it goes once more."""
+        reply = await send()
+        if not _blames(reply, PATIENT):
+            return reply
+        card = await self._asked(key, ("AddPatient", lambda: self._n3.add_patient(patient)))
+        return await send() if card.fate in (*DONE, Fate.THERE) else card
 
     async def _put(self, item: Item, add: Ask, update: Ask) -> Reply:
         is_known = item.key in self._shelf.there
