@@ -9,11 +9,18 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from identsync.clinic.contract import clinic_patient
-from identsync.clinic.contract_cases import clinic_case, clinic_case_diagnosis, clinic_signed
+from identsync.clinic.contract_cases import (
+    clinic_case,
+    clinic_case_diagnosis,
+    clinic_case_service,
+    clinic_case_visit,
+    clinic_signed,
+)
 from identsync.demo.n3_terms.process import TermsProcess
 from identsync.engine.integration import Status
 from identsync.errors import Unavailable
 from identsync.flows import writing
+from identsync.integrations.egisz import decisions
 from identsync.integrations.egisz.shelf import Items
 from identsync.store.tables import egisz_contract, egisz_exchange, egisz_item
 
@@ -184,6 +191,41 @@ def test_a_case_that_n3_has_lost_is_added_again(make: Callable[..., House]) -> N
     house.change(1, conclusion="Другое")
     house.send()
     assert (house.theirs(1)["operations"], house.items()[1].state) == (["AddCase"], "taken")
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def test_what_waits_for_longer_than_the_clinic_is_asked_for_goes_when_it_is_mended(
+    make: Callable[..., House], database: str
+) -> None:
+    """N3 is down, or a card lacks something, for longer than ``days``; a person sends again what is old."""
+    house = make(database=database)
+    house.change(1, number=None)
+    house.change(2, number=None)
+    house.cloud.fault("refuse", operation="AddCase", code="77")
+    house.send()
+    [refused] = [row for row in house.items().values() if row.state == "rejected"]
+    earlier(house, [1, 2, refused.key], 40 * 1_440)
+    house.settle(days=30)
+    house.change(1, number="Т-1")
+    with house.engine.begin() as connection:
+        connection.execute(delete(clinic_case).where(clinic_case.c.case_id == 2))
+    with house.store.write() as connection:
+        decisions.resend(connection, refused.id, refused.changed_ms, "Анна", house.store.now_ms())
+    outcome = house.send()
+    assert house.states() == {"taken": CASES - 1, "cancelled": 1}, outcome
+    assert all(each["operations"] == ["AddCase"] for each in house.cloud.cases())
+
+
+def earlier(house: House, numbers: Sequence[int], minutes: int) -> None:
+    """Let what the clinic has written down of these cases be of so much earlier, and the register with it."""
+    with house.engine.begin() as connection:
+        for table in (clinic_case, clinic_case_visit, clinic_case_service, clinic_case_diagnosis):
+            of_time = [column for column in table.c if column.name.endswith("_minute")]
+            theirs = update(table).where(table.c.case_id.in_(numbers))
+            connection.execute(theirs.values({column: column - minutes for column in of_time}))
+    with house.store.write() as connection:
+        cases = update(egisz_item).where(egisz_item.c.what == "case", egisz_item.c.key.in_(numbers))
+        connection.execute(cases.values(at_ms=egisz_item.c.at_ms - minutes * 60_000))
 
 
 def test_a_patient_that_n3_has_lost_is_told_of_again(make: Callable[..., House]) -> None:

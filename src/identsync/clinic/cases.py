@@ -3,7 +3,7 @@
 Rows are the driver's own tuples in the order of the columns named here: ten thousand cases are a hundred thousand rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,11 @@ class Cases:
         case, patient = own["clinic_case"], tables["clinic_patient"]
         period = (
             case.c.branch_id.in_(bindparam("branches", expanding=True)),
-            or_(case.c.opened_minute >= bindparam("since"), case.c.closed_minute >= bindparam("since")),
+            or_(
+                case.c.opened_minute >= bindparam("since"),
+                case.c.closed_minute >= bindparam("since"),
+                case.c.case_id.in_(bindparam("also", expanding=True)),
+            ),
         )
         self._cases = _columns(case, CASE).where(*period).order_by(case.c.case_id)
         self._of_cases = {
@@ -79,7 +83,10 @@ class Cases:
         signed = own["clinic_signed"]
         since = (
             signed.c.branch_id.in_(bindparam("branches", expanding=True)),
-            signed.c.created_minute >= bindparam("since"),
+            or_(
+                signed.c.created_minute >= bindparam("since"),
+                signed.c.document_id.in_(bindparam("also", expanding=True)),
+            ),
         )
         self._signed = _columns(signed, SIGNED).where(*since).order_by(signed.c.document_id)
         whose = select(signed.c.patient_id).where(*since)
@@ -89,9 +96,9 @@ class Cases:
             case.c.case_id.in_(bindparam("ids", expanding=True))
         )
 
-    def of_period(self, connection: Connection, branches: Iterable[int], since: int) -> CaseRows:
-        """Give the cases of these branches that were opened, or closed, from a wall minute on."""
-        values = {"branches": sorted(set(branches)), "since": since}
+    def of_period(self, connection: Connection, branches: Iterable[int], since: int, also: Collection[int]) -> CaseRows:
+        """Give the cases of these branches opened, or closed, from a wall minute on, and ``also`` IDS at most."""
+        values = {"branches": sorted(set(branches)), "since": since, "also": list(also)}
         visits, services, diagnoses = (fetched(connection, each, values) for each in self._of_cases.values())
         cases, patients, identities = (
             fetched(connection, each, values) for each in (self._cases, self._patients, self._identities)
@@ -102,9 +109,11 @@ class Cases:
         """Give all doctors as the law knows them."""
         return fetched(connection, self._employees, {})
 
-    def signed(self, connection: Connection, branches: Iterable[int], since: int) -> tuple[Rows, CaseRows]:
-        """Give the documents of these branches that were made from a wall minute on, and the people they name."""
-        values = {"branches": sorted(set(branches)), "since": since}
+    def signed(
+        self, connection: Connection, branches: Iterable[int], since: int, also: Collection[str]
+    ) -> tuple[Rows, CaseRows]:
+        """Give the documents of these branches made from a wall minute on, ``also`` IDS at most, and their people."""
+        values = {"branches": sorted(set(branches)), "since": since, "also": list(also)}
         documents, patients, identities = (
             fetched(connection, each, values) for each in (self._signed, self._signed_patients, self._signed_identities)
         )

@@ -244,10 +244,13 @@ class ClinicSource:
         with self._reading() as connection:
             return list(self._people.guests(connection, now_minute, doctors))
 
-    def cases(self, branches: Collection[int], since: int) -> CaseRows:
-        """Give the cases of these branches opened or closed from a wall minute on, with all that belongs to them."""
+    def cases(self, branches: Collection[int], since: int, also: Collection[int] = ()) -> CaseRows:
+        """Give the cases of these branches opened or closed from a wall minute on, with all that belongs to them.
+
+        ``also`` are numbers of others of these branches, at most 500.
+        """
         with self._reading() as connection:
-            return self._cases.of_period(connection, branches, since)
+            return self._cases.of_period(connection, branches, since, also)
 
     def case_problems(self) -> list[Problem]:
         """Say everything that is wrong with the relations of cases."""
@@ -258,10 +261,13 @@ class ClinicSource:
         with self._reading() as connection:
             return self._cases.there(connection, ids)
 
-    def signed(self, branches: Collection[int], since: int) -> tuple[Rows, CaseRows]:
-        """Give the documents of these branches made from a wall minute on, and their doctors and patients."""
+    def signed(self, branches: Collection[int], since: int, also: Collection[str] = ()) -> tuple[Rows, CaseRows]:
+        """Give the documents of these branches made from a wall minute on, and their doctors and patients.
+
+        ``also`` are others of these branches, at most 500.
+        """
         with self._reading() as connection:
-            return self._cases.signed(connection, branches, since)
+            return self._cases.signed(connection, branches, since, also)
 
     def _reading(self, *, brief: bool = False) -> AbstractContextManager[Connection]:
         if self._held:

@@ -1,6 +1,6 @@
 """What an organisation wants N3 to have, by its clinic's data, its rules and N3's reference books."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from identsync.clinic.clock import DAY, minute_now
 from identsync.integrations.egisz import digest, opened
 from identsync.integrations.egisz.assembling import Assembly, Told, ToldDocument
 from identsync.integrations.egisz.case import Case, Document, Patient
-from identsync.integrations.egisz.register import What, Wish
+from identsync.integrations.egisz.register import Held, What, Wish
 from identsync.integrations.egisz.rules import Rules
 from identsync.integrations.egisz.rules_table import Missing
 
@@ -24,9 +24,13 @@ Kept = Mapping[str, Mapping[int, str]]
 
 @dataclass(slots=True)
 class Intent:
-    """What is wanted, with its content by key; ``seen`` is all that the clinic still has, ``weight`` the brake's."""
+    """What is wanted, with its content by key; ``seen`` is all that the clinic still has, ``weight`` the brake's.
+
+    The clinic is asked for everything from ``since_ms`` on, and for the ``old`` that still waits.
+    """
 
     since_ms: int
+    old: Set[int] = frozenset()
     wishes: dict[What, list[Wish]] = field(default_factory=lambda: {"patient": [], "case": [], "document": []})
     patients: dict[int, Patient] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
@@ -42,19 +46,27 @@ class Intent:
             self.digests[what][wish.key] = wish.digest
 
 
-def intended(clinic: "ClinicSource", settings: "Organisation", kept: Kept, books: "Books", now_ms: int) -> Intent:
-    """Read the clinic and judge everything that is to be sent of the last days."""
+def since_ms(settings: "Organisation", now_ms: int) -> int:
+    """Return the moment from which on the clinic is asked for everything."""
+    return now_ms - settings.days * DAY * 60_000
+
+
+def intended(
+    clinic: "ClinicSource", settings: "Organisation", kept: Kept, books: "Books", now_ms: int,
+    old: Sequence[Held] = (),
+) -> Intent:  # fmt: skip
+    """Read the clinic and judge everything that is to be sent of the last days; what is ``old`` and waits, too."""
     with clinic.snapshot() as source:
         zones = {each.id: each.zone for each in source.branches()}
         if settings.branches:
             zones = {branch: zone for branch, zone in zones.items() if branch in settings.branches}
         since = min((minute_now(zone, now_ms) for zone in zones.values()), default=0) - settings.days * DAY
         rules = Rules(settings, books, datetime.fromtimestamp(now_ms / 1000, UTC))
-        plan = _Planning(rules, kept, Intent(now_ms - settings.days * DAY * 60_000))
+        plan = _Planning(rules, kept, Intent(since_ms(settings, now_ms), {row.key for row in old}))
         if settings.route == "case":
-            plan.cases(Assembly(settings, zones, source.cases(zones, since), kept))
+            plan.cases(Assembly(settings, zones, source.cases(zones, since, [row.key for row in old]), kept))
         else:
-            documents, people = source.signed(zones, since)
+            documents, people = source.signed(zones, since, [row.own_id for row in old])
             assembly = Assembly(settings, zones, people, kept)
             for told in assembly.documents(documents):
                 plan.document(told)
@@ -68,12 +80,15 @@ class _Planning:
 
     def cases(self, assembly: Assembly) -> None:
         for told in assembly.cases():
-            self.intent.seen.add(told.number)
-            self.intent.weight += not told.cancelled
+            self._see(told.number, is_wanted=not told.cancelled)
             if told.cancelled or told.case.closed is not None:
                 self._case(told)
             elif self._rules.settings.open_cases:  # else it waits until it is closed
                 self._case(replace(told, case=opened.so_far(told.case, self._rules.now)))
+
+    def _see(self, key: int, *, is_wanted: bool) -> None:
+        self.intent.seen.add(key)
+        self.intent.weight += is_wanted and key not in self.intent.old
 
     def _case(self, told: Told) -> None:
         case = told.case
@@ -93,8 +108,7 @@ class _Planning:
         document = told.document
         key = digest.key(document.id)
         missing = self._rules.missing_document(document, told.of)
-        self.intent.seen.add(key)
-        self.intent.weight += 1
+        self._see(key, is_wanted=True)
         self.intent.want("document", Wish(
             key=key, own_id=document.id, branch=told.branch, doctor=told.doctor, patient=told.patient,
             at_ms=_ms(document.created), digest=None if missing else digest.of_document(document), missing=missing,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
+from identsync.clinic.cases import IDS
 from identsync.integrations.egisz.kept import missing_text
 from identsync.integrations.egisz.rules_table import Missing
 from identsync.store.lists import portions
@@ -57,6 +58,11 @@ class Held:
     def is_there(self) -> bool:
         """Whether N3 has it, or may have it."""
         return self.sent is not None or self.tried is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is still to be sent, by itself or once somebody has mended it."""
+        return self.state in WAITING | {"missing", "signing"} and not self.is_leaving
 
     @property
     def is_leaving(self) -> bool:
@@ -119,9 +125,16 @@ def planned(rows: Mapping[int, Held], wishes: Iterable[Wish]) -> Plan:
     return plan
 
 
-def vanished(rows: Mapping[int, Held], seen: Collection[int], since_ms: int) -> list[Held]:
-    """Return what the clinic should still show and does not: shown to people, never taken back by itself."""
-    return [row for key, row in rows.items() if key not in seen and row.at_ms >= since_ms and not row.is_leaving]
+def waiting(rows: Iterable[Held], before_ms: int) -> list[Held]:
+    """Return what is older than the clinic is asked for and still to be sent: the newest, as many as it can name."""
+    found = (row for row in rows if row.at_ms < before_ms and row.is_waiting)
+    return sorted(found, key=lambda row: -row.at_ms)[:IDS]
+
+
+def vanished(rows: Mapping[int, Held], seen: Collection[int], since_ms: int, also: Collection[int] = ()) -> list[Held]:
+    """Return what the clinic should still show, ``also`` of before, and does not: never taken back by itself."""
+    asked = (row for key, row in rows.items() if key not in seen and (row.at_ms >= since_ms or key in also))
+    return [row for row in asked if not row.is_leaving]
 
 
 def unneeded(people: Mapping[int, Held], wished: Collection[int], cases: Iterable[Held]) -> list[Held]:

@@ -85,7 +85,10 @@ async def _plan(run: "Run", name: str, settings: Organisation) -> tuple[Intent, 
     books = await run.read(lambda connection: contracts.books(connection, name))
     kept: planning.Kept = {what: {key: row.own_id for key, row in each.items()} for what, each in rows.items()}
     now = run.now_ms()
-    intent = await run.clinic_read(lambda clinic: planning.intended(clinic, settings, kept, Books(books.values()), now))
+    old = register.waiting(rows[settings.route].values(), planning.since_ms(settings, now))
+    intent = await run.clinic_read(
+        lambda clinic: planning.intended(clinic, settings, kept, Books(books.values()), now, old)
+    )
     plans = {what: register.planned(rows[what], intent.wishes[what]) for what in WHATS}
     for what, plan in plans.items():
         if plan.added or plan.changed:
@@ -103,7 +106,7 @@ async def _rows(run: "Run", name: str) -> Rows:
 async def _mark_gone(run: "Run", name: str, settings: Organisation, intent: Intent) -> None:
     """Let go of what the clinic has no more, or as another organisation's; the brake has let this read pass."""
     rows = (await _rows(run, name))[settings.route]
-    lost = register.vanished(rows, intent.seen, intent.since_ms)
+    lost = register.vanished(rows, intent.seen, intent.since_ms, intent.old)
     if lost and settings.route == "case":
         there = await run.clinic_read(lambda clinic: clinic.cases_there([row.key for row in lost]))
         ours = {key for key, branch in there.items() if not settings.branches or branch in settings.branches}
