@@ -149,6 +149,25 @@ def test_a_case_opened_again_waits_until_it_is_closed(house: House) -> None:
     assert "901" in steps(house)
 
 
+def test_a_case_that_never_went_and_is_opened_again_is_not_late_and_goes_when_it_is_closed(
+    make: Callable[..., House],
+) -> None:
+    house = make()
+    house.change(1, number=None)
+    house.send()
+    assert house.items()[1].state == "missing"
+    house.open(1)
+    house.send()
+    assert (house.items()[1].state, house.items()[1].missing) == ("cancelled", "[]")
+    late = house.store.now_ms() + 30 * 86_400_000
+    with house.store.read() as connection:
+        assert deadline.overdue(connection, {"clinic": house.settings}, {"clinic": "UTC"}, late).count == 0
+    house.change(1, number="Т-1")
+    house.close_case(1)
+    house.send()
+    assert house.items()[1].state == "taken"
+
+
 def test_a_case_whose_lost_whole_never_arrived_is_created_when_it_is_opened_again(make: Callable[..., House]) -> None:
     house = make(open_cases=True)
     house.cloud.fault("lose", operation="AddCase", taken=False)

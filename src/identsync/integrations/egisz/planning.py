@@ -83,17 +83,20 @@ class _Planning:
             self._see(told.number, is_wanted=not told.cancelled)
             if told.cancelled or told.case.closed is not None:
                 self._case(told)
-            elif self._rules.settings.open_cases:  # else it waits until it is closed
+            elif self._rules.settings.open_cases:
                 self._case(replace(told, case=opened.so_far(told.case, self._rules.now)))
+            elif told.number in self._kept.get("case", ()):  # opened again: it waits until it is closed
+                self._case(told, may_go=False)
 
     def _see(self, key: int, *, is_wanted: bool) -> None:
         self.intent.seen.add(key)
         self.intent.weight += is_wanted and key not in self.intent.old
 
-    def _case(self, told: Told) -> None:
+    def _case(self, told: Told, *, may_go: bool = True) -> None:
         case = told.case
-        missing = [] if told.cancelled else self._rules.missing(case)
-        ready = not told.cancelled and not missing
+        is_judged = may_go and not told.cancelled
+        missing = self._rules.missing(case) if is_judged else []
+        ready = is_judged and not missing
         self.intent.want("case", Wish(
             key=told.number, own_id=case.id, branch=told.branch, doctor=told.doctor, patient=told.patient,
             at_ms=_ms(case.closed or case.opened), digest=self._digests.of_care(case) if ready else None,

@@ -86,6 +86,11 @@ class Wish:
     is_open: bool = False  # a case that the clinic has not closed
 
     @property
+    def is_nothing(self) -> bool:
+        """Whether nothing is to be at N3, nor held up."""
+        return self.digest is None and not self.missing
+
+    @property
     def lines(self) -> str:
         """The lines as they are written down: rule, whose, fields."""
         return missing_text(self.missing)
@@ -178,7 +183,7 @@ def _want_nothing(connection: Connection, rows: Sequence[Held], now_ms: int, **v
 
 def _new(wish: Wish) -> dict[str, Any] | None:
     """Return the row of what N3 has never had; nothing for what was taken back before it was sent."""
-    if wish.digest is None and not wish.missing:
+    if wish.is_nothing:
         return None
     state = "ready" if wish.digest is not None else _lacking(wish.missing)
     return _of_clinic(wish) | {"key": wish.key, "own_id": wish.own_id, "state": state, "wanted": wish.digest}
@@ -188,7 +193,7 @@ def _changed(row: Held, wish: Wish) -> dict[str, Any] | None:
     """Return what is to be different in a row, None = nothing."""
     if wish.is_once and row.is_there:
         return _found_again(row, wish) if row.state == "gone" else None
-    if wish.is_open and row.sent is not None and row.steps is None:
+    if wish.is_open and (row.is_there if wish.is_nothing else row.sent is not None and row.steps is None):
         return None  # N3 has it closed and opens none again: it waits until the clinic closes it, too
     if row.is_there and wish.patient != row.patient:  # N3 has it as another patient's: there it is taken back first
         wish = replace(wish, patient=row.patient, digest=None, missing=())
@@ -215,7 +220,7 @@ def _found_again(row: Held, wish: Wish) -> dict[str, Any]:
 
 
 def _state(row: Held, wish: Wish) -> str:
-    if wish.digest is None and not wish.missing:  # taken back in the clinic
+    if wish.is_nothing:  # taken back in the clinic, or opened again before it went
         if row.is_leaving and row.state != "gone":
             return row.state
         return "cancelling" if row.is_there else "cancelled"
