@@ -102,6 +102,8 @@ def test_the_file_for_support_tells_no_name(desk: Desk) -> None:
 def test_the_menu_counts_what_waits_for_a_person(desk: Desk) -> None:
     assert PAGE.attention is not None
     assert PAGE.attention(desk.context()) >= len({"missing", "rejected", "gone", "unknown"})
+    desk.settings = {}
+    assert PAGE.attention(desk.context()) == 0, "an organisation that is no longer in the settings rings for nobody"
 
 
 def test_a_case_that_is_still_open_is_not_called_ended(desk: Desk) -> None:

@@ -209,6 +209,19 @@ def test_corrections(store: Store) -> None:
         assert books.fixes(connection).keys() == {-3}
 
 
+def test_a_correction_goes_with_its_building(store: Store) -> None:
+    """Where somebody lived whom the clinic does not know any more is kept by nobody."""
+    town = Town(store)
+    town.run()
+    with store.write() as connection:
+        for key in (1, 2):
+            books.fix(connection, key, Fix(f"улица Садовая, {key}", None, None), by="Анна", now_ms=1)
+    del town.desired[1]
+    town.run()
+    with store.read() as connection:
+        assert books.fixes(connection).keys() == {2}
+
+
 def test_where_the_branches_are(store: Store) -> None:
     town = Town(store, told={-2: {"precision": Precision.LOCALITY}, -3: {"latitude": None, "longitude": None}})
     town.desired = {-1: "Город, улица 1, 1", -2: "Город", -3: "Город, улица 3, 1", 5: "Город, улица 5, 1"}

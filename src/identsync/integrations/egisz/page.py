@@ -48,15 +48,19 @@ def version(context: PageContext) -> str:
 
 
 def attention(context: PageContext) -> int:
-    """Return how many things wait for a person: not ready, refused, unknown, gone; what is wrong at N3."""
-    i = egisz_item.c
+    """Return how many things of the settings' organisations wait for a person, and what is wrong at N3.
+
+    Things are not ready, refused, unknown, gone.
+    """
+    i, settings = egisz_item.c, context.settings or {}
     waiting = i.state.in_(("missing", "rejected"))
     gone = (i.state == "gone") & (i.what == "case")  # a document cannot be taken back
     unsure = (i.state == "unknown") & (i.what == "document")
     with context.store.read() as connection:
-        few = select(i.id).where(waiting | gone | unsure).limit(words.ATTENTION_MOST).subquery()
+        found = select(i.id).where(i.organisation.in_(list(settings)), waiting | gone | unsure)
+        few = found.limit(words.ATTENTION_MOST).subquery()
         count = int(connection.execute(select(func.count()).select_from(few)).scalar() or 0)
-        judged = page_setup.organisations(connection, context.settings or {})
+        judged = page_setup.organisations(connection, settings)
         wrong = sum(bool(each.lines) for each in judged.values())
         return min(count + page_service.drifted(connection) + wrong, words.ATTENTION_MOST)
 

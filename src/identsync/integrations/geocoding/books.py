@@ -74,11 +74,12 @@ class Places(mirror_book.Shelf):
         self, connection: Connection, book: Book, rows: Sequence[Row], removed: Sequence[int], now_ms: int,
         before: Columns,  # noqa: ARG002  rows hold the truth here, there is nothing to merge
     ) -> Columns:  # fmt: skip
-        """Write these rows alone; points that many streets share are taken back."""
+        """Write these rows alone; points that many streets share are taken back, corrections go with their building."""
         values = [_values(book, row, now_ms) for row in rows]
         _put(connection, values)
         for keys in portions(removed):
             connection.execute(delete(geo_place).where(place.key.in_(keys)))
+            connection.execute(delete(geo_fix).where(geo_fix.c.key.in_(keys)))
         points = {(v["latitude"], v["longitude"]) for v in values if v.get("latitude") is not None}
         disbelieve(connection, points, now_ms)
         return book.confirmed
