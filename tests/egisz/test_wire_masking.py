@@ -86,6 +86,21 @@ def test_what_the_request_told_is_struck_out_of_the_answer(words: str) -> None:
     ] == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "паспорт 4509654321 уже у другого", "паспорт 4509 654321", "паспорт 45 09 654321", "тел. 89160000002",
+        "тел. 8 (916) 000-00-02", "тел. 916 000 00 02", "ЛАПИНА-СЕМЕНОВА не найдена",
+    ],
+)  # fmt: skip
+def test_who_it_is_about_is_struck_out_however_n3_spells_it(words: str) -> None:
+    one = patient()
+    about = masking.of_patient(replace(one, person=replace(one.person, surname="Лапина-Семёнова")))
+    told = masking.Secrets(None, about).out_of(words)
+    assert masking.MASK in told
+    assert not any(each in told.replace(" ", "") for each in ("654321", "0000002", "000-00-02", "СЕМЕНОВА"))
+
+
 def test_their_own_words_codes_and_books_are_left_as_they_are() -> None:
     words = "Значение 77 не соответствует справочнику (OID справочника 1.2.643.2.69.1.1.1.16), Оптимально"
     assert words in answered(words)

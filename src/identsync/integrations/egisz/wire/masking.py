@@ -37,6 +37,9 @@ ID = re.compile("[Ii]d[A-Z]")  # IdCaseMis, idLPU, IdRole...: keys of ours, code
 BYTES = frozenset({"Data", "OrganizationSign", "Sign"})
 DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T[0-9:]+)?")
 GROUPED = re.compile(r"\d(?:[\s()-]*\d){5,}")
+NO_DIGIT = re.compile(r"\D")
+PHONE = 10  # digits of a Russian number without 7 or 8 before them
+YO = str.maketrans("ёЁ", "еЕ")
 
 
 class Secrets:
@@ -45,8 +48,9 @@ class Secrets:
     def __init__(self, envelope: "_Element | None" = None, beside: "Iterable[str]" = ()) -> None:
         found = {text.strip() for text in beside if text.strip()}
         found |= set(_told(envelope)) if envelope is not None else set()
+        found |= {text.translate(YO) for text in found}  # as registers write names
         found |= {spelled for text in found for spelled in (*_dates(text), escape(text))}
-        self._digits = {digits for text in found if len(digits := re.sub(r"\D", "", text)) > 5}
+        self._digits = {digits for text in found if len(digits := _digits(text)) > 5}
         words = sorted((text for text in found if len(text) >= LEAST), key=len, reverse=True)
         pattern = "|".join(re.escape(text) for text in words)
         self._words = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if words else None
@@ -55,7 +59,7 @@ class Secrets:
         """Return a text without them."""
         if self._words is not None:
             text = self._words.sub(MASK, text)
-        return GROUPED.sub(lambda found: MASK if re.sub(r"\D", "", found[0]) in self._digits else found[0], text)
+        return GROUPED.sub(lambda found: MASK if _digits(found[0]) in self._digits else found[0], text)
 
 
 def of_patient(patient: "Patient") -> "Iterator[str]":
@@ -66,8 +70,10 @@ def of_patient(patient: "Patient") -> "Iterator[str]":
         if person.born is not None:
             yield person.born.isoformat()
     for paper in patient.papers:
-        yield from (paper.number, paper.issuer)
+        yield from (paper.number, paper.issuer, f"{paper.series} {paper.number}")
     yield from (patient.address, patient.phone, guardian.paper if guardian is not None else "")
+    if len(own := _digits(patient.phone)[-PHONE:]) == PHONE:
+        yield from (own, f"7{own}", f"8{own}")
 
 
 def request_of(envelope: "_Element") -> str:
@@ -132,6 +138,10 @@ def _told(envelope: "_Element") -> "Iterator[str]":
 
 def _name(element: "_Element") -> str:
     return str(element.tag).rpartition("}")[2]
+
+
+def _digits(text: str) -> str:
+    return NO_DIGIT.sub("", text)
 
 
 def _dates(text: str) -> tuple[str, ...]:

@@ -60,11 +60,11 @@ class N3:
 
     async def add_patient(self, patient: Patient) -> Reply:
         """Send a patient that N3 does not have; THERE where it has."""
-        return await self._ask(Endpoint.PIX, "AddPatient", build.patient(self._sender, patient))
+        return await self._ask(Endpoint.PIX, "AddPatient", build.patient(self._sender, patient), patient)
 
     async def update_patient(self, patient: Patient) -> Reply:
         """Send what a patient is like now."""
-        return await self._ask(Endpoint.PIX, "UpdatePatient", build.patient(self._sender, patient))
+        return await self._ask(Endpoint.PIX, "UpdatePatient", build.patient(self._sender, patient), patient)
 
     async def add_case(self, case: Case) -> Reply:
         """Send a closed case whole; THERE where N3 has one of this key, whatever is in it."""
