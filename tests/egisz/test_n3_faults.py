@@ -96,6 +96,14 @@ async def test_a_body_that_http_does_not_take_is_refused(cloud: N3Process, statu
     assert (reply.fate, reply.complaints[0].code) == (Fate.REFUSED, f"HTTP {status}")
 
 
+async def test_a_document_goes_by_the_patients_key_and_nothing_that_n3_says_of_him_is_kept(cloud: N3Process) -> None:
+    one = patient()
+    cloud.fault("say", operation="AddMedRecord", status=500, body="Лапина Дарья, тел. 89160000002: нет документа")
+    async with line(cloud) as n3:
+        reply = await n3.add_document(one, document())
+    assert reply.answer == "*** ***, тел. ***: нет документа"
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_closed_door_asks_a_person(cloud: N3Process, status: int) -> None:
     cloud.fault("say", status=status, body="Лапина: no access")
@@ -157,7 +165,7 @@ async def test_each_request_asks_for_its_permit_and_none_is_sent_without(cloud: 
 async def test_what_does_not_fit_is_not_sent(cloud: N3Process) -> None:
     async with line(cloud) as n3:
         with pytest.raises(Unfit):
-            await n3.add_document("patient-1", document(kind=316))
+            await n3.add_document(patient(), document(kind=316))
     assert cloud.requests() == []
 
 

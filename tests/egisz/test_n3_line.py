@@ -128,9 +128,9 @@ async def test_a_document_arrives_byte_for_byte(cloud: N3Process) -> None:
     one = document(content=bytes(range(256)) * 40, doctor_sign=b"\x00d", clinic_sign=b"\xffc")
     async with line(cloud) as n3:
         holder = await known(n3)
-        assert (await n3.add_document(holder.person.id, one)).fate is Fate.TAKEN
-        assert (await n3.add_document("nobody", document())).fate is Fate.REFUSED
-        assert (await n3.add_document(holder.person.id, document(case_id="no-such-case"))).fate is Fate.REFUSED
+        assert (await n3.add_document(holder, one)).fate is Fate.TAKEN
+        assert (await n3.add_document(patient(), document())).fate is Fate.REFUSED
+        assert (await n3.add_document(holder, document(case_id="no-such-case"))).fate is Fate.REFUSED
     [stored] = cloud.documents()
     [attached] = stored["content"]["Attachments"]
     assert base64.b64decode(attached["Data"]) == one.content
@@ -145,7 +145,7 @@ async def test_a_wide_kind_of_document_is_taken_where_the_contract_is_wide(cloud
         one = await known(n3)
         closed = case(one)
         await n3.add_case(closed)
-        assert (await n3.add_document(one.person.id, document(kind=372, case_id=closed.id))).fate is Fate.TAKEN
+        assert (await n3.add_document(one, document(kind=372, case_id=closed.id))).fate is Fate.TAKEN
     assert cloud.documents()[0]["content"]["IdMedDocumentType"] == 372
 
 
@@ -154,8 +154,8 @@ async def test_a_repeated_document_is_what_the_service_makes_of_it(cloud: N3Proc
     cloud.options(again=again)
     async with line(cloud) as n3:
         one, same = await known(n3), document()
-        await n3.add_document(one.person.id, same)
-        assert (await n3.add_document(one.person.id, same)).fate is fate
+        await n3.add_document(one, same)
+        assert (await n3.add_document(one, same)).fate is fate
 
 
 async def test_a_wrong_token_is_refused_and_shown_to_nobody(cloud: N3Process, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ class Sender:
     async def document(self, item: Item) -> Verdict:
         """Send a document, once."""
         patient, document = self._intent.documents[item.key]
-        add: Ask = "AddMedRecord", lambda: self._n3.add_document(patient.person.id, document)
+        add: Ask = "AddMedRecord", lambda: self._n3.add_document(patient, document)
         try:
             reply = await self._known(item.key, patient, lambda: self._asked(item.key, add))
         except Unfit as error:

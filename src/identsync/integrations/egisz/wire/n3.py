@@ -90,9 +90,10 @@ class N3:
         """Take a case back."""
         return await self._ask(Endpoint.EMK, "CancelCase", build.cancelled(self._sender, patient_id, case_id))
 
-    async def add_document(self, patient_id: str, document: Document) -> Reply:
+    async def add_document(self, patient: Patient, document: Document) -> Reply:
         """Send a signed document, every byte as it was given."""
-        return await self._ask(Endpoint.EMK, "AddMedRecord", build.document(self._sender, patient_id, document))
+        fields = build.document(self._sender, patient.person.id, document)
+        return await self._ask(Endpoint.EMK, "AddMedRecord", fields, patient)
 
     async def version(self, endpoint: Endpoint = Endpoint.EMK) -> Reply:
         """Ask a service for its version; it is in ``words``."""
