@@ -22,7 +22,7 @@ from identsync.demo.clinic.generate import GeneratorSettings, generate
 from identsync.demo.n3_terms.editions import EDITIONS, LPU
 from identsync.integrations.egisz import snils
 from identsync.integrations.egisz.case import Case, Codes, Diagnosis, Doctor, Paper, Patient, Person, Service, Visit
-from identsync.integrations.egisz.digest import Digests, digest, key
+from identsync.integrations.egisz.digest import Digests, key
 from identsync.integrations.egisz.planning import intended
 from identsync.integrations.egisz.reference import DAY_MS, Book, Books
 from identsync.integrations.egisz.register import planned
@@ -49,7 +49,9 @@ def run(*, quick: bool) -> Iterator[Result]:
             OURS: lambda cases=cases, there=there: _planned(cases, there),  # type: ignore[misc]
             "rules alone": lambda cases=cases: _judged(cases),  # type: ignore[misc]
             "digests alone": lambda cases=cases: _columns(cases),  # type: ignore[misc]
-            "nothing kept": lambda cases=cases: [(missing(c, BOOKS, SETTINGS, NOW), digest(c)) for c in cases],  # type: ignore[misc]
+            "nothing kept": lambda cases=cases: [
+                (missing(c, BOOKS, SETTINGS, NOW), Digests().of_care(c)) for c in cases
+            ],  # type: ignore[misc]
         }
         yield from measure("cases", f"{count:,} cases, {title}", contenders, items=count, runs=3 if quick else 5)
     yield from _from_rows(count, runs=3 if quick else 5)
@@ -86,7 +88,7 @@ def _judged(cases: list[Case]) -> list[int]:
 
 def _columns(cases: list[Case]) -> Columns:
     digests = Digests()
-    return Columns.from_rows([(key(case.id), digests.of_case(case)) for case in cases])
+    return Columns.from_rows([(key(case.id), digests.of_care(case)) for case in cases])
 
 
 def _cases(count: int, faulty: float) -> list[Case]:

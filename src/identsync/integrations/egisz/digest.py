@@ -34,11 +34,6 @@ def key(id: str) -> int:
     return columns.digest(id.encode("utf-8", "surrogatepass"))
 
 
-def digest(case: Case) -> int:
-    """Return the signed 64-bit number of all that N3 would see of a case, its patient included; the same for ever."""
-    return Digests().of_case(case)
-
-
 def of_document(document: Document) -> int:
     """Return the digest of a signed document: of every byte that AddMedRecord carries."""
     doctor = document.doctor
@@ -51,21 +46,22 @@ def of_document(document: Document) -> int:
 
 
 class Digests:
-    """Digests of many cases: what stands in many of them is spelled once."""
+    """Digests of many cases, signed 64-bit, the same for ever: what stands in many of them is spelled once."""
 
     def __init__(self) -> None:
         self._doctors: dict[Doctor, bytes] = {}
         self._patients: dict[Patient, tuple[int, bytes]] = {}
         self._codes: dict[Codes, bytes] = {}
 
-    def of_case(self, case: Case) -> int:
-        """Return the digest of a case, its patient included: who changed the phone is sent anew, too."""
-        care, patient = self._care(case), self.of_patient(case.patient)
-        return columns.digest(care + patient.to_bytes(8, "little", signed=True), _SEEDS["case"])
-
     def of_care(self, case: Case) -> int:
         """Return the digest of what AddCase and UpdateCase say: of the patient his key and his guardian alone."""
-        return columns.digest(self._care(case), _SEEDS["case"])
+        told = spelled((
+            VERSION, case.id, case.number, case.opened, case.closed, case.first, case.conclusion,
+            case.patient.person.id, self._patient(case.patient)[1], self._doctor(case.doctor), self._coded(case.codes),
+            [self._visit(visit) for visit in case.visits],
+            [self._diagnosis(diagnosis) for diagnosis in case.diagnoses],
+        ))  # fmt: skip
+        return columns.digest(told, _SEEDS["case"])
 
     def of_visit(self, visit: Visit, codes: Codes) -> int:
         """Return the digest of what AddStepToCase says of a visit, with the case's codes that are in it."""
@@ -75,14 +71,6 @@ class Digests:
     def of_patient(self, patient: Patient) -> int:
         """Return the digest of what AddPatient and UpdatePatient say."""
         return self._patient(patient)[0]
-
-    def _care(self, case: Case) -> bytes:
-        return spelled((
-            VERSION, case.id, case.number, case.opened, case.closed, case.first, case.conclusion,
-            case.patient.person.id, self._patient(case.patient)[1], self._doctor(case.doctor), self._coded(case.codes),
-            [self._visit(visit) for visit in case.visits],
-            [self._diagnosis(diagnosis) for diagnosis in case.diagnoses],
-        ))  # fmt: skip
 
     def _visit(self, visit: Visit) -> Sequence[Any]:
         services = [
