@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.harness import OURS, Result, measure
 from benchmarks.round import databases
+from identsync.spans import DAY_MS
 
-DAY_MS = 86_400_000
 NUMBERS, PHONES, PORTION = 300_000, 40, 5_000
 WAITING, SETTLED = 2_000, 20_000  # entries of the worklist
 

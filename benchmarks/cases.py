@@ -24,10 +24,11 @@ from identsync.integrations.egisz import snils
 from identsync.integrations.egisz.case import Case, Codes, Diagnosis, Doctor, Paper, Patient, Person, Service, Visit
 from identsync.integrations.egisz.digest import Digests, key
 from identsync.integrations.egisz.planning import intended
-from identsync.integrations.egisz.reference import DAY_MS, Book, Books
+from identsync.integrations.egisz.reference import Book, Books
 from identsync.integrations.egisz.register import planned
 from identsync.integrations.egisz.rules import Rules, missing
 from identsync.integrations.egisz.settings import Organisation
+from identsync.spans import DAY_MS
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 ZONE = timezone(timedelta(hours=7))

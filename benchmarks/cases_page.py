@@ -21,11 +21,11 @@ from identsync.integrations.egisz.kept import complaints_text, missing_text
 from identsync.integrations.egisz.page import PAGES
 from identsync.integrations.egisz.rules_table import Missing
 from identsync.integrations.egisz.settings import Organisation
+from identsync.spans import DAY_MS
 from identsync.store import Store, open_store
 from identsync.store.tables import egisz_item
 
 PAGE = PAGES[0]
-DAY_MS = 86_400_000
 RULES = ("doctor.snils", "doctor.position", "case.diagnosis", "case.conclusion", "service.code", "patient.snils")
 STATES = ("missing",) * 12 + ("taken",) * 5 + ("rejected", "warned", "later")
 

@@ -27,9 +27,10 @@ from identsync.flows.mirror import approve
 from identsync.integrations.calendar import INTEGRATION, books, feed, leaving
 from identsync.integrations.calendar.books import Link
 from identsync.integrations.calendar.published import CANCELLED_MS, Published
-from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
+from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.shelf import Folder
 from identsync.language import said
+from identsync.spans import DAY_MS
 from identsync.store import Store, open_store
 from identsync.store.tables import mirror_item, task_slot
 

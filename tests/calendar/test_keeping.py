@@ -9,7 +9,8 @@ from identsync.errors import Unavailable
 from identsync.flows.mirror import Confirmed, Rejected
 from identsync.integrations.calendar import keeping
 from identsync.integrations.calendar.event import Changes, Event, Name, NoCalendar
-from identsync.integrations.calendar.keeping import DAY_MS, Kept, Last
+from identsync.integrations.calendar.keeping import Kept, Last
+from identsync.spans import DAY_MS
 
 A = Name("a" * 32)
 EVENT = Event(A.name, 1_000_000, 2_800_000, "Занято")

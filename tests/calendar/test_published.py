@@ -9,7 +9,8 @@ from icalendar import Calendar
 
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.published import CANCELLED_MS, Published, written
-from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
+from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.spans import DAY_MS
 
 
 def published(**keys: Any) -> CalendarDestination:

@@ -12,9 +12,10 @@ from identsync.demo.n3_terms.process import TermsProcess
 from identsync.errors import AskPerson, IdentsyncError, Refused, SuspiciousChange, Unavailable, Unexpected
 from identsync.flows.http import Http
 from identsync.integrations.egisz import reference
-from identsync.integrations.egisz.reference import DAY_MS, NEEDED, Book, Books, refresh
+from identsync.integrations.egisz.reference import NEEDED, Book, Books, refresh
 from identsync.integrations.egisz.settings import Organisation
 from identsync.integrations.egisz.wire import terms as wire
+from identsync.spans import DAY_MS
 
 from .rules_cases import SETTINGS
 

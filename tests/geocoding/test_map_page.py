@@ -18,13 +18,13 @@ from identsync.errors import IdentsyncError
 from identsync.integrations.geocoding import books, census
 from identsync.integrations.geocoding.page import PAGES
 from identsync.integrations.geocoding.settings import Provider
+from identsync.spans import DAY_MS
 from identsync.store import Store
 from identsync.store.tables import geo_fix, geo_place
 
 from . import map_seed as seed
 
 PAGE = PAGES[0]
-DAY_MS = 86_400_000
 SETTINGS = {"nominatim": Provider(url="http://127.0.0.1:1")}
 
 

@@ -13,11 +13,11 @@ from identsync.demo.geocoder.desk import KEY, SECRET
 from identsync.demo.geocoder.process import GeocoderProcess
 from identsync.integrations.geocoding.place import Found, Precision
 from identsync.integrations.geocoding.wire.asking import to_midnight_ms
+from identsync.spans import DAY_MS
 
 from .wires_calls import KINDS, OWN, PAID, PLACE, asked, houses, point, provider, run
 
 ONE = next(houses(11, 1))[0]
-DAY_MS = 86_400_000
 
 
 def _told(error: errors.IdentsyncError, caplog: pytest.LogCaptureFixture) -> str:

@@ -13,6 +13,7 @@ from identsync.integrations.messaging.message import Kind, Medium
 from identsync.integrations.messaging.rules import Mistaken, templates
 from identsync.integrations.messaging.template import WARNING
 from identsync.integrations.messaging.whether import Go
+from identsync.spans import DAY_MS
 from identsync.store.tables import outbox
 
 from .small_clinic import ANNA, BELOV, DAY, OLEG, SmallClinic, at, small_clinic
@@ -128,7 +129,7 @@ def test_a_campaign_goes_out_in_portions(clinic: SmallClinic) -> None:
 def test_small_portions_of_a_large_campaign_are_good_until_the_last(
     clinic: SmallClinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portions, "GOOD_FOR_MS", 2 * portions.DAY_MS)
+    monkeypatch.setattr(portions, "GOOD_FOR_MS", 2 * DAY_MS)
     start(clinic, per_day=1)
     for day in range(12):
         clinic.now = at(10, day=day)

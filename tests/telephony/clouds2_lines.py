@@ -16,13 +16,13 @@ from identsync.flows.intake import Window
 from identsync.integrations.telephony.call import Call, Command
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import zadarma
+from identsync.spans import HOUR_MS
 
 from . import clouds_desk
 
 cloud_process = clouds_desk.cloud_process
 KINDS = ("zadarma", "megafon", "beeline", "sipuni", "exolve")
 TO = "+79160000002"
-HOUR_MS = 3_600_000
 USERS = {"zadarma": USER, "sipuni": USER, "exolve": "777"}
 
 

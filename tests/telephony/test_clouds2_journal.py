@@ -10,6 +10,7 @@ from identsync.flows.intake import OPEN_END_MS, Window
 from identsync.integrations.telephony.call import Employee
 from identsync.integrations.telephony.wire import journal
 from identsync.integrations.telephony.wire import journal_read as read
+from identsync.spans import DAY_MS
 
 SECONDS = st.integers(946_684_800 + 86_400, 4_102_444_800 - 86_400)
 AHEAD = st.integers(-12 * 4, 14 * 4).map(lambda quarters: quarters * 15)
@@ -51,7 +52,7 @@ def test_a_length_that_is_none_is_nothing() -> None:
 def test_spans_cover_a_window_without_a_gap(start: int, length: int, longest: int) -> None:
     window = Window(start * 1_000, start * 1_000 + length * 60, last=True)
     spans = list(journal.spans(window, longest * 60))
-    last = min(window.end_ms, journal.now_ms() + journal.DAY_MS)
+    last = min(window.end_ms, journal.now_ms() + DAY_MS)
     if window.start_ms >= last:
         assert spans == []
         return
@@ -63,9 +64,9 @@ def test_spans_cover_a_window_without_a_gap(start: int, length: int, longest: in
 
 def test_an_open_window_ends_tomorrow() -> None:
     now = journal.now_ms()
-    [(start, end)] = journal.spans(Window(now - 1_000, OPEN_END_MS, last=True), 2 * journal.DAY_MS)
+    [(start, end)] = journal.spans(Window(now - 1_000, OPEN_END_MS, last=True), 2 * DAY_MS)
     assert start == now - 1_000
-    assert abs(end - now - journal.DAY_MS) < 60_000
+    assert abs(end - now - DAY_MS) < 60_000
 
 
 @given(keys=st.lists(st.sampled_from(["a", "b", "c", ""])))

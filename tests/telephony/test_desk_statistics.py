@@ -18,6 +18,7 @@ from identsync.clinic.clock import to_ms
 from identsync.errors import Unavailable
 from identsync.integrations.telephony import page_statistics as stats
 from identsync.integrations.telephony.call import Direction
+from identsync.spans import DAY_MS
 from identsync.store import Store
 from identsync.store.tables import phone_call, phone_line, task_slot
 
@@ -26,7 +27,6 @@ from .calls import tell
 from .desk import PAGE, Desk, at_desk, calls_clinic, played
 
 __all__ = ["calls_clinic"]
-DAY_MS = 86_400_000
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from identsync.errors import AskPerson, IdentsyncError, Unexpected
 from identsync.integrations.telephony import recordings
 from identsync.integrations.telephony.call import Audio
 from identsync.integrations.telephony.recordings import Shelf
+from identsync.spans import DAY_MS
 from identsync.store.tables import phone_call, phone_recording
 
 from . import clouds_desk, desk_network
@@ -22,7 +23,6 @@ from .desk_network import Network
 
 cloud_process, clouds = clouds_desk.cloud_process, clouds_desk.clouds
 clinic_file, network = desk_network.clinic_file, desk_network.network
-DAY_MS = 86_400_000
 
 
 @pytest.fixture(autouse=True)

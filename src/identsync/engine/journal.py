@@ -3,8 +3,9 @@
 from functools import partial
 
 from identsync.engine.integration import Outcome, Task
-from identsync.engine.keeping import DAY_MS, Keeping
+from identsync.engine.keeping import Keeping
 from identsync.engine.run import Run
+from identsync.spans import DAY_MS
 from identsync.store import slots
 
 KEEP_DAYS = 90

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from identsync.engine.run import Run
 
-DAY_MS = 86_400_000
 EVERY_MS = 21_600_000
 BUDGET_MS = 60_000
 SOON_MS = 60_000

@@ -23,6 +23,7 @@ from identsync.engine.integration import Outcome, Status
 from identsync.errors import Unexpected
 from identsync.flows.flaw import Flaw, dumped
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.store.lists import portions
 from identsync.store.tables import intake_cursor, intake_reject
 from identsync.store.texts import printable
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DAY_MS = 86_400_000
 OPEN_END_MS = 7_258_118_399_000  # 2199-12-31T23:59:59Z: the end of a period that is not closed
 RAW_KEPT = 8_000  # characters of a bad row
 PROBLEMS_KEPT = 50

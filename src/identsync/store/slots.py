@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, update
 
+from identsync.spans import DAY_MS
 from identsync.store import keeping
 from identsync.store.keeping import first_go, oldest_go
 from identsync.store.limiter import SEAT, Present
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from identsync.store.store import Store
 
 T = TypeVar("T")
-_DAY_MS = 86_400_000
 _NEAR_MS = 600_000
 
 
@@ -154,12 +154,12 @@ def journal(connection: Connection, limit: int, kind: str | None = None) -> list
 
 def trim(connection: Connection, days: int) -> int:
     """Delete a portion of the runs older than ``days``, the oldest first; how many went, fewer = these were all."""
-    return oldest_go(connection, run_log, run_log.c.started_ms, clock(connection) - days * _DAY_MS)
+    return oldest_go(connection, run_log, run_log.c.started_ms, clock(connection) - days * DAY_MS)
 
 
 def trim_clients(connection: Connection, days: int) -> int:
     """Delete a portion of the clients not seen for ``days``; how many went, fewer = these were all."""
-    before = clock(connection) - days * _DAY_MS
+    before = clock(connection) - days * DAY_MS
     unseen = oldest_go(connection, presence, presence.c.seen_ms, before)
     if unseen >= keeping.PORTION:
         return unseen

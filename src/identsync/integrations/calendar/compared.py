@@ -12,8 +12,7 @@ from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.published import Published
 from identsync.integrations.calendar.wanted import Wanted
-
-MINUTE_MS = 60_000
+from identsync.spans import MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from identsync.integrations.calendar.compared import Difference
 from identsync.integrations.calendar.event import Event
 from identsync.integrations.calendar.keeping import Kept
 from identsync.integrations.calendar.shown import Line, Picture, events_of, is_stubborn, keys_of
+from identsync.spans import MINUTE_MS
 from identsync.store.lists import IN
 
 EPOCH = date(1970, 1, 1)
@@ -18,7 +19,6 @@ HOUR = 64  # pixels
 LEAST = 15  # minutes of the smallest block: a line of text
 WEEK = 7
 GHOST = 30  # minutes drawn of an event of which only the start is kept
-MINUTE_MS = 60_000
 
 
 def _(text: str) -> str:

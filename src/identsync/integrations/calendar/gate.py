@@ -17,6 +17,7 @@ from identsync.errors import IdentsyncError, Limited, Refused, Unavailable
 from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.event import Barred
 from identsync.language import keyed as _
+from identsync.spans import MINUTE_MS
 from identsync.store.tables import rate_slot
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from identsync.integrations.calendar.settings import CalendarDestination
 
 DAY_S = 86_400
-MINUTE_MS = 60_000
 SHUT_MS = 3_600_000  # after a refused password
 _NAME = 64  # characters of a channel's name
 _WIDE = 1_000  # permits of the gate a second: it is open, or it is shut

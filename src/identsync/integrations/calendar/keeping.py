@@ -26,11 +26,11 @@ from identsync.integrations.calendar.event import (
     Written,
 )
 from identsync.language import keyed as _
+from identsync.spans import DAY_MS
 
 TURNS = 5  # writes of one event in one run: more means that somebody else writes there at the same moment
 GENERATIONS = 5  # names tried for an event whose name the server does not take back
 REPAIRS = 3  # of one event in a day; then it is left as the other person wants it until the day is over
-DAY_MS = 86_400_000
 _HEX = re.compile("[0-9a-f]+")  # other programs name their events so; of ours one in four thousand million does
 FEW = 5  # events: a calendar that lists nothing although it should hold more is asked a second time
 

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import orjson
 
 from identsync.integrations.calendar.event import Event
-from identsync.integrations.calendar.settings import DAY_MS, CalendarDestination
+from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wire import ical
 from identsync.language import _
+from identsync.spans import DAY_MS
 
 CANCELLED_MS = 3 * DAY_MS
 Row = tuple[str, int, int, bool, int]  # name, start, end, free, DTSTAMP (epoch ms)

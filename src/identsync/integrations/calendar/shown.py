@@ -16,9 +16,10 @@ from identsync.integrations.calendar.books import CLINIC, Account, Link
 from identsync.integrations.calendar.chosen import GONE, at_home, stream_of, wish_of
 from identsync.integrations.calendar.compared import Compared, Difference, compare, compare_feeds, kept_of
 from identsync.integrations.calendar.event import Event
-from identsync.integrations.calendar.keeping import DAY_MS, REPAIRS, Kept
+from identsync.integrations.calendar.keeping import REPAIRS, Kept
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted, read
+from identsync.spans import DAY_MS
 from identsync.store import slots
 from identsync.store.lists import portions
 from identsync.store.tables import mirror_item

@@ -21,6 +21,7 @@ from identsync.integrations.calendar.published import Published
 from identsync.integrations.calendar.settings import CalendarDestination
 from identsync.integrations.calendar.wanted import Wanted
 from identsync.language import keyed as _
+from identsync.spans import MINUTE_MS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from identsync.engine.run import Run
 
 FLOOR = 10  # events: who has no more than that ahead may well lose all of them
-MINUTE_MS = 60_000
 
 
 async def vanishing(

@@ -9,9 +9,8 @@ from identsync.engine.integration import Alarm, Page, PageContext
 from identsync.integrations.egisz import page_actions, page_export, page_register, page_service, page_setup
 from identsync.integrations.egisz import page_words as words
 from identsync.integrations.egisz.deadline import Overdue, overdue
+from identsync.spans import MINUTE_MS
 from identsync.store.tables import egisz_book, egisz_contract, egisz_exchange, egisz_item
-
-MINUTE_MS = 60_000
 
 
 def _(text: str) -> str:

@@ -10,9 +10,10 @@ from identsync.errors import IdentsyncError, Problem
 from identsync.integrations.egisz import reference
 from identsync.integrations.egisz.page_setup import Judged
 from identsync.integrations.egisz.rules_table import of_one
+from identsync.spans import DAY_MS
 from identsync.store.tables import egisz_book, egisz_contract
 
-OLD_MS = 3 * reference.DAY_MS
+OLD_MS = 3 * DAY_MS
 """A book that N3 has not confirmed for so long is old: they are asked for once a day."""
 AGAIN_MS = 20_000
 """Here who mends the clinic's views looks whether he has: they are checked more often."""

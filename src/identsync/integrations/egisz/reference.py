@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from identsync.errors import AskPerson, IdentsyncError, SuspiciousChange
+from identsync.spans import DAY_MS
 
-DAY_MS = 86_400_000
 SHRINK = 2
 """A new version with less than one in so many of the old codes is not believed."""
 

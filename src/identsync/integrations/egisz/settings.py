@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.values import Address, Duration, Secret
 
-DAY_MS = 86_400_000
 Code = Annotated[int, Meta(ge=0, le=65_535)]
 Lpu = Annotated[str, Meta(min_length=1, max_length=100)]
 

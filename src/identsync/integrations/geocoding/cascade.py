@@ -17,13 +17,14 @@ from identsync.errors import AskPerson, IdentsyncError, Later, Limited, Unavaila
 from identsync.integrations.geocoding.place import Found, Geocoder, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 from identsync.language import _
+from identsync.spans import HOUR_MS
 
 if TYPE_CHECKING:
     from identsync.engine.permits import Permits
     from identsync.engine.run import Run
 
 DAY_S, HOURS = 86_400, 24
-HOUR_MS, DAY_PATIENCE_MS = 3_600_000, 1_000
+DAY_PATIENCE_MS = 1_000
 EARTH_KM = 6371.0
 FAR = _("точка дальше {km} км от филиалов, хотя адрес не называет другого города")
 

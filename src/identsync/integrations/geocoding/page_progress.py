@@ -9,9 +9,9 @@ from identsync.engine.integration import PageContext
 from identsync.integrations.geocoding import page_words as words
 from identsync.integrations.geocoding.census import of_patients, survey
 from identsync.integrations.geocoding.place import Precision
+from identsync.spans import DAY_MS, HOUR_MS
 from identsync.store.tables import geo_place
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 REASONS = 12
 place = geo_place.c
 

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct
 
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.values import Address, Duration, Secret
 
-DAY_MS = 86_400_000
 CLOUD = {"dadata": "https://cleaner.dadata.ru", "yandex": "https://geocode-maps.yandex.ru"}
 TERMS = {"yandex": 30 * DAY_MS}
 """How long answers may be kept where the settings do not say (facts: geocoding.md B1)."""

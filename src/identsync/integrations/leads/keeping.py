@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select
 
 from identsync.engine.integration import Outcome
-from identsync.engine.keeping import DAY_MS, Keeping, longest
+from identsync.engine.keeping import Keeping, longest
 from identsync.integrations.leads.states import OPEN, STATES
+from identsync.spans import DAY_MS
 from identsync.store.keeping import settled_go
 from identsync.store.lists import IN
 from identsync.store.tables import lead, lead_event

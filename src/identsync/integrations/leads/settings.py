@@ -6,9 +6,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.values import Address, Days, Duration, Secret
-
-DAY_MS = 86_400_000
 
 
 class LeadsSite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,8 +16,9 @@ from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Periods, Row, Window, intake
 from identsync.integrations.leads import wire
 from identsync.integrations.leads.keeping import forget, term
-from identsync.integrations.leads.settings import DAY_MS, LeadsSite
+from identsync.integrations.leads.settings import LeadsSite
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.store.tables import intake_cursor, lead
 from identsync.values import secret
 

@@ -19,11 +19,11 @@ from identsync.integrations.messaging.reach import reach
 from identsync.integrations.messaging.rules import Template
 from identsync.integrations.messaging.template import Preview
 from identsync.integrations.messaging.whether import DAYS_A_YEAR, is_child
+from identsync.spans import DAY_MS
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch, ClinicSource, Guest
 
-DAY_MS = 86_400_000
 ZONE = "Europe/Moscow"  # of a network without branches
 
 

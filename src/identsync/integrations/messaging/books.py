@@ -9,11 +9,11 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, selec
 
 from identsync.flows.outbox_rows import change
 from identsync.integrations.messaging.message import Attachment, Balance, Missing, Rank, Sent
+from identsync.spans import DAY_MS
 from identsync.store.lists import portions
 from identsync.store.tables import message, message_channel, message_file, outbox
 from identsync.store.texts import fitting
 
-DAY_MS = 86_400_000
 ASKED_DAYS = 7  # what nothing was heard of for so long is asked about no more
 AT_ONCE = 2_000
 SURE_MS = 300_000  # so long a gateway may take to know what was handed to it

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, delete, exists, func, select, update
 
 from identsync.engine.integration import Outcome
-from identsync.engine.keeping import DAY_MS, Keeping, longest
+from identsync.engine.keeping import Keeping, longest
 from identsync.flows.intake import cursor, move
 from identsync.flows.outbox_keeping import ENDED, Walk, empty, erase
 from identsync.integrations.messaging.books import stream_of
 from identsync.integrations.messaging.message import Medium
+from identsync.spans import DAY_MS
 from identsync.store.keeping import named_go, oldest_go
 from identsync.store.lists import among
 from identsync.store.tables import message, message_campaign, message_file, message_reply, outbox

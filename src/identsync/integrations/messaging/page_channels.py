@@ -10,9 +10,9 @@ from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.integrations.messaging import books
 from identsync.integrations.messaging import page_words as words
+from identsync.spans import DAY_MS
 from identsync.store.tables import message_channel, outbox, task_slot
 
-DAY_MS = 86_400_000
 BAD = ("failed", "expired")
 ENDED = ("delivered", *BAD)
 MANY_FAILED = 20

@@ -35,6 +35,7 @@ from identsync.integrations.messaging.message import Medium, Rank
 from identsync.integrations.messaging.quiet import COUNTED, Policy, permitted, policies
 from identsync.integrations.messaging.reach import reach
 from identsync.integrations.messaging.rules import Rule, Template, rules, templates
+from identsync.spans import MINUTE_MS
 from identsync.store.lists import among, portions, write_many
 from identsync.store.tables import message, message_rule, outbox
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from identsync.clinic.source import Branch, ClinicSource
     from identsync.engine.run import Run
 
-MINUTE_MS = 60_000
 AHEAD_MS = DAY * MINUTE_MS  # written down so long before it is due
 SOON_MS = 15 * MINUTE_MS  # what cannot go is written down so long before
 LATE = 120  # minutes that must be left until the visit

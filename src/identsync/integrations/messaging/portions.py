@@ -18,6 +18,7 @@ from identsync.integrations.messaging.bulk import AT_ONCE, Campaign, running
 from identsync.integrations.messaging.message import Rank
 from identsync.integrations.messaging.quiet import day_began, permitted, policies
 from identsync.integrations.messaging.rules import Template
+from identsync.spans import DAY_MS
 from identsync.store.lists import portions, write_many
 from identsync.store.tables import message, message_campaign, outbox
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from identsync.clinic.source import Branch
     from identsync.engine.run import Run
 
-DAY_MS = 86_400_000
 GOOD_FOR_MS = 90 * DAY_MS  # beside the days that its portions take
 PORTION = 500
 REST_S = 0.05  # between two large transactions: on SQLite nobody else could write meanwhile

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from identsync.clinic.clock import DAY, minute_now, to_ms
+from identsync.spans import MINUTE_MS
 from identsync.store.lists import portions
 from identsync.store.tables import message, message_policy, outbox
 
-MINUTE_MS = 60_000
 COUNTED = ("submitting", "accepted", "delivered", "unknown", "expired")
 """States of messages that went out, or may have: they count against the day's limit."""
 

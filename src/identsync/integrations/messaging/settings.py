@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.values import Address, Days, Duration, Secret
 
-DAY_MS = 86_400_000
 LEAST_TEXTS, LEAST_DAYS = 31, 92
 """Messages are remembered that long at least: a reminder is planned two months ahead, and may be planned again."""
 Login = Annotated[str, Meta(min_length=1, max_length=320)]

@@ -11,9 +11,9 @@ from identsync.integrations.messaging import template as texts
 from identsync.integrations.messaging.consent import normal
 from identsync.integrations.messaging.message import Attachment, Kind, Medium, Rank
 from identsync.integrations.messaging.rules import Mistaken
+from identsync.spans import DAY_MS
 from identsync.store.tables import message, message_file
 
-DAY_MS = 86_400_000
 GOOD_FOR = {"single": DAY_MS, "plan": 7 * DAY_MS}
 RANK = {"single": Rank.SINGLE, "plan": Rank.PLAN}
 MOST_BYTES = 20 * 1024 * 1024

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from identsync.engine.integration import Outcome
-from identsync.engine.keeping import DAY_MS, Keeping, longest
+from identsync.engine.keeping import Keeping, longest
 from identsync.integrations.telephony.books import SAME_MS, line_of_call
 from identsync.integrations.telephony.missed import OPEN, SETTLED
 from identsync.integrations.telephony.recordings import forget_recordings, unlink
+from identsync.spans import DAY_MS
 from identsync.store.keeping import named_go, settled_go
 from identsync.store.tables import (
     outbox,

@@ -25,12 +25,12 @@ from sqlalchemy.exc import IntegrityError
 
 from identsync.errors import AskPerson
 from identsync.integrations.telephony.call import Direction, State
+from identsync.spans import DAY_MS
 from identsync.store import pulse
 from identsync.store.lists import portions
 from identsync.store.tables import phone_call, phone_event, phone_missed
 from identsync.store.texts import fitting
 
-DAY_MS = 86_400_000
 RECENT_MS = 3 * DAY_MS
 """A missed call that is told of later than this makes no entry: it is history."""
 OPEN = ("waiting", "tried")

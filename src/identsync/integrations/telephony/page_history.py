@@ -16,11 +16,11 @@ from identsync.errors import IdentsyncError
 from identsync.integrations.telephony import dialing, number, page_callers
 from identsync.integrations.telephony import page_words as words
 from identsync.integrations.telephony.page_corner import of_branch
+from identsync.spans import DAY_MS
 from identsync.store.tables import outbox, phone_call, phone_dial
 
 SHOWN = 100
 MOST_SHOWN = 2_000
-DAY_MS = 86_400_000
 RECENT_MS = 92 * DAY_MS  # what no index helps to find is looked for among calls so old
 FEWEST = 3  # digits
 DIGITS = 10

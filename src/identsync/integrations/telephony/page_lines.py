@@ -11,9 +11,9 @@ from identsync.engine.integration import PageContext
 from identsync.integrations.telephony import page_words as words
 from identsync.integrations.telephony.books import stream_of
 from identsync.integrations.telephony.lines import abilities
+from identsync.spans import DAY_MS
 from identsync.store.tables import phone_call, phone_line, phone_seat, task_slot
 
-DAY_MS = 86_400_000
 DEAF_MS = 60_000
 """A line whose task nobody has gone on with for so long has nobody who listens."""
 SEATS = 300

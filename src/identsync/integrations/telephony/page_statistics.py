@@ -14,10 +14,10 @@ from identsync.engine import pages
 from identsync.engine.integration import PageContext
 from identsync.integrations.telephony.books import of_line
 from identsync.integrations.telephony.page_corner import of_branch
+from identsync.spans import HOUR_MS
 from identsync.store.tables import phone_call
 
 PERIODS = (7, 30, 90)
-HOUR_MS = 3_600_000
 REST = 50  # a statistic is good for so many times what it cost
 KEPT = 32
 STAFF = 12

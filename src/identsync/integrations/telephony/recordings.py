@@ -23,6 +23,7 @@ from identsync.errors import AskPerson, IdentsyncError, Unexpected
 from identsync.integrations.telephony.books import of_line
 from identsync.integrations.telephony.call import Audio
 from identsync.integrations.telephony.lines import for_person, for_run
+from identsync.spans import DAY_MS
 from identsync.store.tables import phone_call, phone_recording
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from identsync.integrations.telephony.settings import Line
 
 KEEP_MS = 900_000
-DAY_MS = 86_400_000
 LATE_MS = 3 * DAY_MS  # a recording that was not to be had so long is not asked for again
 AT_ONCE, OLD_AT_ONCE = 20, 500  # recordings fetched, and thrown away, in one run
 MEMORY = 64 * 1024 * 1024  # bytes kept for listening

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.values import Address, Days, Duration, Secret
 
-DAY_MS = 86_400_000
 OWN_ADDRESS = ("ident", "megafon")
 """Kinds whose address is the clinic's own and must be named."""
 LEAST_DAYS = 31

@@ -19,7 +19,7 @@ from identsync.engine.keeping import EVERY_MS
 from identsync.errors import AskPerson, IdentsyncError, Later, NotHere, Problem
 from identsync.flows import outbox as flow
 from identsync.flows.flaw import Flaw
-from identsync.flows.intake import DAY_MS, Periods, Row, Window, intake
+from identsync.flows.intake import Periods, Row, Window, intake
 from identsync.flows.verdict import Patience
 from identsync.integrations.telephony import books
 from identsync.integrations.telephony.books import stream_of
@@ -30,6 +30,7 @@ from identsync.integrations.telephony.lines import abilities, for_person, for_ru
 from identsync.integrations.telephony.recordings import KEEP_MS, keep
 from identsync.integrations.telephony.row import Origin, mark_of
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.store import pulse
 from identsync.store.tables import phone_call
 

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from identsync.language import _
+from identsync.spans import DAY_MS
 from identsync.values import Address, Duration, Secret
 
-DAY_MS = 86_400_000
 Id = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 

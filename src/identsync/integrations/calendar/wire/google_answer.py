@@ -14,11 +14,10 @@ from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unex
 from identsync.flows.answer import Reply, retry_after
 from identsync.integrations.calendar.event import Barred, NoCalendar
 from identsync.language import keyed as _
+from identsync.spans import DAY_MS, MINUTE_MS
 
 PASSING = frozenset(range(400, 500)) - {408}  # what Http leaves to us
-MINUTE_MS = 60_000  # the quotas of Google are counted over a sliding minute
 USAGE_MS = 3_600_000  # the usage limits of Calendar itself last for hours
-_DAY_MS = 86_400_000
 _PACIFIC = "America/Los_Angeles"  # where the quotas' days begin
 
 _PACE = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"}
@@ -125,7 +124,7 @@ def _wait(status: int, told: Trouble, now: datetime) -> int | None:
 def _until_the_quota_is_new(now: datetime) -> int:
     here = now.astimezone(ZoneInfo(_PACIFIC))
     midnight = datetime.combine(here.date() + timedelta(days=1), datetime.min.time(), here.tzinfo)
-    return min(max(int((midnight.astimezone(UTC) - now).total_seconds() * 1000), MINUTE_MS), _DAY_MS)
+    return min(max(int((midnight.astimezone(UTC) - now).total_seconds() * 1000), MINUTE_MS), DAY_MS)
 
 
 def _hint(status: int, told: Trouble) -> str:

@@ -29,12 +29,13 @@ from identsync.flows.http import Http
 from identsync.integrations.geocoding.place import Found, Permit, Question
 from identsync.integrations.geocoding.settings import CLOUD, Provider
 from identsync.language import _
+from identsync.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from identsync.values import secret
 
 MAX_ANSWER = 4 * 1024 * 1024
 JUDGED = frozenset({*range(300, 501)} - {408})
 """Statuses whose meaning is the provider's; 307 too: nothing asked here may follow to another server."""
-PAUSE_MS, DAY_MS, MOSCOW_MS = 60_000, 86_400_000, 3 * 3_600_000
+PAUSE_MS, MOSCOW_MS = MINUTE_MS, 3 * HOUR_MS
 RAW = 300
 WORDS = ("message", "error", "reason", "detail", "details", "description", "title")
 BROKEN = 3

@@ -34,7 +34,6 @@ RAW = 300
 TELLING = 6  # characters: what is shorter may be a word of the gateway's own
 WORDS = ("error", "message", "reason", "details", "description", "status_text", "status_name")
 SOME = 200  # questions one by one in a run: at five a second well within its time
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 LATEST_MS = 4_102_444_800_000  # 2100: a time beyond that is none
 
 

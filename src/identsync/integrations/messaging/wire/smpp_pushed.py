@@ -15,8 +15,8 @@ from identsync.flows.sending import Fate, Receipt
 from identsync.integrations.messaging.message import Reply
 from identsync.integrations.messaging.wire import words
 from identsync.integrations.messaging.wire.smpp_pdu import Short, Tag
+from identsync.spans import HOUR_MS
 
-HOUR_MS = 3_600_000
 KIND, RECEIPTS, OTHERS = 0x3C, (0x04, 0x20), (0x08, 0x10, 0x18)
 UDH = 0x40
 LONGEST = 500

@@ -22,6 +22,7 @@ from identsync.integrations.messaging.message import (
 from identsync.integrations.messaging.wire import asking
 from identsync.integrations.messaging.wire import words as texts
 from identsync.language import _
+from identsync.spans import HOUR_MS, MINUTE_MS
 
 AT_ONCE = 10  # parallel requests; more than 15 are refused as error 9
 ASKED = 100
@@ -71,7 +72,7 @@ class Smsc(asking.Asking):
     async def submit(self, message: Message) -> Verdict:
         """Send once under our own id."""
         fields = {"phones": asking.digits(message.to), "mes": message.text, "id": message.token, "cost": "3"}
-        fields["valid"] = asking.lifetime(message, asking.HOUR_MS, LIVES_H)
+        fields["valid"] = asking.lifetime(message, HOUR_MS, LIVES_H)
         if message.sender:
             fields["sender"] = message.sender
         answer = await self._ask("/sys/send.php", fields)
@@ -140,7 +141,7 @@ def _answered(answer: Any) -> dict[str, Any]:
     if (code := asking.code_of(told, "error_code")) is None:
         return told
     if code == TOO_OFTEN:
-        raise errors.Limited(_("SMSC.ru просит спрашивать реже"), after_ms=asking.MINUTE_MS)
+        raise errors.Limited(_("SMSC.ru просит спрашивать реже"), after_ms=MINUTE_MS)
     _refused(code, "")
     raise asking.nonsense(told)
 
@@ -191,4 +192,4 @@ def _heard(row: dict[str, Any]) -> int:
     except ValueError:
         return now
     at = int(said.astimezone(UTC).timestamp() * 1000)
-    return at if now - (REPLIES_H + 24) * asking.HOUR_MS < at < now else now
+    return at if now - (REPLIES_H + 24) * HOUR_MS < at < now else now

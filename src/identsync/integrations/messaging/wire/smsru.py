@@ -9,6 +9,7 @@ from identsync.integrations.messaging.message import Balance, Gateway, Keep, Mes
 from identsync.integrations.messaging.wire import asking
 from identsync.integrations.messaging.wire import words as texts
 from identsync.language import _
+from identsync.spans import HOUR_MS, MINUTE_MS
 
 TAKEN = 100  # in the queue: not delivered yet, whatever other programs make of it
 ASKED = 100
@@ -54,7 +55,7 @@ class SmsRu(asking.Asking):
         """Send once."""
         number = asking.digits(message.to)
         fields = {"to": number, "msg": message.text}
-        fields["ttl"] = asking.lifetime(message, asking.MINUTE_MS, LIVES_MIN)
+        fields["ttl"] = asking.lifetime(message, MINUTE_MS, LIVES_MIN)
         if message.sender:
             fields["from"] = message.sender
         answer = await self._ask("/sms/send", fields)
@@ -118,9 +119,9 @@ def _verdict(answer: dict[str, Any]) -> Verdict | None:
         hint = _("Согласуйте его в кабинете SMS.ru или измените sender.")
         raise errors.AskPerson(_("имя отправителя не согласовано с SMS.ru"), hint=hint, raw=words)
     if code == 206:
-        raise errors.Limited(_("дневной предел SMS.ru исчерпан"), after_ms=asking.HOUR_MS, raw=words)
+        raise errors.Limited(_("дневной предел SMS.ru исчерпан"), after_ms=HOUR_MS, raw=words)
     if code == 220:
-        return NotTaken(texts.BUSY, asking.MINUTE_MS, words)
+        return NotTaken(texts.BUSY, MINUTE_MS, words)
     if code in (231, 232):  # the same text to the same number: the first may have been taken unheard
         return Lost(texts.REPEATED, words)
     return Refused(REFUSED.get(code, texts.NOT_LIKED), words) if code <= LAST_ERROR else Lost(texts.ODD, words)

@@ -19,10 +19,11 @@ from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, beeline_calls, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
+from identsync.spans import DAY_MS
 
 ABILITIES = journal.able(journal_words.BEELINE)
 RATE = 2.0
-WINDOW_MS = 30 * journal.DAY_MS
+WINDOW_MS = 30 * DAY_MS
 PAGE, MOST_PAGES = 100, 2_000
 
 

@@ -16,10 +16,11 @@ from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, exolve_calls, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
+from identsync.spans import DAY_MS
 
 ABILITIES = journal.able(journal_words.EXOLVE)
 RATE = 4.0
-WINDOW_MS = 30 * journal.DAY_MS
+WINDOW_MS = 30 * DAY_MS
 PAGE, MOST_PAGES = 500, 400
 HISTORY = "/statistics/call-history/v1/GetList"
 
@@ -76,7 +77,7 @@ class Exolve(journal.Journal):
     async def check(self) -> None:
         """Ask for one call of the last day."""
         now = journal.now_ms()
-        await self._page(now - journal.DAY_MS, now, 0, 1)
+        await self._page(now - DAY_MS, now, 0, 1)
 
     @property
     def _headers(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from identsync.integrations.telephony.call import Call, Direction, Employee, Rea
 from identsync.integrations.telephony.wire import asking
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import flag, text, whole
+from identsync.spans import HOUR_MS
 
 ID = ("call_id", "uid", "call_sid", "id")
 FROM = ("number_a", "a_number", "caller", "calling_number", "from", "source", "src")
@@ -24,7 +25,7 @@ WAY = ("direction", "call_direction", "call_type", "type")
 ENDED_AS = ("call_status", "status", "result", "disposition", "hangup_cause", "release_cause")
 RECORDED = ("is_recorded", "has_record", "record_exists")
 RECORD = ("record_url", "recording_url", "record", "recording", "record_id")
-HALF_DAY_MS = 12 * 3_600_000
+HALF_DAY_MS = 12 * HOUR_MS
 TAIL = 10
 REASONS = {
     "busy": Reason.BUSY,

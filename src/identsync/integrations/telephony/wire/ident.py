@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from identsync.flows.flaw import Flaw
-from identsync.flows.intake import DAY_MS, Window
+from identsync.flows.intake import Window
 from identsync.integrations.telephony.call import (
     Abilities,
     Audio,
@@ -28,6 +28,7 @@ from identsync.integrations.telephony.wire import asking
 from identsync.integrations.telephony.wire import asking_read as read
 from identsync.integrations.telephony.wire import asking_words as words
 from identsync.integrations.telephony.wire.asking_poll import polled
+from identsync.spans import DAY_MS
 
 KEY_HEADER = "IDENT-Integration-Key"
 ISO = "%Y-%m-%dT%H:%M:%S+00:00"

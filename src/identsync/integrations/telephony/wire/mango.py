@@ -18,7 +18,7 @@ from identsync.errors import AskPerson, IdentsyncError, Limited, Refused, Unavai
 from identsync.flows import sending
 from identsync.flows.answer import Reply
 from identsync.flows.flaw import Flaw
-from identsync.flows.intake import DAY_MS, Window
+from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Lost, NotTaken, Verdict
 from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Employee, Exchange, Permit
 from identsync.integrations.telephony.settings import Line
@@ -26,6 +26,7 @@ from identsync.integrations.telephony.wire import asking, mango_calls
 from identsync.integrations.telephony.wire import asking_read as read
 from identsync.integrations.telephony.wire import asking_words as words
 from identsync.language import _
+from identsync.spans import DAY_MS, HOUR_MS
 
 ABILITIES = Abilities(
     live=False,
@@ -36,7 +37,6 @@ ABILITIES = Abilities(
     words=words.MANGO,
 )
 RATE = 4.0
-HOUR_MS = 3_600_000
 AHEAD_MS = 3 * HOUR_MS  # Moscow from UTC: which of them a period is read in differs from source to source
 WINDOW_MS = 30 * DAY_MS - AHEAD_MS - 1_000  # a whole thirty days are refused
 LIMITS = (1, 5, 10, 20, 50, 100, 500, 1000, 2000, 5000)

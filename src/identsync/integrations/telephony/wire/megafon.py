@@ -27,16 +27,17 @@ from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, journal, journal_words
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
+from identsync.spans import DAY_MS
 
 ABILITIES = journal.able(journal_words.MEGAFON)
 RATE = 2.0
-WINDOW_MS = 30 * journal.DAY_MS
+WINDOW_MS = 30 * DAY_MS
 PLACE = "/crmapi/v1"
 ASKED = "%Y%m%dT%H%M%SZ"
 MOST = 1_000  # rows asked for at once
 ROUND = 100  # an answer of so many hundreds may have been cut to the other side's own limit
 SHORTEST_MS = 60_000
-LONGEST_MS = 31 * journal.DAY_MS
+LONGEST_MS = 31 * DAY_MS
 MOST_PEOPLE = 50  # pages
 OURS = "_employee"  # what a row is told of its login
 DIRECTIONS = {"in": Direction.IN, "missed": Direction.IN, "out": Direction.OUT, "internal": Direction.INSIDE}

@@ -24,11 +24,12 @@ from identsync.integrations.telephony.wire import asking, asking_words, journal,
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import text
 from identsync.language import _
+from identsync.spans import DAY_MS
 
 ABILITIES = journal.able(journal_words.SIPUNI)
 RATE = 1.0
-WINDOW_MS = 30 * journal.DAY_MS
-DAY, MONTH_MS = "%d.%m.%Y", 31 * journal.DAY_MS
+WINDOW_MS = 30 * DAY_MS
+DAY, MONTH_MS = "%d.%m.%Y", 31 * DAY_MS
 EVERYTHING = {
     "anonymous": "0",
     "crmLinks": "0",

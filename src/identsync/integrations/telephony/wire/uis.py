@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from identsync.errors import AskPerson, IdentsyncError, Later, Unavailable
 from identsync.flows.flaw import Flaw
-from identsync.flows.intake import DAY_MS, Window
+from identsync.flows.intake import Window
 from identsync.flows.sending import Accepted, Refused, Verdict
 from identsync.integrations.telephony.call import Abilities, Audio, Call, Command, Exchange, Permit, Told, computers_ms
 from identsync.integrations.telephony.settings import Line
@@ -21,6 +21,7 @@ from identsync.integrations.telephony.wire.asking_poll import polled
 from identsync.integrations.telephony.wire.uis_calls import Directory, Sessions
 from identsync.integrations.telephony.wire.uis_points import Points
 from identsync.integrations.telephony.wire.uis_rpc import Declined, Rpc
+from identsync.spans import DAY_MS
 
 ABILITIES = Abilities(
     live=True,

@@ -24,13 +24,14 @@ from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking, asking_words, journal, journal_words, zadarma_calls
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.language import _
+from identsync.spans import DAY_MS
 
 ABILITIES = journal.able(journal_words.ZADARMA)
 RATE = 100 / 60
-WINDOW_MS = 30 * journal.DAY_MS
+WINDOW_MS = 30 * DAY_MS
 STATISTICS, EACH_S = 3, 60.0  # questions about statistics that Zadarma bears, and in how many seconds
 PAGE, MOST_PAGES = 1_000, 200
-MONTH_MS = 28 * journal.DAY_MS
+MONTH_MS = 28 * DAY_MS
 ASKED = "%Y-%m-%d %H:%M:%S"
 _RECENT: dict[str, deque[float]] = {}  # when each account's statistics were asked for, for all runs of this process
 
