@@ -116,7 +116,7 @@ class Client:
         store = await asyncio.to_thread(opened_store, self.settings, closing)
         clinic = await asyncio.to_thread(opened_clinic, self.settings, closing)
         branches = await asyncio.to_thread(clinic.branches)
-        rooms = [(integrations.load(name), table) for name, table in self.settings.rooms.items() if table]
+        rooms = integrations.loaded(self.settings.rooms)
         here = self._here(branches)
         self.branch_name = here.name
         self.tasks = tuple(integrations.tasks_of(rooms, branches, here.id))

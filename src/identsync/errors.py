@@ -28,9 +28,13 @@ from dataclasses import dataclass
 
 
 class IdentsyncError(Exception):
-    """An error of the engine: ``key`` names the sentence in the user's language, ``hint`` says what to do."""
+    """An error of the engine: ``key`` names the sentence in the user's language, ``hint`` says what to do.
+
+    ``elsewhere`` = it is for what this computer lacks, and another one may do the same thing at once.
+    """
 
     key = "error"
+    elsewhere = False
 
     def __init__(self, message: str, *, hint: str = "", raw: str = "") -> None:
         super().__init__(message)
@@ -87,6 +91,7 @@ class NotHere(AskPerson):
     """This computer lacks what the task needs: a secret, a library, a folder. Another one may have it."""
 
     key = "error.not_here"
+    elsewhere = True
 
 
 class NoSecret(NotHere):
@@ -138,6 +143,7 @@ class Untrusted(Unavailable):
     """This computer does not trust the other side's certificate, for want of an authority or of the right date."""
 
     key = "error.untrusted"
+    elsewhere = True
 
 
 class NoDatabase(Unavailable):

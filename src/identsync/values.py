@@ -13,6 +13,7 @@ import msgspec
 
 from identsync.errors import NoSecret
 from identsync.language import keyed as _
+from identsync.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from identsync.vault import NAME, find
 
 Duration = Annotated[int, msgspec.Meta(extra={"kind": "duration"})]
@@ -27,8 +28,8 @@ DatabaseUrl = Annotated[str, msgspec.Meta(extra={"kind": "database"})]
 """An SQLAlchemy URL of a supported dialect, without a password."""
 
 DIALECTS = ("sqlite", "postgresql+psycopg", "mssql+pyodbc")
-UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-UNITS |= {"мс": 1, "с": 1_000, "мин": 60_000, "ч": 3_600_000, "д": 86_400_000}
+UNITS = {"ms": 1, "s": 1_000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+UNITS |= {"мс": 1, "с": 1_000, "мин": MINUTE_MS, "ч": HOUR_MS, "д": DAY_MS}
 _DURATION = re.compile(r"\s*(\d{1,9}(?:[.,]\d{1,3})?)\s*([a-zа-я]+)\s*", re.IGNORECASE)
 _REFERENCE = re.compile(rf"secret:(?:{NAME.pattern})|env:[A-Za-z_][A-Za-z0-9_]*|keyring:[^/\s]+/[^/\s]+")
 

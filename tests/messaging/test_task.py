@@ -186,6 +186,13 @@ def test_what_a_gateway_says_to_a_question_keeps_no_message_waiting(house_of: Ho
     assert house.run("messaging/sms.send").counts["accepted"] == 1
 
 
+def test_a_gateway_whose_password_this_computer_lacks_is_asked_by_another(
+    house_of: Houses, gateway: GatewayProcess
+) -> None:
+    outcome = house_of({"smsc": channel(gateway, password="env:TEST_NOWHERE")}).run("messaging/smsc")
+    assert (outcome.status, outcome.elsewhere) == (Status.ASK, True)
+
+
 def test_a_lost_answer_is_not_followed_by_another_channel(house_of: Houses, gateway: GatewayProcess) -> None:
     gateway.fault("lose", path="/smsc/sys/send.php")
     house = house_of({"first": channel(gateway), "second": channel(gateway, "smsru")})

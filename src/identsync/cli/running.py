@@ -97,7 +97,7 @@ def run_once(settings: Settings, kind: str, scope: int | None) -> Sequence[Outco
     log_to_stderr(settings.client.log)
     with ExitStack() as stack:
         store, clinic = opened_store(settings, stack), opened_clinic(settings, stack)
-        rooms = [(integrations.load(name), table) for name, table in settings.rooms.items() if table]
+        rooms = integrations.loaded(settings.rooms)
         known = list(integrations.tasks_of(rooms, clinic.branches()))
         chosen = [task for task in known if task.kind == kind and scope in {None, task.scope}]
         if not chosen:

@@ -16,6 +16,7 @@ from identsync.cli.words import say
 from identsync.errors import AskPerson
 from identsync.language import _
 from identsync.places import Scope
+from identsync.spans import DAY_MS
 from identsync.vault import MOST, Entry, vault
 
 
@@ -67,7 +68,7 @@ def _whose(scope: Scope) -> str:
 
 
 def _age(written_ms: int) -> str:
-    days = max(0, int(time.time() * 1000) - written_ms) // 86_400_000
+    days = max(0, int(time.time() * 1000) - written_ms) // DAY_MS
     return _("дней: {days}", days=days) if days else _("сегодня")
 
 

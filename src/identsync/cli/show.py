@@ -88,7 +88,7 @@ def _branches(settings: Settings) -> "list[Branch]":
 
 def _leave_out(state: dict[str, Any], settings: Settings, branches: "list[Branch]") -> None:
     """Take away what is no more: tasks that the settings do not name, empty branches that the clinic does not."""
-    rooms = [(integrations.load(name), table) for name, table in settings.rooms.items() if table]
+    rooms = integrations.loaded(settings.rooms)
     tasks = {(task.kind, task.scope) for task in integrations.tasks_of(rooms, branches)} | OWN.keys()
     wanted = None if state["outgrown"] else tasks  # newer programs may know tasks that this one cannot name
     now_ms, known = state["now_ms"], {0, *(branch.id for branch in branches)}

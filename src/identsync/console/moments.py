@@ -8,8 +8,8 @@ from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from identsync.console.i18n import Catalog
+from identsync.spans import DAY_MS, HOUR_MS, MINUTE_MS
 
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -85,14 +85,14 @@ class Moments:
     def span(self, ms: int) -> str:
         """A length in the one or two units that matter: 40 с, 12 мин, 1 ч 20 мин, 14 ч, 3 дн."""
         ms = max(ms, 0)
-        if ms < MINUTE:
+        if ms < MINUTE_MS:
             return self._words("s", n=ms // 1000)
-        if ms < HOUR:
-            return self._words("m", n=ms // MINUTE)
-        hours, minutes = ms // HOUR, ms % HOUR // MINUTE
+        if ms < HOUR_MS:
+            return self._words("m", n=ms // MINUTE_MS)
+        hours, minutes = ms // HOUR_MS, ms % HOUR_MS // MINUTE_MS
         if hours < 6 and minutes:
             return self._words("hm", h=hours, m=minutes)
-        return self._words("h", n=hours) if hours < 48 else self._words("d", n=ms // DAY)
+        return self._words("h", n=hours) if hours < 48 else self._words("d", n=ms // DAY_MS)
 
     def ago(self, ms: int, now_ms: int) -> str:
         """3 мин назад."""
@@ -111,14 +111,14 @@ class Moments:
         if ms < 10_000 and ms % 1000:
             tenths = f"{ms // 1000}{'.' if self._.language == 'en' else ','}{ms % 1000 // 100}"
             return self._words("s", n=tenths)
-        if ms < HOUR and ms >= MINUTE:
-            seconds = f"{NO_BREAK}{self._words('s', n=ms % MINUTE // 1000)}" if ms % MINUTE >= 1000 else ""
-            return self._words("m", n=ms // MINUTE) + seconds
+        if ms < HOUR_MS and ms >= MINUTE_MS:
+            seconds = f"{NO_BREAK}{self._words('s', n=ms % MINUTE_MS // 1000)}" if ms % MINUTE_MS >= 1000 else ""
+            return self._words("m", n=ms // MINUTE_MS) + seconds
         return self.span(ms)
 
     def atmost(self, ms: int) -> str:
         """A bound, rounded up to whole seconds, or to minutes from ten minutes on: 34 с, 3 мин 8 с, 18 мин."""
-        unit = 1000 if ms < 10 * MINUTE else MINUTE
+        unit = 1000 if ms < 10 * MINUTE_MS else MINUTE_MS
         return self.length(-(-ms // unit) * unit)
 
     def number(self, n: int) -> str:

@@ -135,8 +135,8 @@ class Overview:
         with context.store.read() as connection:
             overdue = connection.execute(_overdue(context.now_ms, slot.kind, slot.scope)).all()
             newer = is_outgrown(connection)
-        wanted = [1 for kind, scope in overdue if newer or self._wanted is None or (kind, scope) in self._wanted]
-        return _waiting(context) + len(wanted)
+        wanted = None if newer else self._wanted
+        return _waiting(context) + sum(wanted is None or (kind, scope) in wanted for kind, scope in overdue)
 
     def _is_outgrown(self, slot: SlotView) -> bool:
         """Say whether this program knows the task, and is too old for it."""
@@ -193,7 +193,7 @@ def version(context: PageContext) -> str:
         seated = connection.execute(
             select(func.sum(columns.fence), func.count(columns.holder)).where(columns.kind == SEAT)
         ).one()
-        overdue = connection.execute(_overdue(context.now_ms)).scalar_one()
+        overdue = connection.execute(_overdue(context.now_ms, func.count())).scalar_one()
         marks = "".join(crew.mark for crew in crews(connection, context.now_ms, told=False).values())
     parts = (*row, *seated, overdue, crc32(marks.encode()), context.now_ms // SIGN_MS)
     return "-".join(str(part or 0) for part in parts)
@@ -217,9 +217,7 @@ def _waiting(context: PageContext) -> int:
 
 def _overdue(now_ms: int, *columns: Any) -> Any:
     slot = task_slot.c
-    return select(*columns or (func.count(),)).where(
-        slot.kind != SEAT, slot.paused == 0, slot.eligible_ms <= now_ms - OVERDUE_MS
-    )
+    return select(*columns).where(slot.kind != SEAT, slot.paused == 0, slot.eligible_ms <= now_ms - OVERDUE_MS)
 
 
 def _names(connection: Connection, found: Collection[Crew]) -> Names:

@@ -38,8 +38,7 @@ class Console:
 
     ``poke(kind, scope)`` tells the engine in this process to look at a task now; ``password()`` is called once, when it
     is first needed; ``ended(why)`` hears that the page has failed and its port is closed; ``stuck()``
-    says why this client gets no answer from the limiter. All public methods belong to
-    the thread of the running loop.
+    says why this client gets no answer from the limiter. All public methods belong to the thread of the running loop.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ import orjson
 from identsync.console.troubles import DATABASE, LACKING, Trouble, of_note
 from identsync.engine.integration import Status
 from identsync.errors import Unavailable
+from identsync.spans import DAY_MS
 from identsync.store.slots import SlotView
 
 OVERDUE_MS = 120_000  # a task this much past its due time has nobody to run it
@@ -62,7 +63,7 @@ NOBODY = State("bad", _("Некому выполнять"), attention=True)
 OWN = {("journal", 0): _("Уборка журнала")}  # the engine's own task, as people call it here
 LEFT = State("idle", _("Нет в настройках"))
 STUCK = _("Эта программа не может записать в базу движка и задач не выполняет")
-LEFT_SHOWN_MS = 86_400_000  # for so long a task is still shown that the settings do not name any more
+LEFT_SHOWN_MS = DAY_MS  # for so long a task is still shown that the settings do not name any more
 NOBODY_TROUBLE = Trouble(
     _("Срок прошёл, а задачу никто не взял"),
     _("Запустите программу под ролью «Администратор» (или «Директор») на любом компьютере филиала."),

@@ -79,7 +79,7 @@ BY_ERROR: dict[type[BaseException], Trouble] = {
     ),
 }
 # What one computer lacks: the task waits for any that does not.
-LACKING = tuple(BY_ERROR[kind] for kind in (errors.NoSecret, errors.NotHere, errors.Untrusted))
+LACKING = tuple(trouble for kind, trouble in BY_ERROR.items() if getattr(kind, "elsewhere", False))
 BY_NAME = {kind.__name__: trouble for kind, trouble in BY_ERROR.items()}
 
 

@@ -30,6 +30,7 @@ from math import ceil, floor, isfinite
 from typing import TYPE_CHECKING
 
 from identsync.engine.clock import TICK_MS
+from identsync.spans import DAY_MS
 
 if TYPE_CHECKING:
     from identsync.store.limiter import Grant
@@ -38,7 +39,7 @@ SLACK_MS = 40.0 + 2 * TICK_MS  # the least time left to use a permit in: a slow 
 SLACK_MOST_MS = 2_000.0
 GRAIN_MS = 1.0 + TICK_MS  # the databases' clocks tell whole milliseconds, ours may be as old as its tick
 SLEW = 0.0001  # two computers' clocks drift apart by less
-_LONGEST_MS = 366 * 86_400_000
+_LONGEST_MS = 366 * DAY_MS
 _HAIR_MS = 1e-6  # 7 * (1000 / 7) is not to cost 1001 ms
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from identsync.engine.integration import Outcome, Status
 from identsync.engine.run import Run
-from identsync.errors import AskPerson, IdentsyncError, Later, NotHere, StaleFence, Untrusted
+from identsync.errors import AskPerson, IdentsyncError, Later, NotHere, StaleFence
 from identsync.language import _
 from identsync.store.clients import here
 
@@ -42,7 +42,7 @@ def of_error(error: Exception) -> Outcome:
         error = NotHere(_("не загружается {name}", name=error.name or "?"))
     note = _note(error)
     match error:
-        case NotHere() | Untrusted():
+        case IdentsyncError(elsewhere=True):
             return Outcome(Status.ASK, note=note, elsewhere=True)
         case AskPerson():
             return Outcome(Status.ASK, note=note)
@@ -59,9 +59,10 @@ def of_error(error: Exception) -> Outcome:
 
 def _note(error: Exception) -> str:
     """Return the error's name and its own sentence, with the computer where only that one has to be looked at."""
-    place = f"{here()}: " if isinstance(error, NotHere | Untrusted) else ""
-    own = f": {place}{error}" if isinstance(error, IdentsyncError) else ""
-    return f"{type(error).__name__}{own}"[:_NOTE]
+    if not isinstance(error, IdentsyncError):
+        return type(error).__name__
+    place = f"{here()}: " if error.elsewhere else ""
+    return f"{type(error).__name__}: {place}{error}"[:_NOTE]
 
 
 def with_counts(outcome: Outcome, counts: dict[str, int]) -> Outcome:

@@ -23,6 +23,7 @@ from identsync.engine.snapshot import Snapshot, snapshot
 from identsync.engine.state import NEVER, Policy, Spec, State, new_state
 from identsync.engine.step import step
 from identsync.engine.worker import Worker
+from identsync.spans import HOUR_MS
 from identsync.store.clients import new_id
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class Engine:
             self._timer.cancel()
             self._timer = None
         if at < NEVER and self._loop is not None:
-            wait = min(max(0, at - monotonic_ms()), 3_600_000)
+            wait = min(max(0, at - monotonic_ms()), HOUR_MS)
             self._timer = self._loop.call_later(wait / 1000, self._wake)
 
     def _wake(self) -> None:

@@ -382,7 +382,7 @@ class _Flow:
 
     def _outcome(self) -> Outcome:
         wait = max(0, min(self.retry_ms) - self.run.now_ms()) if self.retry_ms else None
-        if isinstance(self.stop, errors.Later) and not isinstance(self.stop, errors.Untrusted):
+        if isinstance(self.stop, errors.Later) and not self.stop.elsewhere:
             return Outcome(Status.LATER, self.counts, str(self.stop), wait if wait is not None else self.stop.after_ms)
         if self.stop is not None:
             raise self.stop

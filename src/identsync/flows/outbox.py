@@ -358,7 +358,7 @@ class _Outbox(Generic[T]):
 
     async def _outcome(self) -> Outcome:
         now, stream, scope = self.run.now_ms(), self.stream, self.run.scope
-        if isinstance(self.stop, errors.Later) and not isinstance(self.stop, errors.Untrusted):
+        if isinstance(self.stop, errors.Later) and not self.stop.elsewhere:
             return Outcome(Status.LATER, self.counts, str(self.stop), self.stop.after_ms)
         if self.stop is not None:
             raise self.stop

@@ -21,14 +21,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, insert, select, update
 
 from identsync.errors import AskPerson, Unexpected
-from identsync.flows.outbox_rows import ANSWER, ID, change, said
-from identsync.flows.receipts import WAITS, claim_early
+from identsync.flows.outbox_rows import ANSWER, ID, OPEN, change, said
+from identsync.flows.receipts import claim_early
 from identsync.flows.sending import Accepted, Lost, NotTaken, Refused, Verdict
 from identsync.store.lists import among, plan_anew, portions, write_many
 from identsync.store.tables import outbox, outbox_event
 from identsync.store.texts import fitting
 
-OPEN = WAITS
 FINAL = ("delivered", "failed", "expired", "skipped", "cancelled")
 
 

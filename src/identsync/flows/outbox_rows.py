@@ -9,6 +9,7 @@ from identsync.store.lists import among, portions
 from identsync.store.tables import outbox
 from identsync.store.texts import fitting
 
+OPEN = ("planned", "held")  # states of what has not gone out
 TOKEN, ID, ADDRESS, ANSWER = 32, 200, 320, 400  # units of our token, and what is kept of theirs
 
 

@@ -6,14 +6,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
-from identsync.flows.outbox_rows import ADDRESS, ID, lock, ours, said
+from identsync.flows.outbox_rows import ADDRESS, ID, OPEN, lock, ours, said
 from identsync.flows.sending import Fate, Receipt
 from identsync.store.lists import portions
 from identsync.store.tables import outbox, outbox_receipt
 from identsync.store.texts import fitting
 
 SENT = ("accepted", "unknown", "submitting")
-WAITS = ("planned", "held")
 ARRIVED = (Fate.ACCEPTED, Fate.DELIVERED)
 _LOST = outbox.c.state == "unknown", outbox.c.provider_id.is_(None)
 
@@ -132,7 +131,7 @@ def _is_news(row: Any, receipt: Receipt) -> bool:
     if row.state in SENT:
         return receipt.fate is not Fate.ACCEPTED or row.state != "accepted"
     # It waits to be sent again, and now it is heard that the time before did arrive.
-    return row.state in WAITS and bool(row.token) and row.token == receipt.token and receipt.fate in ARRIVED
+    return row.state in OPEN and bool(row.token) and row.token == receipt.token and receipt.fate in ARRIVED
 
 
 def _keep(connection: Connection, stream: str, channel: str, receipt: Receipt, now_ms: int) -> None:

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from identsync import errors
+from identsync.spans import DAY_MS, HOUR_MS
 
 
 @dataclass(slots=True)
@@ -60,9 +61,9 @@ class Patience:
     """
 
     first_ms: int = 60_000
-    most_ms: int = 3_600_000
-    rejected_ms: int = 24 * 3_600_000
-    named_ms: int = 7 * 24 * 3_600_000
+    most_ms: int = HOUR_MS
+    rejected_ms: int = DAY_MS
+    named_ms: int = 7 * DAY_MS
 
     def longest(self, *, rejected: bool) -> int:
         """Return what no wait is longer than; one that is was reckoned by a clock that stood in the future."""
@@ -80,7 +81,7 @@ def verdict_of(error: Exception, said: str | None = None) -> Verdict:
         return Unknown(type(error).__name__)  # a defect of the room: what it did is anybody's guess
     words = error.raw or str(error) if said is None else said
     match error:
-        case errors.AskPerson() | errors.Untrusted():
+        case errors.AskPerson() | errors.IdentsyncError(elsewhere=True):
             return Later(words, 0)  # as soon as the person has done it, or on a computer that can
         case errors.Later(after_ms=after) if not (isinstance(error, errors.Unavailable) and error.sent):
             return Later(words, after)

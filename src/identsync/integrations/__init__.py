@@ -1,6 +1,6 @@
 """The rooms: one folder per integration; loaded by name, and only where the settings speak of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,11 @@ def load(name: str) -> Integration:
     if name not in ROOMS:
         raise KeyError(name)
     return cast("Integration", import_module(f"identsync.integrations.{name}").INTEGRATION)
+
+
+def loaded(rooms: Mapping[str, Any]) -> list[tuple[Integration, Any]]:
+    """Return the integrations that the settings' ``rooms`` use, each with its tables."""
+    return [(load(name), table) for name, table in rooms.items() if table]
 
 
 def tasks_of(

@@ -29,6 +29,7 @@ class Reaction(Enum):
     DEFECT = "defect"  # nothing of the above: a mistake in a statement or in the database
 
 
+_CLOSED = (18470, 18486, 18487, 18488)  # the login is switched off, locked or expired
 _NO_SNAPSHOT = 3952  # one of the databases that a statement reads allows none
 _NATIVE = {
     1205: Reaction.AGAIN,  # deadlock victim
@@ -38,9 +39,8 @@ _NATIVE = {
     2601: Reaction.DUPLICATE,
     3906: Reaction.LOST,  # read-only after a fail-over: connect again, elsewhere
     596: Reaction.LOST,  # the session was killed
+    **dict.fromkeys(_CLOSED, Reaction.LOST),
     # The server is starting, or the database in recovery, in a restore or moving to another server.
-    # A login is switched off, locked or expired.
-    **dict.fromkeys((18470, 18486, 18487, 18488), Reaction.LOST),
     **dict.fromkeys((4060, 4064, 18456, 922, 927, 976, 983, 40613), Reaction.LOST),
     **dict.fromkeys((1105, 9002), Reaction.LATER),  # file or log is full
     **dict.fromkeys((701, 802, 1204, 8645), Reaction.LATER),  # no memory, no locks left
@@ -48,7 +48,7 @@ _NATIVE = {
     3961: Reaction.LATER,  # a table was altered since the snapshot began
     _NO_SNAPSHOT: Reaction.LATER,
 }
-_REFUSED = {4060, 4064, 18456, 18470, 18486, 18487, 18488}  # what a wrong name or password looks like, too
+_REFUSED = {4060, 4064, 18456, *_CLOSED}  # what a wrong name or password looks like, too
 _STATE = {
     "40001": Reaction.AGAIN,
     "40P01": Reaction.AGAIN,

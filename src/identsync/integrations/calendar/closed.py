@@ -14,13 +14,14 @@ from sqlalchemy import Connection, and_, or_, select, update
 from identsync.flows.mirror import inherit
 from identsync.integrations.calendar.chosen import GONE, serves, stream_of
 from identsync.integrations.calendar.settings import CalendarDestination
+from identsync.spans import HOUR_MS
 from identsync.store.tables import calendar_link, mirror_stream, task_slot
 
 if TYPE_CHECKING:
     from identsync.clinic.source import ClinicSource
     from identsync.engine.run import Run
 
-QUIET_MS = 3_600_000
+QUIET_MS = HOUR_MS
 
 
 def heir(destination: CalendarDestination, branches: Collection[int]) -> int | None:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from identsync.errors import AskPerson, IdentsyncError, Limited, NotHere, Unavailable, Unexpected
+from identsync.errors import AskPerson, IdentsyncError, Limited, Unavailable, Unexpected
 from identsync.flows.mirror import Later, Unknown, Verdict
 from identsync.integrations.calendar import books
 from identsync.integrations.calendar.books import CLINIC, PROBLEM, Account, Link
@@ -156,7 +156,7 @@ class Reception:
         try:
             desk.calendar = await self._calendar(whose, link.address)
         except AskPerson as error:
-            if desk.shared or isinstance(error, NotHere):
+            if desk.shared or error.elsewhere:
                 raise
             desk.stop(error)
         return desk

@@ -17,7 +17,7 @@ from identsync.errors import IdentsyncError, Limited, Refused, Unavailable
 from identsync.integrations.calendar.chosen import stream_of
 from identsync.integrations.calendar.event import Barred
 from identsync.language import keyed as _
-from identsync.spans import MINUTE_MS
+from identsync.spans import HOUR_MS, MINUTE_MS
 from identsync.store.tables import rate_slot
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from identsync.integrations.calendar.settings import CalendarDestination
 
 DAY_S = 86_400
-SHUT_MS = 3_600_000  # after a refused password
+SHUT_MS = HOUR_MS  # after a refused password
 _NAME = 64  # characters of a channel's name
 _WIDE = 1_000  # permits of the gate a second: it is open, or it is shut
 _DAY = "/day"

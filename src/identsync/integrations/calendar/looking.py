@@ -21,13 +21,14 @@ from identsync.integrations.calendar.keeping import Kept, Look
 from identsync.integrations.calendar.wanted import Wanted
 from identsync.language import kept as kept_words
 from identsync.language import keyed as _
+from identsync.spans import DAY_MS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from identsync.engine.run import Run
 
-WHOLE_MS = 86_400_000  # a day: its first look at a calendar trusts no token
+WHOLE_MS = DAY_MS  # a day: its first look at a calendar trusts no token
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from identsync.language import _
-from identsync.spans import DAY_MS
+from identsync.spans import DAY_MS, HOUR_MS
 from identsync.values import Address, Duration, Secret
 
 Id = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -101,7 +101,7 @@ class CalendarDestination(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     repair: Annotated[
         Duration,
         Meta(ge=60_000, le=30 * DAY_MS, description="Как часто искать и исправлять то, что изменили руками"),
-    ] = 3_600_000
+    ] = HOUR_MS
     rate: Annotated[
         float, Meta(ge=0, le=1_000, description="Запросов в секунду, не больше; 0 = сколько обычно терпит такой сервер")
     ] = 0.0

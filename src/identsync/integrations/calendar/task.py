@@ -34,13 +34,14 @@ from identsync.integrations.calendar.vanishing import noted, stopped, vanishing
 from identsync.integrations.calendar.wanted import Wanted, read, when
 from identsync.language import kept as kept_words
 from identsync.language import keyed as _
+from identsync.spans import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch
     from identsync.engine.run import Run
 
 DEADLINE_MS = 600_000
-RARE_MS = 3_600_000  # between looks whether anything is left of a branch that is not chosen
+RARE_MS = HOUR_MS  # between looks whether anything is left of a branch that is not chosen
 
 
 def tasks(settings: Mapping[str, CalendarDestination], branches: Sequence["Branch"]) -> list[Task]:
@@ -174,7 +175,7 @@ class _Work:
     async def _at_desk(self, one: Kept, work: Callable[[Calendar], Awaitable[Verdict]]) -> Verdict:
         desk = await self.desks.of(one.doctor)
         if desk is None:
-            return Later(_("у врача {doctor} больше нет календаря", doctor=one.doctor), 24 * 3_600_000)
+            return Later(_("у врача {doctor} больше нет календаря", doctor=one.doctor), DAY_MS)
         await self.desks.obey()
         try:
             return _worded(await desk.do(work))

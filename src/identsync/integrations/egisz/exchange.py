@@ -7,11 +7,12 @@ from sqlalchemy import Connection, insert
 
 from identsync.engine.clock import monotonic_ms
 from identsync.integrations.egisz.case import Fate, Reply
+from identsync.spans import DAY_MS
 from identsync.store.keeping import oldest_go
 from identsync.store.tables import egisz_exchange
 from identsync.store.texts import fitting, printable
 
-KEPT_MS = 90 * 86_400_000
+KEPT_MS = 90 * DAY_MS
 PERSON = "person"
 """The fate of a line that tells of a person's decision, not of a request."""
 LONGEST = 200_000  # characters of a request or an answer: a document of megabytes is not kept twice

@@ -18,6 +18,7 @@ from identsync.integrations.egisz.case import Case, Complaint, Fate, Patient, Re
 from identsync.integrations.egisz.opened import Opened
 from identsync.integrations.egisz.wire.contract_forms import Unfit
 from identsync.language import _
+from identsync.spans import DAY_MS
 
 if TYPE_CHECKING:
     from identsync.engine.permits import Permits
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 LOST_IN_A_ROW = 3
 """So many lost answers, and the run ends: it is N3 that is ill, not the case."""
 DONE = (Fate.TAKEN, Fate.WARNED)
-NEVER_MS = 3_650 * 86_400_000
+NEVER_MS = 3_650 * DAY_MS
 OURS = frozenset({"guid", "idlpu"})
 CASE, STEP, PATIENT = frozenset({"idcasemis"}), frozenset({"idstepmis"}), frozenset({"idpatientmis"})
 KEYS: Mapping[str, frozenset[str]] = {"patient": PATIENT, "case": CASE}

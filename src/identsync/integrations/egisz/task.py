@@ -26,6 +26,7 @@ from identsync.integrations.egisz.settings import Organisation, looks, sends
 from identsync.integrations.egisz.shelf import Items
 from identsync.integrations.egisz.wire import n3, terms
 from identsync.language import _
+from identsync.spans import HOUR_MS
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from identsync.engine.run import Run
 
 DEADLINE_MS, BUDGET_MS = 900_000, 240_000
-BOOKS_MS = 3_600_000
+BOOKS_MS = HOUR_MS
 FLOOR = 20  # cases: a small clinic may well have a third of them less
 WHATS: Sequence[What] = ("patient", "case", "document")
 PROTO = 2  # since 0007: an older program would not know that N3 has a case open
-PATIENCE = Patience(first_ms=60_000, most_ms=3_600_000, rejected_ms=NEVER_MS)  # refused: until it changes, or a person
+PATIENCE = Patience(first_ms=60_000, most_ms=HOUR_MS, rejected_ms=NEVER_MS)  # refused: until it changes, or a person
 
 Rows = dict[What, dict[int, Held]]
 

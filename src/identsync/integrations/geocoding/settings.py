@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct
 
 from identsync.language import _
-from identsync.spans import DAY_MS
+from identsync.spans import DAY_MS, HOUR_MS
 from identsync.values import Address, Duration, Secret
 
 CLOUD = {"dadata": "https://cleaner.dadata.ru", "yandex": "https://geocode-maps.yandex.ru"}
@@ -54,9 +54,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             examples=["30d"], description="Сколько разрешено хранить ответ; не указано = без предела, у yandex 30 дней"
         ),
     ] = None
-    interval: Annotated[Duration, Meta(ge=60_000, le=7 * DAY_MS, description="Как часто искать новые адреса")] = (
-        3_600_000
-    )
+    interval: Annotated[Duration, Meta(ge=60_000, le=7 * DAY_MS, description="Как часто искать новые адреса")] = HOUR_MS
     far: Annotated[
         int, Meta(ge=1, le=20_000, description="Дальше скольких километров от филиала точке не верить")
     ] = 150  # fmt: skip

@@ -18,7 +18,7 @@ from identsync.integrations.geocoding.place import Found, Precision, Question
 from identsync.integrations.geocoding.settings import Provider
 from identsync.integrations.geocoding.wanted import MAPPING, Wanted, read
 from identsync.language import _
-from identsync.spans import DAY_MS
+from identsync.spans import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from identsync.clinic.source import Branch
@@ -29,7 +29,7 @@ STEP = 200  # buildings written down at once; a client that dies asks for at mos
 FLOOR = 100  # buildings: a small clinic may well lose a third of them
 MISSED_MS, MISSED_MOST_MS = 7 * DAY_MS, 180 * DAY_MS  # until a building that was not found is looked for again
 CELL = 9
-PATIENCE = Patience(first_ms=60_000, most_ms=6 * 3_600_000)
+PATIENCE = Patience(first_ms=60_000, most_ms=6 * HOUR_MS)
 
 
 def tasks(settings: Mapping[str, Provider], branches: Sequence["Branch"]) -> list[Task]:  # noqa: ARG001  the network's

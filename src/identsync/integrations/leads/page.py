@@ -15,6 +15,7 @@ from identsync.flows.flaw import loaded
 from identsync.integrations.leads import states
 from identsync.integrations.leads.page_actions import ACTIONS, STATES
 from identsync.integrations.leads.task import phone_key, stream_of
+from identsync.spans import DAY_MS
 from identsync.store.tables import intake_reject, lead, lead_event, task_slot
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN = 100
 MOST_SHOWN = 2_000
 ATTENTION_MOST = 999
-OLD_MS = 3 * 86_400_000  # an inbox older than this is history, shown below
+OLD_MS = 3 * DAY_MS  # an inbox older than this is history, shown below
 ANSWER_MS = 900_000
 
 

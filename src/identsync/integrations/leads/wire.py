@@ -17,13 +17,14 @@ from zoneinfo import ZoneInfo
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Row, Window
 from identsync.flows.phone import callable_number
+from identsync.spans import HOUR_MS
 from identsync.store.texts import cut, printable
 
 METHOD = "GetTickets"
 KEY_HEADER = "IDENT-Integration-Key"
 ID_LENGTH = 400
 COMMENT_LENGTH = 20_000
-PLAN_MS = 12 * 3_600_000
+PLAN_MS = 12 * HOUR_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)

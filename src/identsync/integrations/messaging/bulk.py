@@ -20,6 +20,7 @@ from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from identsync.flows import outbox_book as book
 from identsync.flows.outbox import Changed
+from identsync.flows.outbox_rows import OPEN
 from identsync.integrations.messaging.audience import EVERYBODY, Audience, Reckoning, preview
 from identsync.integrations.messaging.message import Medium
 from identsync.integrations.messaging.rules import NAME, Mistaken, Template, templates
@@ -189,5 +190,5 @@ def _campaign(row: Any) -> Campaign:
 
 
 _STREAMS = tuple(f"messaging/{medium}" for medium in Medium)
-_LEFT: Mapping[str, Sequence[str]] = {"paused": ("planned",), "stopped": book.OPEN}
+_LEFT: Mapping[str, Sequence[str]] = {"paused": ("planned",), "stopped": OPEN}
 _CAMPAIGN = tuple(message_campaign.c)

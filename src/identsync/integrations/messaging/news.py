@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from identsync.engine.ending import of_error
 from identsync.engine.integration import Outcome, Status
 from identsync.errors import AskPerson
 from identsync.flows.intake import cursor, move
@@ -30,7 +32,7 @@ async def ask(run: "Run", name: str, channel: Channel) -> Outcome:
     try:
         return await _ask(run, name, channel)
     except AskPerson as error:
-        return Outcome(Status.ASK, run.counts, f"{type(error).__name__}: {error}", retry_ms=REFUSED_MS)
+        return replace(of_error(error), retry_ms=REFUSED_MS)
 
 
 async def _ask(run: "Run", name: str, channel: Channel) -> Outcome:

@@ -11,11 +11,12 @@ from identsync.errors import IdentsyncError
 from identsync.flows.outbox_book import DECISIONS, Changed, decide
 from identsync.integrations.messaging import page_log, reasons
 from identsync.integrations.messaging import page_words as words
+from identsync.spans import DAY_MS
 from identsync.store.tables import message, outbox, outbox_event
 
 SHOWN = 150
 """Rows at once: as many as one form may carry."""
-GOOD_FOR_MS = 86_400_000
+GOOD_FOR_MS = DAY_MS
 SOON_MS = 600_000
 
 

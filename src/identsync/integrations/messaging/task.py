@@ -24,13 +24,7 @@ from identsync.flows.sending import Accepted, Lost, NotTaken, Verdict
 from identsync.integrations.messaging import books
 from identsync.integrations.messaging.bulk import PLANNER
 from identsync.integrations.messaging.keeping import forget, terms
-from identsync.integrations.messaging.message import (
-    Attachment,
-    Gateway,
-    Kind,
-    Medium,
-    Message,
-)
+from identsync.integrations.messaging.message import Attachment, Gateway, Kind, Medium, Message
 from identsync.integrations.messaging.news import ask
 from identsync.integrations.messaging.opening import opened
 from identsync.integrations.messaging.plan import plan_reminders

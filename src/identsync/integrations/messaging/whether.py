@@ -22,6 +22,7 @@ from identsync.integrations.messaging.quiet import Policy
 from identsync.integrations.messaging.reach import reach
 from identsync.integrations.messaging.rules import ALL, Filter, Template, rules, templates
 from identsync.integrations.messaging.template import LONGEST, places, render, warns
+from identsync.spans import DAY_MS
 from identsync.store.tables import message, message_campaign
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def is_child(patient: "Patient | None", now_ms: int) -> bool:
     """Tell whether a patient is known to be younger than eighteen."""
     if patient is None or patient.born is None:
         return False
-    return now_ms // 86_400_000 - patient.born < CHILDHOOD * DAYS_A_YEAR
+    return now_ms // DAY_MS - patient.born < CHILDHOOD * DAYS_A_YEAR
 
 
 def _address(medium: Medium, row: Row, patient: "Patient | None") -> tuple[str, str]:

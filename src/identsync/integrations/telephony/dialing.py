@@ -20,6 +20,7 @@ from identsync.flows.sending import NotTaken, Refused, Verdict
 from identsync.integrations.telephony import missed, number
 from identsync.integrations.telephony.books import GOING_ON, PULSE, stream_of
 from identsync.integrations.telephony.call import Command, Exchange, State
+from identsync.spans import HOUR_MS
 from identsync.store import pulse
 from identsync.store.tables import outbox, phone_call, phone_dial, phone_seat
 
@@ -157,7 +158,7 @@ def _is_busy(connection: Connection, stream: str, seat: Seat, key: str, now_ms: 
     """Say whether the phone's last order is still on its way: not taken yet, or its call goes on."""
     d = phone_dial.c
     of_seat = d.line == seat.line, d.extension == seat.extension, _o.key != key, _o.stream == stream
-    recent = _o.made_ms >= now_ms - 4 * 3_600_000
+    recent = _o.made_ms >= now_ms - 4 * HOUR_MS
     columns = _o.state, _o.token, _o.changed_ms
     asked = select(*columns).join(phone_dial, d.outbox_id == _o.id).where(*of_seat, recent).order_by(_o.id.desc())
     last = connection.execute(asked.limit(1)).first()

@@ -15,10 +15,11 @@ from identsync.integrations.telephony import missed as worklist
 from identsync.integrations.telephony import page_words as words
 from identsync.integrations.telephony.books import PULSE
 from identsync.integrations.telephony.dialing import Seat
+from identsync.spans import HOUR_MS
 from identsync.store.tables import outbox, phone_call, phone_dial
 
 RING_MS = 10 * 60_000  # what rings longer is a PBX that forgot to say that it is over
-TALK_MS = 4 * 3_600_000
+TALK_MS = 4 * HOUR_MS
 OVER_MS = 10_000  # so long a call that is over can still be seen
 UNKNOWN_MS = 300_000  # so long a click whose end nobody knows asks to look at the PBX
 ORDER_MS = 90_000  # so long an order waits for its call

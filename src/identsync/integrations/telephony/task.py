@@ -8,15 +8,16 @@ client ends; the next one goes on within a second and asks first for all calls t
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
-from identsync.engine.integration import Outcome, Status, Task
+from identsync.engine.ending import of_error
+from identsync.engine.integration import Outcome, Task
 from identsync.engine.keeping import EVERY_MS
-from identsync.errors import AskPerson, IdentsyncError, Later, NotHere, Problem
+from identsync.errors import AskPerson, IdentsyncError, Later, Problem
 from identsync.flows import outbox as flow
 from identsync.flows.flaw import Flaw
 from identsync.flows.intake import Periods, Row, Window, intake
@@ -30,7 +31,7 @@ from identsync.integrations.telephony.lines import abilities, for_person, for_ru
 from identsync.integrations.telephony.recordings import KEEP_MS, keep
 from identsync.integrations.telephony.row import Origin, mark_of
 from identsync.language import _
-from identsync.spans import DAY_MS
+from identsync.spans import DAY_MS, HOUR_MS
 from identsync.store import pulse
 from identsync.store.tables import phone_call
 
@@ -108,9 +109,7 @@ class _Turn:
                 await self._work()
         except AskPerson as error:
             await self._say(error)
-            if isinstance(error, NotHere):
-                raise
-            return Outcome(Status.ASK, self.run.counts, f"{type(error).__name__}: {error}", retry_ms=ASK_MS)
+            return replace(of_error(error), retry_ms=ASK_MS)
         except Later as error:
             await self._say(error)
             raise
@@ -224,7 +223,7 @@ async def patients(run: "Run", keys: Collection[str]) -> Mapping[str, Sequence[i
 async def read_history(run: "Run", name: str, line: "Line") -> Outcome:
     """Take in the finished calls of a line since last time, with a day of overlap: recordings come late."""
     first, window = line.first_days * DAY_MS, window_ms(line)
-    periods = Periods(first_ms=first, window_ms=window, limit=PAGE, open_end=False, ahead_ms=3_600_000)
+    periods = Periods(first_ms=first, window_ms=window, limit=PAGE, open_end=False, ahead_ms=HOUR_MS)
     async with AsyncExitStack() as stack:
         pbx = await stack.enter_async_context(await for_run(run, name, line, stack))
         outcome = await intake(run, f"{stream_of(name)}.history", History(run, name, line, pbx), periods)

@@ -17,6 +17,7 @@ from identsync.integrations.timetable.kept import gone, packed
 from identsync.integrations.timetable.settings import Destination
 from identsync.integrations.timetable.snapshot import WHOLE, Part, Snapshot, read
 from identsync.language import _
+from identsync.spans import HOUR_MS
 from identsync.values import secret
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def _run(run: "Run", name: str, site: Destination) -> Outcome:
     now = run.now_ms()
     snapshot, desired = await run.clinic_read(lambda clinic: _read(clinic, site, now))
     brake = Brake(site.shrink / 100, FLOOR)
-    patience = Patience(min(60_000, site.interval), 3_600_000)
+    patience = Patience(min(60_000, site.interval), HOUR_MS)
     async with Http() as http:
         delivery = _Delivery(http, site, key, snapshot, desired)
         outcome = await mirror(

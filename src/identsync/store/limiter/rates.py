@@ -3,11 +3,12 @@
 from math import ceil, floor
 from typing import Any
 
+from identsync.spans import DAY_MS
 from identsync.store.limiter.asking import Asking, LockedError
 from identsync.store.limiter.records import Grant
 
-POSTPONED_MS = 86_400_000  # what a Retry-After may ask of a channel: the next refusal says it again
-FARTHEST_MS = 400 * 86_400_000
+POSTPONED_MS = DAY_MS  # what a Retry-After may ask of a channel: the next refusal says it again
+FARTHEST_MS = 400 * DAY_MS
 
 
 class Channels(Asking):

@@ -14,10 +14,10 @@ from identsync.errors import IdentsyncError, Limited, Refused, Unavailable, Unex
 from identsync.flows.answer import Reply, retry_after
 from identsync.integrations.calendar.event import Barred, NoCalendar
 from identsync.language import keyed as _
-from identsync.spans import DAY_MS, MINUTE_MS
+from identsync.spans import DAY_MS, HOUR_MS, MINUTE_MS
 
 PASSING = frozenset(range(400, 500)) - {408}  # what Http leaves to us
-USAGE_MS = 3_600_000  # the usage limits of Calendar itself last for hours
+USAGE_MS = HOUR_MS  # the usage limits of Calendar itself last for hours
 _PACIFIC = "America/Los_Angeles"  # where the quotas' days begin
 
 _PACE = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"}

@@ -16,9 +16,10 @@ from identsync.integrations.messaging.wire import asking
 from identsync.integrations.messaging.wire import words as texts
 from identsync.integrations.messaging.wire.listed import EARLY_MS, Listed, looked_up
 from identsync.language import _
+from identsync.spans import DAY_MS
 
 LISTED, MOST_PAGES = 2_000, 5
-WEEK_MS = 8 * 86_400_000  # longer than anything is asked about
+WEEK_MS = 8 * DAY_MS  # longer than anything is asked about
 FATES = (  # parts of a state's name, the first that fits
     ("undeliver", Fate.FAILED, texts.NOT_DELIVERED),
     ("not_deliver", Fate.FAILED, texts.NOT_DELIVERED),

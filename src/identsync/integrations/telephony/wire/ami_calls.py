@@ -9,9 +9,10 @@ from identsync.integrations.telephony.wire.ami import Event, Message
 from identsync.integrations.telephony.wire.ami_leg import UP, dialled, is_number, phone_of
 from identsync.integrations.telephony.wire.ami_trail import Trail
 from identsync.integrations.telephony.wire.ami_trails import Trails
+from identsync.spans import DAY_MS
 
 _DEST = b"Dest"
-LONGEST_MS = 7 * 86_400_000  # of a channel: beyond that its PBX says nonsense
+LONGEST_MS = 7 * DAY_MS  # of a channel: beyond that its PBX says nonsense
 
 
 class Calls(Trails):

@@ -8,11 +8,12 @@ from identsync.integrations.telephony.call import Call, Direction, Employee, Rea
 from identsync.integrations.telephony.wire import asking
 from identsync.integrations.telephony.wire import journal_read as read
 from identsync.integrations.telephony.wire.asking_read import LATEST_MS, rows, text, whole
+from identsync.spans import HOUR_MS
 
 TOUCHING_MS = {Direction.IN: 20_000, Direction.OUT: 2_000}  # phones that ring one after the other; a redial is new
 SLACK_MS = 5_000
 RECORD_MS = 120_000  # a recording begins when somebody answers
-LONGEST_MS = 12 * 3_600_000
+LONGEST_MS = 12 * HOUR_MS
 TAIL = 10  # digits of a number that tell it from others, however its country is spelled
 SPOKEN = ("RECIEVED", "RECEIVED", "PLACED", "REDIRECTED")  # the first is how Beeline spells it
 

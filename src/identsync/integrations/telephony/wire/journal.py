@@ -17,9 +17,9 @@ from identsync.integrations.telephony.call import Abilities, Permit
 from identsync.integrations.telephony.settings import Line
 from identsync.integrations.telephony.wire import asking
 from identsync.language import _
-from identsync.spans import DAY_MS
+from identsync.spans import DAY_MS, HOUR_MS
 
-AROUND_MS = 2 * 3_600_000  # of a call that began in a window some legs may be outside it
+AROUND_MS = 2 * HOUR_MS  # of a call that began in a window some legs may be outside it
 SLOWER_MS = 60_000  # how long a PBX that asks for a slower pace without naming a time is left alone
 
 
